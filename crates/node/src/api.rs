@@ -1,0 +1,709 @@
+//! Every verb, reply, event and error code of the program, declared once.
+//!
+//! The command line, the local socket (JSON-RPC) and the window all speak these types. Errors cross as `{code, message}`;
+//! callers match the code, people read the message. Secrets never cross, except a read key inside a link that the user
+//! asked for and an encrypted backup.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// What can be asked of a node: a verb and its arguments.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(tag = "method", content = "params", rename_all = "snake_case")]
+pub enum Request {
+    /// Make an identity.
+    IdNew(IdNew),
+    /// List identities.
+    IdList,
+    /// Back up an identity to an age file.
+    IdExport(IdExport),
+    /// Restore an identity from an age file, or import a v5 `identity.json`.
+    IdImport(IdImport),
+    /// Rename an identity (local name only).
+    IdRename(IdRename),
+    /// Publish files or a folder as an item.
+    Publish(Publish),
+    /// Take an item out of its channel's list.
+    Unpublish(Unpublish),
+    /// Change a channel's or an item's texts.
+    Edit(Edit),
+    /// What a link itself tells, without network.
+    ParseLink(LinkArg),
+    /// Fetch a link's list without subscribing.
+    Look(LinkArg),
+    /// Follow a channel.
+    Subscribe(Subscribe),
+    /// Stop following.
+    Unsubscribe(Unsubscribe),
+    /// Followed and own channels.
+    Channels,
+    /// Items of a channel.
+    Items(ChannelArg),
+    /// Files of an item.
+    Files(ItemArg),
+    /// Fetch one item, or every item of a link, to a folder; done when all is there.
+    Get(Get),
+    /// Stop moving an item, a channel, or everything.
+    Pause(Target),
+    /// Go on.
+    Resume(Target),
+    /// Remove an item from this device; `delete` also removes its files.
+    Remove(Remove),
+    /// Read an item's files again and compare every blob.
+    Verify(ItemArg),
+    /// Tell where an item's files went.
+    Locate(Locate),
+    /// The node's state.
+    Status,
+    /// Transfers under way and done.
+    Transfers,
+    /// Connected peers.
+    Peers,
+    /// A channel's link.
+    ChannelLink(ChannelArg),
+    /// Settings.
+    Settings,
+    /// Change settings.
+    SetSettings(Settings),
+    /// Turn this connection into a stream of events, snapshot first.
+    Watch,
+    /// Stop the node.
+    Shutdown,
+}
+
+/// See [`Request::IdNew`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct IdNew {
+    /// Local name, unique.
+    pub name: String,
+}
+/// See [`Request::IdExport`].
+#[derive(Clone, Serialize, Deserialize)]
+pub struct IdExport {
+    /// Local name or key.
+    pub identity: String,
+    /// File to write.
+    pub file: PathBuf,
+    /// Encrypts the backup.
+    pub passphrase: String,
+}
+/// See [`Request::IdImport`].
+#[derive(Clone, Serialize, Deserialize)]
+pub struct IdImport {
+    /// Local name; default: the one in the backup.
+    pub name: Option<String>,
+    /// File to read.
+    pub file: PathBuf,
+    /// Opens an age backup.
+    pub passphrase: Option<String>,
+}
+/// See [`Request::IdRename`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct IdRename {
+    /// Local name or key.
+    pub identity: String,
+    /// New local name.
+    pub name: String,
+}
+/// See [`Request::Publish`].
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Publish {
+    /// Files and folders. One folder becomes the item; several paths become one item.
+    pub paths: Vec<PathBuf>,
+    /// Local name or key of the identity.
+    pub identity: String,
+    /// Private: only holders of the read key can read. Must fit what the channel already is.
+    pub private: bool,
+    /// Title; default: the file's or folder's name.
+    pub title: Option<String>,
+    /// Description.
+    pub about: Option<String>,
+    /// Replace this item.
+    pub update: Option<String>,
+    /// Publish through gateways only (never the DHT).
+    pub gateway: Vec<String>,
+}
+/// See [`Request::Unpublish`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Unpublish {
+    /// Item ID, or `channel/item`.
+    pub item: String,
+}
+/// See [`Request::Edit`].
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Edit {
+    /// Own channel (name, key or link) or item ID.
+    pub what: String,
+    /// New name.
+    pub name: Option<String>,
+    /// New description.
+    pub about: Option<String>,
+}
+/// A link.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct LinkArg {
+    /// `megatorrent://…`
+    pub link: String,
+}
+/// What is fetched on its own from a followed channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FetchRule {
+    /// Everything.
+    #[default]
+    All,
+    /// Only the newest n.
+    Newest(u32),
+    /// Nothing.
+    None,
+}
+/// See [`Request::Subscribe`].
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Subscribe {
+    /// `megatorrent://…`
+    pub link: String,
+    /// What to fetch.
+    #[serde(default)]
+    pub fetch: FetchRule,
+}
+/// See [`Request::Unsubscribe`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Unsubscribe {
+    /// Key, name or link.
+    pub channel: String,
+    /// Delete its files too.
+    #[serde(default)]
+    pub delete: bool,
+}
+/// A channel by key, name or link.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ChannelArg {
+    /// Key, unique prefix of at least 8 characters, name or link.
+    pub channel: String,
+}
+/// An item by ID or unique prefix, or `channel/item`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ItemArg {
+    /// Item.
+    pub item: String,
+}
+/// See [`Request::Get`].
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Get {
+    /// Link, or `channel/item`.
+    pub what: String,
+    /// Folder; default: the download folder.
+    pub dir: Option<PathBuf>,
+}
+/// What to pause or resume.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// Everything.
+    All,
+    /// A channel.
+    Channel(String),
+    /// An item.
+    Item(String),
+}
+/// See [`Request::Remove`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Remove {
+    /// Item.
+    pub item: String,
+    /// Delete its files too (never files that were published from here).
+    #[serde(default)]
+    pub delete: bool,
+}
+/// See [`Request::Locate`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Locate {
+    /// Item.
+    pub item: String,
+    /// The file, or the folder that holds the item's files, now.
+    pub path: PathBuf,
+}
+/// Settings that can be changed while running.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// Where downloads go.
+    pub download_dir: Option<PathBuf>,
+    /// Serve as a gateway for others' manifests.
+    pub gateway: Option<bool>,
+}
+
+/// What comes back.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "value", rename_all = "snake_case")]
+pub enum Reply {
+    /// Done, nothing to say.
+    Done,
+    /// One identity.
+    Identity(IdentityInfo),
+    /// Identities.
+    Identities(Vec<IdentityInfo>),
+    /// A finished publication.
+    Published(Published),
+    /// What a link tells.
+    Link(LinkInfo),
+    /// What is behind a link.
+    Looked(Looked),
+    /// One channel.
+    Channel(ChannelInfo),
+    /// Channels.
+    Channels(Vec<ChannelInfo>),
+    /// Items.
+    Items(Vec<ItemInfo>),
+    /// Files.
+    Files(Vec<FileInfo>),
+    /// What `get` fetched.
+    Got(Got),
+    /// What `verify` found.
+    Verified(VerifyReport),
+    /// State.
+    Status(Status),
+    /// Transfers (items that move, wait, or are done).
+    Transfers(Vec<ItemInfo>),
+    /// Peers.
+    Peers(Vec<PeerInfo>),
+    /// A link as text.
+    LinkText(String),
+    /// Settings.
+    Settings(Settings),
+    /// A stream of events follows, snapshot first.
+    Watching(Snapshot),
+}
+
+/// An identity, without its secret.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct IdentityInfo {
+    /// Local name.
+    pub name: String,
+    /// Public key, hex.
+    pub key: String,
+    /// 16 groups of 4.
+    pub fingerprint: String,
+    /// Link, without read key.
+    pub link: String,
+    /// Whether it published a private channel; none: nothing published yet.
+    pub private: Option<bool>,
+    /// When it was made, ms since 1970.
+    pub created: u64,
+    /// Where the secret is kept: "keyring" or "vault".
+    pub kept: String,
+}
+/// See [`Request::Publish`], [`Request::Unpublish`] and [`Request::Edit`].
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Published {
+    /// With the read key, if private.
+    pub link: String,
+    /// Item ID, if one was written.
+    pub item: Option<String>,
+    /// New sequence.
+    pub sequence: u64,
+    /// DHT nodes that acknowledged the manifest.
+    pub dht_nodes: u32,
+    /// Gateways that took it.
+    pub gateways: u32,
+    /// Peers it was pushed to at once.
+    pub pushed: u32,
+    /// Files in it.
+    pub files: u64,
+    /// Plain bytes.
+    pub bytes: u64,
+    /// Blobs.
+    pub blobs: u64,
+    /// Files left out, with the reason.
+    pub left_out: Vec<LeftOut>,
+    /// Whether a node keeps running that seeds it.
+    pub seeding: bool,
+}
+/// A file left out.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Path: hostile text.
+    pub path: String,
+    /// Why.
+    pub why: String,
+}
+/// See [`Request::ParseLink`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LinkInfo {
+    /// Key, hex.
+    pub key: String,
+    /// 16 groups of 4.
+    pub fingerprint: String,
+    /// It carries a read key.
+    pub private: bool,
+    /// Hosts it names.
+    pub bootstrap: Vec<String>,
+    /// Followed already.
+    pub known: bool,
+    /// Ours.
+    pub own: bool,
+}
+/// See [`Request::Look`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Looked {
+    /// The channel.
+    pub channel: ChannelInfo,
+    /// Its items.
+    pub items: Vec<ItemInfo>,
+}
+/// A channel.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct ChannelInfo {
+    /// Key, hex.
+    pub key: String,
+    /// 16 groups of 4.
+    pub fingerprint: String,
+    /// What it calls itself: hostile text.
+    pub name: String,
+    /// Its description: hostile text.
+    pub about: String,
+    /// Read key needed.
+    pub private: bool,
+    /// Ours.
+    pub own: bool,
+    /// Newest sequence, 0 when none is known yet.
+    pub sequence: u64,
+    /// Items in its list.
+    pub items: u64,
+    /// Of them complete here.
+    pub complete: u64,
+    /// Bytes of all items.
+    pub bytes: u64,
+    /// Last asked, ms since 1970.
+    pub checked: Option<u64>,
+    /// DHT nodes that showed the newest manifest last time.
+    pub seen_by: Option<u32>,
+    /// Peers connected for it.
+    pub peers: u32,
+    /// Two different manifests with one sequence were seen.
+    pub signed_twice: bool,
+    /// Paused.
+    pub paused: bool,
+    /// What is fetched.
+    pub fetch: FetchRule,
+    /// Why it does not move, if it does not.
+    pub cause: Option<Cause>,
+}
+/// Where an item stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ItemState {
+    /// In the list, not fetched.
+    #[default]
+    Listed,
+    /// Waiting its turn or for peers.
+    Waiting,
+    /// Moving.
+    Fetching,
+    /// Every blob verified, files in place.
+    Complete,
+    /// Paused by the user.
+    Paused,
+    /// Published from here.
+    Published,
+    /// Some files changed or are gone.
+    Changed,
+}
+/// An item.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct ItemInfo {
+    /// ID, hex.
+    pub id: String,
+    /// Channel key, hex.
+    pub channel: String,
+    /// Title: hostile text.
+    pub name: String,
+    /// Description: hostile text.
+    pub about: String,
+    /// ms since 1970.
+    pub published: u64,
+    /// Files.
+    pub files: u64,
+    /// Plain bytes.
+    pub bytes: u64,
+    /// Plain bytes here, verified.
+    pub have: u64,
+    /// Bytes a second now.
+    pub rate: u64,
+    /// State.
+    pub state: ItemState,
+    /// Why it does not move.
+    pub cause: Option<Cause>,
+    /// Where it lies on disk.
+    pub path: Option<PathBuf>,
+    /// Files left out.
+    pub left_out: Vec<LeftOut>,
+}
+/// A file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FileInfo {
+    /// Relative path.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// Verified bytes here.
+    pub have: u64,
+    /// Media type as published.
+    pub mime: Option<String>,
+}
+/// Why something does not move: a closed list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "cause", rename_all = "snake_case")]
+pub enum Cause {
+    /// No source is known yet.
+    NoPeersKnown {
+        /// Peers asked.
+        asked: u32,
+    },
+    /// Sources are known, none answers.
+    NoneOnline {
+        /// Addresses known.
+        known: u32,
+    },
+    /// Nobody connected has the missing blobs.
+    NobodyHasIt {
+        /// Peers connected.
+        connected: u32,
+    },
+    /// The list was not found yet.
+    NoManifest,
+    /// The DHT does not answer.
+    DhtUnreachable,
+    /// Paused.
+    Paused,
+    /// In the queue.
+    Queued,
+    /// Disk full.
+    DiskFull {
+        /// Bytes free.
+        free: u64,
+        /// Bytes needed.
+        needed: u64,
+    },
+    /// Files changed on disk, no longer shared.
+    FilesChanged {
+        /// How many.
+        files: u64,
+    },
+    /// The folder cannot be written.
+    FolderNotWritable {
+        /// The folder.
+        path: String,
+    },
+    /// What the publisher sent is wrong.
+    BadContent {
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The secrets are locked.
+    Locked,
+}
+impl std::fmt::Display for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NoPeersKnown { asked: 0 } => f.write_str("Waiting: no source known yet"),
+            Self::NoPeersKnown { asked } => write!(f, "Waiting: no source known yet. Asking {asked} peers."),
+            Self::NoneOnline { known } => write!(f, "Waiting: no source online ({known} known)"),
+            Self::NobodyHasIt { connected } => {
+                write!(f, "Waiting: none of the {connected} peers online has the missing parts")
+            }
+            Self::NoManifest => f.write_str("Waiting: the channel's list has not been found yet"),
+            Self::DhtUnreachable => f.write_str("The DHT does not answer. Known peers still work."),
+            Self::Paused => f.write_str("Paused"),
+            Self::Queued => f.write_str("Queued"),
+            Self::DiskFull { free, needed } => write!(f, "Disk full: {free} bytes free, {needed} needed"),
+            Self::FilesChanged { files } => write!(f, "{files} files changed on disk, no longer shared"),
+            Self::FolderNotWritable { path } => write!(f, "The folder {path:?} cannot be written"),
+            Self::BadContent { what } => write!(f, "The publisher's data is wrong: {what}"),
+            Self::Locked => f.write_str("The keyring is locked"),
+        }
+    }
+}
+/// See [`Request::Get`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Got {
+    /// Items fetched.
+    pub items: Vec<ItemInfo>,
+}
+/// See [`Request::Verify`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct VerifyReport {
+    /// Blobs read and right.
+    pub good: u64,
+    /// Blobs missing or wrong; fetched again if the item is a download.
+    pub bad: u64,
+    /// Files concerned.
+    pub files: Vec<String>,
+}
+/// A connected peer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PeerInfo {
+    /// `host:port`.
+    pub addr: String,
+    /// "direct", "onion".
+    pub kind: String,
+    /// Speaks v5 without extensions.
+    pub v5: bool,
+    /// It dialled us.
+    pub inbound: bool,
+    /// Blob bytes received.
+    pub received: u64,
+    /// Blob bytes sent.
+    pub sent: u64,
+}
+/// The node's state.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Status {
+    /// Program version.
+    pub version: String,
+    /// Data folder.
+    pub data_dir: PathBuf,
+    /// Listening address.
+    pub listen: Option<String>,
+    /// DHT: nodes known; none: no DHT.
+    pub dht_nodes: Option<u32>,
+    /// Connected peers.
+    pub peers: u32,
+    /// Followed channels.
+    pub channels: u32,
+    /// Own channels.
+    pub own: u32,
+    /// Blobs held.
+    pub blobs: u64,
+    /// Topics announced in this cycle.
+    pub announced: u64,
+    /// Topics to announce in a cycle.
+    pub to_announce: u64,
+    /// Bytes a second in.
+    pub down: u64,
+    /// Bytes a second out.
+    pub up: u64,
+    /// Blob bytes received since start.
+    pub received: u64,
+    /// Blob bytes sent since start.
+    pub sent: u64,
+    /// Everything is paused.
+    pub paused: bool,
+    /// Secrets: "keyring", "vault", "locked".
+    pub secrets: String,
+}
+
+/// All that a listener needs to start.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// State.
+    pub status: Status,
+    /// Channels.
+    pub channels: Vec<ChannelInfo>,
+    /// Items that move, wait or were just finished.
+    pub transfers: Vec<ItemInfo>,
+}
+
+/// News. At most 4 a second per thing.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "event", content = "data", rename_all = "snake_case")]
+pub enum Event {
+    /// Sent first, and again to a listener that fell behind.
+    Snapshot(Snapshot),
+    /// State changed.
+    Status(Status),
+    /// A channel is new or changed.
+    Channel(ChannelInfo),
+    /// A channel was left.
+    ChannelGone(String),
+    /// An item is new or changed.
+    Item(ItemInfo),
+    /// An item went: channel, item.
+    ItemGone(String, String),
+    /// An item is complete: every blob verified, files in place.
+    Ready(ItemInfo),
+    /// A publication goes on.
+    Publishing(PublishProgress),
+    /// Something a person should know; code and text.
+    Notice(ErrorInfo),
+}
+/// A publication's progress.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct PublishProgress {
+    /// Which publication: its title.
+    pub title: String,
+    /// "scan", "seal", "announce", "publish".
+    pub stage: String,
+    /// Bytes read and sealed.
+    pub done: u64,
+    /// Bytes in all, once known.
+    pub total: u64,
+    /// Topics announced.
+    pub announced: u64,
+    /// Topics to announce before the manifest goes out.
+    pub to_announce: u64,
+}
+
+/// An error as it crosses a border.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct ErrorInfo {
+    /// For programs.
+    pub code: Code,
+    /// For people.
+    pub message: String,
+}
+
+/// Error codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    /// A link that is none.
+    BadLink,
+    /// Known channel, other read key.
+    OtherReadKey,
+    /// The read key does not open the manifest.
+    WrongReadKey,
+    /// No such channel, item or identity.
+    NotFound,
+    /// A name that fits several.
+    Ambiguous,
+    /// A name taken.
+    Exists,
+    /// The arguments make no sense together.
+    BadArgument,
+    /// The identity's channel is public, not private, or the reverse.
+    KindMismatch,
+    /// Not ours to change.
+    NotOwn,
+    /// A file could not be read or written.
+    Io,
+    /// No space.
+    DiskFull,
+    /// Source changed while publishing.
+    SourceChanged,
+    /// Keyring, vault or variable missing or locked.
+    Secrets,
+    /// Wrong passphrase.
+    WrongPassphrase,
+    /// No DHT node and no gateway took the manifest.
+    NotPublished,
+    /// Nobody showed it within the time.
+    TimedOut,
+    /// Cancelled by the user.
+    Cancelled,
+    /// Another process holds the data folder and does not answer.
+    Busy,
+    /// The port is taken.
+    PortTaken,
+    /// The data folder is damaged.
+    Corrupt,
+    /// What a publisher signed is wrong.
+    BadContent,
+    /// Shutting down.
+    Stopping,
+    /// A bug.
+    Internal,
+}

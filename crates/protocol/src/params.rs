@@ -1,0 +1,50 @@
+//! Every number that two implementations must agree on stands here, once. Tuning numbers live in `node::config`.
+
+/// Plain bytes in a blob: 1 MiB (§3).
+pub const CHUNK_LEN: usize = 1 << 20;
+/// Bytes of a Poly1305 tag.
+pub const TAG_LEN: usize = 16;
+/// Bytes of every blob, sealed: 1 MiB and its tag (§3).
+pub const BLOB_LEN: usize = CHUNK_LEN + TAG_LEN;
+/// Version that HELLO names (§2.3).
+pub const VERSION: u64 = 5;
+/// Largest JSON of a manifest: a DHT value may have 1000 bencoded bytes, four of which are `996:` (§1.2, BEP 44).
+pub const MANIFEST_MAX: usize = 996;
+/// Highest sequence: the largest integer that JavaScript holds exactly (E4).
+pub const SEQUENCE_MAX: u64 = (1 << 53) - 1;
+/// Largest `N` of a frame while a REQUEST of ours is open: type byte, a whole blob, tag (§2.2).
+pub const FRAME_MAX_BLOB: usize = 1 + BLOB_LEN + TAG_LEN;
+/// Largest `N` of any other frame: type byte, 128 KiB and a little, tag (§2.2).
+pub const FRAME_MAX: usize = 131_093;
+/// Smallest legal `N`: the type byte and the tag (§2.2).
+pub const FRAME_MIN: usize = 1 + TAG_LEN;
+/// Bytes of a DATA frame's payload between peers that both `split` (E5).
+pub const SPLIT_LEN: usize = 64 * 1024;
+/// Channels that one HELLO may name (E3).
+pub const HELLO_CHANNELS_MAX: usize = 64;
+/// Blob IDs that one HAVE_QUERY may name (E5).
+pub const HAVE_QUERY_MAX: usize = 4096;
+/// HAVE_QUERYs held per connection (E5).
+pub const HAVE_QUERIES_HELD: usize = 64;
+/// Addresses that one PEERS may carry.
+pub const PEERS_MAX: usize = 200;
+/// Bytes of one record of a tree's table: blob ID, key, nonce (E1).
+pub const RECORD_LEN: usize = 32 + 32 + 12;
+/// Records that one table holds (E1).
+pub const FANOUT: u64 = (CHUNK_LEN / RECORD_LEN) as u64;
+/// Deepest tree (E1).
+pub const DEPTH_MAX: u8 = 2;
+/// Longest tree stream: depth 2 (E1).
+pub const TREE_SIZE_MAX: u64 = FANOUT * FANOUT * CHUNK_LEN as u64;
+/// Largest body stream (E2).
+pub const BODY_MAX: u64 = 16 << 20;
+/// Largest page stream (E2).
+pub const PAGE_MAX: u64 = 8 << 20;
+/// Items on one page (E2).
+pub const PAGE_ITEMS_MAX: usize = 1000;
+/// Files that an item names inline; more go to `filesTree` (E2).
+pub const INLINE_FILES_MAX: usize = 1000;
+/// Peers that a body names (E2).
+pub const BODY_PEERS_MAX: usize = 8;
+/// `bootstrap` addresses that a link carries (§ links).
+pub const LINK_PEERS_MAX: usize = 4;

@@ -1,0 +1,1 @@
+//! What the whole-system tests share: real node processes, foreign peers, and folders to publish.
