@@ -1,2 +1,18 @@
 //! A full node: joins protocol, swarm, store and net, and owns every task.
 pub mod api;
+mod channel;
+mod clock;
+pub mod config;
+mod conn;
+mod ctx;
+mod engine;
+mod error;
+mod library;
+mod node;
+mod publish;
+mod stream;
+mod verbs;
+mod view;
+
+pub use config::NodeConfig;
+pub use node::{Events, Node};

@@ -1,0 +1,290 @@
+//! A channel's life: its manifest is asked for, read into a list, and its items are planned and finished.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use protocol::manifest::Head;
+use protocol::params::{BODY_MAX, PAGE_MAX};
+use protocol::session::PublishRequest;
+use protocol::{BlobId, Body, ChannelKey, Content, FileEntry, Item, ItemId, PeerAddr, Payload, SafePath, SignedManifest, body};
+use store::{Channel, ItemRow, PlanFile, Standing};
+use swarm::{Follow, Source};
+
+use crate::api::{Code, ErrorInfo, Event};
+use crate::config::*;
+use crate::ctx::Ctx;
+use crate::engine::Input;
+use crate::error::{Result, fail};
+use crate::library::LibraryInput;
+use crate::{stream, view};
+
+/// A channel that is not known yet.
+pub(crate) fn fresh(key: ChannelKey) -> Channel {
+    Channel {
+        key,
+        name: String::new(),
+        about: String::new(),
+        private: false,
+        read_key: None,
+        own: false,
+        followed: false,
+        paused: false,
+        fetch: 0,
+        manifest: None,
+        body_sequence: 0,
+        signed_twice: false,
+        checked: None,
+        seen_by: None,
+        peers: Vec::new(),
+    }
+}
+
+/// Tells the swarm to follow a channel; reads its list if that was not done for the manifest at hand.
+pub(crate) async fn follow(ctx: &Ctx, channel: &Channel, user: Vec<PeerAddr>) -> Result<()> {
+    let key = channel.key;
+    let floor = ctx.with_store(move |s| s.floor(&key)).await?;
+    let manifest = channel.manifest.clone().map(Arc::new);
+    let mut addrs: Vec<(PeerAddr, Source)> = user.into_iter().map(|a| (a, Source::User)).collect();
+    addrs.extend(channel.peers.iter().cloned().map(|a| (a, Source::Body)));
+    let follow = Follow { key, read_key: channel.read_key.clone(), manifest: manifest.clone(), floor };
+    ctx.engine.send(Input::Follow(follow, addrs)).await;
+    if let Some(manifest) = manifest.filter(|m| m.sequence() > channel.body_sequence) {
+        ctx.library.send(LibraryInput::Manifest(manifest));
+    }
+    Ok(())
+}
+
+/// E4: reads the DHT item to the end, takes a higher one, puts it again when few nodes have it.
+pub(crate) async fn refresh(ctx: &Ctx, key: ChannelKey) -> Result<()> {
+    let Some(dht) = ctx.dht.clone() else { return Ok(()) };
+    let floor = ctx.with_store(move |s| s.floor(&key)).await?;
+    let found = dht.get_manifest(&key, floor).await?;
+    let Some(mut channel) = ctx.with_store(move |s| s.channel(&key)).await? else { return Ok(()) };
+    channel.checked = Some(ctx.clock.unix_ms());
+    channel.seen_by = Some(found.as_ref().map_or(0, |f| f.nodes));
+    let again = match (&found, &channel.manifest) {
+        (Some(found), _) if found.nodes < KEEP_ALIVE_BELOW => Some(found.manifest.clone()),
+        (None, Some(ours)) => Some(ours.clone()),
+        _ => None,
+    };
+    let (public_or_own, row) = (!channel.private || channel.own, channel);
+    ctx.with_store(move |s| s.put_channel(&row)).await?;
+    if let Some(found) = found {
+        let manifest = Arc::new(found.manifest);
+        ctx.engine.send(Input::Manifest(manifest.clone())).await;
+        taken(ctx, manifest).await?;
+    }
+    if let Some(manifest) = again.filter(|_| public_or_own) {
+        dht.put_manifest(&manifest, None).await?;
+    }
+    told(ctx, key).await;
+    Ok(())
+}
+
+/// A verified manifest from the DHT: read if it is newer than what is kept.
+async fn taken(ctx: &Ctx, manifest: Arc<SignedManifest>) -> Result<()> {
+    let key = *manifest.key();
+    let known = ctx.with_store(move |s| s.channel(&key)).await?.and_then(|c| c.manifest);
+    if known.is_none_or(|known| manifest.supersedes(&known)) {
+        ctx.library.send(LibraryInput::Manifest(manifest));
+    }
+    Ok(())
+}
+
+/// Tells listeners how a channel stands.
+pub(crate) async fn told(ctx: &Ctx, key: ChannelKey) {
+    if let Ok(Some(info)) = view::channel(ctx, key).await {
+        ctx.emit(Event::Channel(info));
+    }
+}
+
+/// Two manifests with one sequence were seen.
+pub(crate) async fn signed_twice(ctx: &Ctx, key: ChannelKey) -> Result<()> {
+    if let Some(mut channel) = ctx.with_store(move |s| s.channel(&key)).await? {
+        channel.signed_twice = true;
+        ctx.with_store(move |s| s.put_channel(&channel)).await?;
+        told(ctx, key).await;
+    }
+    Ok(())
+}
+
+/// Opens a manifest into its whole list; `blobs` gets the structure blobs that it consists of.
+pub(crate) async fn open(ctx: &Ctx, channel: &Channel, manifest: &SignedManifest, blobs: &mut Vec<BlobId>) -> Result<(Body, Vec<Item>)> {
+    if manifest.is_private() && channel.read_key.is_none() {
+        return fail(Code::WrongReadKey, "This channel is private. Its link needs the read key.");
+    }
+    let head = manifest.open(channel.read_key.as_ref()).map_err(|error| {
+        let code = if manifest.is_private() { Code::WrongReadKey } else { Code::BadContent };
+        ErrorInfo::new(code, error.to_string())
+    })?;
+    let body = match head {
+        Head::Inline(body) => body,
+        Head::Tree(tree) => Body::parse(&stream::read(ctx, channel.key, &tree, BODY_MAX, blobs).await?)?,
+    };
+    let mut items = Vec::new();
+    for collection in &body.collections {
+        items.extend(collection.items.iter().cloned());
+        for page in &collection.pages {
+            items.extend(body::parse_page(&stream::read(ctx, channel.key, &page.tree, PAGE_MAX, blobs).await?)?);
+        }
+    }
+    let mut seen = HashSet::new();
+    items.retain(|item| seen.insert(item.id));
+    Ok((body, items))
+}
+
+/// Keeps a newer manifest, reads its list, and starts what the channel's rule fetches.
+pub(crate) async fn absorb(ctx: &Ctx, manifest: Arc<SignedManifest>) -> Result<()> {
+    let (key, sequence) = (*manifest.key(), manifest.sequence());
+    let Some(mut channel) = ctx.with_store(move |s| s.channel(&key)).await? else { return Ok(()) };
+    channel.private = manifest.is_private();
+    channel.manifest = Some((*manifest).clone());
+    let row = channel.clone();
+    ctx.with_store(move |s| {
+        s.raise_floor(&key, sequence)?;
+        s.put_channel(&row)
+    })
+    .await?;
+    told(ctx, key).await;
+    let mut blobs = Vec::new();
+    let (body, items) = open(ctx, &channel, &manifest, &mut blobs).await?;
+    let rows: Vec<ItemRow> = items.iter().enumerate().map(|(i, item)| row_of(key, i, item)).collect();
+    let Some(mut channel) = ctx.with_store(move |s| s.channel(&key)).await? else { return Ok(()) };
+    channel.name = body.name;
+    channel.about = body.about;
+    channel.peers.extend(body.peers.iter().filter(|p| !channel.peers.contains(p)).cloned().collect::<Vec<_>>());
+    channel.peers.truncate(16);
+    channel.body_sequence = sequence;
+    let row = channel.clone();
+    let gone = ctx
+        .with_store(move |s| {
+            s.put_channel(&row)?;
+            let mut gone = s.set_items(&key, sequence, &rows)?;
+            gone.extend(s.retain_structure(&key, &blobs)?);
+            Ok(gone)
+        })
+        .await?;
+    ctx.engine.send(Input::Unhold(gone)).await;
+    told(ctx, key).await;
+    start_wanted(ctx, &channel).await
+}
+
+/// An item as the store keeps it.
+pub(crate) fn row_of(channel: ChannelKey, position: usize, item: &Item) -> ItemRow {
+    ItemRow {
+        id: item.id,
+        channel,
+        name: item.name.clone(),
+        about: item.about.clone(),
+        published: item.published,
+        position: u32::try_from(position).unwrap_or(u32::MAX - 1),
+        files: u64::from(item.file_count()),
+        bytes: item.size(),
+        json: item.to_json(),
+        standing: Standing::Listed,
+        paused: false,
+        root: None,
+        left_out: item.left_out.iter().map(|l| (l.path.clone(), l.why.to_string())).collect(),
+        planned: false,
+    }
+}
+
+/// Starts the items that the channel's rule fetches, and those that were wanted before an edit.
+pub(crate) async fn start_wanted(ctx: &Ctx, channel: &Channel) -> Result<()> {
+    let key = channel.key;
+    let items = ctx.with_store(move |s| s.items(&key)).await?;
+    for (i, item) in items.iter().enumerate() {
+        let by_rule = channel.followed && !channel.own && !channel.paused && within(channel.fetch, i);
+        let id = item.id;
+        if item.standing == Standing::Listed && by_rule && item.position != u32::MAX {
+            ctx.with_store(move |s| s.set_standing(&key, &id, Standing::Wanted, false)).await?;
+        } else if item.standing != Standing::Wanted || item.paused || channel.paused {
+            continue;
+        }
+        ctx.library.send(LibraryInput::Start(key, id));
+    }
+    Ok(())
+}
+
+fn within(fetch: i64, place: usize) -> bool {
+    fetch < 0 || i64::try_from(place).is_ok_and(|place| place < fetch)
+}
+
+/// Where downloads go.
+pub(crate) async fn download_dir(ctx: &Ctx) -> Result<PathBuf> {
+    let set = ctx.with_store(|s| s.setting("download_dir")).await?;
+    Ok(set.map(PathBuf::from).or_else(|| ctx.config.download_dir.clone()).unwrap_or_else(|| ctx.config.data_dir.join("downloads")))
+}
+
+/// A name for a folder, made from hostile text: what a path part cannot hold becomes `_`.
+pub(crate) fn folder_name(text: &str, otherwise: &str) -> String {
+    let cleaned: String = text.chars().map(|c| if c.is_alphanumeric() || " -_.,()[]+&'".contains(c) { c } else { '_' }).take(80).collect();
+    let cleaned = cleaned.trim().trim_end_matches(['.', ' ']);
+    match SafePath::parse(cleaned) {
+        Ok(path) => path.as_str().to_owned(),
+        Err(_) => otherwise.to_owned(),
+    }
+}
+
+/// Makes an item's plan: reads its file list and tables, and records where every chunk goes.
+pub(crate) async fn plan(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Result<()> {
+    let (channel, row) = ctx.with_store(move |s| Ok((s.channel(&key)?, s.item(&key, &id)?))).await?;
+    let (Some(channel), Some(row)) = (channel, row) else {
+        return fail(Code::NotFound, "This item is no longer in the list.");
+    };
+    if row.planned {
+        return Ok(());
+    }
+    let item = Item::from_json(&row.json)?;
+    let mut blobs = Vec::new();
+    let (files, folder) = match item.payload {
+        Payload::File(file) => (vec![file], false),
+        Payload::Folder(files) => (files, true),
+        Payload::FolderTree { tree, .. } => {
+            (body::parse_files(&stream::read(ctx, key, &tree, FILES_TREE_MAX, &mut blobs).await?)?.0, true)
+        }
+    };
+    let root = match row.root {
+        Some(root) => root,
+        None => {
+            let base = download_dir(ctx).await?.join(folder_name(&channel.name, &key.to_string()[..16]));
+            if folder { base.join(folder_name(&row.name, &id.to_string()[..8])) } else { base }
+        }
+    };
+    let mut plan = Vec::with_capacity(files.len());
+    for FileEntry { path, size, mime, content } in files {
+        let chunks = match content {
+            Content::Chunks(chunks) => chunks,
+            Content::Tree(tree) => stream::chunks(ctx, key, &tree, &mut blobs).await?,
+        };
+        let disk = path.parts().fold(root.clone(), |disk, part| disk.join(part));
+        plan.push(PlanFile { path, disk, size, mime, mtime_ns: 0, chunks });
+    }
+    ctx.with_store(move |s| s.plan_download(&key, &id, &root, plan).map(drop)).await
+}
+
+/// Every blob of an item is here: its files get their names.
+pub(crate) async fn finish(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Result<()> {
+    ctx.with_store(move |s| s.finish_item(&key, &id).map(drop)).await
+}
+
+/// A peer asks us, as a gateway, to publish: checked before it is relayed; the text goes back to the peer.
+pub(crate) async fn publish_for(ctx: &Ctx, request: PublishRequest) -> std::result::Result<(), String> {
+    let manifest = protocol::manifest::verify_publish(&request).map_err(|error| error.to_string())?;
+    let Some(dht) = ctx.dht.clone() else { return Err("This node has no DHT".into()) };
+    let key = request.key;
+    let floor = ctx.with_store(move |s| s.floor(&key)).await.map_err(|error| error.message)?;
+    if manifest.sequence() < floor {
+        return Err("A newer manifest is known".into());
+    }
+    let salt = (!request.salt.is_empty()).then_some(request.salt.as_slice());
+    match dht.put_manifest(&manifest, salt).await {
+        Ok(0) => Err("No DHT node took it".into()),
+        Ok(_) => {
+            ctx.engine.send(Input::Manifest(Arc::new(manifest))).await;
+            Ok(())
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}

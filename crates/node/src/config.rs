@@ -1,0 +1,62 @@
+//! How a node is started, and every tuning number of it. Protocol numbers live in `protocol::params`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use protocol::PeerAddr;
+use zeroize::Zeroizing;
+
+/// How a node is started.
+#[derive(Clone, Default)]
+pub struct NodeConfig {
+    /// The data folder; one process at a time owns it.
+    pub data_dir: PathBuf,
+    /// Where to listen for peers (TCP); port 0 picks one; `None`: no inbound.
+    pub listen: Option<SocketAddr>,
+    /// DHT nodes to join by; empty: the public ones.
+    pub bootstrap: Vec<String>,
+    /// Whether to join the DHT.
+    pub dht: bool,
+    /// TCP peers to know from the start.
+    pub peers: Vec<PeerAddr>,
+    /// Opens the vault where there is no keyring.
+    pub passphrase: Option<Zeroizing<String>>,
+    /// Whether to look for an OS keyring.
+    pub use_keyring: bool,
+    /// Where downloads go unless the settings say otherwise.
+    pub download_dir: Option<PathBuf>,
+    /// Opens the store only: no sockets, nothing moves.
+    pub offline: bool,
+}
+
+/// Time to reach a peer.
+pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for both 32-byte keys.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Opened frames of one connection that wait to be handled; a v5 peer's may have 1 MiB each.
+pub const FRAMES_QUEUED: usize = 4;
+/// Plain frames of one connection that wait to be sealed.
+pub const WRITES_QUEUED: usize = 4;
+/// Blob bytes loaded for one connection ahead of what was sent.
+pub const SERVE_AHEAD: usize = 3 << 20;
+/// Fetched blobs that are hashed and written at once, over all connections: each holds 1 MiB.
+pub const BLOBS_IN_HAND: usize = 8;
+/// Messages to the engine that wait.
+pub const ENGINE_QUEUE: usize = 1024;
+/// Commands to one connection that wait.
+pub const COMMANDS_QUEUED: usize = 1024;
+/// Blobs of one item that the swarm is told to want at a time.
+pub const WANT_WINDOW: usize = 512;
+/// Items that are fetched at once.
+pub const ITEMS_AT_ONCE: usize = 3;
+/// Events that a listener may fall behind before it gets a new snapshot.
+pub const EVENTS_QUEUED: usize = 256;
+/// Shortest time between two progress events of one thing.
+pub const PROGRESS_EVERY: Duration = Duration::from_millis(250);
+/// Time for everything to end at shutdown.
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+/// Fewer nodes than this with the newest manifest: put it again (E4).
+pub const KEEP_ALIVE_BELOW: u32 = 8;
+/// Most bytes of an array of files behind `filesTree`.
+pub const FILES_TREE_MAX: u64 = 256 << 20;

@@ -1,0 +1,71 @@
+//! What every task and verb of a node shares: handles, never locks around truths.
+
+use std::sync::Arc;
+
+use net::dht::Dht;
+use net::gate::Gate;
+use store::Store;
+use store::keys::KeyStore;
+use tokio::sync::{RwLock, broadcast};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::api::{Code, ErrorInfo, Event};
+use crate::clock::Clock;
+use crate::config::NodeConfig;
+use crate::engine::Engine;
+use crate::error::{Result, blocking};
+use crate::library::LibrarySender;
+
+/// Shared by all parts of a node.
+pub(crate) struct Inner {
+    pub(crate) config: NodeConfig,
+    pub(crate) store: Store,
+    pub(crate) engine: Engine,
+    pub(crate) library: LibrarySender,
+    pub(crate) dht: Option<Dht>,
+    pub(crate) gate: Option<Gate>,
+    pub(crate) events: broadcast::Sender<Event>,
+    pub(crate) clock: Clock,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stop: CancellationToken,
+    pub(crate) keys: RwLock<Arc<KeyStore>>,
+}
+
+/// A cheap handle to it.
+pub(crate) type Ctx = Arc<Inner>;
+
+impl Inner {
+    /// Tells listeners; nobody listening is fine.
+    pub(crate) fn emit(&self, event: Event) {
+        let _ = self.events.send(event);
+    }
+
+    /// Runs store work on a blocking thread.
+    pub(crate) async fn with_store<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> std::result::Result<T, store::StoreError> + Send + 'static,
+    ) -> Result<T> {
+        let store = self.store.clone();
+        blocking(move || work(&store).map_err(ErrorInfo::from)).await
+    }
+
+    /// Our TCP port, 0 for none.
+    pub(crate) fn port(&self) -> u16 {
+        self.gate.as_ref().and_then(Gate::listening).map_or(0, |a| a.port())
+    }
+
+    /// Runs a task that ends when the node stops.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move { drop(stop.run_until_cancelled(work).await) });
+    }
+
+    /// Ends early when the node stops.
+    pub(crate) async fn until_stop<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        match self.stop.run_until_cancelled(work).await {
+            Some(result) => result,
+            None => Err(ErrorInfo::new(Code::Stopping, "The node is stopping.")),
+        }
+    }
+}

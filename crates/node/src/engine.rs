@@ -1,0 +1,429 @@
+//! The engine's task: owns the swarm, carries its outputs into the world and the world's answers back.
+//!
+//! Everything that happens to peers passes here, one message at a time; nothing here blocks. Fetched blobs are hashed by
+//! the connections' workers, written by workers of this task, and only then counted as held.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use net::dht::Dht;
+use net::gate::Gate;
+use net::wire::{FrameReader, FrameWriter};
+use protocol::handshake::Binding;
+use protocol::session::{Command, Event, Role, RequestId};
+use protocol::{BlobId, ChannelKey, InfoHash, PeerAddr, SignedManifest, VerifiedBlob};
+use store::{Placed, ReadError, Store, StoreError};
+use swarm::{Closed, ConnId, Follow, Output, Priority, Rank, Source, Swarm, Verdict};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::config::*;
+use crate::conn::{Conn, ConnCommand};
+use crate::library::{LibraryInput, LibrarySender};
+
+/// A blob that a peer sent, hashed; holds its place among the blobs in hand.
+pub(crate) struct BlobInHand {
+    pub(crate) conn: ConnId,
+    pub(crate) blob: BlobId,
+    /// `None`: the hash was wrong.
+    pub(crate) verified: Option<VerifiedBlob>,
+    pub(crate) permit: OwnedSemaphorePermit,
+}
+
+/// A connection that passed the handshake.
+pub(crate) struct Connected {
+    pub(crate) addr: PeerAddr,
+    pub(crate) reader: FrameReader,
+    pub(crate) writer: FrameWriter,
+    pub(crate) binding: Binding,
+}
+
+type Ask = Box<dyn FnOnce(&mut Swarm, Duration) + Send>;
+
+/// What the engine hears.
+pub(crate) enum Input {
+    Follow(Follow, Vec<(PeerAddr, Source)>),
+    Unfollow(ChannelKey),
+    Manifest(Arc<SignedManifest>),
+    /// A structure blob is wanted; answered when it is stored, dropped when it is given up.
+    Structure { blob: BlobId, channel: ChannelKey, role: store::Role, done: oneshot::Sender<Result<(), StoreError>> },
+    Want(Vec<BlobId>, ChannelKey),
+    Unwant(Vec<BlobId>),
+    Hold(Vec<(BlobId, ChannelKey, Rank, Option<Duration>)>),
+    Unhold(Vec<BlobId>),
+    Dialled(ConnId, Option<Box<Connected>>),
+    Accepted(Box<Connected>),
+    Session(ConnId, Event),
+    Blob(BlobInHand),
+    Placed(ConnId, BlobId, Result<Placement, StoreError>),
+    Unreadable(BlobId, ReadError),
+    Closed(ConnId, Closed),
+    Found(InfoHash, Vec<std::net::SocketAddr>),
+    Announced(InfoHash, bool),
+    /// Tell a connection's session something (answers made elsewhere).
+    Tell(ConnId, Command),
+    /// Look at the swarm.
+    Ask(Ask),
+}
+
+/// Where a fetched blob went.
+pub(crate) enum Placement {
+    Content(Placed),
+    Structure(ChannelKey, store::Role),
+}
+
+/// Talks to the engine.
+#[derive(Clone)]
+pub(crate) struct Engine(mpsc::Sender<Input>);
+
+impl Engine {
+    pub(crate) fn channel() -> (Self, mpsc::Receiver<Input>) {
+        let (tx, rx) = mpsc::channel(ENGINE_QUEUE);
+        (Self(tx), rx)
+    }
+    /// Waits for room. A stopped engine hears nothing any more, and nobody needs it to.
+    pub(crate) async fn send(&self, input: Input) {
+        let _ = self.0.send(input).await;
+    }
+    /// For blocking workers.
+    pub(crate) fn send_blocking(&self, input: Input) {
+        let _ = self.0.blocking_send(input);
+    }
+    /// Asks the swarm; `None` when the engine is stopped.
+    pub(crate) async fn ask<T: Send + 'static>(&self, f: impl FnOnce(&mut Swarm, Duration) -> T + Send + 'static) -> Option<T> {
+        let (tx, rx) = oneshot::channel();
+        self.send(Input::Ask(Box::new(move |swarm, now| drop(tx.send(f(swarm, now)))))).await;
+        rx.await.ok()
+    }
+}
+
+struct Structure {
+    channel: ChannelKey,
+    role: store::Role,
+    done: Vec<oneshot::Sender<Result<(), StoreError>>>,
+}
+
+/// The task's state.
+pub(crate) struct EngineTask {
+    pub(crate) swarm: Swarm,
+    pub(crate) engine: Engine,
+    pub(crate) inputs: mpsc::Receiver<Input>,
+    pub(crate) store: Store,
+    pub(crate) gate: Option<Gate>,
+    pub(crate) dht: Option<Dht>,
+    pub(crate) library: LibrarySender,
+    pub(crate) clock: Clock,
+    pub(crate) ours: protocol::session::Capabilities,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stop: CancellationToken,
+    pub(crate) hands: Arc<Semaphore>,
+    pub(crate) port: u16,
+}
+
+impl EngineTask {
+    /// Runs until stopped; connections are closed with FIN.
+    pub(crate) async fn run(mut self) {
+        let mut conns: HashMap<ConnId, mpsc::Sender<ConnCommand>> = HashMap::new();
+        let mut structure: HashMap<BlobId, Structure> = HashMap::new();
+        let mut next_accepted: u64 = 1 << 63;
+        loop {
+            while let Some(output) = self.swarm.poll_output() {
+                self.carry_out(output, &mut conns);
+            }
+            let due = self.swarm.poll_timeout().map_or(Duration::from_secs(60), |at| at.saturating_sub(self.clock.now()));
+            let input = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => break,
+                input = self.inputs.recv() => input,
+                () = tokio::time::sleep(due) => {
+                    self.swarm.handle_timeout(self.clock.now());
+                    continue;
+                }
+            };
+            let Some(input) = input else { break };
+            let now = self.clock.now();
+            match input {
+                Input::Follow(follow, addrs) => {
+                    let key = follow.key;
+                    self.swarm.follow(now, follow);
+                    for (addr, source) in addrs {
+                        self.swarm.add_addr(now, addr, Some(key), source);
+                    }
+                }
+                Input::Unfollow(key) => self.swarm.unfollow(now, &key),
+                Input::Manifest(manifest) => {
+                    self.swarm.handle_manifest(now, manifest);
+                }
+                Input::Structure { blob, channel, role, done } => {
+                    structure
+                        .entry(blob)
+                        .or_insert_with(|| Structure { channel, role, done: Vec::new() })
+                        .done
+                        .push(done);
+                    self.swarm.want(now, blob, channel, Priority::Structure);
+                }
+                Input::Want(blobs, channel) => {
+                    for blob in blobs {
+                        self.swarm.want(now, blob, channel, Priority::Normal);
+                    }
+                }
+                Input::Unwant(blobs) => {
+                    for blob in blobs {
+                        structure.remove(&blob);
+                        self.swarm.unwant(now, &blob);
+                    }
+                }
+                Input::Hold(held) => {
+                    for (blob, channel, rank, announced) in held {
+                        self.swarm.hold(now, blob, channel, rank, announced);
+                    }
+                }
+                Input::Unhold(blobs) => {
+                    for blob in blobs {
+                        self.swarm.unhold(now, &blob);
+                    }
+                }
+                Input::Dialled(id, None) => self.swarm.handle_dialled(now, id, None),
+                Input::Dialled(id, Some(connected)) => {
+                    let binding = connected.binding;
+                    self.start_conn(id, Role::Dialler, *connected, &mut conns);
+                    self.swarm.handle_dialled(now, id, Some(binding));
+                }
+                Input::Accepted(connected) => {
+                    let id = ConnId(next_accepted);
+                    next_accepted += 1;
+                    if self.swarm.handle_accepted(now, id, connected.addr.clone(), connected.binding) {
+                        self.start_conn(id, Role::Acceptor, *connected, &mut conns);
+                    }
+                }
+                Input::Session(id, event) => self.swarm.handle_event(now, id, event),
+                Input::Blob(hand) => self.take_blob(hand, &structure),
+                Input::Placed(id, blob, result) => self.placed(id, blob, result, &mut structure),
+                Input::Unreadable(blob, error) => {
+                    self.swarm.unhold(now, &blob);
+                    self.library.send(LibraryInput::Unreadable(blob, error));
+                }
+                Input::Closed(id, why) => {
+                    conns.remove(&id);
+                    self.swarm.handle_closed(now, id, why);
+                }
+                Input::Found(infohash, addrs) => self.swarm.handle_found(now, infohash, addrs),
+                Input::Announced(infohash, ok) => {
+                    if let Some(topic) = self.swarm.handle_announced(now, infohash, ok).filter(|_| ok) {
+                        self.library.send(LibraryInput::Announced(BlobId(topic.0)));
+                    }
+                }
+                Input::Tell(id, command) => tell(&mut conns, id, ConnCommand::Session(command)),
+                Input::Ask(ask) => ask(&mut self.swarm, now),
+            }
+        }
+        for conn in conns.values() {
+            let _ = conn.try_send(ConnCommand::Session(Command::Close));
+        }
+    }
+
+    fn start_conn(&self, id: ConnId, role: Role, connected: Connected, conns: &mut HashMap<ConnId, mpsc::Sender<ConnCommand>>) {
+        let (tx, rx) = mpsc::channel(COMMANDS_QUEUED);
+        conns.insert(id, tx);
+        let conn = Conn {
+            id,
+            role,
+            ours: self.ours,
+            reader: connected.reader,
+            writer: connected.writer,
+            commands: rx,
+            engine: self.engine.clone(),
+            store: self.store.clone(),
+            clock: self.clock,
+            hands: self.hands.clone(),
+        };
+        self.tasks.spawn(conn.run());
+    }
+
+    fn take_blob(&mut self, hand: BlobInHand, structure: &HashMap<BlobId, Structure>) {
+        let BlobInHand { conn, blob, verified, permit } = hand;
+        let Some(verified) = verified else {
+            self.swarm.handle_verdict(self.clock.now(), conn, blob, Verdict::BadHash);
+            return;
+        };
+        let wanted = structure.get(&blob).map(|s| (s.channel, s.role));
+        let (store, engine) = (self.store.clone(), self.engine.clone());
+        tokio::task::spawn_blocking(move || {
+            let result = match wanted {
+                Some((channel, role)) => {
+                    store.put_stored(&channel, role, &verified).map(|()| Placement::Structure(channel, role))
+                }
+                None => store.place(&verified).map(Placement::Content),
+            };
+            drop(permit);
+            engine.send_blocking(Input::Placed(conn, blob, result));
+        });
+    }
+
+    fn placed(&mut self, id: ConnId, blob: BlobId, result: Result<Placement, StoreError>, structure: &mut HashMap<BlobId, Structure>) {
+        let now = self.clock.now();
+        match result {
+            Ok(placement) => {
+                self.swarm.handle_verdict(now, id, blob, Verdict::Stored);
+                match placement {
+                    Placement::Structure(channel, role) => {
+                        let rank = if role == store::Role::Root { Rank::Root } else { Rank::Rest };
+                        self.swarm.hold(now, blob, channel, rank, None);
+                    }
+                    Placement::Content(placed) => {
+                        if let Some((channel, ..)) = placed.items.first() {
+                            self.swarm.hold(now, blob, *channel, Rank::Rest, None);
+                        }
+                        self.library.send(LibraryInput::Placed(blob, placed));
+                    }
+                }
+                if let Some(waiting) = structure.remove(&blob) {
+                    for done in waiting.done {
+                        let _ = done.send(Ok(()));
+                    }
+                }
+            }
+            Err(error) => {
+                self.swarm.handle_verdict(now, id, blob, Verdict::NotStored);
+                let mut error = Some(error);
+                if let Some(waiting) = structure.remove(&blob) {
+                    self.swarm.unwant(now, &blob);
+                    for done in waiting.done {
+                        if let Some(error) = error.take() {
+                            let _ = done.send(Err(error));
+                        }
+                    }
+                } else if let Some(error) = error.take() {
+                    self.library.send(LibraryInput::NotPlaced(blob, error));
+                }
+            }
+        }
+    }
+
+    fn carry_out(&self, output: Output, conns: &mut HashMap<ConnId, mpsc::Sender<ConnCommand>>) {
+        match output {
+            Output::Dial(id, addr) => self.dial(id, addr),
+            Output::Send(id, command) => tell(conns, id, ConnCommand::Session(command)),
+            Output::Serve(id, blob) => tell(conns, id, ConnCommand::Serve(blob)),
+            Output::Close(id) => tell(conns, id, ConnCommand::Session(Command::Close)),
+            Output::DhtLookup(infohash) => {
+                let (dht, engine) = (self.dht.clone(), self.engine.clone());
+                self.spawn(async move {
+                    let found = match dht {
+                        Some(dht) => dht.get_peers(infohash, 100).await.unwrap_or_else(|error| {
+                            tracing::debug!(%error, ?infohash, "look-up failed");
+                            Vec::new()
+                        }),
+                        None => Vec::new(),
+                    };
+                    engine.send(Input::Found(infohash, found)).await;
+                });
+            }
+            Output::DhtAnnounce(infohash) => {
+                let (dht, engine, port) = (self.dht.clone(), self.engine.clone(), self.port);
+                self.spawn(async move {
+                    let ok = match dht {
+                        Some(dht) => dht.announce(infohash, port).await.is_ok(),
+                        None => false,
+                    };
+                    engine.send(Input::Announced(infohash, ok)).await;
+                });
+            }
+            Output::DhtRefresh(key) => self.library.send(LibraryInput::Refresh(key)),
+            Output::NewManifest(manifest) => self.library.send(LibraryInput::Manifest(manifest)),
+            Output::SignedTwice(key) => self.library.send(LibraryInput::SignedTwice(key)),
+            Output::Publish(id, request) => self.library.send(LibraryInput::GatewayPublish(id, request)),
+            Output::GatewayLookup(id, request, key, sequence) => self.gateway_lookup(id, request, key, sequence),
+            Output::Banned(addr, time) => tracing::info!(%addr, seconds = time.as_secs(), "banned for a wrong blob"),
+        }
+    }
+
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move { drop(stop.run_until_cancelled(work).await) });
+    }
+
+    fn dial(&self, id: ConnId, addr: PeerAddr) {
+        let (gate, engine) = (self.gate.clone(), self.engine.clone());
+        self.spawn(async move {
+            let connected = match gate {
+                Some(gate) => connect(&gate, &addr).await,
+                None => None,
+            };
+            engine.send(Input::Dialled(id, connected.map(Box::new))).await;
+        });
+    }
+
+    fn gateway_lookup(&self, id: ConnId, request: RequestId, key: ChannelKey, sequence: u64) {
+        let (dht, engine) = (self.dht.clone(), self.engine.clone());
+        self.spawn(async move {
+            let found = match dht {
+                Some(dht) => dht.get_manifest(&key, sequence.saturating_add(1)).await.ok().flatten(),
+                None => None,
+            };
+            let manifest = found.map(|f| Arc::new(f.manifest));
+            engine.send(Input::Tell(id, Command::Manifest(request, manifest))).await;
+        });
+    }
+}
+
+async fn connect(gate: &Gate, addr: &PeerAddr) -> Option<Connected> {
+    let stream = match gate.dial(addr, DIAL_TIMEOUT).await {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::debug!(%addr, %error, "no connection");
+            return None;
+        }
+    };
+    match net::wire::handshake(stream, Role::Dialler, HANDSHAKE_TIMEOUT).await {
+        Ok((reader, writer, binding)) => Some(Connected { addr: addr.clone(), reader, writer, binding }),
+        Err(error) => {
+            tracing::debug!(%addr, %error, "no handshake");
+            None
+        }
+    }
+}
+
+/// A connection whose command queue is full does not read what it asked for: it is cut.
+fn tell(conns: &mut HashMap<ConnId, mpsc::Sender<ConnCommand>>, id: ConnId, command: ConnCommand) {
+    if let Some(conn) = conns.get(&id)
+        && conn.try_send(command).is_err()
+    {
+        conns.remove(&id);
+    }
+}
+
+/// Accepts peers until stopped; handshakes run beside, at most 64 at a time.
+pub(crate) async fn accept(gate: Gate, engine: Engine, tasks: TaskTracker, stop: CancellationToken) {
+    let slots = Arc::new(Semaphore::new(64));
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = gate.accept() => accepted,
+        };
+        let (stream, addr) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "the listener is lost");
+                return;
+            }
+        };
+        let Ok(slot) = slots.clone().acquire_owned().await else { return };
+        let (engine, stop) = (engine.clone(), stop.clone());
+        tasks.spawn(async move {
+            let work = async {
+                match net::wire::handshake(stream, Role::Acceptor, HANDSHAKE_TIMEOUT).await {
+                    Ok((reader, writer, binding)) => {
+                        engine.send(Input::Accepted(Box::new(Connected { addr, reader, writer, binding }))).await;
+                    }
+                    Err(error) => tracing::debug!(%addr, %error, "no handshake"),
+                }
+                drop(slot);
+            };
+            stop.run_until_cancelled(work).await;
+        });
+    }
+}

@@ -1,0 +1,102 @@
+//! One table that turns every error below into `{code, message}`.
+
+use crate::api::{Code, ErrorInfo};
+
+/// What verbs return.
+pub type Result<T> = std::result::Result<T, ErrorInfo>;
+
+impl ErrorInfo {
+    /// An error with this code and text.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+/// Shorthand for [`ErrorInfo::new`] as an `Err`.
+pub(crate) fn fail<T>(code: Code, message: impl Into<String>) -> Result<T> {
+    Err(ErrorInfo::new(code, message))
+}
+
+impl From<store::StoreError> for ErrorInfo {
+    fn from(error: store::StoreError) -> Self {
+        use store::StoreError as E;
+        let code = match &error {
+            E::Locked(_) => Code::Busy,
+            E::DiskFull { .. } => Code::DiskFull,
+            E::Corrupt(_) => Code::Corrupt,
+            E::SecretsLocked => Code::Secrets,
+            _ => Code::Io,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<store::ReadError> for ErrorInfo {
+    fn from(error: store::ReadError) -> Self {
+        match error {
+            store::ReadError::Store(error) => error.into(),
+            other => Self::new(Code::Io, other.to_string()),
+        }
+    }
+}
+
+impl From<protocol::link::LinkError> for ErrorInfo {
+    fn from(error: protocol::link::LinkError) -> Self {
+        Self::new(Code::BadLink, error.to_string())
+    }
+}
+
+impl From<net::gate::GateError> for ErrorInfo {
+    fn from(error: net::gate::GateError) -> Self {
+        let code = if matches!(error, net::gate::GateError::PortTaken(_)) { Code::PortTaken } else { Code::Io };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<net::dht::DhtError> for ErrorInfo {
+    fn from(error: net::dht::DhtError) -> Self {
+        Self::new(Code::NotPublished, error.to_string())
+    }
+}
+
+impl From<protocol::manifest::ManifestError> for ErrorInfo {
+    fn from(error: protocol::manifest::ManifestError) -> Self {
+        Self::new(Code::BadContent, error.to_string())
+    }
+}
+
+impl From<protocol::body::BodyError> for ErrorInfo {
+    fn from(error: protocol::body::BodyError) -> Self {
+        Self::new(Code::BadContent, error.to_string())
+    }
+}
+
+impl From<protocol::tree::TreeError> for ErrorInfo {
+    fn from(error: protocol::tree::TreeError) -> Self {
+        Self::new(Code::BadContent, error.to_string())
+    }
+}
+
+impl From<protocol::blob::OpenError> for ErrorInfo {
+    fn from(error: protocol::blob::OpenError) -> Self {
+        Self::new(Code::BadContent, error.to_string())
+    }
+}
+
+/// An I/O error at a path that the user knows.
+pub(crate) fn io(path: &std::path::Path, error: &std::io::Error) -> ErrorInfo {
+    let code = match error.kind() {
+        std::io::ErrorKind::NotFound => Code::NotFound,
+        std::io::ErrorKind::StorageFull => Code::DiskFull,
+        _ => Code::Io,
+    };
+    ErrorInfo::new(code, format!("{}: {error}", path.display()))
+}
+
+/// Runs blocking work; a panic in it is a bug that is told, not spread.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => fail(Code::Internal, format!("a task ended: {error}")),
+    }
+}

@@ -1,0 +1,232 @@
+//! The node: started, asked, listened to, stopped.
+
+use std::sync::Arc;
+
+use net::dht::{Dht, DhtConfig};
+use net::gate::{Gate, GateConfig, Route};
+use protocol::session::Capabilities;
+use store::keys::KeyStore;
+use store::{DataDir, Role, Store};
+use swarm::{Rank, Source, Swarm};
+use tokio::sync::{RwLock, Semaphore, broadcast};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::api::{Code, ErrorInfo, Event, Reply, Request};
+use crate::clock::Clock;
+use crate::config::*;
+use crate::ctx::{Ctx, Inner};
+use crate::engine::{self, Engine, EngineTask, Input};
+use crate::error::{Result, blocking, fail};
+use crate::library::{self, Library, LibrarySender};
+use crate::{channel, verbs, view};
+
+/// A running node. Cheap to clone; [`Node::stop`] ends it.
+#[derive(Clone)]
+pub struct Node {
+    ctx: Ctx,
+}
+
+/// A stream of events: first a snapshot, then changes; a listener that falls behind gets a new snapshot.
+pub struct Events {
+    ctx: Ctx,
+    receiver: broadcast::Receiver<Event>,
+    started: bool,
+}
+
+impl Events {
+    /// The next event; `None` when the node has stopped.
+    pub async fn next(&mut self) -> Option<Event> {
+        if !self.started {
+            self.started = true;
+            return view::snapshot(&self.ctx).await.ok().map(Event::Snapshot);
+        }
+        let stop = self.ctx.stop.clone();
+        match stop.run_until_cancelled(self.receiver.recv()).await? {
+            Ok(event) => Some(event),
+            Err(broadcast::error::RecvError::Lagged(_)) => {
+                self.receiver = self.receiver.resubscribe();
+                view::snapshot(&self.ctx).await.ok().map(Event::Snapshot)
+            }
+            Err(broadcast::error::RecvError::Closed) => None,
+        }
+    }
+}
+
+/// What this version really does; only that is named in HELLO.
+fn capabilities(gateway: bool) -> Capabilities {
+    Capabilities { manifest: true, have: true, split: true, gateway }
+}
+
+impl Node {
+    /// Opens the data folder, then (unless offline) the gate and the DHT, and goes on where it stopped.
+    pub async fn start(config: NodeConfig) -> Result<Self> {
+        let clock = Clock::start();
+        let (dir, keyring, passphrase) = (config.data_dir.clone(), config.use_keyring, config.passphrase.clone());
+        let (store, recovery, keys) = blocking(move || {
+            let dir_lock = DataDir::lock(&dir)?;
+            let keys = match KeyStore::open(&dir, passphrase, keyring) {
+                Ok(keys) => keys,
+                Err(error) if error.is_locked() => KeyStore::locked(),
+                Err(error) => return Err(verbs::secrets(&error)),
+            };
+            let store_key = keys.store_key().ok();
+            let (store, recovery) = Store::open(dir_lock, store_key.as_deref())?;
+            Ok((store, recovery, keys))
+        })
+        .await?;
+        if recovery.unclean {
+            tracing::info!(rechecked = recovery.rechecked, lost = recovery.lost, "the last run did not stop cleanly");
+        }
+        let (mut gate, mut dht) = (None, None);
+        if !config.offline {
+            gate = Some(Gate::open(GateConfig { route: Route::Direct, listen: config.listen }).await?);
+            if config.dht {
+                let cached = store.clone();
+                let cache = blocking(move || Ok(cached.dht_cache()?)).await?;
+                let dht_config = DhtConfig {
+                    loopback: config.listen.is_some_and(|l| l.ip().is_loopback()),
+                    bootstrap: config.bootstrap.clone(),
+                    cache: cache.iter().filter_map(|a| a.parse().ok()).collect(),
+                    port: 0,
+                    rate: 20.0,
+                };
+                dht = Some(Dht::start(dht_config).await?);
+            }
+        }
+        let (engine, inputs) = Engine::channel();
+        let (library, library_inputs) = LibrarySender::channel();
+        let ctx: Ctx = Arc::new(Inner {
+            store: store.clone(),
+            engine: engine.clone(),
+            library: library.clone(),
+            dht: dht.clone(),
+            gate: gate.clone(),
+            events: broadcast::channel(EVENTS_QUEUED).0,
+            clock,
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            keys: RwLock::new(Arc::new(keys)),
+            config,
+        });
+        let node = Self { ctx: ctx.clone() };
+        if ctx.config.offline {
+            return Ok(node);
+        }
+        let gateway = ctx.with_store(|s| s.setting("gateway")).await?.as_deref() == Some("true") && dht.is_some();
+        let ours = capabilities(gateway);
+        let local = ctx.config.listen.is_some_and(|l| l.ip().is_loopback()) || !ctx.config.bootstrap.is_empty();
+        let swarm_config = swarm::Config {
+            capabilities: ours,
+            port: ctx.port(),
+            dht: dht.is_some(),
+            allow_local: local,
+            unix_ms_at_start: clock.unix_ms(),
+            ..swarm::Config::default()
+        };
+        let mut seed = [0; 8];
+        getrandom::fill(&mut seed).map_err(|e| ErrorInfo::new(Code::Internal, format!("no random numbers: {e}")))?;
+        let task = EngineTask {
+            swarm: Swarm::new(swarm_config, u64::from_le_bytes(seed)),
+            engine: engine.clone(),
+            inputs,
+            store: store.clone(),
+            gate: gate.clone(),
+            dht,
+            library,
+            clock,
+            ours,
+            tasks: ctx.tasks.clone(),
+            stop: ctx.stop.clone(),
+            hands: Arc::new(Semaphore::new(BLOBS_IN_HAND)),
+            port: ctx.port(),
+        };
+        ctx.tasks.spawn(task.run());
+        ctx.tasks.spawn(Library::new(ctx.clone()).run(library_inputs));
+        node.tell_all().await?;
+        if let Some(gate) = gate {
+            ctx.tasks.spawn(engine::accept(gate, engine, ctx.tasks.clone(), ctx.stop.clone()));
+        }
+        library::resume_all(&ctx).await?;
+        Ok(node)
+    }
+
+    /// Tells the swarm what is followed, known and held.
+    async fn tell_all(&self) -> Result<()> {
+        let ctx = &self.ctx;
+        let (channels, book) = ctx.with_store(|s| Ok((s.channels()?, s.address_book()?))).await?;
+        for row in &channels {
+            channel::follow(ctx, row, ctx.config.peers.clone()).await?;
+        }
+        let peers = ctx.config.peers.clone();
+        ctx.engine
+            .ask(move |swarm, now| {
+                for addr in peers {
+                    swarm.add_addr(now, addr, None, Source::User);
+                }
+                for (addr, channel) in book {
+                    swarm.add_addr(now, addr, channel, Source::Body);
+                }
+            })
+            .await;
+        let (store, engine, clock) = (ctx.store.clone(), ctx.engine.clone(), ctx.clock);
+        blocking(move || {
+            let now = clock.unix_ms();
+            store.holdings(&mut |batch| {
+                let held = batch
+                    .into_iter()
+                    .map(|h| {
+                        let rank = match h.role {
+                            Role::Root => Rank::Root,
+                            _ if h.first => Rank::First,
+                            _ => Rank::Rest,
+                        };
+                        let ago = (h.announced > 0).then(|| std::time::Duration::from_millis(now.saturating_sub(h.announced)));
+                        (h.blob, h.channel, rank, ago)
+                    })
+                    .collect();
+                engine.send_blocking(Input::Hold(held));
+            })?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Asks the node to do something.
+    pub async fn call(&self, request: Request) -> Result<Reply> {
+        if self.ctx.stop.is_cancelled() {
+            return fail(Code::Stopping, "The node is stopping.");
+        }
+        verbs::call(&self.ctx, request).await
+    }
+
+    /// Listens.
+    pub fn events(&self) -> Events {
+        Events { ctx: self.ctx.clone(), receiver: self.ctx.events.subscribe(), started: false }
+    }
+
+    /// Ends every task, the DHT's thread and the store, in that order; what does not end in time is named.
+    pub async fn stop(&self) -> Result<()> {
+        let ctx = &self.ctx;
+        ctx.stop.cancel();
+        ctx.tasks.close();
+        let ended = tokio::time::timeout(STOP_TIMEOUT, ctx.tasks.wait()).await;
+        if let Some(dht) = &ctx.dht {
+            let nodes: Vec<String> = dht.nodes().await.iter().take(16).map(ToString::to_string).collect();
+            if !nodes.is_empty() {
+                ctx.with_store(move |s| s.set_dht_cache(&nodes)).await?;
+            }
+            dht.stop().await;
+        }
+        ctx.with_store(|s| s.close()).await?;
+        match ended {
+            Ok(()) => Ok(()),
+            Err(_) => fail(Code::Internal, format!("{} tasks did not end in time", ctx.tasks.len())),
+        }
+    }
+
+    /// Resolves when somebody asked the node to stop.
+    pub async fn stopped(&self) {
+        self.ctx.stop.cancelled().await;
+    }
+}

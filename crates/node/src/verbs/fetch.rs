@@ -1,0 +1,174 @@
+//! Items fetched, paused, removed, verified, located.
+
+use protocol::{ChannelKey, Link};
+use store::{ItemRow, Standing};
+
+use crate::api::{Code, Event, Get, Got, Locate, Remove, Target, VerifyReport};
+use crate::channel;
+use crate::ctx::Ctx;
+use crate::engine::Input;
+use crate::error::{Result, fail};
+use crate::library::LibraryInput;
+use crate::verbs::{find_channel, find_item, follow};
+use crate::view;
+
+/// Fetches one item, or all of a link's; returns when every byte is verified and in place.
+pub(super) async fn get(ctx: &Ctx, args: Get) -> Result<Got> {
+    super::online(ctx)?;
+    let rows = match args.what.trim().parse::<Link>() {
+        Ok(link) => {
+            let row = follow::record(ctx, &link).await?;
+            let (key, stored) = (row.key, row.clone());
+            ctx.with_store(move |s| s.put_channel(&stored)).await?;
+            channel::follow(ctx, &row, link.bootstrap.into_iter().chain(ctx.config.peers.clone()).collect()).await?;
+            follow::list_of(ctx, key).await?;
+            ctx.with_store(move |s| s.items(&key)).await?
+        }
+        Err(error) if args.what.trim().starts_with("megatorrent:") => return Err(error.into()),
+        Err(_) => vec![find_item(ctx, &args.what).await?],
+    };
+    let wanted: Vec<(ChannelKey, protocol::ItemId)> = rows.iter().map(|r| (r.channel, r.id)).collect();
+    for row in rows {
+        start(ctx, row, args.dir.clone()).await?;
+    }
+    let asked = wanted.clone();
+    super::wait_for(ctx, || {
+        let asked = asked.clone();
+        async move {
+            for (channel, id) in asked {
+                let Some(item) = view::item(ctx, channel, id).await? else {
+                    return fail(Code::NotFound, "The publisher took the item out of the list.");
+                };
+                match item.cause {
+                    Some(crate::api::Cause::DiskFull { .. }) => return fail(Code::DiskFull, "The disk is full. What was fetched stays and goes on later."),
+                    Some(crate::api::Cause::FolderNotWritable { path }) => return fail(Code::Io, path),
+                    Some(crate::api::Cause::BadContent { what }) => return fail(Code::BadContent, what),
+                    _ => {}
+                }
+                if !matches!(item.state, crate::api::ItemState::Complete | crate::api::ItemState::Published) {
+                    return Ok(None);
+                }
+            }
+            Ok(Some(()))
+        }
+    })
+    .await?;
+    let mut items = Vec::new();
+    for (channel, id) in wanted {
+        items.extend(view::item(ctx, channel, id).await?);
+    }
+    Ok(Got { items })
+}
+
+async fn start(ctx: &Ctx, row: ItemRow, dir: Option<std::path::PathBuf>) -> Result<()> {
+    if matches!(row.standing, Standing::Complete | Standing::Published) {
+        return Ok(());
+    }
+    let (channel, id) = (row.channel, row.id);
+    ctx.with_store(move |s| {
+        if let Some(dir) = dir.filter(|_| !row.planned) {
+            let folder = row.files != 1;
+            let root = if folder { dir.join(channel::folder_name(&row.name, &id.to_string()[..8])) } else { dir };
+            s.set_root(&channel, &id, &root)?;
+        }
+        s.set_standing(&channel, &id, Standing::Wanted, false)
+    })
+    .await?;
+    ctx.library.send(LibraryInput::Start(channel, id));
+    Ok(())
+}
+
+/// Pauses or resumes an item, a channel, or everything.
+pub(super) async fn pause(ctx: &Ctx, target: Target, paused: bool) -> Result<()> {
+    match target {
+        Target::Item(text) => {
+            let row = find_item(ctx, &text).await?;
+            pause_item(ctx, row, paused).await
+        }
+        Target::Channel(text) => {
+            let row = find_channel(ctx, &text).await?;
+            pause_channel(ctx, row.key, paused).await
+        }
+        Target::All => {
+            for row in ctx.with_store(|s| s.channels()).await? {
+                pause_channel(ctx, row.key, paused).await?;
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn pause_channel(ctx: &Ctx, key: ChannelKey, paused: bool) -> Result<()> {
+    if let Some(mut row) = ctx.with_store(move |s| s.channel(&key)).await? {
+        row.paused = paused;
+        let stored = row.clone();
+        ctx.with_store(move |s| s.put_channel(&stored)).await?;
+    }
+    for item in ctx.with_store(move |s| s.items(&key)).await? {
+        if item.standing == Standing::Wanted {
+            pause_item(ctx, item, paused).await?;
+        }
+    }
+    channel::told(ctx, key).await;
+    Ok(())
+}
+
+async fn pause_item(ctx: &Ctx, row: ItemRow, paused: bool) -> Result<()> {
+    let (channel, id) = (row.channel, row.id);
+    let standing = match row.standing {
+        Standing::Wanted => Standing::Wanted,
+        Standing::Listed if !paused => Standing::Wanted,
+        _ => return fail(Code::BadArgument, "This item is not being fetched."),
+    };
+    ctx.with_store(move |s| s.set_standing(&channel, &id, standing, paused)).await?;
+    ctx.library.send(if paused { LibraryInput::Stop(channel, id) } else { LibraryInput::Start(channel, id) });
+    if let Some(info) = view::item(ctx, channel, id).await? {
+        ctx.emit(Event::Item(info));
+    }
+    Ok(())
+}
+
+/// Removes an item from this device.
+pub(super) async fn remove(ctx: &Ctx, args: Remove) -> Result<()> {
+    let row = find_item(ctx, &args.item).await?;
+    let (channel, id) = (row.channel, row.id);
+    if row.standing == Standing::Published {
+        return fail(Code::BadArgument, "This item is published from here. Take it out of the list first: megatorrent unpublish ITEM");
+    }
+    ctx.library.send(LibraryInput::Stop(channel, id));
+    let gone = ctx.with_store(move |s| s.remove_item(&channel, &id, args.delete)).await?;
+    if !ctx.config.offline {
+        ctx.engine.send(Input::Unhold(gone)).await;
+    }
+    match view::item(ctx, channel, id).await? {
+        Some(info) => ctx.emit(Event::Item(info)),
+        None => ctx.emit(Event::ItemGone(channel.to_string(), id.to_string())),
+    }
+    Ok(())
+}
+
+/// Reads an item's files again; what is wrong is withdrawn, and fetched again if it was a download.
+pub(super) async fn verify(ctx: &Ctx, item: &str) -> Result<VerifyReport> {
+    let row = find_item(ctx, item).await?;
+    let (channel, id) = (row.channel, row.id);
+    let stop = ctx.stop.clone();
+    let outcome = ctx.with_store(move |s| s.verify_item(&channel, &id, &mut |_, _| !stop.is_cancelled())).await?;
+    let bad = outcome.bad.len() as u64;
+    if !ctx.config.offline && bad > 0 {
+        ctx.engine.send(Input::Unhold(outcome.bad)).await;
+        if row.standing != Standing::Published {
+            ctx.with_store(move |s| s.set_standing(&channel, &id, Standing::Wanted, false)).await?;
+            ctx.library.send(LibraryInput::Start(channel, id));
+        }
+    }
+    Ok(VerifyReport { good: outcome.good, bad, files: outcome.files.iter().map(|f| f.display().to_string()).collect() })
+}
+
+/// Says where an item's files lie now, then verifies them.
+pub(super) async fn locate(ctx: &Ctx, args: Locate) -> Result<VerifyReport> {
+    let row = find_item(ctx, &args.item).await?;
+    let (channel, id) = (row.channel, row.id);
+    let path = std::fs::canonicalize(&args.path).map_err(|e| crate::error::io(&args.path, &e))?;
+    ctx.with_store(move |s| s.locate(&channel, &id, &path)).await?;
+    verify(ctx, &format!("{channel}/{id}")).await
+}

@@ -1,0 +1,172 @@
+//! Links looked at, channels followed and left.
+
+use std::sync::Arc;
+
+use protocol::Link;
+use protocol::ReadKey;
+use store::Channel;
+
+use crate::api::{ChannelInfo, Code, Event, FetchRule, LinkInfo, Looked, Subscribe, Unsubscribe};
+use crate::channel;
+use crate::ctx::Ctx;
+use crate::engine::Input;
+use crate::error::{Result, fail};
+use crate::library::LibraryInput;
+use crate::view;
+
+/// What a link itself tells; nothing is sent anywhere.
+pub(super) async fn parse(ctx: &Ctx, text: &str) -> Result<LinkInfo> {
+    let link: Link = text.trim().parse()?;
+    let key = link.channel;
+    let row = ctx.with_store(move |s| s.channel(&key)).await?;
+    Ok(LinkInfo {
+        key: key.to_string(),
+        fingerprint: key.fingerprint(),
+        private: link.read_key.is_some(),
+        bootstrap: link.bootstrap.iter().map(ToString::to_string).collect(),
+        known: row.as_ref().is_some_and(|r| r.followed),
+        own: row.is_some_and(|r| r.own),
+    })
+}
+
+/// A link of a known channel with another read key is refused: it is a mistake or a trap.
+fn same_key(row: &Channel, read_key: Option<&ReadKey>) -> Result<()> {
+    match (&row.read_key, read_key) {
+        (Some(kept), Some(given)) if kept != given => {
+            fail(Code::OtherReadKey, "This channel is known with another read key. Unsubscribe from it first to use this link.")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Records a link's channel, without following it yet.
+pub(super) async fn record(ctx: &Ctx, link: &Link) -> Result<Channel> {
+    let key = link.channel;
+    let mut row = ctx.with_store(move |s| s.channel(&key)).await?.unwrap_or_else(|| channel::fresh(key));
+    same_key(&row, link.read_key.as_ref())?;
+    if row.read_key.is_none() && link.read_key.is_some() {
+        let keys = ctx.keys.read().await.clone();
+        if keys.kind() == store::keys::KeyKind::Locked {
+            return Err(super::secrets(&store::keys::KeyError::NoKeyring));
+        }
+        row.read_key = link.read_key.clone();
+        row.private = true;
+    }
+    row.peers.extend(link.bootstrap.iter().filter(|b| !row.peers.contains(b)).cloned().collect::<Vec<_>>());
+    Ok(row)
+}
+
+pub(super) async fn subscribe(ctx: &Ctx, args: Subscribe) -> Result<ChannelInfo> {
+    let link: Link = args.link.trim().parse()?;
+    let mut row = record(ctx, &link).await?;
+    if row.own {
+        return fail(Code::Exists, "This channel is yours. It needs no subscription.");
+    }
+    row.followed = true;
+    row.fetch = match args.fetch {
+        FetchRule::All => -1,
+        FetchRule::Newest(n) => i64::from(n),
+        FetchRule::None => 0,
+    };
+    let stored = row.clone();
+    ctx.with_store(move |s| s.put_channel(&stored)).await?;
+    if !ctx.config.offline {
+        channel::follow(ctx, &row, link.bootstrap.into_iter().chain(ctx.config.peers.clone()).collect()).await?;
+        channel::start_wanted(ctx, &row).await?;
+    }
+    channel::told(ctx, row.key).await;
+    view::channel(ctx, row.key).await?.ok_or_else(|| view::unknown("channel", &row.key.to_string()))
+}
+
+pub(super) async fn unsubscribe(ctx: &Ctx, args: Unsubscribe) -> Result<()> {
+    let row = super::find_channel(ctx, &args.channel).await?;
+    if row.own {
+        return fail(Code::BadArgument, "This channel is yours. It cannot be unsubscribed.");
+    }
+    let key = row.key;
+    ctx.library.send(LibraryInput::Forget(key));
+    if !ctx.config.offline {
+        ctx.engine.send(Input::Unfollow(key)).await;
+    }
+    let gone = ctx
+        .with_store(move |s| {
+            let mut gone = Vec::new();
+            if args.delete {
+                for item in s.items(&key)? {
+                    gone.extend(s.remove_item(&key, &item.id, true)?);
+                }
+            }
+            gone.extend(s.remove_channel(&key)?);
+            Ok(gone)
+        })
+        .await?;
+    if !ctx.config.offline {
+        ctx.engine.send(Input::Unhold(gone)).await;
+    }
+    ctx.emit(Event::ChannelGone(key.to_string()));
+    Ok(())
+}
+
+/// Waits until a channel's list was read at least once.
+pub(super) async fn list_of(ctx: &Ctx, key: protocol::ChannelKey) -> Result<Channel> {
+    super::wait_for(ctx, || async move {
+        let row = ctx.with_store(move |s| s.channel(&key)).await?;
+        if let Some(row) = &row
+            && let Some(manifest) = &row.manifest
+            && manifest.is_private()
+            && manifest.open(row.read_key.as_ref()).is_err()
+        {
+            return fail(Code::WrongReadKey, "The read key in this link does not open the channel.");
+        }
+        Ok(row.filter(|r| r.body_sequence > 0))
+    })
+    .await
+}
+
+/// Fetches a link's list; a channel that was not known is forgotten again.
+pub(super) async fn look(ctx: &Ctx, text: &str) -> Result<Looked> {
+    super::online(ctx)?;
+    let link: Link = text.trim().parse()?;
+    let row = record(ctx, &link).await?;
+    let key = row.key;
+    let known = ctx.with_store(move |s| s.channel(&key)).await?.is_some();
+    if !known {
+        let stored = row.clone();
+        ctx.with_store(move |s| s.put_channel(&stored)).await?;
+    }
+    let guard = Forget { ctx: ctx.clone(), key, armed: !known };
+    channel::follow(ctx, &row, link.bootstrap.into_iter().chain(ctx.config.peers.clone()).collect()).await?;
+    list_of(ctx, key).await?;
+    let rows = ctx.with_store(move |s| s.items(&key)).await?;
+    let channel = view::channel(ctx, key).await?.ok_or_else(|| view::unknown("channel", &key.to_string()))?;
+    let items = view::items(ctx, rows).await?;
+    drop(guard);
+    Ok(Looked { channel, items })
+}
+
+/// Forgets a looked-at channel, also when the looking is cancelled.
+struct Forget {
+    ctx: Ctx,
+    key: protocol::ChannelKey,
+    armed: bool,
+}
+
+impl Drop for Forget {
+    fn drop(&mut self) {
+        if !self.armed {
+            return;
+        }
+        let (ctx, key) = (Arc::clone(&self.ctx), self.key);
+        self.ctx.spawn(async move {
+            // Subscribed meanwhile: it stays.
+            let row = ctx.with_store(move |s| s.channel(&key)).await;
+            if matches!(row, Ok(Some(row)) if !row.followed && !row.own) {
+                ctx.library.send(LibraryInput::Forget(key));
+                ctx.engine.send(Input::Unfollow(key)).await;
+                if let Ok(gone) = ctx.with_store(move |s| s.remove_channel(&key)).await {
+                    ctx.engine.send(Input::Unhold(gone)).await;
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,147 @@
+//! Identities: made, listed, renamed, backed up, restored. Secrets go to keyring or vault, nowhere else.
+
+use std::path::Path;
+
+use protocol::{ChannelKey, Identity, ReadKey};
+use store::keys::KeyError;
+use store::{IdentityRow, backup};
+use zeroize::Zeroizing;
+
+use crate::api::{Code, ErrorInfo, IdExport, IdImport, IdNew, IdRename, IdentityInfo};
+use crate::ctx::Ctx;
+use crate::error::{Result, blocking, fail, io};
+use crate::{channel, view};
+
+/// A keyring's or vault's trouble, in words.
+pub(crate) fn secrets(error: &KeyError) -> ErrorInfo {
+    let code = if matches!(error, KeyError::WrongPassphrase) { Code::WrongPassphrase } else { Code::Secrets };
+    ErrorInfo::new(code, error.to_string())
+}
+
+fn check_name(name: &str) -> Result<()> {
+    let fits = (1..=64).contains(&name.chars().count()) && !name.chars().any(|c| c.is_control() || c == '/');
+    if fits { Ok(()) } else { fail(Code::BadArgument, "A name has 1 to 64 characters, without control characters and '/'.") }
+}
+
+/// An identity by local name or key.
+pub(super) async fn find(ctx: &Ctx, text: &str) -> Result<IdentityRow> {
+    let rows = ctx.with_store(|s| s.identities()).await?;
+    if text.is_empty() {
+        let mut rows = rows;
+        return match (rows.pop(), rows.is_empty()) {
+            (Some(row), true) => Ok(row),
+            (Some(_), false) => fail(Code::Ambiguous, "There are several identities. Say which with --id."),
+            (None, _) => fail(Code::NotFound, "There is no identity yet. Make one: megatorrent id new NAME"),
+        };
+    }
+    let key = text.parse::<ChannelKey>().ok();
+    rows.into_iter().find(|r| r.name == text || Some(r.key) == key).ok_or_else(|| view::unknown("identity", text))
+}
+
+/// Its secret half.
+pub(super) async fn secret(ctx: &Ctx, key: ChannelKey) -> Result<Identity> {
+    let keys = ctx.keys.read().await.clone();
+    blocking(move || match keys.identity(&key) {
+        Ok(Some(identity)) => Ok(identity),
+        Ok(None) => fail(Code::Secrets, "The secret of this identity is not in the keyring of this computer."),
+        Err(error) => Err(secrets(&error)),
+    })
+    .await
+}
+
+async fn keep(ctx: &Ctx, identity: Identity, row: IdentityRow, read_key: Option<ReadKey>) -> Result<IdentityInfo> {
+    let name = row.name.clone();
+    let known = ctx.with_store(|s| s.identities()).await?;
+    if known.iter().any(|r| r.name == name && r.key != row.key) {
+        return fail(Code::Exists, format!("An identity called {name:?} exists already."));
+    }
+    let keys = ctx.keys.read().await.clone();
+    blocking(move || keys.put_identity(&identity).map_err(|e| secrets(&e))).await?;
+    let (key, private) = (row.key, row.private);
+    let mut own = ctx.with_store(move |s| s.channel(&key)).await?.unwrap_or_else(|| channel::fresh(key));
+    (own.own, own.followed) = (true, true);
+    own.private = private.unwrap_or(own.private);
+    own.read_key = read_key.or(own.read_key);
+    let stored = own.clone();
+    ctx.with_store(move |s| {
+        s.put_identity(&row)?;
+        s.put_channel(&stored)
+    })
+    .await?;
+    if !ctx.config.offline {
+        channel::follow(ctx, &own, Vec::new()).await?;
+    }
+    let all = view::identities(ctx).await?;
+    all.into_iter().find(|i| i.key == key.to_string()).ok_or_else(|| view::unknown("identity", &name))
+}
+
+pub(super) async fn new(ctx: &Ctx, args: IdNew) -> Result<IdentityInfo> {
+    check_name(&args.name)?;
+    let name = args.name.clone();
+    if ctx.with_store(|s| s.identities()).await?.iter().any(|r| r.name == name) {
+        return fail(Code::Exists, format!("An identity called {name:?} exists already."));
+    }
+    let mut seed = Zeroizing::new([0; 32]);
+    getrandom::fill(seed.as_mut()).map_err(|e| ErrorInfo::new(Code::Internal, format!("no random numbers: {e}")))?;
+    let identity = Identity::from_seed(&seed);
+    let row = IdentityRow { key: identity.channel(), name: args.name, private: None, created: ctx.clock.unix_ms() };
+    keep(ctx, identity, row, None).await
+}
+
+pub(super) async fn rename(ctx: &Ctx, args: IdRename) -> Result<IdentityInfo> {
+    check_name(&args.name)?;
+    let mut row = find(ctx, &args.identity).await?;
+    if ctx.with_store(|s| s.identities()).await?.iter().any(|r| r.name == args.name && r.key != row.key) {
+        return fail(Code::Exists, format!("An identity called {:?} exists already.", args.name));
+    }
+    row.name = args.name;
+    let (key, stored) = (row.key, row);
+    ctx.with_store(move |s| s.put_identity(&stored)).await?;
+    let all = view::identities(ctx).await?;
+    all.into_iter().find(|i| i.key == key.to_string()).ok_or_else(|| view::unknown("identity", &key.to_string()))
+}
+
+pub(super) async fn export(ctx: &Ctx, args: IdExport) -> Result<()> {
+    if args.passphrase.is_empty() {
+        return fail(Code::BadArgument, "A backup needs a passphrase.");
+    }
+    let row = find(ctx, &args.identity).await?;
+    let identity = secret(ctx, row.key).await?;
+    let key = row.key;
+    let read_key = ctx.with_store(move |s| s.channel(&key)).await?.and_then(|c| c.read_key);
+    blocking(move || {
+        let passphrase = Zeroizing::new(args.passphrase);
+        let kept = backup::Backup { name: row.name, identity, private: row.private, read_key };
+        let sealed = backup::export(&kept, &passphrase).map_err(|e| ErrorInfo::new(Code::Io, e.to_string()))?;
+        write_new(&args.file, &sealed)
+    })
+    .await
+}
+
+/// Writes a new file whole or not at all; never over another.
+fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
+    use std::io::Write;
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(path).map_err(|e| io(path, &e))?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    written.map_err(|e| {
+        let _ = std::fs::remove_file(path);
+        io(path, &e)
+    })
+}
+
+pub(super) async fn import(ctx: &Ctx, args: IdImport) -> Result<IdentityInfo> {
+    let (file, passphrase) = (args.file, args.passphrase.map(Zeroizing::new));
+    let restored = blocking(move || {
+        backup::import_file(&file, passphrase.as_ref()).map_err(|error| {
+            let code = if error.is_passphrase() { Code::WrongPassphrase } else { Code::BadArgument };
+            ErrorInfo::new(code, error.to_string())
+        })
+    })
+    .await?;
+    let name = args.name.unwrap_or(restored.name);
+    check_name(&name)?;
+    let key = restored.identity.channel();
+    let private = restored.private;
+    let created = ctx.clock.unix_ms();
+    keep(ctx, restored.identity, IdentityRow { key, name, private, created }, restored.read_key).await
+}

@@ -1,0 +1,172 @@
+//! One function per verb of [`crate::api::Request`].
+
+mod fetch;
+mod follow;
+mod ids;
+mod publish;
+
+use std::path::PathBuf;
+
+use protocol::{ChannelKey, ItemId, Link};
+use store::{Channel, ItemRow};
+
+use crate::api::{Code, ErrorInfo, Reply, Request, Settings};
+use crate::ctx::Ctx;
+use crate::error::{Result, fail};
+use crate::view;
+
+pub(crate) use ids::secrets;
+
+/// Carries out a verb.
+pub(crate) async fn call(ctx: &Ctx, request: Request) -> Result<Reply> {
+    match request {
+        Request::IdNew(args) => ids::new(ctx, args).await.map(Reply::Identity),
+        Request::IdList => view::identities(ctx).await.map(Reply::Identities),
+        Request::IdExport(args) => ids::export(ctx, args).await.map(|()| Reply::Done),
+        Request::IdImport(args) => ids::import(ctx, args).await.map(Reply::Identity),
+        Request::IdRename(args) => ids::rename(ctx, args).await.map(Reply::Identity),
+        Request::Publish(args) => publish::publish(ctx, args).await.map(Reply::Published),
+        Request::Unpublish(args) => publish::unpublish(ctx, args).await.map(Reply::Published),
+        Request::Edit(args) => publish::edit(ctx, args).await.map(Reply::Published),
+        Request::ParseLink(args) => follow::parse(ctx, &args.link).await.map(Reply::Link),
+        Request::Look(args) => follow::look(ctx, &args.link).await.map(Reply::Looked),
+        Request::Subscribe(args) => follow::subscribe(ctx, args).await.map(Reply::Channel),
+        Request::Unsubscribe(args) => follow::unsubscribe(ctx, args).await.map(|()| Reply::Done),
+        Request::Channels => view::channels(ctx).await.map(Reply::Channels),
+        Request::Items(args) => {
+            let key = find_channel(ctx, &args.channel).await?.key;
+            let rows = ctx.with_store(move |s| s.items(&key)).await?;
+            view::items(ctx, rows).await.map(Reply::Items)
+        }
+        Request::Files(args) => {
+            let row = find_item(ctx, &args.item).await?;
+            view::files(ctx, row.channel, row.id).await.map(Reply::Files)
+        }
+        Request::Get(args) => fetch::get(ctx, args).await.map(Reply::Got),
+        Request::Pause(target) => fetch::pause(ctx, target, true).await.map(|()| Reply::Done),
+        Request::Resume(target) => fetch::pause(ctx, target, false).await.map(|()| Reply::Done),
+        Request::Remove(args) => fetch::remove(ctx, args).await.map(|()| Reply::Done),
+        Request::Verify(args) => fetch::verify(ctx, &args.item).await.map(Reply::Verified),
+        Request::Locate(args) => fetch::locate(ctx, args).await.map(Reply::Verified),
+        Request::Status => view::status(ctx).await.map(Reply::Status),
+        Request::Transfers => {
+            let rows = ctx.with_store(|s| s.transfers()).await?;
+            view::items(ctx, rows).await.map(Reply::Transfers)
+        }
+        Request::Peers => Ok(Reply::Peers(if ctx.config.offline { Vec::new() } else { view::peers(ctx).await })),
+        Request::ChannelLink(args) => {
+            let row = find_channel(ctx, &args.channel).await?;
+            Ok(Reply::LinkText(link_of(&row)?))
+        }
+        Request::Settings => settings(ctx).await.map(Reply::Settings),
+        Request::SetSettings(new) => set_settings(ctx, new).await.map(Reply::Settings),
+        Request::Watch => view::snapshot(ctx).await.map(Reply::Watching),
+        Request::Shutdown => {
+            ctx.stop.cancel();
+            Ok(Reply::Done)
+        }
+        #[allow(unreachable_patterns)]
+        _ => fail(Code::BadArgument, "This node does not know that verb."),
+    }
+}
+
+/// A channel's link, with its read key if it is private.
+fn link_of(row: &Channel) -> Result<String> {
+    if row.private && row.read_key.is_none() {
+        return fail(Code::Secrets, "The read key of this channel is locked.");
+    }
+    let read_key = row.read_key.clone().filter(|_| row.private);
+    Ok(Link { channel: row.key, read_key, bootstrap: Vec::new() }.to_text().to_string())
+}
+
+/// A channel by key, unique prefix (8 characters or more), name or link.
+async fn find_channel(ctx: &Ctx, text: &str) -> Result<Channel> {
+    let rows = ctx.with_store(|s| s.channels()).await?;
+    let key = text.parse::<Link>().map(|l| l.channel).ok().or_else(|| text.parse::<ChannelKey>().ok());
+    if let Some(key) = key {
+        return rows.into_iter().find(|r| r.key == key).ok_or_else(|| view::unknown("channel", &key.to_string()));
+    }
+    let prefix = text.len() >= 8 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let local = ctx.with_store(|s| s.identities()).await?;
+    let by_name = |row: &Channel| row.name == text || local.iter().any(|i| i.key == row.key && i.name == text);
+    let mut found: Vec<Channel> =
+        rows.into_iter().filter(|r| by_name(r) || (prefix && r.key.to_string().starts_with(&text.to_lowercase()))).collect();
+    match (found.pop(), found.is_empty()) {
+        (Some(row), true) => Ok(row),
+        (Some(_), false) => fail(Code::Ambiguous, format!("More than one channel is called {text:?}. Use its key.")),
+        (None, _) => Err(view::unknown("channel", text)),
+    }
+}
+
+/// An item by ID, unique prefix, or `channel/item` (the item's ID, prefix or title).
+async fn find_item(ctx: &Ctx, text: &str) -> Result<ItemRow> {
+    let (rows, item) = match text.rsplit_once('/') {
+        Some((channel, item)) if !channel.is_empty() => {
+            let key = find_channel(ctx, channel).await?.key;
+            (ctx.with_store(move |s| s.items(&key)).await?, item)
+        }
+        _ => {
+            let hex = text.to_lowercase();
+            if hex.len() < 4 || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
+                return fail(Code::BadArgument, format!("{text:?} is no item: use its ID (4 characters or more) or CHANNEL/ITEM."));
+            }
+            (ctx.with_store(move |s| s.items_by_prefix(&hex)).await?, text)
+        }
+    };
+    let exact: Option<ItemId> = item.parse().ok();
+    let mut found: Vec<ItemRow> = rows
+        .into_iter()
+        .filter(|r| Some(r.id) == exact || r.name == item || (item.len() >= 4 && r.id.to_string().starts_with(&item.to_lowercase())))
+        .collect();
+    match (found.pop(), found.is_empty()) {
+        (Some(row), true) => Ok(row),
+        (Some(_), false) => fail(Code::Ambiguous, format!("More than one item fits {text:?}. Use CHANNEL/ITEM with the full ID.")),
+        (None, _) => Err(view::unknown("item", text)),
+    }
+}
+
+async fn settings(ctx: &Ctx) -> Result<Settings> {
+    let (dir, gateway) = ctx.with_store(|s| Ok((s.setting("download_dir")?, s.setting("gateway")?))).await?;
+    let dir = match dir {
+        Some(dir) => PathBuf::from(dir),
+        None => crate::channel::download_dir(ctx).await?,
+    };
+    Ok(Settings { download_dir: Some(dir), gateway: Some(gateway.as_deref() == Some("true")) })
+}
+
+async fn set_settings(ctx: &Ctx, new: Settings) -> Result<Settings> {
+    if let Some(dir) = &new.download_dir {
+        if !dir.is_absolute() {
+            return fail(Code::BadArgument, format!("{} is not an absolute path.", dir.display()));
+        }
+        let Some(text) = dir.to_str() else {
+            return fail(Code::BadArgument, format!("{} is not valid text.", dir.display()));
+        };
+        let text = text.to_owned();
+        ctx.with_store(move |s| s.set_setting("download_dir", Some(&text))).await?;
+    }
+    if let Some(gateway) = new.gateway {
+        ctx.with_store(move |s| s.set_setting("gateway", Some(if gateway { "true" } else { "false" }))).await?;
+    }
+    settings(ctx).await
+}
+
+/// Waits until `ready` gives something, looking again whenever the node tells news.
+async fn wait_for<T, F: Future<Output = Result<Option<T>>>>(ctx: &Ctx, mut ready: impl FnMut() -> F) -> Result<T> {
+    let mut news = ctx.events.subscribe();
+    loop {
+        if let Some(found) = ready().await? {
+            return Ok(found);
+        }
+        match ctx.stop.run_until_cancelled(news.recv()).await {
+            None => return fail(Code::Stopping, "The node is stopping."),
+            Some(Err(tokio::sync::broadcast::error::RecvError::Closed)) => return fail(Code::Stopping, "The node is stopping."),
+            Some(Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) | Ok(_)) => {}
+        }
+    }
+}
+
+/// Networking verbs need a node that is not offline.
+fn online(ctx: &Ctx) -> Result<()> {
+    if ctx.config.offline { Err(ErrorInfo::new(Code::BadArgument, "This needs a running node.")) } else { Ok(()) }
+}

@@ -1,0 +1,413 @@
+//! Publishing, unpublishing, editing: everything that signs a new manifest.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use protocol::params::{CHUNK_LEN, MANIFEST_MAX, PAGE_ITEMS_MAX, SEQUENCE_MAX};
+use protocol::{BlobId, Body, Identity, Item, ItemId, ReadKey, SignedManifest, Topic, body, rendezvous};
+use store::{Channel, PlanFile, Standing};
+use swarm::Rank;
+
+use crate::api::{Code, Edit, ErrorInfo, Event, Publish, PublishProgress, Published, Unpublish};
+use crate::config::PROGRESS_EVERY;
+use crate::ctx::Ctx;
+use crate::engine::Input;
+use crate::error::{Result, blocking, fail};
+use crate::publish::{Scan, payload, scan, seal};
+use crate::verbs::{find_channel, find_item, ids, link_of};
+use crate::{channel, stream};
+
+/// Sets its flag when dropped: sealing stops when the caller goes away.
+struct Cancel(Arc<AtomicBool>);
+
+impl Drop for Cancel {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+pub(super) async fn publish(ctx: &Ctx, args: Publish) -> Result<Published> {
+    let identity_row = ids::find(ctx, &args.identity).await?;
+    let identity = ids::secret(ctx, identity_row.key).await?;
+    if identity_row.private.is_some_and(|private| private != args.private) {
+        let (is, want) = if args.private { ("public", "private") } else { ("private", "public") };
+        return fail(
+            Code::KindMismatch,
+            format!("The channel of {:?} is {is}. A key is one channel: make another identity for a {want} one.", identity_row.name),
+        );
+    }
+    let key = identity.channel();
+    let mut row = ctx.with_store(move |s| s.channel(&key)).await?.unwrap_or_else(|| channel::fresh(key));
+    (row.own, row.followed, row.private) = (true, true, args.private);
+    if args.private && row.read_key.is_none() {
+        let mut read_key = [0; 32];
+        getrandom::fill(&mut read_key).map_err(|e| ErrorInfo::new(Code::Internal, format!("no random numbers: {e}")))?;
+        row.read_key = Some(ReadKey(read_key));
+    }
+    if row.name.is_empty() {
+        row.name.clone_from(&identity_row.name);
+    }
+    let stored = row.clone();
+    ctx.with_store(move |s| s.put_channel(&stored)).await?;
+
+    let old = match &args.update {
+        Some(text) => {
+            let found = find_item(ctx, text).await?;
+            if found.channel != key {
+                return fail(Code::NotOwn, "This item belongs to another channel.");
+            }
+            Some(found)
+        }
+        None => None,
+    };
+    let paths: Vec<PathBuf> = args.paths.clone();
+    let scanned = Arc::new(blocking(move || scan(&paths)).await?);
+    let title = args.title.clone().or_else(|| old.as_ref().map(|o| o.name.clone())).unwrap_or_else(|| scanned.title.clone());
+    let plan = sealed(ctx, &scanned, &title).await?;
+    let blobs = {
+        let mut ids: Vec<BlobId> = plan.iter().flat_map(|f| f.chunks.iter().map(|c| c.blob)).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    };
+    let id = match &old {
+        Some(old) => old.id,
+        None => {
+            let mut id = [0; 16];
+            getrandom::fill(&mut id).map_err(|e| ErrorInfo::new(Code::Internal, format!("no random numbers: {e}")))?;
+            ItemId(id)
+        }
+    };
+    let (store, secret, planned, scan_again) = (ctx.store.clone(), identity.clone(), plan.clone(), scanned.clone());
+    let payload = blocking(move || payload(&store, &secret, &scan_again, &planned)).await?;
+    let item = Item {
+        id,
+        name: title.clone(),
+        about: args.about.clone().or_else(|| old.as_ref().map(|o| o.about.clone())).unwrap_or_default(),
+        published: ctx.clock.unix_ms(),
+        payload,
+        left_out: Vec::new(),
+    };
+    let mut item_row = channel::row_of(key, 0, &item);
+    item_row.standing = Standing::Published;
+    item_row.root = Some(scanned.root.clone());
+    item_row.planned = true;
+    let first = plan.iter().find_map(|f| f.chunks.first()).map(|c| c.blob);
+    let gone = ctx.with_store(move |s| s.record_published(&item_row, plan)).await?;
+    if !ctx.config.offline {
+        ctx.engine.send(Input::Unhold(gone)).await;
+        let held = blobs.iter().map(|b| (*b, key, if Some(*b) == first { Rank::First } else { Rank::Rest }, None)).collect();
+        ctx.engine.send(Input::Hold(held)).await;
+    }
+    let mut identity_row = identity_row;
+    if identity_row.private.is_none() {
+        identity_row.private = Some(args.private);
+        ctx.with_store(move |s| s.put_identity(&identity_row)).await?;
+    }
+    let change = Change::Put(Box::new(item));
+    let signed = sign(ctx, &identity, row, change, &title).await?;
+    Ok(Published {
+        item: Some(id.to_string()),
+        files: scanned.files.len() as u64,
+        bytes: scanned.bytes,
+        blobs: blobs.len() as u64,
+        left_out: scanned.left_out.clone(),
+        ..signed
+    })
+}
+
+/// Seals on worker threads and tells how far it is.
+async fn sealed(ctx: &Ctx, scanned: &Arc<Scan>, title: &str) -> Result<Vec<PlanFile>> {
+    let (progress, cancel) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    let guard = Cancel(cancel.clone());
+    let (scan, counter) = (scanned.clone(), progress.clone());
+    let mut work = tokio::task::spawn_blocking(move || seal(&scan, &counter, &cancel));
+    let mut tick = tokio::time::interval(PROGRESS_EVERY);
+    loop {
+        tokio::select! {
+            done = &mut work => {
+                drop(guard);
+                return match done {
+                    Ok(plan) => plan,
+                    Err(error) => fail(Code::Internal, format!("sealing ended: {error}")),
+                };
+            }
+            _ = tick.tick() => ctx.emit(Event::Publishing(PublishProgress {
+                title: title.to_owned(),
+                stage: "seal".into(),
+                done: progress.load(Ordering::Relaxed),
+                total: scanned.bytes,
+                ..PublishProgress::default()
+            })),
+            () = ctx.stop.cancelled() => return fail(Code::Stopping, "The node is stopping. Nothing was published."),
+        }
+    }
+}
+
+/// What a new manifest changes.
+enum Change {
+    /// A new or replaced item, put first.
+    Put(Box<Item>),
+    /// An item taken out.
+    Out(ItemId),
+    /// An item's texts.
+    Item(ItemId, Option<String>, Option<String>),
+    /// The channel's texts.
+    Channel(Option<String>, Option<String>),
+}
+
+pub(super) async fn unpublish(ctx: &Ctx, args: Unpublish) -> Result<Published> {
+    let item = find_item(ctx, &args.item).await?;
+    let (row, identity) = own(ctx, &item.channel.to_string()).await?;
+    let signed = sign(ctx, &identity, row, Change::Out(item.id), &item.name).await?;
+    let (channel, id) = (item.channel, item.id);
+    let gone = ctx.with_store(move |s| s.remove_item(&channel, &id, false)).await?;
+    if !ctx.config.offline {
+        ctx.engine.send(Input::Unhold(gone)).await;
+    }
+    ctx.emit(Event::ItemGone(channel.to_string(), id.to_string()));
+    Ok(Published { item: Some(id.to_string()), ..signed })
+}
+
+pub(super) async fn edit(ctx: &Ctx, args: Edit) -> Result<Published> {
+    if args.name.is_none() && args.about.is_none() {
+        return fail(Code::BadArgument, "Nothing to change: give --name or --about.");
+    }
+    match find_channel(ctx, &args.what).await {
+        Ok(found) => {
+            let (row, identity) = own(ctx, &found.key.to_string()).await?;
+            let title = crate::view::named(&row);
+            sign(ctx, &identity, row, Change::Channel(args.name, args.about), &title).await
+        }
+        Err(error) if error.code == Code::NotFound => {
+            let item = find_item(ctx, &args.what).await?;
+            let (row, identity) = own(ctx, &item.channel.to_string()).await?;
+            let signed = sign(ctx, &identity, row, Change::Item(item.id, args.name, args.about), &item.name).await?;
+            Ok(Published { item: Some(item.id.to_string()), ..signed })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// One of our channels and the identity that signs it.
+async fn own(ctx: &Ctx, text: &str) -> Result<(Channel, Identity)> {
+    let row = find_channel(ctx, text).await?;
+    if !row.own {
+        return fail(Code::NotOwn, "This channel is not yours to change.");
+    }
+    let identity = ids::secret(ctx, row.key).await?;
+    Ok((row, identity))
+}
+
+/// The channel's list as it stands, with the change.
+async fn changed(ctx: &Ctx, row: &mut Channel, change: Change) -> Result<Vec<Item>> {
+    let key = row.key;
+    let rows = ctx.with_store(move |s| s.items(&key)).await?;
+    let mut items = Vec::with_capacity(rows.len() + 1);
+    for row in rows.iter().filter(|r| r.position != u32::MAX) {
+        items.push(Item::from_json(&row.json)?);
+    }
+    match change {
+        Change::Put(item) => {
+            items.retain(|i| i.id != item.id);
+            items.insert(0, *item);
+        }
+        Change::Out(id) => items.retain(|i| i.id != id),
+        Change::Item(id, name, about) => {
+            let Some(item) = items.iter_mut().find(|i| i.id == id) else {
+                return fail(Code::NotFound, "This item is no longer in the list.");
+            };
+            item.name = name.unwrap_or_else(|| item.name.clone());
+            item.about = about.unwrap_or_else(|| item.about.clone());
+        }
+        Change::Channel(name, about) => {
+            row.name = name.unwrap_or_else(|| row.name.clone());
+            row.about = about.unwrap_or_else(|| row.about.clone());
+        }
+    }
+    Ok(items)
+}
+
+/// Writes the body: inline if the manifest has room for it, else as a tree, older items on pages. Blocking.
+fn write(store: &store::Store, identity: &Identity, row: &Channel, items: &[Item], sequence: u64, blobs: &mut Vec<BlobId>) -> Result<SignedManifest> {
+    let mut list = Body { name: row.name.clone(), about: row.about.clone(), peers: Vec::new(), collections: vec![body::Collection { title: "Default".into(), items: items.to_vec(), pages: Vec::new() }], timestamp: sequence };
+    let mut stream = list.to_json();
+    if !row.private
+        && stream.len() <= MANIFEST_MAX
+        && let Some(manifest) = SignedManifest::sign_inline(identity, sequence, &list)
+    {
+        return Ok(manifest);
+    }
+    if stream.len() > CHUNK_LEN {
+        // Pages are cut from the oldest end, so that a full page never changes when items are added.
+        let mut pages = Vec::new();
+        let mut oldest_first: Vec<Item> = items.iter().rev().cloned().collect();
+        let mut page_items = PAGE_ITEMS_MAX;
+        while stream.len() > CHUNK_LEN && !oldest_first.is_empty() {
+            page_items = page_items.min(oldest_first.len());
+            let mut page: Vec<Item> = oldest_first[..page_items].to_vec();
+            page.reverse();
+            let json = body::page_to_json(&page);
+            if json.len() as u64 > protocol::params::PAGE_MAX && page_items > 1 {
+                page_items /= 2;
+                continue;
+            }
+            oldest_first.drain(..page_items);
+            let tree = stream::write(store, identity, &json, blobs)?;
+            let bytes = page.iter().map(Item::size).sum();
+            pages.insert(0, body::PageRef { count: u32::try_from(page.len()).unwrap_or(u32::MAX), bytes, tree });
+            let inline: Vec<Item> = oldest_first.iter().rev().cloned().collect();
+            list.collections = vec![body::Collection { title: "Default".into(), items: inline, pages: pages.clone() }];
+            stream = list.to_json();
+        }
+    }
+    let tree = stream::write(store, identity, &stream, blobs)?;
+    match (&row.read_key, row.private) {
+        (Some(read_key), true) => {
+            let mut nonce = [0; 12];
+            getrandom::fill(&mut nonce).map_err(|e| ErrorInfo::new(Code::Internal, format!("no random numbers: {e}")))?;
+            Ok(SignedManifest::sign_private(identity, sequence, &tree, sequence, read_key, nonce))
+        }
+        (None, true) => fail(Code::Secrets, "The read key of this channel is locked."),
+        (_, false) => Ok(SignedManifest::sign_tree(identity, sequence, &tree, sequence)),
+    }
+}
+
+/// Signs the changed list, announces what a reader needs first, and hands the manifest out: DHT, peers.
+async fn sign(ctx: &Ctx, identity: &Identity, mut row: Channel, change: Change, title: &str) -> Result<Published> {
+    let key = identity.channel();
+    let items = changed(ctx, &mut row, change).await?;
+    let floor = ctx.with_store(move |s| s.floor(&key)).await?;
+    // A clock that went back does not make the sequence fall.
+    let sequence = ctx.clock.unix_ms().max(floor + 1);
+    if sequence > SEQUENCE_MAX {
+        return fail(Code::Internal, "The clock is beyond what a sequence can hold.");
+    }
+    let (store, secret, kept, list) = (ctx.store.clone(), identity.clone(), row.clone(), items.clone());
+    let (manifest, blobs) = blocking(move || {
+        let mut blobs = Vec::new();
+        let manifest = write(&store, &secret, &kept, &list, sequence, &mut blobs)?;
+        Ok((manifest, blobs))
+    })
+    .await?;
+    // Structure that items name themselves (tables, file lists) stays as long as the items do.
+    let mut structure = blobs.clone();
+    for item in &items {
+        structure.extend(structure_of(ctx, identity, item).await?);
+    }
+    row.manifest = Some(manifest.clone());
+    row.body_sequence = sequence;
+    let rows: Vec<_> = items.iter().enumerate().map(|(i, item)| channel::row_of(key, i, item)).collect();
+    let (stored, keep) = (row.clone(), structure.clone());
+    let gone = ctx
+        .with_store(move |s| {
+            s.raise_floor(&key, sequence)?;
+            s.put_channel(&stored)?;
+            let mut gone = s.set_items(&key, sequence, &rows)?;
+            gone.extend(s.retain_structure(&key, &keep)?);
+            Ok(gone)
+        })
+        .await?;
+    let mut published = Published {
+        link: link_of(&row)?,
+        item: None,
+        sequence,
+        dht_nodes: 0,
+        gateways: 0,
+        pushed: 0,
+        files: 0,
+        bytes: 0,
+        blobs: 0,
+        left_out: Vec::new(),
+        seeding: !ctx.config.offline,
+    };
+    if ctx.config.offline {
+        return Ok(published);
+    }
+    ctx.engine.send(Input::Unhold(gone)).await;
+    ctx.engine.send(Input::Hold(structure.iter().map(|b| (*b, key, Rank::Root, None)).collect())).await;
+    channel::follow(ctx, &Channel { manifest: None, ..row.clone() }, Vec::new()).await?;
+    announce_first(ctx, &row, &manifest, &items, &blobs, title).await;
+    if let Some(dht) = &ctx.dht {
+        match dht.put_manifest(&manifest, None).await {
+            Ok(nodes) => published.dht_nodes = nodes,
+            Err(error) => ctx.emit(Event::Notice(error.into())),
+        }
+    }
+    let manifest = Arc::new(manifest);
+    ctx.engine.send(Input::Manifest(manifest)).await;
+    let pushed = ctx.engine.ask(move |swarm, _| swarm.peers_of(&key)).await.unwrap_or(0);
+    published.pushed = u32::try_from(pushed).unwrap_or(u32::MAX);
+    row.seen_by = Some(published.dht_nodes);
+    row.checked = Some(ctx.clock.unix_ms());
+    ctx.with_store(move |s| s.put_channel(&row)).await?;
+    channel::told(ctx, key).await;
+    Ok(published)
+}
+
+/// Tables and file lists below an item of ours.
+async fn structure_of(ctx: &Ctx, identity: &Identity, item: &Item) -> Result<Vec<BlobId>> {
+    use protocol::{Content, Payload};
+    let mut blobs = Vec::new();
+    let files = match &item.payload {
+        Payload::File(file) => vec![file.clone()],
+        Payload::Folder(files) => files.clone(),
+        Payload::FolderTree { tree, .. } => {
+            let list = stream::read(ctx, identity.channel(), tree, crate::config::FILES_TREE_MAX, &mut blobs).await?;
+            body::parse_files(&list)?.0
+        }
+    };
+    for file in files {
+        if let Content::Tree(tree) = file.content {
+            stream::chunks(ctx, identity.channel(), &tree, &mut blobs).await?;
+        }
+    }
+    Ok(blobs)
+}
+
+/// E6: rendezvous and roots, and every chunk of an inline manifest, are announced before the manifest goes out, for a v5
+/// client tries each sequence once. A failed announce is repeated by the schedule.
+async fn announce_first(ctx: &Ctx, row: &Channel, manifest: &SignedManifest, items: &[Item], roots: &[BlobId], title: &str) {
+    let (Some(dht), port) = (&ctx.dht, ctx.port()) else { return };
+    if port == 0 {
+        return;
+    }
+    let mut topics: Vec<Topic> = Vec::new();
+    match (&row.read_key, row.private) {
+        (Some(read_key), true) => {
+            topics.extend(rendezvous::days(ctx.clock.unix_ms()).into_iter().map(|day| rendezvous::private(&row.key, read_key, day)));
+        }
+        _ => {
+            topics.push(rendezvous::public(&row.key));
+            topics.extend(roots.iter().map(|b| Topic::from(*b)));
+            if roots.is_empty() && manifest.json().len() <= MANIFEST_MAX {
+                for item in items {
+                    if let protocol::Payload::File(file) = &item.payload
+                        && let protocol::Content::Chunks(chunks) = &file.content
+                    {
+                        topics.extend(chunks.iter().map(|c| Topic::from(c.blob)));
+                    }
+                }
+            }
+        }
+    }
+    let total = topics.len() as u64;
+    let mut work = tokio::task::JoinSet::new();
+    for topic in topics {
+        let dht = dht.clone();
+        work.spawn(async move { dht.announce(topic.infohash(), port).await });
+    }
+    let mut announced = 0;
+    while let Some(done) = work.join_next().await {
+        announced += u64::from(matches!(done, Ok(Ok(()))));
+        ctx.emit(Event::Publishing(PublishProgress {
+            title: title.to_owned(),
+            stage: "announce".into(),
+            announced,
+            to_announce: total,
+            ..PublishProgress::default()
+        }));
+    }
+}
+

@@ -1,0 +1,241 @@
+//! How things look from outside: store rows and swarm state as api types.
+
+use std::collections::HashMap;
+
+use protocol::{ChannelKey, ItemId, Link};
+use store::{Channel, ItemRow, Standing};
+
+use crate::api::{Cause, ChannelInfo, Code, ErrorInfo, FetchRule, FileInfo, IdentityInfo, ItemInfo, ItemState, LeftOut, PeerInfo, Snapshot, Status};
+use crate::ctx::Ctx;
+use crate::error::Result;
+use crate::library::LibraryInput;
+
+/// One channel.
+pub(crate) async fn channel(ctx: &Ctx, key: ChannelKey) -> Result<Option<ChannelInfo>> {
+    let (row, items) = ctx.with_store(move |s| Ok((s.channel(&key)?, s.items(&key)?))).await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(channel_info(ctx, &row, &items).await))
+}
+
+/// A row and its items as an api type.
+pub(crate) async fn channel_info(ctx: &Ctx, row: &Channel, items: &[ItemRow]) -> ChannelInfo {
+    let key = row.key;
+    let (peers, cause) = ctx
+        .engine
+        .ask(move |swarm, now| (swarm.peers_of(&key), swarm.cause(now, &key)))
+        .await
+        .map_or((0, None), |(n, c)| (n, from_swarm(c)));
+    let listed: Vec<&ItemRow> = items.iter().filter(|i| i.position != u32::MAX).collect();
+    let cause = if row.paused {
+        Some(Cause::Paused)
+    } else if row.manifest.is_none() {
+        Some(Cause::NoManifest)
+    } else if items.iter().any(|i| i.standing == Standing::Wanted) {
+        cause
+    } else {
+        None
+    };
+    ChannelInfo {
+        key: key.to_string(),
+        fingerprint: key.fingerprint(),
+        name: row.name.clone(),
+        about: row.about.clone(),
+        private: row.private,
+        own: row.own,
+        sequence: row.manifest.as_ref().map_or(0, protocol::SignedManifest::sequence),
+        items: listed.len() as u64,
+        complete: listed.iter().filter(|i| matches!(i.standing, Standing::Complete | Standing::Published)).count() as u64,
+        bytes: listed.iter().map(|i| i.bytes).sum(),
+        checked: row.checked,
+        seen_by: row.seen_by,
+        peers: u32::try_from(peers).unwrap_or(u32::MAX),
+        signed_twice: row.signed_twice,
+        paused: row.paused,
+        fetch: match u32::try_from(row.fetch) {
+            Ok(0) => FetchRule::None,
+            Ok(n) => FetchRule::Newest(n),
+            Err(_) => FetchRule::All,
+        },
+        cause,
+    }
+}
+
+fn from_swarm(cause: swarm::Cause) -> Option<Cause> {
+    match cause {
+        swarm::Cause::Moving => None,
+        swarm::Cause::NoPeersKnown { asked } => Some(Cause::NoPeersKnown { asked }),
+        swarm::Cause::NoneOnline { known } => Some(Cause::NoneOnline { known }),
+        swarm::Cause::NobodyHasIt { connected } => Some(Cause::NobodyHasIt { connected }),
+        swarm::Cause::Queued => Some(Cause::Queued),
+    }
+}
+
+/// Causes that the library knows.
+async fn causes(ctx: &Ctx) -> HashMap<(ChannelKey, ItemId), Cause> {
+    let (tx, rx) = tokio::sync::oneshot::channel();
+    ctx.library.send(LibraryInput::Causes(tx));
+    ctx.until_stop(async { Ok(rx.await.unwrap_or_default()) }).await.unwrap_or_default()
+}
+
+/// Rows as api types.
+pub(crate) async fn items(ctx: &Ctx, rows: Vec<ItemRow>) -> Result<Vec<ItemInfo>> {
+    let known = if ctx.config.offline { HashMap::new() } else { causes(ctx).await };
+    let mut swarm_causes: HashMap<ChannelKey, Option<Cause>> = HashMap::new();
+    let mut infos = Vec::with_capacity(rows.len());
+    for row in rows {
+        let (channel, id) = (row.channel, row.id);
+        let have = match row.standing {
+            Standing::Listed => 0,
+            Standing::Complete | Standing::Published => row.bytes,
+            Standing::Wanted => ctx.with_store(move |s| s.have_bytes(&channel, &id)).await?,
+        };
+        let mut cause = known.get(&(channel, id)).cloned();
+        if row.paused {
+            cause = Some(Cause::Paused);
+        }
+        if row.standing == Standing::Wanted && cause.is_none() && !ctx.config.offline {
+            if !swarm_causes.contains_key(&channel) {
+                let asked = ctx.engine.ask(move |swarm, now| swarm.cause(now, &channel)).await;
+                swarm_causes.insert(channel, asked.and_then(from_swarm));
+            }
+            cause = swarm_causes.get(&channel).cloned().flatten();
+        }
+        let state = match row.standing {
+            _ if matches!(cause, Some(Cause::FilesChanged { .. })) => ItemState::Changed,
+            Standing::Listed => ItemState::Listed,
+            Standing::Complete => ItemState::Complete,
+            Standing::Published => ItemState::Published,
+            Standing::Wanted if row.paused => ItemState::Paused,
+            Standing::Wanted if cause.is_some() || ctx.config.offline => ItemState::Waiting,
+            Standing::Wanted => ItemState::Fetching,
+        };
+        infos.push(ItemInfo {
+            id: id.to_string(),
+            channel: channel.to_string(),
+            name: row.name,
+            about: row.about,
+            published: row.published,
+            files: row.files,
+            bytes: row.bytes,
+            have,
+            rate: 0,
+            state,
+            cause,
+            path: row.root,
+            left_out: row.left_out.into_iter().map(|(path, why)| LeftOut { path, why }).collect(),
+        });
+    }
+    Ok(infos)
+}
+
+/// One item.
+pub(crate) async fn item(ctx: &Ctx, channel: ChannelKey, id: ItemId) -> Result<Option<ItemInfo>> {
+    let row = ctx.with_store(move |s| s.item(&channel, &id)).await?;
+    Ok(items(ctx, row.into_iter().collect()).await?.pop())
+}
+
+/// Files of an item.
+pub(crate) async fn files(ctx: &Ctx, channel: ChannelKey, id: ItemId) -> Result<Vec<FileInfo>> {
+    let files = ctx.with_store(move |s| s.files(&channel, &id)).await?;
+    Ok(files.into_iter().map(|(f, have)| FileInfo { path: f.path.as_str().to_owned(), size: f.size, have, mime: f.mime }).collect())
+}
+
+/// All followed and own channels.
+pub(crate) async fn channels(ctx: &Ctx) -> Result<Vec<ChannelInfo>> {
+    let rows = ctx.with_store(|s| s.channels()).await?;
+    let mut infos = Vec::new();
+    for row in rows.into_iter().filter(|r| r.followed || r.own) {
+        let key = row.key;
+        let items = ctx.with_store(move |s| s.items(&key)).await?;
+        infos.push(channel_info(ctx, &row, &items).await);
+    }
+    Ok(infos)
+}
+
+/// Identities, without their secrets.
+pub(crate) async fn identities(ctx: &Ctx) -> Result<Vec<IdentityInfo>> {
+    let kept = kept(ctx).await;
+    let rows = ctx.with_store(|s| s.identities()).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| IdentityInfo {
+            name: row.name,
+            key: row.key.to_string(),
+            fingerprint: row.key.fingerprint(),
+            link: Link { channel: row.key, read_key: None, bootstrap: Vec::new() }.to_text().to_string(),
+            private: row.private,
+            created: row.created,
+            kept: kept.clone(),
+        })
+        .collect())
+}
+
+async fn kept(ctx: &Ctx) -> String {
+    let keys = ctx.keys.read().await.clone();
+    match keys.kind() {
+        store::keys::KeyKind::Keyring => "keyring",
+        store::keys::KeyKind::Vault => "vault",
+        store::keys::KeyKind::Locked => "locked",
+    }
+    .into()
+}
+
+/// Connected peers.
+pub(crate) async fn peers(ctx: &Ctx) -> Vec<PeerInfo> {
+    let peers = ctx.engine.ask(|swarm, _| swarm.peers()).await.unwrap_or_default();
+    peers
+        .into_iter()
+        .map(|p| PeerInfo {
+            kind: if p.addr.class() == protocol::AddrClass::Onion { "onion" } else { "direct" }.into(),
+            addr: p.addr.to_string(),
+            v5: p.v5,
+            inbound: p.role == protocol::session::Role::Acceptor,
+            received: p.received,
+            sent: p.sent,
+        })
+        .collect()
+}
+
+/// The node's state.
+pub(crate) async fn status(ctx: &Ctx) -> Result<Status> {
+    let (channels, blobs) = ctx.with_store(|s| Ok((s.channels()?, s.blob_count()?))).await?;
+    let (peers, coverage) = if ctx.config.offline {
+        (Vec::new(), swarm::Coverage::default())
+    } else {
+        ctx.engine.ask(|swarm, now| (swarm.peers(), swarm.coverage(now))).await.unwrap_or_default()
+    };
+    Ok(Status {
+        version: env!("CARGO_PKG_VERSION").into(),
+        data_dir: ctx.config.data_dir.clone(),
+        listen: ctx.gate.as_ref().and_then(net::gate::Gate::listening).map(|a| a.to_string()),
+        dht_nodes: ctx.dht.as_ref().map(|d| d.status().nodes),
+        peers: u32::try_from(peers.len()).unwrap_or(u32::MAX),
+        channels: u32::try_from(channels.iter().filter(|c| c.followed && !c.own).count()).unwrap_or(u32::MAX),
+        own: u32::try_from(channels.iter().filter(|c| c.own).count()).unwrap_or(u32::MAX),
+        blobs,
+        announced: coverage.announced,
+        to_announce: coverage.total,
+        down: 0,
+        up: 0,
+        received: peers.iter().map(|p| p.received).sum(),
+        sent: peers.iter().map(|p| p.sent).sum(),
+        paused: false,
+        secrets: kept(ctx).await,
+    })
+}
+
+/// All that a listener needs to start.
+pub(crate) async fn snapshot(ctx: &Ctx) -> Result<Snapshot> {
+    let rows = ctx.with_store(|s| s.transfers()).await?;
+    Ok(Snapshot { status: status(ctx).await?, channels: channels(ctx).await?, transfers: items(ctx, rows).await? })
+}
+
+/// Text for a channel in messages: its name, or its key's first group.
+pub(crate) fn named(row: &Channel) -> String {
+    if row.name.is_empty() { row.key.to_string()[..16].to_owned() } else { row.name.clone() }
+}
+
+/// Not found, named.
+pub(crate) fn unknown(what: &str, text: &str) -> ErrorInfo {
+    ErrorInfo::new(Code::NotFound, format!("There is no {what} {text:?} here."))
+}
