@@ -256,3 +256,148 @@ fn is_host_name(host: &str) -> bool {
         || last.strip_prefix("0x").is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
     host.len() <= 253 && host.split('.').all(label) && !number
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    // The DuckDuckGo service: a well-known address whose checksum others computed.
+    const ONION: &str = "duckduckgogg42xjoc72x3sjasowoarfbgcmvfimaftt6twagswzczad.onion";
+
+    fn parse(text: &str) -> Result<PeerAddr, AddrError> {
+        text.parse()
+    }
+
+    #[test]
+    fn every_kind_is_read_and_written() {
+        for (text, written) in [
+            ("1.2.3.4:6881", "1.2.3.4:6881"),
+            ("[2001:DB8::1]:80", "[2001:db8::1]:80"),
+            ("[::ffff:1.2.3.4]:1", "1.2.3.4:1"),
+            ("Example.ORG:65535", "example.org:65535"),
+            ("localhost:1", "localhost:1"),
+            ("xn--bcher-kva.example:443", "xn--bcher-kva.example:443"),
+        ] {
+            assert_eq!(parse(text).unwrap().to_string(), written);
+        }
+        let onion = format!("{ONION}:443");
+        let read = parse(&onion.to_uppercase()).unwrap();
+        assert!(matches!(read, PeerAddr::Onion(_, 443)));
+        assert_eq!(read.to_string(), onion);
+        assert_eq!(read.port(), 443);
+        assert_eq!(serde_json::to_string(&read).unwrap(), format!("\"{onion}\""));
+        assert_eq!(serde_json::from_str::<PeerAddr>(&format!("\"{onion}\"")).unwrap(), read);
+        assert!(serde_json::from_str::<PeerAddr>("\"x\"").is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_dialled_is_refused_by_name() {
+        let mistyped = ONION.replace("duck", "dukc");
+        for (bad, why) in [
+            ("", AddrError::NoPort),
+            ("1.2.3.4", AddrError::NoPort),
+            ("1.2.3.4:", AddrError::Port),
+            ("1.2.3.4:0", AddrError::Port),
+            ("[::1]:0", AddrError::Port),
+            ("1.2.3.4:65536", AddrError::Port),
+            ("1.2.3.4:+80", AddrError::Port),
+            ("1.2.3.4:080", AddrError::Port),
+            ("1.2.3.4:8 0", AddrError::Port),
+            ("::1:80", AddrError::Brackets),
+            ("[::1:80", AddrError::Brackets),
+            ("[1.2.3.4]:80", AddrError::Brackets),
+            ("[fe80::1%1]:80", AddrError::Brackets),
+            ("0.0.0.0:80", AddrError::Undiallable(Ipv4Addr::UNSPECIFIED.into())),
+            ("[::]:80", AddrError::Undiallable(Ipv6Addr::UNSPECIFIED.into())),
+            ("224.0.0.1:80", AddrError::Undiallable(Ipv4Addr::new(224, 0, 0, 1).into())),
+            ("255.255.255.255:80", AddrError::Undiallable(Ipv4Addr::BROADCAST.into())),
+            ("abc.onion:80", AddrError::OnionShape),
+            ("onion:80", AddrError::OnionShape),
+            (&format!("www.{ONION}:80"), AddrError::OnionShape),
+            (&format!("{mistyped}:80"), AddrError::OnionChecksum),
+            (":80", AddrError::Host),
+            ("1.2.3:80", AddrError::Host),
+            ("127.1:80", AddrError::Host),
+            ("2130706433:80", AddrError::Host),
+            ("0x7f000001:80", AddrError::Host),
+            ("-a.example:80", AddrError::Host),
+            ("a..b:80", AddrError::Host),
+            ("a.:80", AddrError::Host),
+            ("a_b.example:80", AddrError::Host),
+            ("user@host:80", AddrError::Host),
+            ("bücher.example:80", AddrError::Host),
+            (&format!("{}.example:80", "a".repeat(64)), AddrError::Host),
+            (&"a".repeat(300), AddrError::Long(300)),
+        ] {
+            assert_eq!(parse(bad), Err(why), "{bad}");
+        }
+    }
+
+    #[test]
+    fn classes() {
+        let class = |text: &str| parse(text).unwrap().class();
+        for text in
+            ["127.0.0.1:1", "127.255.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1", "localhost:1", "[64:ff9b::7f00:1]:1"]
+        {
+            assert_eq!(class(text), AddrClass::Loopback, "{text}");
+        }
+        for text in [
+            "10.0.0.1:1",
+            "172.16.0.1:1",
+            "172.31.255.1:1",
+            "192.168.1.1:1",
+            "169.254.0.1:1",
+            "100.64.0.1:1",
+            "[fe80::1]:1",
+            "[fd00::1]:1",
+            "[2002:c0a8:101::1]:1",
+            "240.0.0.1:1",
+            "198.18.0.1:1",
+        ] {
+            assert_eq!(class(text), AddrClass::Private, "{text}");
+        }
+        for text in ["8.8.8.8:1", "172.32.0.1:1", "100.128.0.1:1", "[2a00::1]:1", "example.org:1"] {
+            assert_eq!(class(text), AddrClass::Global, "{text}");
+        }
+        assert_eq!(class(&format!("{ONION}:1")), AddrClass::Onion);
+        assert_eq!(AddrClass::of_ip(Ipv4Addr::UNSPECIFIED.into()), AddrClass::Loopback);
+    }
+
+    #[test]
+    fn a_source_names_its_own_class_or_a_wider_one() {
+        use AddrClass::*;
+        let order = [Loopback, Private, Global, Onion];
+        for (i, source) in order.into_iter().enumerate() {
+            for (j, named) in order.into_iter().enumerate() {
+                assert_eq!(source.may_name(named), i <= j);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_text_is_read_in_peace(text in any::<String>()) {
+            let _ = parse(&text);
+        }
+
+        #[test]
+        fn address_like_text_that_is_read_comes_back(text in r"\[?[0-9a-f.:%x-]{0,20}\]?:[0-9]{0,6}") {
+            if let Ok(addr) = parse(&text) {
+                prop_assert_eq!(parse(&addr.to_string()), Ok(addr));
+            }
+        }
+
+        #[test]
+        fn addresses_come_back(bytes: [u8; 32], port in 1..=u16::MAX, v4: [u8; 4], v6: [u8; 16]) {
+            let onion = PeerAddr::Onion(OnionKey(bytes), port);
+            prop_assert_eq!(parse(&onion.to_string()), Ok(onion));
+            for ip in [IpAddr::from(v4), IpAddr::from(v6)] {
+                if let Ok(addr) = PeerAddr::from_socket(SocketAddr::new(ip, port)) {
+                    prop_assert_eq!(parse(&addr.to_string()), Ok(addr));
+                }
+            }
+        }
+    }
+}

@@ -504,3 +504,189 @@ pub(crate) fn text(out: &mut Vec<u8>, value: &str) {
     }
     out.push(b'"');
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn check(bytes: &[u8]) -> Result<()> {
+        let mut reader = Reader::new(bytes)?;
+        reader.skip()?;
+        reader.end()
+    }
+
+    /// Reads anything and writes it with our writer.
+    fn rewrite(reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<()> {
+        match reader.kind()? {
+            Kind::Object => {
+                let mut object = Object::new(out);
+                reader.object(|reader, name| rewrite(reader, object.member(name)))?;
+                object.end();
+            }
+            Kind::Array => {
+                out.push(b'[');
+                let mut first = true;
+                reader.array(|reader| {
+                    if !std::mem::take(&mut first) {
+                        out.push(b',');
+                    }
+                    rewrite(reader, out)
+                })?;
+                out.push(b']');
+            }
+            Kind::Text => text(out, &reader.text()?),
+            Kind::Number => integer(out, reader.integer()?),
+            _ => return reader.syntax(),
+        }
+        Ok(())
+    }
+
+    fn rewritten(json: &[u8]) -> Result<Vec<u8>> {
+        let mut reader = Reader::new(json)?;
+        let mut out = Vec::new();
+        rewrite(&mut reader, &mut out)?;
+        reader.end()?;
+        Ok(out)
+    }
+
+    #[test]
+    fn grammar() {
+        for good in ["0", "-0.5e+3", " [ ] ", "{}", r#"{"a":[true,false,null,"\u00e9\/\ud83d\ude00"]}"#, "1e308"] {
+            assert_eq!(check(good.as_bytes()), Ok(()), "{good}");
+        }
+        for bad in [
+            "",
+            "01",
+            "+1",
+            ".5",
+            "1.",
+            "1e",
+            "-",
+            "nul",
+            "[1,]",
+            "[,1]",
+            "{\"a\"}",
+            "{a:1}",
+            "{\"a\":1,}",
+            "[1 2]",
+            "1 2",
+            "\"",
+            "\"\\x\"",
+            "\"\\u12g4\"",
+            "\"\\u12\"",
+            "\"\n\"",
+            "\"\\ud800\"",
+            "\"\\ud800\\u0041\"",
+            "\"\\udc00\"",
+            "[",
+            "{",
+            "]",
+            "\u{feff}1",
+            "NaN",
+            "Infinity",
+            "'a'",
+            "[1]//",
+        ] {
+            assert!(matches!(check(bad.as_bytes()), Err(JsonError::Syntax { .. })), "{bad}");
+        }
+        assert_eq!(check(b"\"\xff\""), Err(JsonError::Utf8));
+        assert_eq!(check(b"[1e309]"), Err(JsonError::Number { at: 1 }));
+        assert_eq!(check("9".repeat(400).as_bytes()), Err(JsonError::Number { at: 0 }));
+    }
+
+    #[test]
+    fn a_member_named_twice_is_refused_at_any_level() {
+        assert_eq!(check(br#"{"a":1,"a":2}"#), Err(JsonError::Twice { at: 7 }));
+        assert_eq!(check(br#"[{"b":{"a":1,"\u0061":2}}]"#), Err(JsonError::Twice { at: 13 }));
+        assert_eq!(check(br#"{"a":{"a":1}}"#), Ok(()));
+        let many: Vec<String> = (0..=MEMBERS_MAX).map(|i| format!("\"{i}\":0")).collect();
+        assert!(matches!(check(format!("{{{}}}", many.join(",")).as_bytes()), Err(JsonError::Members { .. })));
+        assert_eq!(check(format!("{{{}}}", many[1..].join(",")).as_bytes()), Ok(()));
+    }
+
+    #[test]
+    fn nesting_ends_at_32() {
+        let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
+        assert_eq!(check(nested(32).as_bytes()), Ok(()));
+        assert_eq!(check(nested(33).as_bytes()), Err(JsonError::Depth { at: 32 }));
+        assert!(matches!(check("[".repeat(1 << 20).as_bytes()), Err(JsonError::Depth { .. })));
+        assert!(matches!(check("{\"a\":".repeat(1 << 20).as_bytes()), Err(JsonError::Depth { .. })));
+        // A closed array gives its level back.
+        assert_eq!(check(format!("[{}[]]", "[],".repeat(100)).as_bytes()), Ok(()));
+    }
+
+    #[test]
+    fn integers_are_whole_and_exact() {
+        let read = |text: &str| Reader::new(text.as_bytes()).and_then(|mut reader| reader.integer());
+        assert_eq!(read("9007199254740991"), Ok(SEQUENCE_MAX));
+        for bad in ["9007199254740992", "-1", "-0", "1.0", "1e3", "\"1\"", "12345678901234567890"] {
+            assert!(matches!(read(bad), Err(JsonError::Type { .. })), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_member_is_cut_out_with_one_comma() {
+        let cut = |json: &str| without_member(json.as_bytes(), "s").unwrap().map(|out| String::from_utf8(out).unwrap());
+        assert_eq!(cut(r#"{"a":1,"s":2}"#).as_deref(), Some(r#"{"a":1}"#));
+        assert_eq!(cut(r#"{"s":2,"a":1}"#).as_deref(), Some(r#"{"a":1}"#));
+        assert_eq!(cut(r#"{"a":1,"s":2,"b":3}"#).as_deref(), Some(r#"{"a":1,"b":3}"#));
+        assert_eq!(cut(r#"{"s":2}"#).as_deref(), Some("{}"));
+        assert_eq!(cut(r#"{"a":",\"s\":2"}"#), None);
+        assert_eq!(cut(r#"{"a":{"s":1},"s":[1,{"s":2}]}"#).as_deref(), Some(r#"{"a":{"s":1}}"#));
+        assert_eq!(cut(r#"{"a":"x,\"s\":1","\u0073":"}"}"#).as_deref(), Some(r#"{"a":"x,\"s\":1"}"#));
+        assert_eq!(cut("{ \"a\" : 1 , \"s\" : 2 }").as_deref(), Some("{ \"a\" : 1  }"));
+    }
+
+    #[test]
+    fn javascript_writes_our_output_again() {
+        let vectors: Value = serde_json::from_str(include_str!("../../../tests/vectors/v5-vectors.json")).unwrap();
+        let cases = vectors["json_reserialisation"].as_array().unwrap();
+        assert_eq!(cases.len(), 8);
+        // In JavaScript's output there is nothing that we write in another way: texts, order, spacing.
+        for at in [0, 1, 4, 5] {
+            let again = cases[at]["reserialised_text"].as_str().unwrap().as_bytes();
+            assert_eq!(rewritten(again).unwrap(), again);
+        }
+        assert_eq!(rewritten(cases[5]["input_text"].as_str().unwrap().as_bytes()).unwrap(), br#"{"a":[1,2]}"#);
+        // What JavaScript bends, we refuse: infinity, half a surrogate pair, a member named twice, inexact numbers.
+        for at in [2, 3, 4, 6, 7] {
+            assert!(rewritten(cases[at]["input_text"].as_str().unwrap().as_bytes()).is_err(), "{at}");
+        }
+        // The text of case 3 without its half pair.
+        let input = cases[3]["input_text"].as_str().unwrap().replace("\\ud800", "");
+        let again = cases[3]["reserialised_text"].as_str().unwrap().replace("\\ud800", "");
+        assert_eq!(String::from_utf8(rewritten(input.as_bytes()).unwrap()).unwrap(), again);
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_are_read_in_peace(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let ours = check(&bytes);
+            // Whatever we take, another strict reader takes.
+            if ours.is_ok() {
+                prop_assert!(serde_json::from_slice::<Value>(&bytes).is_ok());
+            }
+        }
+
+        #[test]
+        fn json_like_text_is_read_as_others_read_it(text in r#"[\[\]{}",:0-9a\\u. e-]{0,24}"#) {
+            let theirs = serde_json::from_str::<Value>(&text).is_ok();
+            match check(text.as_bytes()) {
+                Ok(()) => prop_assert!(theirs),
+                Err(JsonError::Twice { .. }) => {}
+                Err(_) => prop_assert!(!theirs, "{}", text),
+            }
+        }
+
+        #[test]
+        fn texts_come_back(value in any::<String>()) {
+            let mut out = Vec::new();
+            text(&mut out, &value);
+            prop_assert_eq!(serde_json::to_vec(&value).unwrap(), &*out);
+            prop_assert_eq!(Reader::new(&out).unwrap().text().unwrap(), value);
+        }
+    }
+}

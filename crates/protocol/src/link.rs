@@ -213,3 +213,92 @@ fn unescape(text: &str) -> Option<String> {
     }
     String::from_utf8(out).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parse(text: &str) -> Result<Link, LinkError> {
+        text.parse()
+    }
+
+    fn keys(read: bool) -> String {
+        let key = "ab".repeat(32);
+        if read { format!("{SCHEME}{key}:{}", "cd".repeat(32)) } else { format!("{SCHEME}{key}") }
+    }
+
+    #[test]
+    fn links_are_read_in_any_case_and_written_in_lower() {
+        let public = Link { channel: ChannelKey([0xab; 32]), read_key: None, bootstrap: Vec::new() };
+        let private = Link { read_key: Some(ReadKey([0xcd; 32])), ..public.clone() };
+        assert_eq!(parse(&keys(false)), Ok(public.clone()));
+        assert_eq!(parse(&format!(" {}/\n", keys(false).to_uppercase())), Ok(public.clone()));
+        assert_eq!(parse(&keys(true).to_uppercase()), Ok(private.clone()));
+        assert_eq!(*private.to_text(), keys(true));
+        assert_eq!(public.to_string(), keys(false));
+        let peers: Vec<PeerAddr> = vec!["1.2.3.4:5".parse().unwrap(), "[::1]:6".parse().unwrap()];
+        let with_peers = Link { bootstrap: peers, ..private };
+        let text = format!("{}?bootstrap=1.2.3.4:5&bootstrap=[::1]:6", keys(true));
+        assert_eq!(parse(&text), Ok(with_peers.clone()));
+        assert_eq!(*with_peers.to_text(), text);
+        for variant in [
+            "?bootstrap=1.2.3.4:5?bootstrap=[::1]:6",
+            "/?BOOTSTRAP=1.2.3.4%3A5&bootstrap=%5B::1%5d:6&bootstrap=1.2.3.4:5",
+        ] {
+            assert_eq!(parse(&format!("{}{variant}", keys(true))), Ok(with_peers.clone()));
+        }
+    }
+
+    #[test]
+    fn each_fault_has_its_name() {
+        use LinkPart::{Key, ReadKey};
+        let good = keys(false);
+        let cases = [
+            ("".to_owned(), LinkError::Scheme),
+            ("http://x".to_owned(), LinkError::Scheme),
+            ("ab".repeat(32), LinkError::Scheme),
+            (format!("{SCHEME}abcdef"), LinkError::CutOff { part: Key, found: 6 }),
+            (SCHEME.to_owned(), LinkError::CutOff { part: Key, found: 0 }),
+            (format!("{good}a"), LinkError::KeyLong { part: Key, found: 65 }),
+            (format!("{good}:"), LinkError::CutOff { part: ReadKey, found: 0 }),
+            (format!("{good}:abc"), LinkError::CutOff { part: ReadKey, found: 3 }),
+            (format!("{SCHEME}abxd"), LinkError::Digit { part: Key, at: 3 }),
+            (format!("{}:00", keys(true)), LinkError::Digit { part: ReadKey, at: 65 }),
+            (format!("{good}?"), LinkError::Unknown),
+            (format!("{good}?title=x"), LinkError::Unknown),
+            (format!("{good}?bootstrap=x"), LinkError::Bootstrap { number: 1, why: AddrError::NoPort }),
+            (format!("{good}?bootstrap=a.b:1&bootstrap=%zz"), LinkError::Bootstrap { number: 2, why: AddrError::Host }),
+            (format!("{good}?{}", ["bootstrap=a.b:1"; 5].join("&")), LinkError::Bootstraps),
+            ("x".repeat(5000), LinkError::Long(5000)),
+        ];
+        for (text, why) in cases {
+            assert_eq!(parse(&text), Err(why), "{text}");
+        }
+        let cut = parse(&format!("{SCHEME}abcdef")).unwrap_err().to_string();
+        assert_eq!(cut, "This link is cut off: 6 of 64 characters of the key.");
+    }
+
+    #[test]
+    fn debug_keeps_the_read_key() {
+        let link = parse(&keys(true)).unwrap();
+        assert!(!format!("{link:?}").contains("cdcd"));
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_text_is_read_in_peace(text in any::<String>(), tail in any::<String>()) {
+            let _ = parse(&text);
+            let _ = parse(&format!("{SCHEME}{tail}"));
+            let _ = parse(&format!("{}?bootstrap={tail}", keys(true)));
+        }
+
+        #[test]
+        fn links_come_back(key: [u8; 32], read: Option<[u8; 32]>, hosts in proptest::collection::btree_set(any::<([u8; 4], u16)>(), 0..4)) {
+            let peers = hosts.into_iter().filter_map(|(ip, port)| PeerAddr::from_socket((ip, port).into()).ok());
+            let link = Link { channel: ChannelKey(key), read_key: read.map(ReadKey), bootstrap: peers.collect() };
+            prop_assert_eq!(parse(&link.to_text()), Ok(link));
+        }
+    }
+}

@@ -4,6 +4,9 @@
 //! BEP 44's, over the DHT item that holds it. [`SignedManifest`] exists only with both verified. The inner one is
 //! verified over the received bytes with the member cut out, never over JSON written again.
 
+#[cfg(test)]
+mod tests;
+
 use chacha20poly1305::aead::inout::InOutBuf;
 use chacha20poly1305::{AeadInOut, ChaCha20Poly1305, KeyInit};
 use crypto_secretbox::XSalsa20Poly1305;

@@ -164,3 +164,132 @@ fn is_ignorable(c: char) -> bool {
         '\u{ad}' | '\u{34f}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{e0100}'..='\u{e01ef}')
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn ordinary_names_pass() {
+        for good in [
+            "a",
+            "a/b/c.flac",
+            "hello é.txt",
+            "日本語/ファイル.txt",
+            ".hidden",
+            "..a",
+            "a..b",
+            "con1",
+            "CONSOLE.txt",
+            "COM",
+            "COM10",
+            "com.txt",
+            "a (1) [x] {y} 'z' & ~ # % + = ;.txt",
+            "👩‍👩‍👧.png",
+            "null",
+            "LPT0",
+        ] {
+            assert_eq!(SafePath::parse(good).map(|path| path.as_str().to_owned()), Ok(good.to_owned()));
+        }
+        assert_eq!(SafePath::parse("a/b").unwrap().parts().collect::<Vec<_>>(), ["a", "b"]);
+    }
+
+    #[test]
+    fn what_leads_elsewhere_is_refused_by_name() {
+        for (bad, why) in [
+            ("", PathError::Empty),
+            ("/etc/passwd", PathError::Absolute),
+            ("\\\\server\\share", PathError::Absolute),
+            ("//a", PathError::Absolute),
+            ("C:/a", PathError::Drive),
+            ("c:a", PathError::Drive),
+            ("a//b", PathError::EmptyPart),
+            ("a/", PathError::EmptyPart),
+            ("..", PathError::Dots("..")),
+            ("a/../b", PathError::Dots("..")),
+            ("./a", PathError::Dots(".")),
+            ("a\\b", PathError::Character('\\')),
+            ("a/b:stream", PathError::Character(':')),
+            ("what?", PathError::Character('?')),
+            ("<", PathError::Character('<')),
+            ("a|b", PathError::Character('|')),
+            ("a*", PathError::Character('*')),
+            ("a\"", PathError::Character('"')),
+            ("a\0b", PathError::Control('\0')),
+            ("a\u{7f}", PathError::Control('\u{7f}')),
+            ("a\u{85}", PathError::Control('\u{85}')),
+            ("a\nb", PathError::Control('\n')),
+            ("a\u{2028}", PathError::Control('\u{2028}')),
+            ("a\u{e0041}", PathError::Control('\u{e0041}')),
+            ("gpj.\u{202e}exe", PathError::Direction('\u{202e}')),
+            ("\u{2066}a", PathError::Direction('\u{2066}')),
+            ("a\u{200f}", PathError::Direction('\u{200f}')),
+            ("a.", PathError::Trailing),
+            ("a /b", PathError::Trailing),
+            ("...", PathError::Trailing),
+            ("CON", PathError::Device("CON")),
+            ("a/nul.txt", PathError::Device("NUL")),
+            ("Com1.tar.gz", PathError::Device("COM1")),
+            ("lpt³.log", PathError::Device("LPT³")),
+            ("aux .c", PathError::Device("AUX")),
+            ("conin$", PathError::Device("CONIN$")),
+        ] {
+            assert_eq!(SafePath::parse(bad), Err(why), "{bad:?}");
+        }
+        assert_eq!(SafePath::parse("a?").unwrap_err().to_string(), "Windows cannot store a name with \"?\"");
+    }
+
+    #[test]
+    fn lengths() {
+        assert!(SafePath::parse(&"a".repeat(255)).is_ok());
+        assert_eq!(SafePath::parse(&"a".repeat(256)), Err(PathError::PartLong(256)));
+        assert_eq!(SafePath::parse(&"é".repeat(128)), Err(PathError::PartLong(256)));
+        let long = vec!["a".repeat(204); 5].join("/");
+        assert_eq!(long.len(), 1024);
+        assert!(SafePath::parse(&long).is_ok());
+        assert_eq!(SafePath::parse(&format!("{long}a")), Err(PathError::Long(1025)));
+        assert!(SafePath::parse(&vec!["a"; 32].join("/")).is_ok());
+        assert_eq!(SafePath::parse(&vec!["a"; 33].join("/")), Err(PathError::Deep(33)));
+    }
+
+    #[test]
+    fn paths_that_some_system_mixes_up_share_a_key() {
+        let key = |text: &str| SafePath::parse(text).unwrap().collision_key();
+        for (a, b) in [
+            ("A.TXT", "a.txt"),
+            ("é", "e\u{301}"),
+            ("É/x", "e\u{301}/X"),
+            ("straße", "STRASSE"),
+            ("ab", "a\u{200b}b"),
+            ("Σ", "ς"),
+            ("K", "\u{212a}"),
+        ] {
+            assert_eq!(key(a), key(b), "{a} {b}");
+        }
+        assert_ne!(key("a"), key("b"));
+        assert_ne!(key("a/b"), key("ab"));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_passes_is_harmless(text in any::<String>()) {
+            if let Ok(path) = SafePath::parse(&text) {
+                let joined = std::path::Path::new("root").join(path.as_str());
+                let normal = |part: std::path::Component<'_>| matches!(part, std::path::Component::Normal(_));
+                prop_assert!(joined.components().all(normal));
+                prop_assert_eq!(joined.components().count(), 1 + path.parts().count());
+                prop_assert!(!path.as_str().chars().any(char::is_control));
+            }
+        }
+
+        #[test]
+        fn a_key_is_its_own_key(text in "[a-zA-ZäÄßéİıσςΣǅ\u{301}\u{308}]{1,12}") {
+            let key = SafePath::parse(&text).unwrap().collision_key();
+            if let Ok(path) = SafePath::parse(&key) {
+                prop_assert_eq!(path.collision_key(), key);
+            }
+        }
+    }
+}
