@@ -14,7 +14,7 @@ fn unhex(value: &Value) -> Vec<u8> {
 
 fn address() -> impl Strategy<Value = PeerAddr> {
     prop_oneof![
-        (any::<[u8; 4]>(), 1u16..).prop_map(|(ip, port)| PeerAddr::Ip((ip, port).into())),
+        (1u8..224, any::<[u8; 3]>(), 1u16..).prop_map(|(a, [b, c, d], port)| PeerAddr::Ip(([a, b, c, d], port).into())),
         (any::<[u16; 3]>(), 1u16..)
             .prop_map(|(s, port)| PeerAddr::Ip(([0x2001, 0xdb8, s[0], s[1], 0, 0, 0, s[2]], port).into())),
         (any::<[u8; 32]>(), 1u16..).prop_map(|(key, port)| PeerAddr::Onion(OnionKey(key), port)),
