@@ -269,3 +269,65 @@ fn closing_sends_what_is_queued() {
     assert!(pair.dialler.is_finished());
     assert_eq!(pair.dialler.poll_timeout(), None);
 }
+
+/// A public channel's manifest of this sequence.
+fn manifest(sequence: u64) -> Arc<SignedManifest> {
+    let body = crate::Body { timestamp: sequence, ..Default::default() };
+    Arc::new(SignedManifest::sign_inline(&crate::Identity::from_seed(&[3; 32]), sequence, &body).unwrap())
+}
+fn manifests(session: &mut Session) -> Vec<u64> {
+    let sequence = |event: &Event| match event {
+        Event::Manifest(manifest) => manifest.sequence(),
+        other => panic!("{other:?}"),
+    };
+    events(session).iter().map(sequence).collect()
+}
+
+#[test]
+fn manifests_are_asked_for_and_pushed() {
+    let mut pair = Pair::new(ALL, ALL);
+    pair.ask(Command::GetManifest(*manifest(1).key(), 4));
+    pair.run();
+    let [Event::GetManifest(request, ..)] = events(&mut pair.acceptor)[..] else { panic!() };
+    pair.tell(Command::Manifest(request, Some(manifest(5))));
+    pair.run();
+    assert_eq!(manifests(&mut pair.dialler), [5]);
+    // Pushes: the first at once, then the newest of those within five seconds.
+    for sequence in [6, 7, 9, 8] {
+        pair.tell(Command::Push(manifest(sequence)));
+    }
+    pair.run();
+    assert_eq!(manifests(&mut pair.dialler), [6]);
+    pair.wait(timing::PUSH_EVERY - Duration::from_millis(1));
+    assert_eq!(manifests(&mut pair.dialler), [0; 0]);
+    pair.wait(Duration::from_millis(1));
+    assert_eq!(manifests(&mut pair.dialler), [9]);
+    pair.wait(timing::PUSH_EVERY);
+    assert_eq!(manifests(&mut pair.dialler), [0; 0]);
+}
+
+#[test]
+fn nothing_is_pushed_to_a_peer_without_manifest() {
+    let mut pair = Pair::new(Capabilities { manifest: false, ..ALL }, ALL);
+    pair.tell(Command::Push(manifest(6)));
+    assert!(sent(&mut pair.acceptor).is_empty());
+}
+
+#[test]
+fn a_manifest_that_does_not_verify_ends_the_session() {
+    let good = manifest(5);
+    let mut bep44 = *good.bep44();
+    bep44[0] ^= 1;
+    let other = ChannelKey([9; 32]);
+    let push = |bep44, json| Message::Manifest { id: RequestId(0), bep44, json };
+    assert!(feed(&mut greeted(ALL), &push(*good.bep44(), good.json())).is_ok());
+    assert!(feed(&mut greeted(ALL), &push(bep44, good.json())).is_err());
+    assert!(feed(&mut greeted(ALL), &push(bep44, b"{}")).is_err());
+    // Another channel's than the one asked for.
+    let mut session = greeted(ALL);
+    session.handle_command(START, Command::GetManifest(other, 0));
+    let answer = Message::Manifest { id: RequestId(1), bep44: *good.bep44(), json: good.json() };
+    assert!(feed(&mut session, &answer).is_err());
+    // An answer to nothing is not even looked at.
+    assert!(feed(&mut greeted(ALL), &Message::Manifest { id: RequestId(1), bep44, json: b"{}" }).is_ok());
+}
