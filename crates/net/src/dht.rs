@@ -177,8 +177,8 @@ impl Dht {
     /// # Errors
     /// [`DhtError::TimedOut`] when no node is there to be asked; no peers is not an error.
     pub async fn get_peers(&self, infohash: InfoHash, limit: usize) -> Result<Vec<SocketAddr>, DhtError> {
-        let turn = self.shared.turns.take(infohash.0).await;
         self.shared.lookups.token().await;
+        let turn = self.shared.turns.take(infohash.0).await;
         let peers = self.shared.keeper.operate(turn, move |dht| async move {
             let mut peers: BTreeSet<SocketAddrV4> = BTreeSet::new();
             let stream = dht.get_peers(Id::from(infohash.0));
@@ -203,8 +203,8 @@ impl Dht {
     /// # Errors
     /// [`DhtError::TimedOut`] when none did.
     pub async fn announce(&self, infohash: InfoHash, port: u16) -> Result<(), DhtError> {
-        let turn = self.shared.turns.take(infohash.0).await;
         self.shared.announces.token().await;
+        let turn = self.shared.turns.take(infohash.0).await;
         let announced = self.shared.keeper.operate(turn, move |dht| async move {
             dht.announce_peer(Id::from(infohash.0), Some(port)).await.map_err(refusal)
         });
@@ -217,8 +217,8 @@ impl Dht {
     /// [`DhtError::TimedOut`] when no node answered at all; an unknown channel is not an error.
     pub async fn get_manifest(&self, key: &ChannelKey, floor: u64) -> Result<Option<Found>, DhtError> {
         let key = *key;
-        let turn = self.shared.turns.take(target(&key, &[])).await;
         self.shared.lookups.token().await;
+        let turn = self.shared.turns.take(target(&key, &[])).await;
         let found = self.shared.keeper.operate(turn, move |dht| async move {
             let mut best: Option<Found> = None;
             let answered = read_items(&dht, &key, &[], |item| weigh(&key, floor, &item, &mut best)).await;
@@ -254,8 +254,8 @@ impl Dht {
     /// holds a higher sequence, or another value under this one.
     pub async fn put_item(&self, item: &SignedItem<'_>) -> Result<u32, DhtError> {
         let checked = item.verify()?;
-        let turn = self.shared.turns.take(target(item.key, item.salt)).await;
         self.shared.lookups.token().await;
+        let turn = self.shared.turns.take(target(item.key, item.salt)).await;
         let (key, salt) = (*item.key, item.salt.to_vec());
         let stored = self.shared.keeper.operate(turn, move |dht| async move {
             let mut outdated = false;
