@@ -400,3 +400,6 @@ impl LocalDht {
         self.net.bootstrap.iter().take(Self::NAMED).cloned().collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -179,3 +179,6 @@ impl FrameWriter {
         Ok(self.stream.flush().await?)
     }
 }
+
+#[cfg(test)]
+mod tests;
