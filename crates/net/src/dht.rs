@@ -16,6 +16,7 @@ use mainline::async_dht::{AsyncDht, GetStream};
 use mainline::errors::{PutMutableError, PutQueryError};
 use mainline::{Id, MutableItem, Testnet};
 use pace::Pace;
+use protocol::manifest::bep44_message;
 use protocol::params::MANIFEST_MAX;
 use protocol::{ChannelKey, InfoHash, SignedManifest};
 use std::collections::BTreeSet;
@@ -137,13 +138,7 @@ impl SignedItem<'_> {
             return Err(DhtError::TooLarge(self.value.len()));
         }
         let sequence = i64::try_from(self.sequence).map_err(|_| DhtError::BadSignature)?;
-        let mut signed = Vec::with_capacity(self.value.len() + self.salt.len() + 64);
-        if !self.salt.is_empty() {
-            signed.extend_from_slice(format!("4:salt{}:", self.salt.len()).as_bytes());
-            signed.extend_from_slice(self.salt);
-        }
-        signed.extend_from_slice(format!("3:seqi{sequence}e1:v{}:", self.value.len()).as_bytes());
-        signed.extend_from_slice(self.value);
+        let signed = bep44_message(self.sequence, self.value, self.salt);
         if !self.key.verify(&signed, self.signature) {
             return Err(DhtError::BadSignature);
         }

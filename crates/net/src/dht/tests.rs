@@ -96,3 +96,48 @@ async fn with_nobody_there_it_says_so() {
     let taken = DhtConfig { port: dht.addr().unwrap().port(), ..config(&network().await) };
     assert!(matches!(Dht::start(taken).await, Err(DhtError::Socket(io::ErrorKind::AddrInUse))));
 }
+
+fn manifest(identity: &Identity, sequence: u64) -> SignedManifest {
+    let body = protocol::Body { timestamp: sequence, ..protocol::Body::default() };
+    SignedManifest::sign_inline(identity, sequence, &body).unwrap()
+}
+
+#[tokio::test]
+async fn the_newest_valid_manifest_is_found() {
+    let net = network().await;
+    let (a, b) = (Dht::start(config(&net)).await.unwrap(), Dht::start(config(&net)).await.unwrap());
+    let identity = Identity::from_seed(&[6; 32]);
+    let key = identity.channel();
+    assert!(b.get_manifest(&key, 0).await.unwrap().is_none());
+    for sequence in [5, 9] {
+        let manifest = manifest(&identity, sequence);
+        assert!(a.put_manifest(&manifest, None).await.unwrap() > 0);
+        let found = b.get_manifest(&key, 0).await.unwrap().unwrap();
+        assert!(found.manifest == manifest && found.nodes > 0);
+    }
+    assert!(b.get_manifest(&key, 10).await.unwrap().is_none(), "below the floor is nothing");
+    // A higher item that is no manifest hides nothing but itself: a look-up finds it empty-handed, without an error.
+    assert!(put(&a, &identity, 12, b"no manifest", b"").await.unwrap() > 0);
+    assert!(b.get_manifest(&key, 0).await.unwrap().is_none_or(|found| found.manifest.sequence() == 9));
+}
+
+#[test]
+fn the_better_of_two_manifests_is_kept_and_counted() {
+    let identity = Identity::from_seed(&[8; 32]);
+    let key = identity.channel();
+    let item = |manifest: &SignedManifest, signature: &[u8; 64]| {
+        let sequence = manifest.sequence() as i64;
+        MutableItem::new_signed_unchecked(key.0, *signature, manifest.json(), sequence, None)
+    };
+    let (old, new) = (manifest(&identity, 1), manifest(&identity, 2));
+    let mut best = None;
+    for told in [&old, &new, &old, &new, &new] {
+        weigh(&key, 0, &item(told, told.bep44()), &mut best);
+    }
+    let found = best.take().unwrap();
+    assert!(found.manifest == new && found.nodes == 3);
+    weigh(&key, 0, &item(&new, old.bep44()), &mut best);
+    assert!(best.is_none(), "a signature that is not this item's");
+    weigh(&key, 3, &item(&new, new.bep44()), &mut best);
+    assert!(best.is_none(), "below the floor");
+}
