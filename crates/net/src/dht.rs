@@ -241,7 +241,7 @@ impl Dht {
         self.put_item(&item).await
     }
 
-    /// Puts a signed item; returns how many nodes acknowledged (one at least). Reads the item first, for nodes accept what
+    /// Puts a signed item; returns how many nodes acknowledged it, or held it already (one at least). Reads the item first, for nodes accept what
     /// they should not: another value under the same sequence.
     ///
     /// # Errors
@@ -253,10 +253,11 @@ impl Dht {
         let turn = self.shared.turns.take(target(item.key, item.salt)).await;
         let (key, salt) = (*item.key, item.salt.to_vec());
         let stored = self.shared.keeper.operate(turn, move |dht| async move {
-            let mut outdated = false;
+            let (mut outdated, mut holders) = (false, 0);
             read_items(&dht, &key, &salt, |held| {
                 let other = held.seq() == checked.seq() && held.value() != checked.value();
                 outdated |= held.seq() > checked.seq() || other;
+                holders += u32::from(held == checked);
             })
             .await;
             if outdated {
@@ -264,12 +265,14 @@ impl Dht {
             }
             let length = checked.value().len();
             match dht.put_mutable(checked, None).await {
-                Ok(outcome) if outcome.stored_at > 0 => Ok(outcome.stored_at),
+                Ok(outcome) if outcome.stored_at > 0 => Ok(outcome.stored_at.max(holders)),
                 Ok(_) => Err(DhtError::TimedOut),
                 Err(PutMutableError::Query(error)) => Err(match refusal(error) {
                     DhtError::Refused(205) => DhtError::TooLarge(length),
                     other => other,
                 }),
+                // Some makers' nodes take no sequence twice; those that gave this very item hold it all the same.
+                Err(PutMutableError::Concurrency(_)) if holders > 0 => Ok(holders),
                 Err(PutMutableError::Concurrency(_)) => Err(DhtError::Outdated),
             }
         });
