@@ -1,5 +1,7 @@
 //! §1 Control plane on nodes of other makers: what our DHT adapter writes, they store and give back.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 use megatorrent_tests::foreign_dht::{ForeignDht, Maker};
 use net::dht::{Dht, DhtConfig, DhtError, SignedItem};
 use protocol::body::Collection;
