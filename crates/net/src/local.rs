@@ -1,25 +1,191 @@
 //! The local socket: a Unix socket in the data folder, a named pipe on Windows. Only the same user can connect.
+//!
+//! Promises: one name for a data folder, the same for every process that names this folder; the socket is made with mode
+//! 0600 (on Windows: with an access list of its owner alone), not given it afterwards, wherever the system can.
 
 use crate::gate::Stream;
-use std::path::Path;
+use interprocess::local_socket::tokio::prelude::*;
+use interprocess::local_socket::{ListenerOptions, Name};
+use sha2::{Digest, Sha256};
+use std::io;
+use std::path::{Path, PathBuf};
 
 /// Listens for this user's other processes.
 pub struct LocalListener {
-    _p: (),
+    listener: LocalSocketListener,
 }
-#[allow(clippy::todo, unused_variables)]
+
 impl LocalListener {
     /// Binds it for a data folder that this process has locked (a stale socket file is replaced).
-    pub fn bind(data_dir: &Path) -> std::io::Result<Self> {
-        todo!()
+    ///
+    /// # Errors
+    /// What the system said; the folder must exist.
+    pub fn bind(data_dir: &Path) -> io::Result<Self> {
+        let place = place(data_dir)?;
+        let options = ListenerOptions::new().name(name(&place)?).try_overwrite(true);
+        let listener = private(options)?.create_tokio()?;
+        protect(&place)?;
+        Ok(Self { listener })
     }
+
     /// The next connection.
-    pub async fn accept(&self) -> std::io::Result<Box<dyn Stream>> {
-        todo!()
+    ///
+    /// # Errors
+    /// What the system said.
+    pub async fn accept(&self) -> io::Result<Box<dyn Stream>> {
+        Ok(Box::new(self.listener.accept().await?))
     }
 }
+
 /// Connects to the process that owns a data folder.
-#[allow(clippy::todo, unused_variables)]
-pub async fn connect(data_dir: &Path) -> std::io::Result<Box<dyn Stream>> {
-    todo!()
+///
+/// # Errors
+/// `NotFound` or `ConnectionRefused` if no process does; `PermissionDenied` if another user put a socket in its place.
+pub async fn connect(data_dir: &Path) -> io::Result<Box<dyn Stream>> {
+    let place = place(data_dir)?;
+    same_owner(&place, data_dir)?;
+    Ok(Box::new(LocalSocketStream::connect(name(&place)?).await?))
+}
+
+/// The first 16 bytes of the SHA-256 of the folder's full path, in hex.
+fn digest(data_dir: &Path) -> String {
+    let path = data_dir.as_os_str().as_encoded_bytes();
+    data_encoding::HEXLOWER.encode(&Sha256::digest(path)[..16])
+}
+
+/// Where a folder's socket is: one place, whatever way the folder was named.
+fn place(data_dir: &Path) -> io::Result<PathBuf> {
+    let data_dir = data_dir.canonicalize()?;
+    Ok(place_of(&data_dir))
+}
+
+#[cfg(unix)]
+fn place_of(data_dir: &Path) -> PathBuf {
+    // `sun_path` has 104 bytes on macOS and the BSDs, 108 on Linux, the closing zero included.
+    const LONGEST: usize = 103;
+    let inside = data_dir.join("node.sock");
+    if inside.as_os_str().len() <= LONGEST {
+        return inside;
+    }
+    let name = format!("megatorrent-{}.sock", digest(data_dir));
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_absolute());
+    let folders = [runtime, Some(std::env::temp_dir()), Some(PathBuf::from("/tmp"))];
+    let fits = |path: &PathBuf| path.as_os_str().len() <= LONGEST;
+    folders.into_iter().flatten().map(|dir| dir.join(&name)).find(fits).unwrap_or(inside)
+}
+
+#[cfg(windows)]
+fn place_of(data_dir: &Path) -> PathBuf {
+    PathBuf::from(format!(r"\\.\pipe\megatorrent-{}", digest(data_dir)))
+}
+
+fn name(place: &Path) -> io::Result<Name<'_>> {
+    place.to_fs_name::<interprocess::local_socket::GenericFilePath>()
+}
+
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "openbsd"))]
+fn private(options: ListenerOptions<'_>) -> io::Result<ListenerOptions<'_>> {
+    use interprocess::os::unix::local_socket::ListenerOptionsExt as _;
+    Ok(options.mode(0o600))
+}
+
+/// Other systems cannot set a socket's mode before it is bound: there the folder's mode guards it until [`protect`] does.
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "openbsd"))))]
+fn private(options: ListenerOptions<'_>) -> io::Result<ListenerOptions<'_>> {
+    Ok(options)
+}
+
+#[cfg(windows)]
+fn private(options: ListenerOptions<'_>) -> io::Result<ListenerOptions<'_>> {
+    use interprocess::os::windows::local_socket::ListenerOptionsExt as _;
+    use interprocess::os::windows::security_descriptor::SecurityDescriptor;
+    // Full access for the owner, nobody else, nothing inherited.
+    let owner_only = widestring::u16cstr!("D:P(A;;GA;;;OW)");
+    Ok(options.security_descriptor(SecurityDescriptor::deserialize(owner_only)?))
+}
+
+#[cfg(unix)]
+fn protect(place: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(place, std::fs::Permissions::from_mode(0o600))
+}
+
+/// In a shared folder for temporary files another user may have taken the name first.
+#[cfg(unix)]
+fn same_owner(place: &Path, data_dir: &Path) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    if std::fs::symlink_metadata(place)?.uid() == std::fs::metadata(data_dir)?.uid() {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, "the local socket belongs to another user"))
+}
+
+#[cfg(windows)]
+fn same_owner(_place: &Path, _data_dir: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(windows)]
+fn protect(_place: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    async fn talks(dir: &Path) {
+        let listener = LocalListener::bind(dir).unwrap();
+        let (client, server) = tokio::join!(connect(dir), listener.accept());
+        let (mut client, mut server) = (client.unwrap(), server.unwrap());
+        client.write_all(b"status").await.unwrap();
+        let mut got = [0; 6];
+        server.read_exact(&mut got).await.unwrap();
+        assert_eq!(&got, b"status");
+        server.write_all(b"ok").await.unwrap();
+        drop(server);
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).await.unwrap();
+        assert_eq!(answer, b"ok");
+    }
+
+    #[tokio::test]
+    async fn two_processes_of_one_user_talk() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(connect(dir.path()).await.is_err(), "nobody listens yet");
+        talks(dir.path()).await;
+        assert!(connect(dir.path()).await.is_err(), "nobody listens any more");
+    }
+
+    #[tokio::test]
+    async fn a_folder_with_a_long_path_has_a_socket_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let deep = dir.path().join("d".repeat(120));
+        std::fs::create_dir(&deep).unwrap();
+        talks(&deep).await;
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_stale_socket_is_replaced_and_the_mode_is_private() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        drop(std::os::unix::net::UnixListener::bind(dir.path().join("node.sock")).unwrap());
+        assert!(dir.path().join("node.sock").exists(), "a crashed process leaves its file");
+        let listener = LocalListener::bind(dir.path()).unwrap();
+        let mode = std::fs::metadata(dir.path().join("node.sock")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        drop(listener);
+        talks(dir.path()).await;
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn two_names_of_one_folder_lead_to_one_socket() {
+        let dir = tempfile::tempdir().unwrap();
+        let other = dir.path().join("other");
+        std::os::unix::fs::symlink(dir.path(), &other).unwrap();
+        assert_eq!(place(&other).unwrap(), place(dir.path()).unwrap());
+    }
 }
