@@ -22,6 +22,8 @@ pub const FRAME_MIN: usize = 1 + TAG_LEN;
 pub const SPLIT_LEN: usize = 64 * 1024;
 /// Channels that one HELLO may name (E3).
 pub const HELLO_CHANNELS_MAX: usize = 64;
+/// Tokens that one HELLO may carry (E7, E10).
+pub const HELLO_TOKENS_MAX: usize = 256;
 /// Blob IDs that one HAVE_QUERY may name (E5).
 pub const HAVE_QUERY_MAX: usize = 4096;
 /// HAVE_QUERYs held per connection (E5).

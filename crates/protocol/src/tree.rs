@@ -1,5 +1,11 @@
 //! E1 Trees — a stream of any length, named by one blob.
+//!
+//! Depth 0 is one blob with the stream's bytes; a deeper root is a table of 76-byte records, `blobId ‖ key ‖ nonce`,
+//! one per child of the next depth, in stream order. Sizes follow from the root's `size` alone: every child but the
+//! last spans the full span of its depth, and all children have the same depth.
 
+use crate::json::{JsonError, Object, Reader};
+use crate::params::{BLOB_LEN, CHUNK_LEN, DEPTH_MAX, FANOUT, RECORD_LEN, TREE_SIZE_MAX};
 use crate::{BlobId, BlobKey};
 
 /// Names a byte stream by its root blob.
@@ -48,38 +54,157 @@ pub enum TreeError {
         /// Its size.
         size: u64,
     },
+    /// An opened table is shorter than the records that the size demands.
+    #[error("a table of {found} bytes where the stream's size demands {needed}")]
+    Table {
+        /// Its bytes.
+        found: usize,
+        /// Bytes of all records.
+        needed: usize,
+    },
+}
+
+/// Bytes of the stream that a full subtree of this depth spans; `None` beyond [`DEPTH_MAX`].
+fn span(depth: u8) -> Option<u64> {
+    (depth <= DEPTH_MAX).then(|| FANOUT.pow(u32::from(depth)) * CHUNK_LEN as u64)
 }
 
 /// The smallest depth that fits a stream of this size; `None` beyond `TREE_SIZE_MAX`.
-#[allow(clippy::todo, unused_variables)]
 pub fn depth_for(size: u64) -> Option<u8> {
-    todo!()
+    (0..=DEPTH_MAX).find(|depth| span(*depth).is_some_and(|span| size <= span))
 }
 
-#[allow(clippy::todo, unused_variables)]
 impl Tree {
     /// Checks size and depth before the first fetch.
     pub fn check(&self, max: u64) -> Result<(), TreeError> {
-        todo!()
+        let max = max.min(TREE_SIZE_MAX);
+        if self.size > max {
+            return Err(TreeError::TooLong { size: self.size, max });
+        }
+        if depth_for(self.size) == Some(self.depth) { Ok(()) } else { Err(self.wrong_depth()) }
     }
-    /// The subtrees named by an opened table of this tree (depth ≥ 1), in stream order; exactly as many as `size` demands.
+
+    /// The subtrees named by an opened table of this tree (depth ≥ 1), in stream order; exactly as many as `size`
+    /// demands. What stands behind the last record is padding and is not looked at.
     pub fn children(&self, opened: &[u8]) -> Result<Vec<Tree>, TreeError> {
-        todo!()
+        let depth = self.depth.checked_sub(1).ok_or_else(|| self.wrong_depth())?;
+        let child = span(depth).ok_or_else(|| self.wrong_depth())?;
+        let count = self.size.div_ceil(child);
+        if count == 0 || count > FANOUT {
+            return Err(self.wrong_depth());
+        }
+        // At most FANOUT, so it fits.
+        let count = count as usize;
+        let needed = count * RECORD_LEN;
+        let records = opened.get(..needed).ok_or(TreeError::Table { found: opened.len(), needed })?;
+        let mut left = self.size;
+        let children = records.chunks_exact(RECORD_LEN).map(|bytes| {
+            let Record { blob, key } = Record::read(bytes);
+            let size = left.min(child);
+            left -= size;
+            Tree { blob, key, size, depth }
+        });
+        Ok(children.collect())
     }
+
     /// As the one chunk of a stream (depth 0).
     pub fn leaf(&self) -> Option<crate::Chunk> {
-        todo!()
+        let len = u32::try_from(self.size).ok().filter(|len| self.depth == 0 && *len as usize <= CHUNK_LEN)?;
+        Some(crate::Chunk { blob: self.blob, key: self.key.clone(), offset: 0, len })
+    }
+
+    fn wrong_depth(&self) -> TreeError {
+        TreeError::Depth { depth: self.depth, size: self.size }
+    }
+
+    /// Writes it as JSON: `{"blobId","key","nonce","size","depth"}`.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        let mut object = Object::new(out);
+        object.hex("blobId", &self.blob.0);
+        object.hex("key", &self.key.key);
+        object.hex("nonce", &self.key.nonce);
+        object.integer("size", self.size);
+        object.integer("depth", self.depth.into());
+        object.end();
+    }
+
+    /// Reads it; all five members are needed. The caller runs [`Tree::check`].
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, JsonError> {
+        let (mut blob, mut key, mut nonce, mut size, mut depth) = (None, None, None, None, None);
+        let at = reader.position();
+        reader.object(|reader, name| {
+            match name {
+                "blobId" => blob = Some(reader.hex("a blob ID of 64 hexadecimal characters")?),
+                "key" => key = Some(reader.hex("a key of 64 hexadecimal characters")?),
+                "nonce" => nonce = Some(reader.hex("a nonce of 24 hexadecimal characters")?),
+                "size" => size = Some(reader.integer()?),
+                "depth" => depth = Some(reader.integer()?),
+                _ => reader.skip()?,
+            }
+            Ok::<(), JsonError>(())
+        })?;
+        match (blob, key, nonce, size, depth.and_then(|depth| u8::try_from(depth).ok())) {
+            (Some(blob), Some(key), Some(nonce), Some(size), Some(depth)) => {
+                Ok(Self { blob: BlobId(blob), key: BlobKey { key, nonce }, size, depth })
+            }
+            _ => Err(JsonError::Type { expected: "a tree (blobId, key, nonce, size, depth)", at }),
+        }
     }
 }
 
-/// Builds the tables above a stream's chunks (each full but the last), bottom up; sealed tables go to `emit`. `random` makes fresh keys.
-/// One chunk makes depth 0 (its own blob); an empty stream needs one blob of no bytes, given as a chunk of `len` 0.
-#[allow(clippy::todo, unused_variables)]
+impl Record {
+    /// Reads the record that `bytes` begins with.
+    fn read(bytes: &[u8]) -> Self {
+        let mut record = Self { blob: BlobId([0; 32]), key: BlobKey { key: [0; 32], nonce: [0; 12] } };
+        record.blob.0.copy_from_slice(&bytes[..32]);
+        record.key.key.copy_from_slice(&bytes[32..64]);
+        record.key.nonce.copy_from_slice(&bytes[64..RECORD_LEN]);
+        record
+    }
+
+    fn write(&self, table: &mut Vec<u8>) {
+        table.extend_from_slice(&self.blob.0);
+        table.extend_from_slice(&self.key.key);
+        table.extend_from_slice(&self.key.nonce);
+    }
+}
+
+/// Builds the tables above a stream's chunks (each full but the last), bottom up; sealed tables go to `emit`. `random`
+/// makes fresh keys. One chunk makes depth 0 (its own blob); an empty stream is one blob of no bytes: given as a chunk
+/// of `len` 0, or sealed and emitted here if there is no chunk at all.
 pub fn build<E>(
     chunks: &[crate::Chunk],
     size: u64,
     random: &mut dyn FnMut() -> BlobKey,
     emit: &mut dyn FnMut(crate::VerifiedBlob) -> Result<(), E>,
 ) -> Result<Tree, E> {
-    todo!()
+    let mut level: Vec<Record> =
+        chunks.iter().map(|chunk| Record { blob: chunk.blob, key: chunk.key.clone() }).collect();
+    let mut depth = 0;
+    loop {
+        if let [root] = level.as_slice() {
+            return Ok(Tree { blob: root.blob, key: root.key.clone(), size, depth });
+        }
+        if level.is_empty() {
+            level.push(seal_table(&[], random, emit)?);
+        } else {
+            let tables = level.chunks(FANOUT as usize).map(|records| seal_table(records, random, emit));
+            level = tables.collect::<Result<_, E>>()?;
+            depth += 1;
+        }
+    }
+}
+
+fn seal_table<E>(
+    records: &[Record],
+    random: &mut dyn FnMut() -> BlobKey,
+    emit: &mut dyn FnMut(crate::VerifiedBlob) -> Result<(), E>,
+) -> Result<Record, E> {
+    let mut table = Vec::with_capacity(BLOB_LEN);
+    records.iter().for_each(|record| record.write(&mut table));
+    let key = random();
+    let blob = crate::blob::seal(table, &key);
+    let record = Record { blob: blob.id(), key };
+    emit(blob)?;
+    Ok(record)
 }
