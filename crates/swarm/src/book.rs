@@ -257,11 +257,10 @@ impl Book {
         ready.dedup();
         (ready.into_iter().map(|(_, _, addr)| addr).collect(), next)
     }
-    /// A dial went well.
-    pub(crate) fn reached(&mut self, now: Duration, addr: &PeerAddr) {
+    /// A peer answered there: earlier failures do not count.
+    pub(crate) fn reached(&mut self, addr: &PeerAddr) {
         if let Some(entry) = self.entries.get_mut(addr) {
             entry.fails = 0;
-            entry.next = now + BACKOFF_START;
         }
     }
     /// A dial failed, or the connection broke a rule. `jitter`: 0 to 1.

@@ -33,6 +33,10 @@ const BLOB_AGAIN: Duration = Duration::from_secs(120);
 const SOUGHT_MAX: usize = 1024;
 /// Addresses taken from one answer.
 const FOUND_MAX: usize = 200;
+/// FIND_PEERS open with one peer.
+const SEEKING_MAX: usize = 8;
+/// A connection that ended in peace is not dialled again before this time.
+const REST: Duration = Duration::from_secs(30);
 /// A dialled peer has this long to say HELLO before it is treated as v5.
 const HELLO_WAIT: Duration = Duration::from_millis(500);
 /// A peer with whom we share nothing now is left alone this long.
@@ -161,11 +165,13 @@ impl Swarm {
         };
         self.timers.set(Timer::Lookup(*key), now + wait);
         let topics = channel.topics(unix);
-        let conns: Vec<ConnId> = channel.conns.iter().copied().collect();
+        let private = channel.is_private();
+        let may = |conn: &&ConnId| !private || self.peers.get(**conn).is_some_and(|p| p.shared.contains(key));
+        let conns: Vec<ConnId> = channel.conns.iter().filter(may).copied().collect();
         for topic in topics {
             self.look_up_topic(now, *key, topic);
             for conn in &conns {
-                self.ask_peers(*conn, topic);
+                self.ask_peers(now, *conn, topic);
             }
         }
     }
@@ -176,12 +182,29 @@ impl Swarm {
             self.outputs.push_back(Output::DhtLookup(infohash));
         }
     }
+    /// Asks a new peer for others, for channels that lack some.
+    fn start_seeking(&mut self, now: Duration, conn: ConnId) {
+        let unix = self.unix_ms(now);
+        let Some(peer) = self.peers.get(conn) else { return };
+        // A gateway keeps meeting points of channels that it does not follow. Private ones are asked of their own only.
+        let of_gateway = peer.named.iter().filter(|_| peer.ext.gateway || peer.stage == Stage::Silent);
+        let keys: BTreeSet<ChannelKey> = peer.shared.iter().chain(of_gateway).copied().collect();
+        let lacks = |c: &&Channel| c.conns.len() + c.dials < self.config.per_channel;
+        let fits = |c: &&Channel| !c.is_private() || peer.shared.contains(&c.follow.key);
+        let channels = keys.iter().filter_map(|key| self.channels.get(key)).filter(lacks).filter(fits);
+        let topics: Vec<Topic> = channels.flat_map(|c| c.topics(unix)).take(SEEKING_MAX).collect();
+        for topic in topics {
+            self.ask_peers(now, conn, topic);
+        }
+    }
     /// Asks for peers of a topic, unless an answer is open.
-    pub(crate) fn ask_peers(&mut self, conn: ConnId, topic: Topic) {
+    pub(crate) fn ask_peers(&mut self, now: Duration, conn: ConnId, topic: Topic) {
         let Some(peer) = self.peers.get_mut(conn) else { return };
         // A v5 dialler answers nothing; only who accepts (or speaks our extensions) can.
         let answers = peer.role == Role::Dialler || !peer.is_v5();
-        if answers && peer.seeking.len() < 8 && peer.seeking.insert(topic) {
+        peer.seeking.retain(|_, since| *since + LOOKUP_LOST > now);
+        if answers && peer.seeking.len() < SEEKING_MAX && !peer.seeking.contains_key(&topic) {
+            peer.seeking.insert(topic, now);
             self.send(conn, Command::FindPeers(topic));
         }
     }
@@ -202,7 +225,7 @@ impl Swarm {
         let conns: Vec<ConnId> = channel.conns.iter().copied().collect();
         self.look_up_topic(now, *key, blob.into());
         for conn in conns {
-            self.ask_peers(conn, blob.into());
+            self.ask_peers(now, conn, blob.into());
         }
     }
     pub(crate) fn end_lookup(&mut self, now: Duration, infohash: InfoHash, addrs: Vec<SocketAddr>) {
@@ -225,7 +248,7 @@ impl Swarm {
     pub(crate) fn take_peers(&mut self, now: Duration, conn: ConnId, topic: Topic, addrs: Vec<PeerAddr>) {
         let channel = self.channel_of(now, conn, &topic);
         let Some(peer) = self.peers.get_mut(conn) else { return };
-        if !peer.seeking.remove(&topic) {
+        if peer.seeking.remove(&topic).is_none() {
             return;
         }
         let from = peer.class();
@@ -262,6 +285,7 @@ impl Swarm {
         }
         let mut taken: BTreeSet<&PeerAddr> = self.dials.values().map(|d| &d.addr).collect();
         taken.extend(channel.conns.iter().filter_map(|conn| self.peers.addr(*conn)));
+        taken.extend(channel.conns.iter().filter_map(|conn| self.peers.get(*conn)?.listens.as_ref()));
         let (ready, next) = self.book.candidates(now, key);
         let mut ready: Vec<PeerAddr> = ready.into_iter().filter(|addr| !taken.contains(addr)).collect();
         // Everybody would meet the same few otherwise; what the user named goes first nevertheless.
@@ -300,7 +324,6 @@ impl Swarm {
             }
             return;
         };
-        self.book.reached(now, &addr);
         // Only a check, or what it was for is gone.
         let wanted = channel.is_some_and(|key| self.channels.contains_key(&key));
         if !wanted || self.book.is_banned(now, &addr) {
@@ -445,9 +468,15 @@ impl Swarm {
         if let Some(answer) = answer {
             self.send(id, Command::Hello(answer));
         }
+        if let Some(peer) = self.peers.get(id)
+            && peer.role == Role::Dialler
+        {
+            self.book.reached(&peer.addr);
+        }
         self.timers.cancel(Timer::Settle(id));
         self.start_gossip(now, id);
         self.start_fetching(now, id);
+        self.start_seeking(now, id);
         self.part_with_stranger(now, id);
         self.timers.set(Timer::Tell(id), now);
     }
@@ -474,6 +503,7 @@ impl Swarm {
         }
         peer.stage = Stage::Silent;
         self.start_fetching(now, id);
+        self.start_seeking(now, id);
         self.timers.set(Timer::Tell(id), now);
     }
 
@@ -487,9 +517,15 @@ impl Swarm {
         for key in peer.pushed.keys() {
             self.timers.cancel(Timer::Push(id, *key));
         }
-        if peer.role == Role::Dialler && *why != Closed::Clean {
+        if peer.role == Role::Dialler {
+            // Who takes the connection and says nothing is as good as nobody.
+            let mute = peer.stage != Stage::Spoke && peer.received == 0;
             let jitter = self.chance();
-            self.book.failed(now, &peer.addr, jitter);
+            if mute || *why != Closed::Clean {
+                self.book.failed(now, &peer.addr, jitter);
+            } else {
+                self.book.rest(&peer.addr, now + REST.mul_f64(0.75 + jitter / 2.0));
+            }
         }
         for key in peer.named.union(&peer.shared) {
             self.leave_channel(now, id, key);

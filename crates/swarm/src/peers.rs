@@ -13,6 +13,8 @@ use crate::{ConnId, PeerInfo};
 
 /// Most accepted connections from one network; loopback, where the onion listener's peers appear, is exempt.
 const PER_NETWORK_MAX: usize = 8;
+/// Work that one peer may cause at a stretch: announces for every channel that a HELLO names.
+const FAVOURS_MAX: f64 = 64.0;
 /// Closed connections whose blobs may still be judged.
 const GONE_MAX: usize = 256;
 
@@ -54,7 +56,9 @@ pub(crate) struct Peer {
     /// Wants up to this serial were asked for by HAVE_QUERY.
     pub(crate) queried: BTreeMap<ChannelKey, u64>,
     /// Topics of open FIND_PEERS.
-    pub(crate) seeking: BTreeSet<Topic>,
+    pub(crate) seeking: BTreeMap<Topic, Duration>,
+    /// Where it says it can be dialled.
+    pub(crate) listens: Option<PeerAddr>,
     /// Tokens for what costs us work: announces and gateway look-ups.
     pub(crate) favours: f64,
     pub(crate) favours_at: Duration,
@@ -79,8 +83,9 @@ impl Peer {
             asked: BTreeSet::new(),
             pushed: BTreeMap::new(),
             queried: BTreeMap::new(),
-            seeking: BTreeSet::new(),
-            favours: 16.0,
+            seeking: BTreeMap::new(),
+            listens: None,
+            favours: FAVOURS_MAX,
             favours_at: now,
             received: 0,
             sent: 0,
@@ -113,9 +118,9 @@ impl Peer {
     pub(crate) fn class(&self) -> AddrClass {
         class(&self.addr)
     }
-    /// Whether it may cause work once more: one a second, sixteen at a stretch.
+    /// Whether it may cause work once more: one a second, [`FAVOURS_MAX`] at a stretch.
     pub(crate) fn spend(&mut self, now: Duration) -> bool {
-        self.favours = (self.favours + now.saturating_sub(self.favours_at).as_secs_f64()).min(16.0);
+        self.favours = (self.favours + now.saturating_sub(self.favours_at).as_secs_f64()).min(FAVOURS_MAX);
         self.favours_at = now;
         let granted = self.favours >= 1.0;
         if granted {

@@ -31,6 +31,8 @@ pub(crate) const SLOW: Duration = Duration::from_secs(60);
 pub(crate) const LACKS: Duration = Duration::from_secs(60);
 /// The end-game begins when no more than this many blobs are under way.
 const ENDGAME: usize = 32;
+/// Only what was asked for this long ago is asked of a second peer.
+const ENDGAME_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The order in which a peer's blobs are asked for.
 type Rung = (Reverse<Priority>, u8, u64, BlobId);
@@ -162,10 +164,6 @@ impl Picker {
     /// Whether this peer has a lane that tries everything.
     pub(crate) fn is_blind(&self, conn: ConnId) -> bool {
         self.lanes.get(&conn).is_some_and(|lane| lane.blind)
-    }
-    /// Whether it has a lane at all.
-    pub(crate) fn has_lane(&self, conn: ConnId) -> bool {
-        self.lanes.contains_key(&conn)
     }
 
     /// Wants a blob, or changes its priority. Returns whether it is new to this channel.
@@ -311,7 +309,7 @@ impl Picker {
         }
         let id = match lane.ready.first() {
             Some(rung) => rung.3,
-            None if lane.asked.is_empty() && !lane.slow => self.endgame(conn)?,
+            None if lane.asked.is_empty() && !lane.slow => self.endgame(now, conn)?,
             None => return None,
         };
         self.edit(id, |want| {
@@ -327,13 +325,23 @@ impl Picker {
         lane.asked.insert(id, now);
         Some(id)
     }
-    fn endgame(&self, conn: ConnId) -> Option<BlobId> {
+    /// Whether so few blobs are under way that idle peers may help.
+    pub(crate) fn is_ending(&self) -> bool {
+        (1..=ENDGAME).contains(&self.flying.len())
+    }
+    /// Idle peers look for a next blob once more.
+    pub(crate) fn wake_idle(&mut self) {
+        self.dirty.extend(self.lanes.iter().filter(|(_, lane)| lane.asked.is_empty()).map(|(conn, _)| *conn));
+    }
+    fn endgame(&self, now: Duration, conn: ConnId) -> Option<BlobId> {
         if self.flying.len() > ENDGAME {
             return None;
         }
         let fits = |id: &&BlobId| {
             self.wants.get(*id).is_some_and(|want| {
-                want.asked.len() < 2
+                let late = |c: &ConnId| self.lanes.get(c)?.asked.get(*id).map(|at| *at + ENDGAME_PATIENCE <= now);
+                want.asked.len() == 1
+                    && want.asked.iter().filter_map(late).any(|late| late)
                     && !want.asked.contains(&conn)
                     && (want.holders.contains(&conn) || want.maybes.contains(&conn))
             })

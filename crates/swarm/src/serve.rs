@@ -122,6 +122,12 @@ impl Swarm {
             Taken::Check => self.dial(addr.clone(), None),
             Taken::Kept | Taken::Waiting => {}
         }
+        // An onion may be anybody's: naming a stranger's must not keep us from dialling it.
+        if matches!(addr, PeerAddr::Ip(_))
+            && let Some(peer) = self.peers.get_mut(conn)
+        {
+            peer.listens = Some(addr.clone());
+        }
         if let Some(key) = shared {
             self.learn_addr(now, addr, Some(key), Source::Announce);
         }

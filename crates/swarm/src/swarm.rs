@@ -27,6 +27,9 @@ use crate::{
 /// How often old entries are dropped.
 const EXPIRE: Duration = Duration::from_secs(30);
 
+/// Between looks for idle peers when few blobs are left.
+const ENDGAME: Duration = Duration::from_millis(500);
+
 /// A blob that we hold.
 pub(crate) struct Held {
     pub(crate) channels: BTreeSet<ChannelKey>,
@@ -124,6 +127,8 @@ impl Swarm {
         for (conn, at) in self.watches.arrived(now, &blob, shares) {
             self.timers.sooner(Timer::HaveMore(conn), at);
         }
+        self.stop_wanting(&blob, None);
+        self.settle(now);
     }
     /// We do not hold it any more.
     pub fn unhold(&mut self, _now: Duration, blob: &BlobId) {
@@ -251,6 +256,7 @@ impl Swarm {
                 Timer::Retry(conn) => self.retry_lacking(now, conn),
                 Timer::Relist(blob) => self.picker.relist(blob),
                 Timer::Tell(conn) => self.tell_addr(now, conn),
+                Timer::Endgame => self.picker.wake_idle(),
                 Timer::Announce => self.announce(now),
                 Timer::Expire => self.expire(now),
             }
@@ -292,6 +298,9 @@ impl Swarm {
     fn settle(&mut self, now: Duration) {
         for conn in self.picker.take_dirty() {
             self.request_more(now, conn);
+        }
+        if self.picker.is_ending() {
+            self.timers.sooner(Timer::Endgame, now + ENDGAME);
         }
     }
     fn announce(&mut self, now: Duration) {

@@ -34,6 +34,8 @@ pub(crate) enum Timer {
     Relist(BlobId),
     /// Tell a peer our own address again.
     Tell(ConnId),
+    /// Few blobs are left: idle peers may help.
+    Endgame,
     /// Announce in the DHT.
     Announce,
     /// Drop what is too old.
