@@ -29,48 +29,10 @@ const BACKOFF_USER: Duration = Duration::from_secs(60);
 /// Failures in a row after which an address that somebody told is forgotten.
 const FAILS_MAX: u32 = 8;
 
-/// The class of an address as such. A name has the class that its owner gives it: the widest that sockets reach.
-pub(crate) fn class(addr: &PeerAddr) -> AddrClass {
-    match addr {
-        PeerAddr::Onion(..) => AddrClass::Onion,
-        PeerAddr::Name(..) => AddrClass::Global,
-        PeerAddr::Ip(socket) => ip_class(socket.ip()),
-    }
-}
-
-fn ip_class(ip: IpAddr) -> AddrClass {
-    match ip.to_canonical() {
-        IpAddr::V4(v4) => {
-            let [a, b, ..] = v4.octets();
-            if v4.is_loopback() {
-                AddrClass::Loopback
-            } else if v4.is_private() || v4.is_link_local() || (a == 100 && b & 0xc0 == 64) {
-                AddrClass::Private
-            } else {
-                AddrClass::Global
-            }
-        }
-        IpAddr::V6(v6) => {
-            let first = v6.segments()[0];
-            if v6.is_loopback() {
-                AddrClass::Loopback
-            } else if first & 0xfe00 == 0xfc00 || first & 0xffc0 == 0xfe80 {
-                AddrClass::Private
-            } else {
-                AddrClass::Global
-            }
-        }
-    }
-}
-
 /// Whether anybody can listen there at all.
-pub(crate) fn is_dialable(addr: &PeerAddr) -> bool {
+fn is_dialable(addr: &PeerAddr) -> bool {
     match addr {
-        PeerAddr::Ip(socket) => {
-            let ip = socket.ip().to_canonical();
-            let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast() || v4.octets()[0] == 0);
-            socket.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !broadcast
-        }
+        PeerAddr::Ip(socket) => PeerAddr::from_socket(*socket).is_ok(),
         PeerAddr::Onion(_, port) => *port != 0,
         PeerAddr::Name(name, port) => *port != 0 && !name.is_empty(),
     }
@@ -90,7 +52,7 @@ fn culprit(addr: &PeerAddr) -> Culprit {
     match addr {
         PeerAddr::Onion(key, _) => Culprit::Onion(*key),
         PeerAddr::Name(..) => Culprit::Place(addr.clone()),
-        PeerAddr::Ip(socket) if ip_class(socket.ip()) == AddrClass::Loopback => Culprit::Place(addr.clone()),
+        PeerAddr::Ip(socket) if addr.class() == AddrClass::Loopback => Culprit::Place(addr.clone()),
         PeerAddr::Ip(socket) => Culprit::Net(network(socket.ip())),
     }
 }

@@ -10,15 +10,14 @@ use protocol::session::{Command, Hello, Role};
 use protocol::{AddrClass, BlobId, ChannelKey, InfoHash, PeerAddr, Topic};
 
 use crate::announce::Tier;
-use crate::book::class;
 use crate::channel::Channel;
 use crate::peers::{Peer, Stage};
 use crate::swarm::Swarm;
 use crate::timers::Timer;
 use crate::{Closed, ConnId, DialId, Follow, Output, Source};
 
-/// Between look-ups when all is well.
-const LOOKUP: Duration = Duration::from_secs(300);
+/// Between look-ups when all is well. FIND_PEERS goes with them and keeps quiet sessions from ending as idle.
+const LOOKUP: Duration = Duration::from_secs(200);
 /// First wait when something is wanted and nobody is there; doubles.
 const LOOKUP_HUNGRY: Duration = Duration::from_secs(5);
 /// Longest such wait.
@@ -254,7 +253,7 @@ impl Swarm {
         let from = peer.class();
         let Some(channel) = channel else { return };
         for addr in addrs.into_iter().take(FOUND_MAX) {
-            if self.config.allow_local || class(&addr) >= from {
+            if self.config.allow_local || addr.class() >= from {
                 self.learn_addr(now, addr, Some(channel), Source::Pex);
             }
         }
@@ -263,7 +262,7 @@ impl Swarm {
     // Dials.
     pub(crate) fn learn_addr(&mut self, now: Duration, addr: PeerAddr, channel: Option<ChannelKey>, source: Source) {
         let told = matches!(source, Source::Dht | Source::Pex);
-        if told && !self.config.allow_local && class(&addr) < AddrClass::Global {
+        if told && !self.config.allow_local && addr.class() < AddrClass::Global {
             return;
         }
         if self.config.own_addr.as_ref() == Some(&addr) || !self.book.add(now, addr, channel, source) {

@@ -8,7 +8,7 @@ use protocol::handshake::Binding;
 use protocol::session::{Capabilities, Role};
 use protocol::{AddrClass, ChannelKey, PeerAddr, Topic};
 
-use crate::book::{class, network};
+use crate::book::network;
 use crate::{ConnId, PeerInfo};
 
 /// Most accepted connections from one network; loopback, where the onion listener's peers appear, is exempt.
@@ -116,7 +116,7 @@ impl Peer {
     }
     /// The class by which it was met.
     pub(crate) fn class(&self) -> AddrClass {
-        class(&self.addr)
+        self.addr.class()
     }
     /// Whether it may cause work once more: one a second, [`FAVOURS_MAX`] at a stretch.
     pub(crate) fn spend(&mut self, now: Duration) -> bool {
@@ -157,7 +157,7 @@ impl Peers {
     /// Whether one more may connect from there.
     pub(crate) fn has_room(&self, addr: &PeerAddr) -> bool {
         match addr {
-            PeerAddr::Ip(socket) if class(addr) != AddrClass::Loopback => {
+            PeerAddr::Ip(socket) if addr.class() != AddrClass::Loopback => {
                 self.networks.get(&network(socket.ip())).is_none_or(|count| *count < PER_NETWORK_MAX)
             }
             _ => true,

@@ -6,7 +6,6 @@ use protocol::params::{BLOB_LEN, PEERS_MAX};
 use protocol::session::{Command, PublishRequest, RequestId, Role};
 use protocol::{BlobId, ChannelKey, PeerAddr, Topic};
 
-use crate::book::class;
 use crate::peers::Stage;
 use crate::pex::Taken;
 use crate::swarm::Swarm;
@@ -95,7 +94,7 @@ impl Swarm {
         }
         let widest = peer.class();
         let fits = |addr: &PeerAddr| {
-            let reaches = self.config.allow_local || class(addr) >= widest;
+            let reaches = self.config.allow_local || addr.class() >= widest;
             reaches && !matches!(addr, PeerAddr::Name(..)) && *addr != peer.addr && !self.book.is_banned(now, addr)
         };
         addrs.retain(fits);
