@@ -1,0 +1,278 @@
+//! E10 Addresses — which are worth dialling.
+//!
+//! Owns: known addresses, the channels each was found for, back-off, bans. Promises: never more than [`ADDRS_MAX`]
+//! addresses, [`PER_CHANNEL_MAX`] of one channel; what the user named is never given up.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+
+use protocol::addr::OnionKey;
+use protocol::{AddrClass, ChannelKey, PeerAddr};
+
+use crate::Source;
+
+/// Addresses known at most.
+const ADDRS_MAX: usize = 4096;
+/// Addresses of one channel at most.
+const PER_CHANNEL_MAX: usize = 256;
+/// Channels that one address is known for at most: what a HELLO may name.
+const CHANNELS_MAX: usize = protocol::params::HELLO_CHANNELS_MAX;
+/// Bans kept at most; the oldest end first.
+const BANS_MAX: usize = 4096;
+/// First wait after a failed dial; doubles with each.
+const BACKOFF_START: Duration = Duration::from_secs(5);
+/// Longest wait for an address that somebody told.
+const BACKOFF_MAX: Duration = Duration::from_secs(3600);
+/// Longest wait for an address that the user named.
+const BACKOFF_USER: Duration = Duration::from_secs(60);
+/// Failures in a row after which an address that somebody told is forgotten.
+const FAILS_MAX: u32 = 8;
+
+/// Whether anybody can listen there at all.
+fn is_dialable(addr: &PeerAddr) -> bool {
+    match addr {
+        PeerAddr::Ip(socket) => PeerAddr::from_socket(*socket).is_ok(),
+        PeerAddr::Onion(_, port) => *port != 0,
+        PeerAddr::Name(name, port) => *port != 0 && !name.is_empty(),
+    }
+}
+
+/// What a ban hits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Culprit {
+    /// An IPv4 address, or an IPv6 network of 64 bits: one household either way.
+    Net(IpAddr),
+    Onion(OnionKey),
+    /// Many nodes share this machine (tests, onion listener), or the name is all we know: this one place.
+    Place(PeerAddr),
+}
+
+fn culprit(addr: &PeerAddr) -> Culprit {
+    match addr {
+        PeerAddr::Onion(key, _) => Culprit::Onion(*key),
+        PeerAddr::Name(..) => Culprit::Place(addr.clone()),
+        PeerAddr::Ip(socket) if addr.class() == AddrClass::Loopback => Culprit::Place(addr.clone()),
+        PeerAddr::Ip(socket) => Culprit::Net(network(socket.ip())),
+    }
+}
+
+/// The part of an IP that one subscriber owns.
+pub(crate) fn network(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(v6) => {
+            let s = v6.segments();
+            IpAddr::V6(Ipv6Addr::new(s[0], s[1], s[2], s[3], 0, 0, 0, 0))
+        }
+        v4 => v4,
+    }
+}
+
+/// One address.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    /// Channels that it was found for.
+    pub(crate) channels: BTreeSet<ChannelKey>,
+    /// The user named it without a channel: it may serve any.
+    pub(crate) any: bool,
+    /// The most trusted source that named it.
+    pub(crate) source: Source,
+    /// It is ourselves.
+    own: bool,
+    fails: u32,
+    next: Duration,
+}
+
+/// The machine.
+#[derive(Debug, Default)]
+pub(crate) struct Book {
+    entries: BTreeMap<PeerAddr, Entry>,
+    by_channel: BTreeMap<ChannelKey, BTreeSet<PeerAddr>>,
+    any: BTreeSet<PeerAddr>,
+    bans: BTreeMap<Culprit, Duration>,
+}
+
+impl Book {
+    /// Takes an address. False: refused, for it is no place to dial or the book is full of better ones.
+    pub(crate) fn add(&mut self, now: Duration, addr: PeerAddr, channel: Option<ChannelKey>, source: Source) -> bool {
+        let named = matches!(addr, PeerAddr::Name(..));
+        if !is_dialable(&addr) || (named && source != Source::User) || (channel.is_none() && source != Source::User) {
+            return false;
+        }
+        if self.is_banned(now, &addr) && source != Source::User {
+            return false;
+        }
+        if !self.entries.contains_key(&addr) && self.entries.len() >= ADDRS_MAX && !self.evict(None, source) {
+            return false;
+        }
+        if let Some(channel) = channel {
+            let full =
+                self.by_channel.get(&channel).is_some_and(|set| set.len() >= PER_CHANNEL_MAX && !set.contains(&addr));
+            if full && !self.evict(Some(channel), source) {
+                return false;
+            }
+        }
+        let entry = self.entries.entry(addr.clone()).or_insert_with(|| Entry {
+            channels: BTreeSet::new(),
+            any: false,
+            source,
+            own: false,
+            fails: 0,
+            next: Duration::ZERO,
+        });
+        if source < entry.source {
+            entry.source = source;
+        }
+        if source == Source::User {
+            entry.next = entry.next.min(now);
+        }
+        match channel {
+            Some(channel) if entry.channels.len() < CHANNELS_MAX || entry.channels.contains(&channel) => {
+                entry.channels.insert(channel);
+                self.by_channel.entry(channel).or_default().insert(addr);
+            }
+            Some(_) => return false,
+            None => {
+                entry.any = true;
+                self.any.insert(addr);
+            }
+        }
+        true
+    }
+    /// Makes room: forgets the worst address that is no better than `source` and not the user's.
+    fn evict(&mut self, channel: Option<ChannelKey>, source: Source) -> bool {
+        let worst = match channel {
+            Some(channel) => {
+                let set = self.by_channel.get(&channel).into_iter().flatten();
+                set.filter_map(|addr| Some((addr, self.entries.get(addr)?))).max_by_key(|(_, e)| (e.source, e.fails))
+            }
+            None => self.entries.iter().max_by_key(|(_, e)| (e.source, e.fails)),
+        };
+        let Some((addr, entry)) = worst else { return false };
+        if entry.source == Source::User || (entry.source < source) || (entry.source == source && entry.fails == 0) {
+            return false;
+        }
+        let addr = addr.clone();
+        match channel {
+            Some(channel) => self.forget(&addr, &channel),
+            None => self.remove(&addr),
+        }
+        true
+    }
+    fn remove(&mut self, addr: &PeerAddr) {
+        let Some(entry) = self.entries.remove(addr) else { return };
+        self.any.remove(addr);
+        for channel in entry.channels {
+            self.unindex(&channel, addr);
+        }
+    }
+    fn unindex(&mut self, channel: &ChannelKey, addr: &PeerAddr) {
+        if let Some(set) = self.by_channel.get_mut(channel) {
+            set.remove(addr);
+            if set.is_empty() {
+                self.by_channel.remove(channel);
+            }
+        }
+    }
+    /// This address does not serve this channel.
+    pub(crate) fn forget(&mut self, addr: &PeerAddr, channel: &ChannelKey) {
+        self.unindex(channel, addr);
+        if let Some(entry) = self.entries.get_mut(addr) {
+            entry.channels.remove(channel);
+            if entry.channels.is_empty() && !entry.any {
+                self.entries.remove(addr);
+            }
+        }
+    }
+    /// The channel is left.
+    pub(crate) fn drop_channel(&mut self, channel: &ChannelKey) {
+        for addr in self.by_channel.get(channel).cloned().unwrap_or_default() {
+            self.forget(&addr, channel);
+        }
+    }
+
+    /// What is known of an address.
+    pub(crate) fn get(&self, addr: &PeerAddr) -> Option<&Entry> {
+        self.entries.get(addr)
+    }
+    /// Addresses that may serve a channel.
+    pub(crate) fn known(&self, channel: &ChannelKey) -> usize {
+        self.by_channel.get(channel).map_or(0, BTreeSet::len) + self.any.len()
+    }
+    /// Addresses of a channel that may be dialled now, best first, and when the next one may be.
+    pub(crate) fn candidates(&self, now: Duration, channel: &ChannelKey) -> (Vec<PeerAddr>, Option<Duration>) {
+        let mut ready = Vec::new();
+        let mut next: Option<Duration> = None;
+        for addr in self.by_channel.get(channel).into_iter().flatten().chain(&self.any) {
+            let Some(entry) = self.entries.get(addr) else { continue };
+            if entry.own {
+                continue;
+            }
+            let at = self.bans.get(&culprit(addr)).map_or(entry.next, |until| entry.next.max(*until));
+            if at <= now {
+                ready.push((entry.source, entry.fails, addr.clone()));
+            } else {
+                next = Some(next.map_or(at, |old| old.min(at)));
+            }
+        }
+        ready.sort();
+        ready.dedup();
+        (ready.into_iter().map(|(_, _, addr)| addr).collect(), next)
+    }
+    /// A peer answered there: earlier failures do not count.
+    pub(crate) fn reached(&mut self, addr: &PeerAddr) {
+        if let Some(entry) = self.entries.get_mut(addr) {
+            entry.fails = 0;
+        }
+    }
+    /// A dial failed, or the connection broke a rule. `jitter`: 0 to 1.
+    pub(crate) fn failed(&mut self, now: Duration, addr: &PeerAddr, jitter: f64) {
+        let Some(entry) = self.entries.get_mut(addr) else { return };
+        entry.fails = entry.fails.saturating_add(1);
+        if entry.fails >= FAILS_MAX && entry.source > Source::Body {
+            self.remove(addr);
+            return;
+        }
+        let max = if entry.source == Source::User { BACKOFF_USER } else { BACKOFF_MAX };
+        let wait = BACKOFF_START.saturating_mul(1 << entry.fails.min(12).saturating_sub(1)).min(max);
+        entry.next = now + wait.mul_f64(0.75 + jitter / 2.0);
+    }
+    /// Do not dial before this time, though nothing failed.
+    pub(crate) fn rest(&mut self, addr: &PeerAddr, until: Duration) {
+        if let Some(entry) = self.entries.get_mut(addr) {
+            entry.next = entry.next.max(until);
+        }
+    }
+    /// The address turned out to be our own.
+    pub(crate) fn is_us(&mut self, addr: &PeerAddr) {
+        if let Some(entry) = self.entries.get_mut(addr) {
+            entry.own = true;
+        }
+    }
+    /// The network changed: nothing that failed before counts.
+    pub(crate) fn forgive(&mut self, now: Duration) {
+        for entry in self.entries.values_mut() {
+            entry.fails = 0;
+            entry.own = false;
+            entry.next = now;
+        }
+    }
+
+    /// Bans whoever is at this address.
+    pub(crate) fn ban(&mut self, addr: &PeerAddr, until: Duration) {
+        if self.bans.len() >= BANS_MAX
+            && let Some(first) = self.bans.iter().min_by_key(|(_, until)| **until).map(|(who, _)| who.clone())
+        {
+            self.bans.remove(&first);
+        }
+        self.bans.insert(culprit(addr), until);
+    }
+    /// Whether somebody there is banned.
+    pub(crate) fn is_banned(&self, now: Duration, addr: &PeerAddr) -> bool {
+        self.bans.get(&culprit(addr)).is_some_and(|until| *until > now)
+    }
+    /// Drops bans that have ended.
+    pub(crate) fn expire(&mut self, now: Duration) {
+        self.bans.retain(|_, until| *until > now);
+    }
+}

@@ -1,0 +1,77 @@
+//! One followed channel and the peers connected for it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::handshake::Binding;
+use protocol::session::Role;
+use protocol::{ReadKey, SignedManifest, Topic, rendezvous};
+
+use crate::{ConnId, Follow};
+
+/// What is known of a followed channel.
+pub(crate) struct Channel {
+    pub(crate) follow: Follow,
+    /// Connections that serve it.
+    pub(crate) conns: BTreeSet<ConnId>,
+    /// Dials under way for it.
+    pub(crate) dials: usize,
+    /// Look-ups in a row without a peer.
+    pub(crate) fruitless: u32,
+    /// When a swarm peer last said anything about it.
+    pub(crate) heard: Option<Duration>,
+    /// Blobs looked up by ID, and when.
+    pub(crate) sought: std::collections::BTreeMap<protocol::BlobId, Duration>,
+    /// Rendezvous topics handed to the announcer.
+    pub(crate) announced: Vec<Topic>,
+}
+
+impl Channel {
+    pub(crate) fn new(follow: Follow) -> Self {
+        Self {
+            follow,
+            conns: BTreeSet::new(),
+            dials: 0,
+            fruitless: 0,
+            heard: None,
+            sought: std::collections::BTreeMap::new(),
+            announced: Vec::new(),
+        }
+    }
+    pub(crate) fn is_private(&self) -> bool {
+        self.follow.read_key.is_some()
+    }
+    /// The sequence of the manifest that we hold; 0: none.
+    pub(crate) fn sequence(&self) -> u64 {
+        self.follow.manifest.as_ref().map_or(0, |m| m.sequence())
+    }
+    /// Anything above this is news.
+    pub(crate) fn news_after(&self) -> u64 {
+        self.sequence().max(self.follow.floor.saturating_sub(1))
+    }
+    /// Where its followers meet now.
+    pub(crate) fn topics(&self, unix_ms: u64) -> Vec<Topic> {
+        let key = &self.follow.key;
+        match &self.follow.read_key {
+            None => vec![rendezvous::public(key)],
+            Some(read) => {
+                rendezvous::days(unix_ms).into_iter().map(|day| rendezvous::private(key, read, day)).collect()
+            }
+        }
+    }
+    /// A side's token on one connection; `None` for public channels.
+    pub(crate) fn token(&self, binding: &Binding, side: Role) -> Option<[u8; 16]> {
+        let read: &ReadKey = self.follow.read_key.as_ref()?;
+        Some(rendezvous::token(&self.follow.key, read, binding, side))
+    }
+    /// Whether `new` replaces what we hold.
+    pub(crate) fn takes(&self, new: &SignedManifest) -> bool {
+        new.sequence() >= self.follow.floor && self.follow.manifest.as_ref().is_none_or(|old| new.supersedes(old))
+    }
+    /// Same sequence, other bytes.
+    pub(crate) fn is_signed_twice(&self, new: &SignedManifest) -> bool {
+        let old: Option<&Arc<SignedManifest>> = self.follow.manifest.as_ref();
+        old.is_some_and(|old| old.sequence() == new.sequence() && old.json() != new.json())
+    }
+}

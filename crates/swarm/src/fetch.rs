@@ -1,0 +1,177 @@
+//! E5 Blobs for us — wants, questions, requests, verdicts.
+
+use std::time::Duration;
+
+use protocol::params::{BLOB_LEN, HAVE_QUERY_MAX};
+use protocol::session::{Command, Role};
+use protocol::{BlobId, ChannelKey};
+use rand_core::Rng;
+
+use crate::peers::Stage;
+use crate::picker::LACKS;
+use crate::swarm::Swarm;
+use crate::timers::Timer;
+use crate::{Cause, ConnId, Output, Priority, Verdict};
+
+/// Wants that come within this time share a question.
+const GATHER: Duration = Duration::from_millis(20);
+/// A blob that could not be stored is asked for again after this time.
+const NOT_STORED: Duration = Duration::from_secs(30);
+/// First look-up of a blob that nobody has.
+const FIRST_BLOB_LOOKUP: Duration = Duration::from_secs(2);
+
+impl Swarm {
+    pub(crate) fn start_wanting(&mut self, now: Duration, blob: BlobId, channel: ChannelKey, priority: Priority) {
+        let Some(followed) = self.channels.get(&channel) else { return };
+        let salt = self.rng.next_u64();
+        let first = !self.picker.is_wanting(&channel);
+        if !self.picker.want(blob, channel, priority, salt) {
+            return;
+        }
+        let blind: Vec<ConnId> = followed.conns.iter().copied().filter(|conn| self.picker.is_blind(*conn)).collect();
+        for conn in blind {
+            self.picker.learn(conn, blob);
+        }
+        self.timers.sooner(Timer::HaveAsk, now + GATHER);
+        if first {
+            self.plan_lookup(now, &channel);
+            self.timers.sooner(Timer::BlobLookup(channel), now + FIRST_BLOB_LOOKUP);
+        }
+    }
+    /// `but`: the connection that brought it needs no CANCEL.
+    pub(crate) fn stop_wanting(&mut self, blob: &BlobId, but: Option<ConnId>) {
+        for conn in self.picker.unwant(blob) {
+            if Some(conn) != but {
+                self.send(conn, Command::Cancel(*blob));
+            }
+        }
+        self.timers.cancel(Timer::Relist(*blob));
+    }
+
+    /// The peer said what it is: asks it what it has, or tries it blindly.
+    pub(crate) fn start_fetching(&mut self, now: Duration, conn: ConnId) {
+        let Some(peer) = self.peers.get(conn) else { return };
+        let blind = !peer.ext.have;
+        // Who dials us without extensions is a v5 downloader and serves nothing.
+        if blind && peer.role == Role::Acceptor {
+            return;
+        }
+        self.picker.remove_lane(conn);
+        self.picker.add_lane(now, conn, blind);
+        if !blind {
+            self.ask_have(conn);
+            return;
+        }
+        for key in peer.channels().clone() {
+            let (_, blobs) = self.picker.wants_after(&key, 0, usize::MAX);
+            blobs.into_iter().for_each(|blob| self.picker.learn(conn, blob));
+        }
+    }
+    /// Asks everybody about what is newly wanted.
+    pub(crate) fn ask_everybody(&mut self) {
+        let conns: Vec<ConnId> = self.peers.iter().filter(|(_, p)| p.ext.have).map(|(conn, _)| conn).collect();
+        for conn in conns {
+            self.ask_have(conn);
+        }
+    }
+    fn ask_have(&mut self, conn: ConnId) {
+        let Some(peer) = self.peers.get(conn) else { return };
+        if peer.stage != Stage::Spoke || !peer.ext.have {
+            return;
+        }
+        let mut batch = Vec::new();
+        for key in peer.shared.clone() {
+            loop {
+                let Some(peer) = self.peers.get_mut(conn) else { return };
+                let after = peer.queried.get(&key).copied().unwrap_or(0);
+                let (last, blobs) = self.picker.wants_after(&key, after, HAVE_QUERY_MAX - batch.len());
+                if blobs.is_empty() {
+                    break;
+                }
+                peer.queried.insert(key, last);
+                batch.extend(blobs);
+                if batch.len() >= HAVE_QUERY_MAX {
+                    self.send(conn, Command::HaveQuery(std::mem::take(&mut batch)));
+                }
+            }
+        }
+        if !batch.is_empty() {
+            self.send(conn, Command::HaveQuery(batch));
+        }
+    }
+    /// Fills the peer's window.
+    pub(crate) fn request_more(&mut self, now: Duration, conn: ConnId) {
+        while let Some(blob) = self.picker.pick(now, conn) {
+            self.send(conn, Command::Request(blob));
+        }
+        self.plan_slow(conn);
+    }
+    fn plan_slow(&mut self, conn: ConnId) {
+        match self.picker.late_at(conn) {
+            Some(at) => self.timers.set(Timer::Slow(conn), at),
+            None => self.timers.cancel(Timer::Slow(conn)),
+        }
+    }
+    pub(crate) fn check_slow(&mut self, now: Duration, conn: ConnId) {
+        match self.picker.late_at(conn) {
+            Some(at) if at <= now => {
+                for blob in self.picker.slow(conn) {
+                    self.send(conn, Command::Cancel(blob));
+                }
+            }
+            _ => self.plan_slow(conn),
+        }
+    }
+    pub(crate) fn take_not_found(&mut self, now: Duration, conn: ConnId, blob: BlobId) {
+        self.picker.lack(now, conn, blob);
+        self.timers.sooner(Timer::Retry(conn), now + LACKS);
+    }
+    pub(crate) fn retry_lacking(&mut self, now: Duration, conn: ConnId) {
+        if let Some(at) = self.picker.retry(now, conn) {
+            self.timers.set(Timer::Retry(conn), at);
+        }
+    }
+    pub(crate) fn judge(&mut self, now: Duration, conn: ConnId, blob: BlobId, verdict: Verdict) {
+        let useful = verdict != Verdict::BadHash;
+        if let Some(peer) = self.peers.get_mut(conn) {
+            peer.received += BLOB_LEN as u64;
+        }
+        self.picker.arrived(now, conn, blob, useful);
+        match verdict {
+            Verdict::Stored => self.stop_wanting(&blob, Some(conn)),
+            Verdict::NotStored => self.timers.set(Timer::Relist(blob), now + NOT_STORED),
+            Verdict::BadHash => {
+                self.ban(now, conn);
+                self.picker.relist(blob);
+            }
+        }
+    }
+    fn ban(&mut self, now: Duration, conn: ConnId) {
+        let Some(addr) = self.peers.addr(conn).cloned() else { return };
+        self.book.ban(&addr, now + self.config.ban);
+        self.outputs.push_back(Output::Banned(addr.clone(), self.config.ban));
+        // Whoever else connects from there is the same household.
+        let there: Vec<ConnId> = self.peers.iter().map(|(id, _)| id).collect();
+        for id in there {
+            if id == conn || self.peers.addr(id).is_some_and(|addr| self.book.is_banned(now, addr)) {
+                self.outputs.push_back(Output::Close(id));
+                self.picker.remove_lane(id);
+            }
+        }
+    }
+    pub(crate) fn why_still(&self, _now: Duration, key: &ChannelKey) -> Cause {
+        let Some(channel) = self.channels.get(key) else { return Cause::NoPeersKnown { asked: 0 } };
+        if self.picker.is_moving(key) {
+            return Cause::Moving;
+        }
+        let connected = u32::try_from(channel.conns.len()).unwrap_or(u32::MAX);
+        if connected == 0 {
+            return match self.book.known(key) {
+                0 => Cause::NoPeersKnown { asked: u32::try_from(self.peers.len()).unwrap_or(u32::MAX) },
+                known => Cause::NoneOnline { known: u32::try_from(known).unwrap_or(u32::MAX) },
+            };
+        }
+        let nothing_to_want = channel.follow.manifest.is_some() && !self.picker.is_wanting(key);
+        if nothing_to_want || self.picker.is_available(key) { Cause::Queued } else { Cause::NobodyHasIt { connected } }
+    }
+}

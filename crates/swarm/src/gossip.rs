@@ -1,0 +1,169 @@
+//! E4 Manifests between peers — gossip, GET_MANIFEST, push.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::session::{Command, Role};
+use protocol::{ChannelKey, SignedManifest};
+
+use crate::channel::Channel;
+use crate::swarm::Swarm;
+use crate::timers::Timer;
+use crate::{ConnId, Output, Source};
+
+/// Least time between two pushes of one channel to one peer.
+const PUSH_PAUSE: Duration = Duration::from_secs(5);
+/// Promises of a newer manifest that a peer may break.
+const BROKEN_MAX: u8 = 3;
+/// Between two visits to the DHT for one channel.
+const REFRESH: Duration = Duration::from_secs(3600);
+/// A private channel's followers ask the DHT only when no peer answered for this long.
+const SILENCE: Duration = Duration::from_secs(86_400);
+
+impl Swarm {
+    /// After the HELLOs: asks for what is newer there, pushes what is newer here.
+    pub(crate) fn start_gossip(&mut self, now: Duration, conn: ConnId) {
+        let Some(peer) = self.peers.get(conn) else { return };
+        if !peer.ext.manifest {
+            return;
+        }
+        let by_user = self.book.get(&peer.addr).is_some_and(|e| e.source == Source::User);
+        let gateway = peer.ext.gateway && peer.role == Role::Dialler && by_user && !self.config.dht;
+        let mut ask = Vec::new();
+        let mut push = Vec::new();
+        for channel in peer.shared.iter().filter_map(|key| self.channels.get(key)) {
+            let key = channel.follow.key;
+            match peer.sequences.get(&key) {
+                Some(theirs) if *theirs > channel.news_after() => ask.push((key, channel.news_after(), Some(*theirs))),
+                Some(theirs) if *theirs < channel.sequence() => push.push(key),
+                Some(_) => {}
+                // Tokens say no sequence.
+                None => ask.push((key, channel.news_after(), None)),
+            }
+        }
+        if gateway {
+            let strange = peer.named.iter().filter(|key| !peer.shared.contains(key));
+            let public = strange.filter_map(|key| self.channels.get(key)).filter(|c| !c.is_private());
+            ask.extend(public.map(|c| (c.follow.key, c.news_after(), None)));
+        }
+        for (key, after, promised) in ask {
+            if let Some(peer) = self.peers.get_mut(conn)
+                && peer.asked.insert(key)
+            {
+                peer.promised.extend(promised.map(|sequence| (key, sequence)));
+                self.send(conn, Command::GetManifest(key, after));
+            }
+        }
+        for key in push {
+            self.push(now, conn, key);
+        }
+    }
+    /// Pushes the newest manifest to a peer that may lack it, or plans it if the last push is too recent.
+    pub(crate) fn push(&mut self, now: Duration, conn: ConnId, key: ChannelKey) {
+        let Some(manifest) = self.channels.get(&key).and_then(|c| c.follow.manifest.clone()) else { return };
+        let Some(peer) = self.peers.get_mut(conn) else { return };
+        let has = peer.sequences.get(&key).is_some_and(|theirs| *theirs >= manifest.sequence());
+        if !peer.ext.manifest || !peer.shared.contains(&key) || has {
+            return;
+        }
+        if let Some(last) = peer.pushed.get(&key)
+            && *last + PUSH_PAUSE > now
+        {
+            self.timers.set(Timer::Push(conn, key), *last + PUSH_PAUSE);
+            return;
+        }
+        peer.pushed.insert(key, now);
+        peer.sequences.insert(key, manifest.sequence());
+        self.send(conn, Command::Push(manifest));
+    }
+    /// Takes a verified manifest if it is newer, and tells everybody but `from`.
+    pub(crate) fn take_manifest(
+        &mut self,
+        now: Duration,
+        manifest: &Arc<SignedManifest>,
+        from: Option<ConnId>,
+    ) -> bool {
+        let key = *manifest.key();
+        let Some(channel) = self.channels.get_mut(&key) else { return false };
+        if channel.is_signed_twice(manifest) {
+            self.outputs.push_back(Output::SignedTwice(key));
+        }
+        if !channel.takes(manifest) {
+            return false;
+        }
+        let twin = channel.is_signed_twice(manifest);
+        channel.follow.floor = manifest.sequence();
+        channel.follow.manifest = Some(manifest.clone());
+        let conns: Vec<ConnId> = channel.conns.iter().copied().filter(|conn| Some(*conn) != from).collect();
+        for conn in conns {
+            if twin && let Some(peer) = self.peers.get_mut(conn) {
+                // It may hold the other bytes of this sequence.
+                peer.sequences.remove(&key);
+            }
+            self.push(now, conn, key);
+        }
+        true
+    }
+    pub(crate) fn take_peer_manifest(&mut self, now: Duration, conn: ConnId, manifest: &Arc<SignedManifest>) {
+        let key = *manifest.key();
+        let Some(peer) = self.peers.get_mut(conn) else { return };
+        let asked = peer.asked.remove(&key);
+        if !peer.shared.contains(&key) && !asked {
+            return;
+        }
+        let theirs = peer.sequences.entry(key).or_default();
+        *theirs = (*theirs).max(manifest.sequence());
+        if let Some(channel) = self.channels.get_mut(&key) {
+            channel.heard = Some(now);
+        }
+        if self.take_manifest(now, manifest, Some(conn)) {
+            self.outputs.push_back(Output::NewManifest(manifest.clone()));
+        } else {
+            // An older one, or the lesser of two: the peer gets ours.
+            if let Some(peer) = self.peers.get_mut(conn) {
+                peer.sequences.insert(key, manifest.sequence().saturating_sub(1));
+            }
+            let ours = self.channels.get(&key).and_then(|c| c.follow.manifest.as_ref());
+            if ours.is_some_and(|ours| ours.json() != manifest.json()) {
+                self.push(now, conn, key);
+            } else if let Some(peer) = self.peers.get_mut(conn) {
+                peer.sequences.insert(key, manifest.sequence());
+            }
+        }
+        if asked {
+            self.check_promise(conn, key, manifest.sequence());
+        }
+    }
+    pub(crate) fn take_no_manifest(&mut self, now: Duration, conn: ConnId, key: ChannelKey) {
+        let Some(peer) = self.peers.get_mut(conn) else { return };
+        if peer.asked.remove(&key) && peer.shared.contains(&key) {
+            if let Some(channel) = self.channels.get_mut(&key) {
+                channel.heard = Some(now);
+            }
+            self.check_promise(conn, key, 0);
+        }
+    }
+    /// A gossiped sequence is a hint; three that nothing came of end the connection.
+    fn check_promise(&mut self, conn: ConnId, key: ChannelKey, got: u64) {
+        let ours = self.channels.get(&key).map_or(u64::MAX, Channel::sequence);
+        let Some(peer) = self.peers.get_mut(conn) else { return };
+        let Some(promised) = peer.promised.remove(&key) else { return };
+        if got < promised && ours < promised {
+            peer.sequences.remove(&key);
+            peer.broken += 1;
+            if peer.broken >= BROKEN_MAX {
+                self.outputs.push_back(Output::Close(conn));
+            }
+        }
+    }
+    /// Once an hour: the DHT's newest, kept alive.
+    pub(crate) fn refresh(&mut self, now: Duration, key: &ChannelKey) {
+        let wait = REFRESH.mul_f64(0.5 + self.chance());
+        let Some(channel) = self.channels.get(key) else { return };
+        let quiet = channel.heard.is_none_or(|at| at + SILENCE <= now) && now >= SILENCE;
+        if !channel.is_private() || quiet {
+            self.outputs.push_back(Output::DhtRefresh(*key));
+        }
+        self.timers.set(Timer::Refresh(*key), now + wait);
+    }
+}

@@ -1,0 +1,533 @@
+//! E7, E10 Meeting — following, look-ups, dials, HELLO, the end of a connection.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use protocol::handshake::Binding;
+use protocol::params::HELLO_CHANNELS_MAX;
+use protocol::session::{Command, Hello, Role};
+use protocol::{AddrClass, BlobId, ChannelKey, InfoHash, PeerAddr, Topic};
+
+use crate::announce::Tier;
+use crate::channel::Channel;
+use crate::peers::{Peer, Stage};
+use crate::swarm::Swarm;
+use crate::timers::Timer;
+use crate::{Closed, ConnId, DialId, Follow, Output, Source};
+
+/// Between look-ups when all is well. FIND_PEERS goes with them and keeps quiet sessions from ending as idle.
+const LOOKUP: Duration = Duration::from_secs(200);
+/// First wait when something is wanted and nobody is there; doubles.
+const LOOKUP_HUNGRY: Duration = Duration::from_secs(5);
+/// Longest such wait.
+const LOOKUP_HUNGRY_MAX: Duration = Duration::from_secs(120);
+/// A look-up that was not answered for this long is forgotten.
+const LOOKUP_LOST: Duration = Duration::from_secs(120);
+/// Between look-ups of blobs that nobody connected has.
+const BLOB_LOOKUP: Duration = Duration::from_secs(5);
+/// One blob is looked up again after this time.
+const BLOB_AGAIN: Duration = Duration::from_secs(120);
+/// Blobs of one channel whose look-ups are remembered.
+const SOUGHT_MAX: usize = 1024;
+/// Addresses taken from one answer.
+const FOUND_MAX: usize = 200;
+/// FIND_PEERS open with one peer.
+const SEEKING_MAX: usize = 8;
+/// A connection that ended in peace is not dialled again before this time.
+const REST: Duration = Duration::from_secs(30);
+/// A dialled peer has this long to say HELLO before it is treated as v5.
+const HELLO_WAIT: Duration = Duration::from_millis(500);
+/// A peer with whom we share nothing now is left alone this long.
+const STRANGER: Duration = Duration::from_secs(600);
+
+/// A dial under way.
+pub(crate) struct Dialling {
+    addr: PeerAddr,
+    /// For whom; none: to check an announced address.
+    channel: Option<ChannelKey>,
+}
+
+/// A DHT look-up under way.
+pub(crate) struct LookUp {
+    channel: ChannelKey,
+    since: Duration,
+}
+
+impl Swarm {
+    pub(crate) fn start_following(&mut self, now: Duration, follow: Follow) {
+        let key = follow.key;
+        if let Some(old) = self.channels.get_mut(&key) {
+            // Followed already: only what is new counts.
+            old.follow.floor = old.follow.floor.max(follow.floor);
+            if old.follow.read_key == follow.read_key {
+                if let Some(manifest) = follow.manifest {
+                    self.take_manifest(now, &manifest, None);
+                }
+                return;
+            }
+            self.stop_following(now, &key);
+        }
+        let private = follow.read_key.is_some();
+        self.channels.insert(key, Channel::new(follow));
+        if !private {
+            for blob in self.held_by.get(&key).into_iter().flatten() {
+                if let Some(held) = self.held.get(blob) {
+                    self.announces.add(now, (*blob).into(), Tier::Blob(held.rank), held.announced);
+                }
+            }
+        }
+        self.renew_rendezvous(now);
+        self.plan_announces(now);
+        self.timers.set(Timer::Lookup(key), now);
+        self.timers.set(Timer::Dial(key), now);
+        if self.config.dht {
+            self.outputs.push_back(Output::DhtRefresh(key));
+            let wait = Duration::from_secs(3600).mul_f64(self.chance());
+            self.timers.set(Timer::Refresh(key), now + wait);
+        }
+    }
+    pub(crate) fn stop_following(&mut self, now: Duration, key: &ChannelKey) {
+        let Some(channel) = self.channels.remove(key) else { return };
+        for timer in [Timer::Dial(*key), Timer::Lookup(*key), Timer::BlobLookup(*key), Timer::Refresh(*key)] {
+            self.timers.cancel(timer);
+        }
+        for (blob, asked) in self.picker.drop_channel(key) {
+            for conn in asked {
+                self.send(conn, Command::Cancel(blob));
+            }
+        }
+        for topic in channel.announced {
+            self.announces.remove(&topic);
+        }
+        for blob in self.held_by.get(key).into_iter().flatten() {
+            let others = self.held.get(blob).into_iter().flat_map(|h| &h.channels);
+            if !others.filter(|c| *c != key).any(|c| self.channels.get(c).is_some_and(|c| !c.is_private())) {
+                self.announces.remove(&(*blob).into());
+            }
+        }
+        self.lookups.retain(|_, lookup| lookup.channel != *key);
+        self.book.drop_channel(key);
+        for conn in channel.conns {
+            let Some(peer) = self.peers.get_mut(conn) else { continue };
+            peer.named.remove(key);
+            peer.shared.remove(key);
+            if peer.channels().is_empty() {
+                self.outputs.push_back(Output::Close(conn));
+            }
+        }
+        self.plan_announces(now);
+    }
+    /// Hands the rendezvous in force to the announcer and takes back those of yesterday.
+    pub(crate) fn renew_rendezvous(&mut self, now: Duration) {
+        let unix = self.unix_ms(now);
+        for channel in self.channels.values_mut() {
+            let topics = channel.topics(unix);
+            if topics == channel.announced {
+                continue;
+            }
+            for old in channel.announced.iter().filter(|t| !topics.contains(t)) {
+                self.announces.remove(old);
+            }
+            for new in topics.iter().filter(|t| !channel.announced.contains(t)) {
+                self.announces.add(now, *new, Tier::Rendezvous, None);
+            }
+            channel.announced = topics;
+        }
+    }
+
+    // Look-ups.
+    fn is_hungry(&self, key: &ChannelKey) -> bool {
+        let Some(channel) = self.channels.get(key) else { return false };
+        channel.conns.is_empty() && (channel.follow.manifest.is_none() || self.picker.is_wanting(key))
+    }
+    /// The next look-up of this channel, now that somebody left or something is wanted.
+    pub(crate) fn plan_lookup(&mut self, now: Duration, key: &ChannelKey) {
+        if self.is_hungry(key) {
+            let fruitless = self.channels.get(key).map_or(0, |c| c.fruitless);
+            let wait = LOOKUP_HUNGRY.saturating_mul(1 << fruitless.min(6)).min(LOOKUP_HUNGRY_MAX);
+            self.timers.sooner(Timer::Lookup(*key), now + wait);
+        }
+    }
+    pub(crate) fn look_up(&mut self, now: Duration, key: &ChannelKey) {
+        let unix = self.unix_ms(now);
+        let jitter = 0.75 + self.chance() / 2.0;
+        let hungry = self.is_hungry(key);
+        let Some(channel) = self.channels.get_mut(key) else { return };
+        let wait = if hungry {
+            let wait = LOOKUP_HUNGRY.saturating_mul(1 << channel.fruitless.min(6)).min(LOOKUP_HUNGRY_MAX);
+            channel.fruitless = channel.fruitless.saturating_add(1);
+            wait
+        } else {
+            channel.fruitless = 0;
+            LOOKUP.mul_f64(jitter)
+        };
+        self.timers.set(Timer::Lookup(*key), now + wait);
+        let topics = channel.topics(unix);
+        let private = channel.is_private();
+        let may = |conn: &&ConnId| !private || self.peers.get(**conn).is_some_and(|p| p.shared.contains(key));
+        let conns: Vec<ConnId> = channel.conns.iter().filter(may).copied().collect();
+        for topic in topics {
+            self.look_up_topic(now, *key, topic);
+            for conn in &conns {
+                self.ask_peers(now, *conn, topic);
+            }
+        }
+    }
+    fn look_up_topic(&mut self, now: Duration, channel: ChannelKey, topic: Topic) {
+        let infohash = topic.infohash();
+        if self.config.dht && !self.lookups.contains_key(&infohash) {
+            self.lookups.insert(infohash, LookUp { channel, since: now });
+            self.outputs.push_back(Output::DhtLookup(infohash));
+        }
+    }
+    /// Asks a new peer for others, for channels that lack some.
+    fn start_seeking(&mut self, now: Duration, conn: ConnId) {
+        let unix = self.unix_ms(now);
+        let Some(peer) = self.peers.get(conn) else { return };
+        // A gateway keeps meeting points of channels that it does not follow. Private ones are asked of their own only.
+        let of_gateway = peer.named.iter().filter(|_| peer.ext.gateway || peer.stage == Stage::Silent);
+        let keys: BTreeSet<ChannelKey> = peer.shared.iter().chain(of_gateway).copied().collect();
+        let lacks = |c: &&Channel| c.conns.len() + c.dials < self.config.per_channel;
+        let fits = |c: &&Channel| !c.is_private() || peer.shared.contains(&c.follow.key);
+        let channels = keys.iter().filter_map(|key| self.channels.get(key)).filter(lacks).filter(fits);
+        let topics: Vec<Topic> = channels.flat_map(|c| c.topics(unix)).take(SEEKING_MAX).collect();
+        for topic in topics {
+            self.ask_peers(now, conn, topic);
+        }
+    }
+    /// Asks for peers of a topic, unless an answer is open.
+    pub(crate) fn ask_peers(&mut self, now: Duration, conn: ConnId, topic: Topic) {
+        let Some(peer) = self.peers.get_mut(conn) else { return };
+        // A v5 dialler answers nothing; only who accepts (or speaks our extensions) can.
+        let answers = peer.role == Role::Dialler || !peer.is_v5();
+        peer.seeking.retain(|_, since| *since + LOOKUP_LOST > now);
+        if answers && peer.seeking.len() < SEEKING_MAX && !peer.seeking.contains_key(&topic) {
+            peer.seeking.insert(topic, now);
+            self.send(conn, Command::FindPeers(topic));
+        }
+    }
+    /// Looks for one blob that nobody connected has.
+    pub(crate) fn look_up_blobs(&mut self, now: Duration, key: &ChannelKey) {
+        let Some(channel) = self.channels.get_mut(key) else { return };
+        channel.sought.retain(|_, at| *at + BLOB_AGAIN > now);
+        if !self.picker.is_wanting(key) || channel.is_private() {
+            return;
+        }
+        self.timers.set(Timer::BlobLookup(*key), now + BLOB_LOOKUP);
+        if channel.sought.len() >= SOUGHT_MAX {
+            return;
+        }
+        // At most as many are sought as were sought lately: the walk stays short.
+        let Some(blob) = self.picker.lonely(key).find(|id| !channel.sought.contains_key(id)) else { return };
+        channel.sought.insert(blob, now);
+        let conns: Vec<ConnId> = channel.conns.iter().copied().collect();
+        self.look_up_topic(now, *key, blob.into());
+        for conn in conns {
+            self.ask_peers(now, conn, blob.into());
+        }
+    }
+    pub(crate) fn end_lookup(&mut self, now: Duration, infohash: InfoHash, addrs: Vec<SocketAddr>) {
+        let Some(lookup) = self.lookups.remove(&infohash) else { return };
+        for addr in addrs.into_iter().take(FOUND_MAX) {
+            self.learn_addr(now, PeerAddr::Ip(addr), Some(lookup.channel), Source::Dht);
+        }
+    }
+    pub(crate) fn expire_lookups(&mut self, now: Duration) {
+        self.lookups.retain(|_, lookup| lookup.since + LOOKUP_LOST > now);
+    }
+    /// The followed channel that a topic belongs to: its rendezvous, or a blob wanted of it.
+    fn channel_of(&self, now: Duration, conn: ConnId, topic: &Topic) -> Option<ChannelKey> {
+        let unix = self.unix_ms(now);
+        let named = self.peers.get(conn)?.channels();
+        let rendezvous =
+            named.iter().find(|key| self.channels.get(key).is_some_and(|c| c.topics(unix).contains(topic)));
+        rendezvous.copied().or_else(|| self.picker.channel_of(&BlobId(topic.0)))
+    }
+    pub(crate) fn take_peers(&mut self, now: Duration, conn: ConnId, topic: Topic, addrs: Vec<PeerAddr>) {
+        let channel = self.channel_of(now, conn, &topic);
+        let Some(peer) = self.peers.get_mut(conn) else { return };
+        if peer.seeking.remove(&topic).is_none() {
+            return;
+        }
+        let from = peer.class();
+        let Some(channel) = channel else { return };
+        for addr in addrs.into_iter().take(FOUND_MAX) {
+            if self.config.allow_local || addr.class() >= from {
+                self.learn_addr(now, addr, Some(channel), Source::Pex);
+            }
+        }
+    }
+
+    // Dials.
+    pub(crate) fn learn_addr(&mut self, now: Duration, addr: PeerAddr, channel: Option<ChannelKey>, source: Source) {
+        let told = matches!(source, Source::Dht | Source::Pex);
+        if told && !self.config.allow_local && addr.class() < AddrClass::Global {
+            return;
+        }
+        if self.config.own_addr.as_ref() == Some(&addr) || !self.book.add(now, addr, channel, source) {
+            return;
+        }
+        match channel {
+            Some(key) if self.channels.contains_key(&key) => self.timers.sooner(Timer::Dial(key), now),
+            Some(_) => {}
+            None => self.channels.keys().for_each(|key| self.timers.sooner(Timer::Dial(*key), now)),
+        }
+    }
+    pub(crate) fn dial_more(&mut self, now: Duration, key: &ChannelKey) {
+        let Some(channel) = self.channels.get(key) else { return };
+        let busy = channel.conns.len() + channel.dials;
+        let room = self.config.connections_max.saturating_sub(self.peers.len() + self.dials.len());
+        let need = self.config.per_channel.saturating_sub(busy).min(room);
+        if need == 0 {
+            return;
+        }
+        let mut taken: BTreeSet<&PeerAddr> = self.dials.values().map(|d| &d.addr).collect();
+        taken.extend(channel.conns.iter().filter_map(|conn| self.peers.addr(*conn)));
+        taken.extend(channel.conns.iter().filter_map(|conn| self.peers.get(*conn)?.listens.as_ref()));
+        let (ready, next) = self.book.candidates(now, key);
+        let mut ready: Vec<PeerAddr> = ready.into_iter().filter(|addr| !taken.contains(addr)).collect();
+        // Everybody would meet the same few otherwise; what the user named goes first nevertheless.
+        let users = ready.iter().filter(|a| self.book.get(a).is_some_and(|e| e.source == Source::User)).count();
+        for i in users..ready.len() {
+            let left = ready.len() - i;
+            let j = i + ((self.chance() * left as f64) as usize).min(left - 1);
+            ready.swap(i, j);
+        }
+        for addr in ready.into_iter().take(need) {
+            self.dial(addr, Some(*key));
+        }
+        if let Some(at) = next {
+            self.timers.sooner(Timer::Dial(*key), at.max(now + Duration::from_millis(1)));
+        }
+    }
+    pub(crate) fn dial(&mut self, addr: PeerAddr, channel: Option<ChannelKey>) {
+        let id = self.next_conn();
+        if let Some(channel) = channel.and_then(|key| self.channels.get_mut(&key)) {
+            channel.dials += 1;
+        }
+        self.dials.insert(id, Dialling { addr: addr.clone(), channel });
+        self.outputs.push_back(Output::Dial(id, addr));
+    }
+    pub(crate) fn end_dial(&mut self, now: Duration, id: DialId, result: Option<Binding>) {
+        let Some(Dialling { addr, channel }) = self.dials.remove(&id) else { return };
+        if let Some(channel) = channel.and_then(|key| self.channels.get_mut(&key)) {
+            channel.dials = channel.dials.saturating_sub(1);
+        }
+        self.pex.dialled(now, &addr, result.is_some());
+        let Some(binding) = result else {
+            let jitter = self.chance();
+            self.book.failed(now, &addr, jitter);
+            if let Some(key) = channel {
+                self.timers.sooner(Timer::Dial(key), now);
+            }
+            return;
+        };
+        // Only a check, or what it was for is gone.
+        let wanted = channel.is_some_and(|key| self.channels.contains_key(&key));
+        if !wanted || self.book.is_banned(now, &addr) {
+            self.outputs.push_back(Output::Close(id));
+            return;
+        }
+        let mut peer = Peer::new(now, addr.clone(), Role::Dialler, binding);
+        peer.named = self.subjects(&addr, channel);
+        let hello = self.hello(&peer, &peer.named);
+        for key in &peer.named {
+            if let Some(channel) = self.channels.get_mut(key) {
+                channel.conns.insert(id);
+            }
+        }
+        let twin = self.peers.insert(id, peer);
+        self.send(id, Command::Hello(hello));
+        self.timers.set(Timer::Settle(id), now + HELLO_WAIT);
+        if let Some(twin) = twin {
+            self.meet_ourselves(id, twin);
+        }
+    }
+    /// What a dialled connection is about: the channels that the address was found for (E7).
+    fn subjects(&self, addr: &PeerAddr, channel: Option<ChannelKey>) -> BTreeSet<ChannelKey> {
+        let mut about: BTreeSet<ChannelKey> = channel.into_iter().collect();
+        if let Some(entry) = self.book.get(addr) {
+            let any = self.channels.keys().filter(|_| entry.any);
+            let known = entry.channels.iter().filter(|key| self.channels.contains_key(key));
+            // The wanted first: a HELLO has an end.
+            let (first, later): (Vec<&ChannelKey>, Vec<&ChannelKey>) =
+                known.chain(any).partition(|key| self.picker.is_wanting(key));
+            about.extend(first.into_iter().take(HELLO_CHANNELS_MAX - 1));
+            let room = HELLO_CHANNELS_MAX.saturating_sub(about.len());
+            about.extend(later.into_iter().take(room));
+        }
+        about
+    }
+    fn hello(&self, peer: &Peer, about: &BTreeSet<ChannelKey>) -> Hello {
+        let mut hello = Hello { ext: self.config.capabilities, ..Hello::default() };
+        for channel in about.iter().filter_map(|key| self.channels.get(key)) {
+            match channel.token(&peer.binding, peer.role) {
+                Some(token) => hello.private.push(token),
+                None => hello.gossip.push((channel.follow.key, channel.sequence())),
+            }
+        }
+        hello
+    }
+    fn meet_ourselves(&mut self, one: ConnId, other: ConnId) {
+        for conn in [one, other] {
+            if let Some(peer) = self.peers.get(conn)
+                && peer.role == Role::Dialler
+            {
+                self.book.is_us(&peer.addr);
+            }
+            self.outputs.push_back(Output::Close(conn));
+        }
+    }
+    pub(crate) fn accept(&mut self, now: Duration, id: ConnId, addr: PeerAddr, binding: Binding) -> bool {
+        // A quarter of the slots is kept for those whom we dial.
+        let max = self.config.connections_max - self.config.connections_max / 4;
+        if self.book.is_banned(now, &addr) || !self.peers.has_room(&addr) || self.peers.get(id).is_some() {
+            return false;
+        }
+        if self.peers.len() >= max && !self.evict(now) {
+            return false;
+        }
+        if let Some(twin) = self.peers.insert(id, Peer::new(now, addr, Role::Acceptor, binding)) {
+            self.meet_ourselves(id, twin);
+        }
+        true
+    }
+    /// Makes room for a newcomer: ends the oldest accepted connection that shares nothing and moves nothing.
+    fn evict(&mut self, now: Duration) -> bool {
+        let idle =
+            |p: &Peer| p.role == Role::Acceptor && p.shared.is_empty() && p.since + Duration::from_secs(30) < now;
+        let worst = self.peers.iter().filter(|(_, p)| idle(p)).min_by_key(|(_, p)| (p.sent, p.since));
+        let Some((conn, _)) = worst else { return false };
+        self.outputs.push_back(Output::Close(conn));
+        self.forget_conn(now, conn, &Closed::Clean);
+        true
+    }
+
+    // HELLO.
+    pub(crate) fn take_hello(&mut self, now: Duration, id: ConnId, hello: &Hello) {
+        let Some(peer) = self.peers.get(id) else { return };
+        if peer.stage == Stage::Spoke {
+            return;
+        }
+        let other = if peer.role == Role::Dialler { Role::Acceptor } else { Role::Dialler };
+        let ours = self.config.capabilities;
+        let mut ext = hello.ext;
+        ext.manifest &= ours.manifest;
+        ext.have &= ours.have;
+        ext.split &= ours.split;
+        let subjects: BTreeSet<ChannelKey> = match peer.role {
+            Role::Dialler => peer.named.clone(),
+            Role::Acceptor => {
+                let named = hello.gossip.iter().map(|(key, _)| key).filter(|key| self.channels.contains_key(key));
+                let private = self.channels.iter().filter(|(_, c)| !hello.private.is_empty() && c.is_private());
+                named.chain(private.map(|(key, _)| key)).copied().collect()
+            }
+        };
+        let tokens: BTreeSet<&[u8; 16]> = hello.private.iter().take(256).collect();
+        let mut shared = BTreeSet::new();
+        let mut sequences = Vec::new();
+        for channel in subjects.iter().filter_map(|key| self.channels.get(key)) {
+            let key = channel.follow.key;
+            match channel.token(&peer.binding, other) {
+                Some(token) if tokens.contains(&token) => drop(shared.insert(key)),
+                Some(_) => {}
+                None => {
+                    if let Some((_, sequence)) = hello.gossip.iter().find(|(k, _)| *k == key) {
+                        shared.insert(key);
+                        sequences.push((key, *sequence));
+                    }
+                }
+            }
+        }
+        if shared.len() > HELLO_CHANNELS_MAX {
+            shared = shared.into_iter().take(HELLO_CHANNELS_MAX).collect();
+        }
+        let answer = (peer.role == Role::Acceptor).then(|| self.hello(peer, &shared));
+        let old = peer.channels().clone();
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        peer.stage = Stage::Spoke;
+        peer.ext = ext;
+        peer.shared = shared;
+        peer.sequences.extend(sequences);
+        if peer.role == Role::Acceptor {
+            peer.named = peer.shared.clone();
+        }
+        let current = peer.channels().clone();
+        for key in old.difference(&current) {
+            self.leave_channel(now, id, key);
+        }
+        for key in &current {
+            if let Some(channel) = self.channels.get_mut(key) {
+                channel.conns.insert(id);
+                channel.heard = Some(now);
+                channel.fruitless = 0;
+            }
+        }
+        if let Some(answer) = answer {
+            self.send(id, Command::Hello(answer));
+        }
+        if let Some(peer) = self.peers.get(id)
+            && peer.role == Role::Dialler
+        {
+            self.book.reached(&peer.addr);
+        }
+        self.timers.cancel(Timer::Settle(id));
+        self.start_gossip(now, id);
+        self.start_fetching(now, id);
+        self.start_seeking(now, id);
+        self.part_with_stranger(now, id);
+        self.timers.set(Timer::Tell(id), now);
+    }
+    /// A dialled peer that follows nothing of what we came for, and is no gateway, is left.
+    fn part_with_stranger(&mut self, now: Duration, id: ConnId) {
+        let Some(peer) = self.peers.get(id) else { return };
+        if peer.role == Role::Dialler && peer.channels().is_empty() && !peer.ext.gateway {
+            self.book.rest(&peer.addr, now + STRANGER);
+            self.outputs.push_back(Output::Close(id));
+        }
+    }
+    fn leave_channel(&mut self, now: Duration, conn: ConnId, key: &ChannelKey) {
+        if let Some(channel) = self.channels.get_mut(key) {
+            channel.conns.remove(&conn);
+            self.timers.sooner(Timer::Dial(*key), now);
+            self.plan_lookup(now, key);
+        }
+    }
+    /// No HELLO came: the peer is asked as a v5 one.
+    pub(crate) fn give_up_hello(&mut self, now: Duration, id: ConnId) {
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        if peer.stage != Stage::Waiting {
+            return;
+        }
+        peer.stage = Stage::Silent;
+        self.start_fetching(now, id);
+        self.start_seeking(now, id);
+        self.timers.set(Timer::Tell(id), now);
+    }
+
+    pub(crate) fn forget_conn(&mut self, now: Duration, id: ConnId, why: &Closed) {
+        let Some(peer) = self.peers.remove(id) else { return };
+        self.picker.remove_lane(id);
+        self.watches.remove(id);
+        for timer in [Timer::Settle(id), Timer::HaveMore(id), Timer::Slow(id), Timer::Retry(id), Timer::Tell(id)] {
+            self.timers.cancel(timer);
+        }
+        for key in peer.pushed.keys() {
+            self.timers.cancel(Timer::Push(id, *key));
+        }
+        if peer.role == Role::Dialler {
+            // Who takes the connection and says nothing is as good as nobody.
+            let mute = peer.stage != Stage::Spoke && peer.received == 0;
+            let jitter = self.chance();
+            if mute || *why != Closed::Clean {
+                self.book.failed(now, &peer.addr, jitter);
+            } else {
+                self.book.rest(&peer.addr, now + REST.mul_f64(0.75 + jitter / 2.0));
+            }
+        }
+        for key in peer.named.union(&peer.shared) {
+            self.leave_channel(now, id, key);
+        }
+    }
+}

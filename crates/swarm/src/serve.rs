@@ -1,0 +1,152 @@
+//! Answers — who may ask what (E4, E5, E7, E9, E10).
+
+use std::time::Duration;
+
+use protocol::params::{BLOB_LEN, PEERS_MAX};
+use protocol::session::{Command, PublishRequest, RequestId, Role};
+use protocol::{BlobId, ChannelKey, PeerAddr, Topic};
+
+use crate::peers::Stage;
+use crate::pex::Taken;
+use crate::swarm::Swarm;
+use crate::timers::Timer;
+use crate::{ConnId, Output, Source};
+
+/// Our own address is told again after this time, well before it is forgotten.
+const TELL: Duration = Duration::from_secs(15 * 60);
+
+impl Swarm {
+    /// Any blob we hold, to anybody who knows its ID.
+    pub(crate) fn serve(&mut self, conn: ConnId, blob: BlobId) {
+        if !self.held.contains_key(&blob) {
+            self.send(conn, Command::NotFound(blob));
+            return;
+        }
+        if let Some(peer) = self.peers.get_mut(conn) {
+            peer.sent += BLOB_LEN as u64;
+        }
+        self.outputs.push_back(Output::Serve(conn, blob));
+    }
+    /// Only blobs of channels that both named are admitted.
+    pub(crate) fn answer_have_query(&mut self, conn: ConnId, query: RequestId, blobs: &[BlobId]) {
+        let Some(peer) = self.peers.get(conn) else { return };
+        let admits = |id: &BlobId| self.held.get(id).is_some_and(|held| !held.channels.is_disjoint(&peer.shared));
+        let bits: Vec<bool> = blobs.iter().map(admits).collect();
+        let missing = blobs.iter().zip(&bits).enumerate().filter(|(_, (_, has))| !**has);
+        let missing = missing.filter_map(|(at, (id, _))| Some((u16::try_from(at).ok()?, *id))).collect();
+        self.watches.watch(conn, query, missing);
+        self.send(conn, Command::Have(query, bits));
+    }
+    pub(crate) fn tell_more(&mut self, now: Duration, conn: ConnId) {
+        for (query, indexes) in self.watches.take_more(now, conn) {
+            self.send(conn, Command::HaveMore(query, indexes));
+        }
+    }
+    pub(crate) fn answer_get_manifest(
+        &mut self,
+        now: Duration,
+        conn: ConnId,
+        id: RequestId,
+        key: ChannelKey,
+        after: u64,
+    ) {
+        let Some(peer) = self.peers.get_mut(conn) else { return };
+        if peer.shared.contains(&key) {
+            let manifest = self.channels.get(&key).and_then(|c| c.follow.manifest.clone());
+            let manifest = manifest.filter(|m| m.sequence() > after);
+            if let Some(manifest) = &manifest {
+                peer.sequences.insert(key, manifest.sequence());
+            }
+            self.send(conn, Command::Manifest(id, manifest));
+        } else if self.config.capabilities.gateway && peer.spend(now) {
+            // Followed or not: a channel that was not named on this connection is unknown here.
+            self.outputs.push_back(Output::GatewayLookup(conn, id, key, after));
+        } else {
+            self.send(conn, Command::Manifest(id, None));
+        }
+    }
+    pub(crate) fn answer_publish(&mut self, now: Duration, conn: ConnId, request: PublishRequest) {
+        let Some(peer) = self.peers.get_mut(conn) else { return };
+        if !self.config.capabilities.gateway {
+            self.send(conn, Command::Published(Err("this node publishes nothing for others".to_owned())));
+        } else if !peer.spend(now) {
+            self.send(conn, Command::Published(Err("too many publishes on this connection".to_owned())));
+        } else {
+            self.outputs.push_back(Output::Publish(conn, request));
+        }
+    }
+
+    pub(crate) fn answer_find_peers(&mut self, now: Duration, conn: ConnId, topic: Topic) {
+        let unix = self.unix_ms(now);
+        let Some(peer) = self.peers.get(conn) else { return };
+        let mut addrs = self.pex.peers(now, &topic);
+        // Of a channel that both named we also pass on whom we reached ourselves.
+        let of_blob = self.held.get(&BlobId(topic.0)).into_iter().flat_map(|held| &held.channels);
+        let wanted = self.picker.channel_of(&BlobId(topic.0));
+        let shared = peer.shared.iter().filter(|key| {
+            let meets = self.channels.get(key).is_some_and(|c| c.topics(unix).contains(&topic));
+            meets || wanted == Some(**key) || of_blob.clone().any(|c| c == *key)
+        });
+        for channel in shared.filter_map(|key| self.channels.get(key)) {
+            let met = channel.conns.iter().filter_map(|id| self.peers.get(*id));
+            let met = met.filter(|p| p.role == Role::Dialler && p.stage == Stage::Spoke);
+            addrs.extend(met.map(|p| p.addr.clone()));
+        }
+        let widest = peer.class();
+        let fits = |addr: &PeerAddr| {
+            let reaches = self.config.allow_local || addr.class() >= widest;
+            reaches && !matches!(addr, PeerAddr::Name(..)) && *addr != peer.addr && !self.book.is_banned(now, addr)
+        };
+        addrs.retain(fits);
+        addrs.sort();
+        addrs.dedup();
+        addrs.truncate(PEERS_MAX);
+        self.send(conn, Command::Peers(topic, addrs));
+    }
+    pub(crate) fn take_announce(&mut self, now: Duration, conn: ConnId, topic: Topic, addr: PeerAddr) {
+        let unix = self.unix_ms(now);
+        let Some(peer) = self.peers.get_mut(conn) else { return };
+        if !peer.spend(now) {
+            return;
+        }
+        let ip = peer.ip();
+        let shared =
+            peer.shared.iter().find(|key| self.channels.get(key).is_some_and(|c| c.topics(unix).contains(&topic)));
+        let shared = shared.copied();
+        if self.book.is_banned(now, &addr) {
+            return;
+        }
+        match self.pex.announced(now, ip, topic, &addr) {
+            Taken::Refused => return,
+            Taken::Check => self.dial(addr.clone(), None),
+            Taken::Kept | Taken::Waiting => {}
+        }
+        // An onion may be anybody's: naming a stranger's must not keep us from dialling it.
+        if matches!(addr, PeerAddr::Ip(_))
+            && let Some(peer) = self.peers.get_mut(conn)
+        {
+            peer.listens = Some(addr.clone());
+        }
+        if let Some(key) = shared {
+            self.learn_addr(now, addr, Some(key), Source::Announce);
+        }
+    }
+    /// Tells a peer where we can be dialled, for the channels of the connection.
+    pub(crate) fn tell_addr(&mut self, now: Duration, conn: ConnId) {
+        let unix = self.unix_ms(now);
+        let (Some(own), Some(peer)) = (self.config.own_addr.clone(), self.peers.get(conn)) else { return };
+        if peer.role == Role::Acceptor && peer.shared.is_empty() {
+            return;
+        }
+        // A v5 server keeps public meeting points unknowingly; a private one it need not see.
+        let told =
+            |key: &&ChannelKey| peer.stage == Stage::Spoke || self.channels.get(key).is_some_and(|c| !c.is_private());
+        let keys: Vec<ChannelKey> = peer.channels().iter().filter(told).copied().collect();
+        for key in keys {
+            for topic in self.channels.get(&key).map(|c| c.topics(unix)).unwrap_or_default() {
+                self.send(conn, Command::Announce(topic, own.clone()));
+            }
+        }
+        self.timers.set(Timer::Tell(conn), now + TELL);
+    }
+}

@@ -1,0 +1,327 @@
+//! The [`Swarm`]: its parts, its doors in and out.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::handshake::Binding;
+use protocol::session::{Command, Event};
+use protocol::{BlobId, ChannelKey, InfoHash, PeerAddr, SignedManifest, Topic};
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+
+use crate::announce::{Announces, Tier};
+use crate::book::Book;
+use crate::channel::Channel;
+use crate::have::Watches;
+use crate::meet::{Dialling, LookUp};
+use crate::peers::Peers;
+use crate::pex::Pex;
+use crate::picker::Picker;
+use crate::timers::{Timer, Timers};
+use crate::{
+    Cause, Closed, Config, ConnId, Coverage, DialId, Follow, Output, PeerInfo, Priority, Rank, Source, Verdict,
+};
+
+/// How often old entries are dropped.
+const EXPIRE: Duration = Duration::from_secs(30);
+
+/// Between looks for idle peers when few blobs are left.
+const ENDGAME: Duration = Duration::from_millis(500);
+
+/// A blob that we hold.
+pub(crate) struct Held {
+    pub(crate) channels: BTreeSet<ChannelKey>,
+    pub(crate) rank: Rank,
+    pub(crate) announced: Option<Duration>,
+}
+
+/// The machine.
+pub struct Swarm {
+    pub(crate) config: Config,
+    pub(crate) rng: ChaCha8Rng,
+    pub(crate) outputs: VecDeque<Output>,
+    pub(crate) timers: Timers,
+    pub(crate) channels: BTreeMap<ChannelKey, Channel>,
+    pub(crate) peers: Peers,
+    pub(crate) book: Book,
+    pub(crate) picker: Picker,
+    pub(crate) watches: Watches,
+    pub(crate) announces: Announces,
+    pub(crate) pex: Pex,
+    pub(crate) held: BTreeMap<BlobId, Held>,
+    pub(crate) held_by: BTreeMap<ChannelKey, BTreeSet<BlobId>>,
+    pub(crate) dials: BTreeMap<DialId, Dialling>,
+    pub(crate) lookups: BTreeMap<InfoHash, LookUp>,
+    pub(crate) next_conn: u64,
+}
+
+impl Swarm {
+    /// A machine with its own chance.
+    pub fn new(config: Config, seed: u64) -> Self {
+        let rate = if config.dht && config.port != 0 { config.announces_per_second } else { 0.0 };
+        let announces = Announces::new(rate, config.announce_cycle);
+        let mut timers = Timers::default();
+        timers.set(Timer::Expire, EXPIRE);
+        Self {
+            config,
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            outputs: VecDeque::new(),
+            timers,
+            channels: BTreeMap::new(),
+            peers: Peers::default(),
+            book: Book::default(),
+            picker: Picker::default(),
+            watches: Watches::default(),
+            announces,
+            pex: Pex::default(),
+            held: BTreeMap::new(),
+            held_by: BTreeMap::new(),
+            dials: BTreeMap::new(),
+            lookups: BTreeMap::new(),
+            next_conn: 0,
+        }
+    }
+
+    // What the node wants.
+    /// Follow (or own) a channel: meet its swarm, learn its manifests, share its blobs.
+    pub fn follow(&mut self, now: Duration, channel: Follow) {
+        self.start_following(now, channel);
+        self.settle(now);
+    }
+    /// Leave it.
+    pub fn unfollow(&mut self, now: Duration, key: &ChannelKey) {
+        self.stop_following(now, key);
+        self.settle(now);
+    }
+    /// A verified manifest from outside the swarm (the DHT, our own publishing): taken if newer, then pushed. Returns whether it was taken.
+    pub fn handle_manifest(&mut self, now: Duration, manifest: Arc<SignedManifest>) -> bool {
+        let taken = self.take_manifest(now, &manifest, None);
+        self.settle(now);
+        taken
+    }
+    /// Fetch this blob from the channel's swarm.
+    pub fn want(&mut self, now: Duration, blob: BlobId, channel: ChannelKey, priority: Priority) {
+        self.start_wanting(now, blob, channel, priority);
+        self.settle(now);
+    }
+    /// No longer.
+    pub fn unwant(&mut self, now: Duration, blob: &BlobId) {
+        self.stop_wanting(blob, None);
+        self.settle(now);
+    }
+    /// We hold this blob: serve it, announce it. `announced`: how long ago it was announced, if known from an earlier run.
+    pub fn hold(&mut self, now: Duration, blob: BlobId, channel: ChannelKey, rank: Rank, announced: Option<Duration>) {
+        let held = self.held.entry(blob).or_insert_with(|| Held { channels: BTreeSet::new(), rank, announced });
+        held.channels.insert(channel);
+        held.rank = held.rank.min(rank);
+        let rank = held.rank;
+        self.held_by.entry(channel).or_default().insert(blob);
+        if self.channels.get(&channel).is_some_and(|c| !c.is_private()) {
+            self.announces.add(now, blob.into(), Tier::Blob(rank), announced);
+            self.plan_announces(now);
+        }
+        let peers = &self.peers;
+        let shares = |conn| peers.get(conn).is_some_and(|p| p.shared.contains(&channel));
+        for (conn, at) in self.watches.arrived(now, &blob, shares) {
+            self.timers.sooner(Timer::HaveMore(conn), at);
+        }
+        self.stop_wanting(&blob, None);
+        self.settle(now);
+    }
+    /// We do not hold it any more.
+    pub fn unhold(&mut self, _now: Duration, blob: &BlobId) {
+        let Some(held) = self.held.remove(blob) else { return };
+        self.announces.remove(&(*blob).into());
+        for channel in held.channels {
+            if let Some(set) = self.held_by.get_mut(&channel) {
+                set.remove(blob);
+                if set.is_empty() {
+                    self.held_by.remove(&channel);
+                }
+            }
+        }
+    }
+    /// An address that may serve a channel (`None`: any channel; only from [`Source::User`]).
+    pub fn add_addr(&mut self, now: Duration, addr: PeerAddr, channel: Option<ChannelKey>, source: Source) {
+        self.learn_addr(now, addr, channel, source);
+    }
+    /// Where others can dial us, learnt or changed after the start (an onion service, a mapped port): told to peers.
+    pub fn set_own_addr(&mut self, now: Duration, addr: Option<PeerAddr>) {
+        self.config.own_addr = addr;
+        let conns: Vec<ConnId> = self.peers.iter().map(|(conn, _)| conn).collect();
+        for conn in conns {
+            self.timers.set(Timer::Tell(conn), now);
+        }
+    }
+    /// A number for an accepted connection that no dial has or will have.
+    pub fn next_conn(&mut self) -> ConnId {
+        self.next_conn += 1;
+        ConnId(self.next_conn)
+    }
+
+    // What the world says.
+    /// A dial ended: connected (with the handshake's binding), or not.
+    pub fn handle_dialled(&mut self, now: Duration, id: DialId, result: Option<Binding>) {
+        self.end_dial(now, id, result);
+        self.settle(now);
+    }
+    /// Somebody connected; `id` comes from [`Swarm::next_conn`]. False: refused (banned, too many); drop it.
+    pub fn handle_accepted(&mut self, now: Duration, id: ConnId, addr: PeerAddr, binding: Binding) -> bool {
+        self.accept(now, id, addr, binding)
+    }
+    /// A session's event; `Event::Blob` stays with the node, which hashes and stores, then calls [`Swarm::handle_verdict`].
+    pub fn handle_event(&mut self, now: Duration, id: ConnId, event: Event) {
+        if self.peers.get(id).is_none() {
+            return;
+        }
+        match event {
+            Event::Hello(hello) => self.take_hello(now, id, &hello),
+            Event::Requested(blob) => self.serve(id, blob),
+            Event::NotFound(blob) => self.take_not_found(now, id, blob),
+            Event::FindPeers(topic) => self.answer_find_peers(now, id, topic),
+            Event::Peers(topic, addrs) => self.take_peers(now, id, topic, addrs),
+            Event::Announce(topic, addr) => self.take_announce(now, id, topic, addr),
+            Event::GetManifest(request, key, sequence) => self.answer_get_manifest(now, id, request, key, sequence),
+            Event::Manifest(manifest) => self.take_peer_manifest(now, id, &manifest),
+            Event::NoManifest(key) => self.take_no_manifest(now, id, key),
+            Event::HaveQuery(request, blobs) => self.answer_have_query(id, request, &blobs),
+            Event::Have(blobs) => blobs.into_iter().for_each(|blob| self.picker.learn(id, blob)),
+            Event::Publish(request) => self.answer_publish(now, id, request),
+            // A session drops cancelled answers itself; the node judges blobs and asked for the publishing.
+            Event::Cancelled(_) | Event::Blob(..) | Event::Published(_) => {}
+        }
+        self.settle(now);
+    }
+    /// What became of a blob that this connection brought.
+    pub fn handle_verdict(&mut self, now: Duration, id: ConnId, blob: BlobId, verdict: Verdict) {
+        self.judge(now, id, blob, verdict);
+        self.settle(now);
+    }
+    /// A connection ended.
+    pub fn handle_closed(&mut self, now: Duration, id: ConnId, why: Closed) {
+        self.forget_conn(now, id, &why);
+        self.settle(now);
+    }
+    /// A DHT look-up ended with these addresses.
+    pub fn handle_found(&mut self, now: Duration, infohash: InfoHash, addrs: Vec<SocketAddr>) {
+        self.end_lookup(now, infohash, addrs);
+        self.settle(now);
+    }
+    /// A DHT announce ended. Returns the blob, if the topic was one, so that the time can be kept.
+    pub fn handle_announced(&mut self, now: Duration, infohash: InfoHash, ok: bool) -> Option<Topic> {
+        let topic = self.announces.ended(now, infohash, ok);
+        self.plan_announces(now);
+        topic.filter(|topic| ok && self.held.contains_key(&BlobId(topic.0)))
+    }
+    /// The network came back or went (suspend, cable): forget back-offs, look again.
+    pub fn handle_network_change(&mut self, now: Duration) {
+        self.book.forgive(now);
+        self.lookups.clear();
+        self.announces.again();
+        self.plan_announces(now);
+        let keys: Vec<ChannelKey> = self.channels.keys().copied().collect();
+        for key in keys {
+            if let Some(channel) = self.channels.get_mut(&key) {
+                channel.fruitless = 0;
+            }
+            self.timers.set(Timer::Lookup(key), now);
+            self.timers.set(Timer::Dial(key), now);
+        }
+    }
+
+    // What to do.
+    /// The next output.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+    /// When [`Swarm::handle_timeout`] is due.
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        self.timers.next()
+    }
+    /// Time passed.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        while let Some(timer) = self.timers.pop(now) {
+            match timer {
+                Timer::Dial(key) => self.dial_more(now, &key),
+                Timer::Lookup(key) => self.look_up(now, &key),
+                Timer::BlobLookup(key) => self.look_up_blobs(now, &key),
+                Timer::Refresh(key) => self.refresh(now, &key),
+                Timer::Settle(conn) => self.give_up_hello(now, conn),
+                Timer::Push(conn, key) => self.push(now, conn, key),
+                Timer::HaveAsk => self.ask_everybody(),
+                Timer::HaveMore(conn) => self.tell_more(now, conn),
+                Timer::Slow(conn) => self.check_slow(now, conn),
+                Timer::Retry(conn) => self.retry_lacking(now, conn),
+                Timer::Relist(blob) => self.picker.relist(blob),
+                Timer::Tell(conn) => self.tell_addr(now, conn),
+                Timer::Endgame => self.picker.wake_idle(),
+                Timer::Announce => self.announce(now),
+                Timer::Expire => self.expire(now),
+            }
+        }
+        self.settle(now);
+    }
+
+    // What is so.
+    /// Why this channel's wanted blobs do not move.
+    pub fn cause(&self, now: Duration, channel: &ChannelKey) -> Cause {
+        self.why_still(now, channel)
+    }
+    /// Connected peers.
+    pub fn peers(&self) -> Vec<PeerInfo> {
+        self.peers.infos()
+    }
+    /// Peers connected for a channel.
+    pub fn peers_of(&self, channel: &ChannelKey) -> usize {
+        self.channels.get(channel).map_or(0, |c| c.conns.len())
+    }
+    /// Announces done of those due.
+    pub fn coverage(&self, now: Duration) -> Coverage {
+        self.announces.coverage(now)
+    }
+
+    // Inside.
+    pub(crate) fn send(&mut self, conn: ConnId, command: Command) {
+        self.outputs.push_back(Output::Send(conn, command));
+    }
+    /// A number from 0 to 1.
+    pub(crate) fn chance(&mut self) -> f64 {
+        f64::from(self.rng.next_u32()) / (f64::from(u32::MAX) + 1.0)
+    }
+    /// UTC now, in ms since 1970.
+    pub(crate) fn unix_ms(&self, now: Duration) -> u64 {
+        self.config.unix_ms_at_start.saturating_add(u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
+    }
+    /// Sends requests to everybody for whom something changed.
+    fn settle(&mut self, now: Duration) {
+        for conn in self.picker.take_dirty() {
+            self.request_more(now, conn);
+        }
+        if self.picker.is_ending() {
+            self.timers.sooner(Timer::Endgame, now + ENDGAME);
+        }
+    }
+    fn announce(&mut self, now: Duration) {
+        while let Some(topic) = self.announces.next(now) {
+            self.outputs.push_back(Output::DhtAnnounce(topic.infohash()));
+        }
+        self.plan_announces(now);
+    }
+    pub(crate) fn plan_announces(&mut self, now: Duration) {
+        match self.announces.next_at(now) {
+            Some(at) => self.timers.set(Timer::Announce, at),
+            None => self.timers.cancel(Timer::Announce),
+        }
+    }
+    fn expire(&mut self, now: Duration) {
+        self.book.expire(now);
+        self.pex.expire(now);
+        self.announces.expire(now);
+        self.expire_lookups(now);
+        self.renew_rendezvous(now);
+        self.plan_announces(now);
+        self.timers.set(Timer::Expire, now + EXPIRE);
+    }
+}
