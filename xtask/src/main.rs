@@ -1,5 +1,6 @@
 //! Set-up and chores: `cargo xtask test | demo | bench | run`. Works on a fresh machine.
 
+mod chores;
 mod setup;
 mod shell;
 mod test;
@@ -8,7 +9,10 @@ use anyhow::{Result, bail};
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-cargo xtask test     formatting, lints and every test
+cargo xtask demo [--keep]  a network of three nodes on this machine; --keep leaves it up
+cargo xtask test           formatting, lints and every test
+cargo xtask bench          speed, as ratios to what this machine could do at best
+cargo xtask run [ARG…]     the program itself
 ";
 
 fn main() -> ExitCode {
@@ -26,6 +30,9 @@ fn dispatch() -> Result<()> {
     let verb = args.next();
     let rest: Vec<String> = args.collect();
     match verb.as_deref() {
+        Some("demo") => chores::demo(&rest),
+        Some("bench") => chores::bench(&rest),
+        Some("run") => chores::run(&rest),
         Some("test") => test::run(&rest),
         None | Some("help" | "--help" | "-h") => {
             shell::say(USAGE);
