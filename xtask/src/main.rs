@@ -1,1 +1,43 @@
-fn main() {}
+//! Set-up and chores: `cargo xtask test | demo | bench | run`. Works on a fresh machine.
+
+mod chores;
+mod setup;
+mod shell;
+mod test;
+
+use anyhow::{Result, bail};
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask demo [--keep]  a network of three nodes on this machine; --keep leaves it up
+cargo xtask test           formatting, lints and every test
+cargo xtask bench          speed, as ratios to what this machine could do at best
+cargo xtask run [ARG…]     the program itself
+";
+
+fn main() -> ExitCode {
+    match dispatch() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            shell::complain(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch() -> Result<()> {
+    let mut args = std::env::args().skip(1);
+    let verb = args.next();
+    let rest: Vec<String> = args.collect();
+    match verb.as_deref() {
+        Some("demo") => chores::demo(&rest),
+        Some("bench") => chores::bench(&rest),
+        Some("run") => chores::run(&rest),
+        Some("test") => test::run(&rest),
+        None | Some("help" | "--help" | "-h") => {
+            shell::say(USAGE);
+            Ok(())
+        }
+        Some(other) => bail!("there is no chore {other:?}\n{USAGE}"),
+    }
+}

@@ -1,0 +1,104 @@
+//! Arrows run down only: shells → node → swarm, store, net → protocol. Nothing sideways, nothing up.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so by panicking")]
+
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+/// Every package of the house and the packages of the house it may lean on (dev-dependencies aside).
+const ARROWS: &[(&str, &[&str])] = &[
+    ("megatorrent-protocol", &[]),
+    ("megatorrent-swarm", &["megatorrent-protocol"]),
+    ("megatorrent-store", &["megatorrent-protocol"]),
+    ("megatorrent-net", &["megatorrent-protocol"]),
+    ("megatorrent-node", &["megatorrent-net", "megatorrent-protocol", "megatorrent-store", "megatorrent-swarm"]),
+    ("megatorrent-cli", &["megatorrent-node", "megatorrent-protocol"]),
+    ("xtask", &[]),
+];
+
+/// Foreign crates that belong to one room, and the room.
+const OWNED: &[(&str, &str)] = &[
+    ("mainline", "megatorrent-net"),
+    ("tokio-socks", "megatorrent-net"),
+    ("interprocess", "megatorrent-net"),
+    ("rusqlite", "megatorrent-store"),
+    ("keyring", "megatorrent-store"),
+    ("age", "megatorrent-store"),
+];
+
+/// What a pure crate cannot lean on: tasks, sockets, files, clocks, chance.
+const IMPURE: &[&str] = &[
+    "tokio",
+    "tokio-util",
+    "mainline",
+    "getrandom",
+    "rand",
+    "rusqlite",
+    "tempfile",
+    "rustix",
+    "fs4",
+    "chrono",
+    "time",
+];
+
+/// Package name → what it leans on, dev-dependencies aside.
+fn house() -> BTreeMap<String, BTreeSet<String>> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let out = Command::new(cargo)
+        .args(["metadata", "--format-version", "1", "--offline", "--no-deps"])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .output()
+        .expect("cargo starts");
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let metadata: Value = serde_json::from_slice(&out.stdout).expect("cargo writes JSON");
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    metadata["packages"]
+        .as_array()
+        .expect("packages")
+        .iter()
+        .map(|package| {
+            let leans = package["dependencies"].as_array().expect("dependencies").iter();
+            let leans = leans.filter(|d| d["kind"] != "dev").map(|d| text(&d["name"])).collect();
+            (text(&package["name"]), leans)
+        })
+        .collect()
+}
+
+#[test]
+fn arrows_run_down_only() {
+    let house = house();
+    for (package, allowed) in ARROWS {
+        let leans = house.get(*package).unwrap_or_else(|| panic!("{package} is gone from the workspace"));
+        for other in leans.iter().filter(|name| house.contains_key(*name)) {
+            assert!(allowed.contains(&other.as_str()), "{package} leans on {other}: that arrow does not run down");
+        }
+    }
+    let known: BTreeSet<&str> = ARROWS.iter().map(|(name, _)| *name).collect();
+    let rooms = house.keys().filter(|name| name.starts_with("megatorrent-") && *name != "megatorrent-tests");
+    for room in rooms {
+        assert!(known.contains(room.as_str()), "{room} is new: say here what it may lean on");
+    }
+    assert!(house["megatorrent-cli"].contains("megatorrent-node"), "the command line is a door of the node");
+    assert!(!house["megatorrent-cli"].is_empty() && house.contains_key("megatorrent-tests"));
+}
+
+#[test]
+fn one_room_owns_each_outside_thing() {
+    let house = house();
+    for (thing, owner) in OWNED {
+        for (package, leans) in house.iter().filter(|(name, _)| *name != "megatorrent-tests") {
+            assert!(package == owner || !leans.contains(*thing), "{package} leans on {thing}, which {owner} owns");
+        }
+    }
+}
+
+#[test]
+fn the_language_and_the_mind_are_pure() {
+    let house = house();
+    for pure in ["megatorrent-protocol", "megatorrent-swarm"] {
+        for thing in IMPURE {
+            assert!(!house[pure].contains(*thing), "{pure} is pure and cannot lean on {thing}");
+        }
+    }
+}

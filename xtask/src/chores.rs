@@ -1,0 +1,69 @@
+//! `cargo xtask demo | bench | run`: what is missing is installed, what is needed is built, then a program of the
+//! house does the work.
+
+use crate::setup;
+use crate::shell::{cargo, root, say, step};
+use anyhow::{Result, bail};
+use std::path::PathBuf;
+use std::process::Command;
+
+/// How a program is built.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Build {
+    Debug,
+    Release,
+}
+
+/// Builds the program and the helpers of the tests; gives back the folder they lie in.
+fn build(words: &str, how: Build) -> Result<PathBuf> {
+    setup::compiler()?;
+    let mut command = cargo();
+    command.current_dir(root()?).args(["build", "--bins", "-p", "megatorrent-cli", "-p", "megatorrent-tests"]);
+    if how == Build::Release {
+        command.arg("--release");
+    }
+    step(words, &mut command)?;
+    let folder = if how == Build::Release { "release" } else { "debug" };
+    Ok(target()?.join(folder))
+}
+
+/// Where cargo puts what it builds.
+fn target() -> Result<PathBuf> {
+    let out =
+        cargo().current_dir(root()?).args(["metadata", "--format-version", "1", "--no-deps", "--offline"]).output()?;
+    let metadata: serde_json::Value = serde_json::from_slice(&out.stdout)?;
+    match metadata["target_directory"].as_str() {
+        Some(folder) => Ok(folder.into()),
+        None => bail!("cargo does not say where it builds"),
+    }
+}
+
+/// A program beside `megatorrent`, told where that one is.
+fn helper(folder: &std::path::Path, name: &str) -> Command {
+    let mut command = Command::new(folder.join(name));
+    command.env("MEGATORRENT_BIN", folder.join("megatorrent"));
+    command
+}
+
+/// A DHT, three nodes, a channel: see `tests/src/bin/demo.rs`.
+pub(crate) fn demo(args: &[String]) -> Result<()> {
+    if let Some(unknown) = args.iter().find(|arg| *arg != "--keep") {
+        bail!("`cargo xtask demo` knows --keep only, not {unknown:?}");
+    }
+    let folder = build("Building. The first time takes some minutes", Build::Debug)?;
+    step("The demonstration", helper(&folder, "demo").args(args))
+}
+
+/// Speed as ratios to a ceiling: see `tests/src/bin/bench.rs`.
+pub(crate) fn bench(args: &[String]) -> Result<()> {
+    let folder = build("Building at full optimisation", Build::Release)?;
+    step("Measuring", helper(&folder, "bench").args(args))
+}
+
+/// The program itself; arguments go to it.
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    let folder = build("Building", Build::Debug)?;
+    say("── The window is not part of this version: this is the command line, package megatorrent-cli");
+    let words: &[String] = if args.is_empty() { &["--help".to_owned()] } else { args };
+    step("megatorrent", Command::new(folder.join("megatorrent")).args(words))
+}
