@@ -359,13 +359,12 @@ pub(crate) struct PublishArgs {
 
 /// `megatorrent edit …`
 #[derive(Args)]
-#[group(id = "texts", required = true, multiple = true, args = ["name", "about"])]
 pub(crate) struct EditArgs {
     /// Own channel (name, key or link) or item ID
     #[arg(value_name = "CHANNEL|ITEM")]
     pub(crate) what: String,
     /// New name
-    #[arg(long)]
+    #[arg(long, required_unless_present = "about")]
     pub(crate) name: Option<String>,
     /// New description
     #[arg(long)]
