@@ -30,7 +30,7 @@ pub(crate) enum Need {
 }
 
 enum Way {
-    Socket(Client),
+    Socket(Box<Client>),
     Own { node: Node, serving: Option<JoinHandle<()>> },
 }
 
@@ -77,7 +77,7 @@ impl Door {
                         "A node runs already: --listen, --bootstrap, --no-dht and --peer change nothing",
                     );
                 }
-                return Ok(Self { way: Way::Socket(client), passphrases });
+                return Ok(Self { way: Way::Socket(Box::new(client)), passphrases });
             }
             match start(global, &data_dir, need, &mut passphrases).await {
                 Ok(node) => {
@@ -180,7 +180,9 @@ impl Door {
     /// What happens, the snapshot first. The connection of a running node becomes that stream.
     pub(crate) async fn watch(self) -> Result<(Stream, Option<Door>), Failure> {
         match self.way {
-            Way::Socket(client) => Ok((Stream::Socket(client.watch().await.map_err(Failure::Refused)?), None)),
+            Way::Socket(client) => {
+                Ok((Stream::Socket(Box::new(client.watch().await.map_err(Failure::Refused)?)), None))
+            }
             Way::Own { ref node, .. } => Ok((Stream::Own(node.events()), Some(self))),
         }
     }
@@ -209,7 +211,7 @@ impl Door {
 
 /// Events from one way or the other.
 pub(crate) enum Stream {
-    Socket(Watching),
+    Socket(Box<Watching>),
     Own(Events),
 }
 

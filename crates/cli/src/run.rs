@@ -14,68 +14,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use tracing_subscriber::EnvFilter;
 
-/// Why a command did not do what was asked.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// A node, or this program, says why.
-    Refused(ErrorInfo),
-    /// `verify` found parts missing or changed; the report is printed.
-    Changed,
-    /// Ctrl-C or SIGTERM.
-    Interrupted,
-    /// Nobody reads stdout any more.
-    Unread,
-}
+mod failure;
+mod out;
+mod signals;
 
-/// Exit codes; the help's "Exit codes" is this table in words.
-mod exit {
-    pub(super) const DONE: u8 = 0;
-    pub(super) const OTHER: u8 = 1;
-    pub(super) const USAGE: u8 = 2;
-    pub(super) const NOT_FOUND: u8 = 3;
-    pub(super) const NETWORK: u8 = 4;
-    pub(super) const SECRETS: u8 = 5;
-    pub(super) const DISK: u8 = 6;
-    pub(super) const BAD: u8 = 7;
-    pub(super) const BUSY: u8 = 8;
-    pub(super) const INTERRUPTED: u8 = 130;
-}
-
-/// The exit code of an error code.
-fn exit_code(code: Code) -> u8 {
-    match code {
-        Code::BadArgument => exit::USAGE,
-        Code::NotFound | Code::Ambiguous => exit::NOT_FOUND,
-        Code::NotPublished | Code::TimedOut | Code::PortTaken => exit::NETWORK,
-        Code::Secrets | Code::WrongPassphrase => exit::SECRETS,
-        Code::Io | Code::DiskFull | Code::SourceChanged | Code::Corrupt => exit::DISK,
-        Code::BadLink | Code::OtherReadKey | Code::WrongReadKey | Code::BadContent => exit::BAD,
-        Code::Busy => exit::BUSY,
-        Code::Cancelled => exit::INTERRUPTED,
-        Code::Exists | Code::KindMismatch | Code::NotOwn | Code::Stopping | Code::Internal => exit::OTHER,
-    }
-}
-
-impl Failure {
-    fn exit_code(&self) -> u8 {
-        match self {
-            Self::Refused(error) => exit_code(error.code),
-            Self::Changed => exit::DISK,
-            Self::Interrupted => exit::INTERRUPTED,
-            // As if the pipe's signal had ended it quietly: the reader has what it wanted.
-            Self::Unread => exit::DONE,
-        }
-    }
-}
-
-fn refused<T>(code: Code, message: impl Into<String>) -> Result<T, Failure> {
-    Err(Failure::Refused(ErrorInfo { code, message: message.into() }))
-}
-
-/// The node answered with a reply of another kind: a bug, or another version.
-fn strange<T>() -> Result<T, Failure> {
-    refused(Code::Internal, "The node answers in another way than this version knows")
-}
+pub(crate) use failure::Failure;
+use failure::{exit, refused, strange};
+use out::Out;
+use signals::Signals;
 
 /// Starts logging to stderr.
 pub(crate) fn log(verbose: u8) {
@@ -115,76 +61,6 @@ pub(crate) async fn main(cli: Cli) -> u8 {
             }
             failure.exit_code()
         }
-    }
-}
-
-/// Ctrl-C and SIGTERM: the first asks to stop, the second stops at once.
-#[derive(Clone)]
-struct Signals {
-    asked: tokio::sync::watch::Receiver<bool>,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        let (ask, asked) = tokio::sync::watch::channel(false);
-        #[cfg(unix)]
-        let (mut interrupt, mut terminate) = {
-            use tokio::signal::unix::{SignalKind, signal};
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
-        };
-        #[cfg(windows)]
-        let (mut interrupt, mut terminate) = (tokio::signal::windows::ctrl_c()?, tokio::signal::windows::ctrl_close()?);
-        tokio::spawn(async move {
-            loop {
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
-                }
-                if *ask.borrow() {
-                    std::process::exit(i32::from(exit::INTERRUPTED));
-                }
-                ask.send_replace(true);
-            }
-        });
-        Ok(Self { asked })
-    }
-
-    async fn wanted(&mut self) {
-        if self.asked.wait_for(|asked| *asked).await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-/// Where results go.
-struct Out {
-    json: bool,
-}
-
-impl Out {
-    fn text(&self, text: &str) -> Result<(), Failure> {
-        let mut stdout = std::io::stdout().lock();
-        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-            Ok(()) => Ok(()),
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(Failure::Unread),
-            Err(error) => refused(Code::Io, format!("stdout: {error}")),
-        }
-    }
-
-    fn line_of_json(&self, value: &impl serde::Serialize) -> Result<(), Failure> {
-        match serde_json::to_string(value) {
-            Ok(text) => self.text(&format!("{text}\n")),
-            Err(error) => refused(Code::Internal, format!("JSON: {error}")),
-        }
-    }
-
-    /// One value: as JSON, or as the text that people read.
-    fn value<T: serde::Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), Failure> {
-        if self.json { self.line_of_json(value) } else { self.text(&text(value)) }
-    }
-
-    fn done(&self, text: &str) -> Result<(), Failure> {
-        self.value(&serde_json::json!({ "done": true }), |_| format!("{text}\n"))
     }
 }
 

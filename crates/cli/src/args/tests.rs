@@ -20,7 +20,8 @@ fn the_declaration_is_consistent() {
 fn every_command_parses() {
     use Command as C;
     use IdCommand as I;
-    let table: &[(&str, fn(&Command) -> bool)] = &[
+    type Fits = fn(&Command) -> bool;
+    let table: &[(&str, Fits)] = &[
         ("id new A", |c| matches!(c, C::Id(I::New { name }) if name == "A")),
         ("id list", |c| matches!(c, C::Id(I::List))),
         (

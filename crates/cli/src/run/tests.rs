@@ -1,3 +1,4 @@
+use super::failure::exit_code;
 use super::*;
 use crate::args::Cli;
 use clap::Parser as _;

@@ -1,5 +1,6 @@
 use super::*;
 use node::api::{Cause, Snapshot};
+use unicode_width::UnicodeWidthStr as _;
 
 #[test]
 fn hostile_text_cannot_steer_a_terminal() {

@@ -1,8 +1,11 @@
+use super::lines::Lines;
+use super::server::serve_connection;
+use super::wire::{METHODS, number};
 use super::*;
-use crate::api::{Get, IdNew, ItemInfo, LinkArg, Publish, PublishProgress, Snapshot, Status, Unlock};
+use crate::api::{Code, Get, IdNew, ItemInfo, LinkArg, Publish, PublishProgress, Snapshot, Status, Unlock};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::sync::{Notify, broadcast, watch};
 
 /// Stands in for a node: answers a few requests, tells what was cancelled.
