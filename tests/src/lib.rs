@@ -1,10 +1,10 @@
 //! What the whole-system tests share: real node processes, foreign peers, and folders to publish.
-
-pub mod foreign_dht;
 //!
 //! [`v5`] is a second implementation of the plain v5 protocol, written from the bytes alone: it shares no line with
-//! the product. [`process`] runs the real program. [`folder`] makes content and compares it.
+//! the product. [`process`] runs the real program. [`folder`] makes content and compares it. [`foreign_dht`] runs DHT
+//! nodes that nobody here wrote.
 
 pub mod folder;
+pub mod foreign_dht;
 pub mod process;
 pub mod v5;

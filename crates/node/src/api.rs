@@ -65,6 +65,8 @@ pub enum Request {
     Settings,
     /// Change settings.
     SetSettings(Settings),
+    /// Open the vault with its passphrase; where there is no vault yet, make it with this one.
+    Unlock(Unlock),
     /// Turn this connection into a stream of events, snapshot first.
     Watch,
     /// Stop the node.
@@ -233,6 +235,12 @@ pub struct Settings {
     pub download_dir: Option<PathBuf>,
     /// Serve as a gateway for others' manifests.
     pub gateway: Option<bool>,
+}
+/// See [`Request::Unlock`].
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Unlock {
+    /// Opens the vault.
+    pub passphrase: String,
 }
 
 /// What comes back.
@@ -591,7 +599,8 @@ pub struct Status {
     pub sent: u64,
     /// Everything is paused.
     pub paused: bool,
-    /// Secrets: "keyring", "vault", "locked".
+    /// Secrets: "keyring", "vault" (open), "locked" (a vault that waits for its passphrase), "none" (no keyring, and no
+    /// vault made yet).
     pub secrets: String,
 }
 

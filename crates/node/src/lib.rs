@@ -1,4 +1,5 @@
 //! A full node: joins protocol, swarm, store and net, and owns every task.
+
 pub mod api;
 mod channel;
 mod clock;
@@ -10,9 +11,11 @@ mod error;
 mod library;
 mod node;
 mod publish;
+pub mod rpc;
 mod stream;
 mod verbs;
 mod view;
 
 pub use config::NodeConfig;
 pub use node::{Events, Node};
+pub use protocol::PeerAddr;

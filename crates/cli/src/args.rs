@@ -1,0 +1,449 @@
+//! The command line as it is typed: every command, option and example, declared once.
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use node::PeerAddr;
+use node::api::FetchRule;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// The whole command line. No `Debug`: links carry read keys.
+#[derive(Parser)]
+#[command(name = "megatorrent", version, about = "Publish and fetch files, without servers", after_help = AFTER_HELP)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  megatorrent id new Tidewater
+  megatorrent publish recordings/ --seed
+  megatorrent get megatorrent://… -o music
+  megatorrent subscribe megatorrent://… && megatorrent daemon
+
+If a node runs on the data folder, commands talk to it. Else they do their work themselves and end.
+
+Exit codes:
+  0    done
+  1    other failure
+  2    usage: arguments that make no sense
+  3    not found, or a name that fits several
+  4    network: timed out, not published, port taken
+  5    secrets: keyring or vault locked, wrong passphrase
+  6    disk: a file or folder cannot be read or written, no space, files changed
+  7    bad link, or content that its publisher made wrong
+  8    busy: another process holds the data folder
+  130  interrupted by Ctrl-C or SIGTERM before it was done
+
+Variables:
+  MEGATORRENT_DATA_DIR    data folder
+  MEGATORRENT_PASSPHRASE  passphrase of the vault, or of a backup
+  MEGATORRENT_NO_KEYRING  1: keep secrets in the vault, never in the keyring
+  RUST_LOG                what is logged; goes before -v";
+
+/// Options of every command.
+#[derive(Args)]
+pub(crate) struct Global {
+    /// Print JSON: one value on stdout (watch: one a line); progress and failures as JSON lines on stderr
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Data folder
+    #[arg(long, global = true, env = "MEGATORRENT_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Address to listen on, port 0 picks one; "none": nothing comes in [default: 0.0.0.0:0]
+    #[arg(long, global = true, value_name = "HOST:PORT", value_parser = listen)]
+    pub(crate) listen: Option<Listen>,
+    /// DHT node to start from, instead of the well-known ones (repeatable)
+    #[arg(long, global = true, value_name = "HOST:PORT", value_parser = host_port)]
+    pub(crate) bootstrap: Vec<String>,
+    /// Do not use the DHT: known peers only
+    #[arg(long, global = true)]
+    pub(crate) no_dht: bool,
+    /// Peer to connect to at once (repeatable)
+    #[arg(long, global = true, value_name = "HOST:PORT", value_parser = peer)]
+    pub(crate) peer: Vec<PeerAddr>,
+    /// "-": read the passphrase from stdin, one line
+    #[arg(long, global = true, value_name = "-", value_parser = dash)]
+    pub(crate) passphrase: Option<Dash>,
+    /// Log more, on stderr (-vv: much more)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+impl Global {
+    /// Whether an option is given that only a node of one's own could heed.
+    pub(crate) fn shapes_a_node(&self) -> bool {
+        self.listen.is_some() || !self.bootstrap.is_empty() || self.no_dht || !self.peer.is_empty()
+    }
+}
+
+/// Where to listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Listen {
+    At(SocketAddr),
+    Nowhere,
+}
+
+/// The value "-": stdin. Anything else is refused, for it would stand in the process list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Dash;
+
+/// The commands.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Identities: the keys that publish
+    #[command(subcommand)]
+    Id(IdCommand),
+    /// Publish files or a folder as one item
+    #[command(after_help = "\
+Examples:
+  megatorrent publish film.mkv
+  megatorrent publish recordings/ --title \"Live at the pier\" --seed
+  megatorrent publish letters/ --id Family --private
+  megatorrent publish recordings/ --update 3fa94c1e
+
+Files are read where they lie; they are not copied. Others can fetch them while a node runs here
+and after that from those who have them: --seed stays, \"megatorrent daemon\" does so for all items.
+The link of a private channel carries its read key: whoever has the link can read.")]
+    Publish(PublishArgs),
+    /// Take an item out of its channel's list; this recalls nothing
+    #[command(after_help = "\
+Example:
+  megatorrent unpublish Tidewater/3fa94c1e
+
+Copies that others have stay theirs, and they can go on sharing them.")]
+    Unpublish {
+        /// Item ID, its start, or CHANNEL/ITEM
+        item: String,
+    },
+    /// Change the name or description of an own channel or item
+    #[command(after_help = "\
+Examples:
+  megatorrent edit Tidewater --name \"Tidewater Sessions\" --about \"Field recordings\"
+  megatorrent edit 3fa94c1e --name \"Live at the pier\"")]
+    Edit(EditArgs),
+    /// Show what is behind a link, without following it
+    #[command(after_help = "\
+Examples:
+  megatorrent look megatorrent://…
+  pbpaste | megatorrent look -")]
+    Look {
+        /// Link; "-" reads it from stdin
+        link: String,
+    },
+    /// Follow a channel
+    #[command(after_help = "\
+Examples:
+  megatorrent subscribe megatorrent://…
+  megatorrent subscribe megatorrent://… --fetch 5
+  megatorrent subscribe - --fetch none < link.txt
+
+Without a running node the channel is only noted; a node fetches it later.")]
+    Subscribe {
+        /// Link; "-" reads it from stdin
+        link: String,
+        /// What to fetch: all, none, or the newest N items
+        #[arg(long, value_name = "all|none|N", default_value = "all", value_parser = fetch)]
+        fetch: FetchRule,
+    },
+    /// Stop following a channel
+    #[command(after_help = "\
+Examples:
+  megatorrent unsubscribe Tidewater
+  megatorrent unsubscribe 9c1e04aa --delete")]
+    Unsubscribe {
+        /// Name, key or link
+        channel: String,
+        /// Delete its downloaded files too
+        #[arg(long)]
+        delete: bool,
+    },
+    /// List followed and own channels
+    #[command(after_help = "Example:\n  megatorrent channels --json")]
+    Channels,
+    /// List a channel's items
+    #[command(after_help = "Example:\n  megatorrent items Tidewater")]
+    Items {
+        /// Name, key or link
+        channel: String,
+    },
+    /// List an item's files
+    #[command(after_help = "Example:\n  megatorrent files Tidewater/3fa94c1e")]
+    Files {
+        /// Item ID, its start, or CHANNEL/ITEM
+        item: String,
+    },
+    /// Fetch an item, or everything behind a link, and end when it is here
+    #[command(after_help = "\
+Examples:
+  megatorrent get megatorrent://…
+  megatorrent get Tidewater/3fa94c1e -o music
+  megatorrent get - < link.txt
+
+Ctrl-C ends it; the same command goes on where it stood.")]
+    Get {
+        /// Link or CHANNEL/ITEM; "-" reads it from stdin
+        what: String,
+        /// Folder to write to [default: the download folder]
+        #[arg(short, long, value_name = "DIR")]
+        output: Option<PathBuf>,
+    },
+    /// Pause an item, a channel, or everything
+    #[command(
+        after_help = "Examples:\n  megatorrent pause\n  megatorrent pause Tidewater\n  megatorrent pause Tidewater/3fa94c1e"
+    )]
+    Pause {
+        /// Channel or item; nothing: everything
+        what: Option<String>,
+    },
+    /// Go on with an item, a channel, or everything
+    #[command(after_help = "Examples:\n  megatorrent resume\n  megatorrent resume Tidewater")]
+    Resume {
+        /// Channel or item; nothing: everything
+        what: Option<String>,
+    },
+    /// Remove an item from this device
+    #[command(after_help = "\
+Examples:
+  megatorrent remove Tidewater/3fa94c1e
+  megatorrent remove 3fa94c1e --delete
+
+Files that were published from here are never deleted.")]
+    Remove {
+        /// Item ID, its start, or CHANNEL/ITEM
+        item: String,
+        /// Delete its downloaded files too
+        #[arg(long)]
+        delete: bool,
+    },
+    /// Read an item's files again and compare every part
+    #[command(after_help = "Example:\n  megatorrent verify 3fa94c1e\n\nEnds with 6 if parts are missing or changed.")]
+    Verify {
+        /// Item ID, its start, or CHANNEL/ITEM
+        item: String,
+    },
+    /// Tell where an item's files went
+    #[command(after_help = "Example:\n  megatorrent locate 3fa94c1e /media/disk/recordings")]
+    Locate {
+        /// Item ID, its start, or CHANNEL/ITEM
+        item: String,
+        /// The file, or the folder that holds the item's files, now
+        path: PathBuf,
+    },
+    /// Show the node's state
+    #[command(after_help = "Example:\n  megatorrent status --json")]
+    Status,
+    /// List what moves, waits, or is done
+    #[command(after_help = "Example:\n  megatorrent transfers")]
+    Transfers,
+    /// List connected peers
+    #[command(after_help = "Example:\n  megatorrent peers")]
+    Peers,
+    /// Print a channel's link
+    #[command(after_help = "\
+Example:
+  megatorrent link Tidewater
+
+The link of a private channel carries its read key: whoever has the link can read.")]
+    Link {
+        /// Name or key
+        channel: String,
+    },
+    /// Print what happens, until Ctrl-C
+    #[command(after_help = "Example:\n  megatorrent watch --json")]
+    Watch,
+    /// Show or change settings
+    #[command(after_help = "\
+Examples:
+  megatorrent set
+  megatorrent set download-dir /media/disk/downloads
+  megatorrent set gateway on
+
+Keys:
+  download-dir  folder for downloads
+  gateway       on, off: look up and publish lists for others who cannot reach the DHT")]
+    Set(SetArgs),
+    /// Run a node until Ctrl-C or "megatorrent stop"
+    #[command(after_help = "\
+Examples:
+  megatorrent daemon
+  megatorrent daemon --listen 0.0.0.0:4170")]
+    Daemon,
+    /// Stop the node that runs on the data folder
+    #[command(after_help = "Example:\n  megatorrent stop")]
+    Stop,
+    /// Print completions for a shell
+    #[command(after_help = "Example:\n  megatorrent completions bash > /etc/bash_completion.d/megatorrent")]
+    Completions {
+        /// Shell
+        shell: Shell,
+    },
+}
+
+/// `megatorrent id …`
+#[derive(Subcommand)]
+pub(crate) enum IdCommand {
+    /// Make an identity
+    #[command(after_help = "\
+Example:
+  megatorrent id new Tidewater
+
+It exists only on this device. Back it up: megatorrent id export Tidewater tidewater.age")]
+    New {
+        /// Local name
+        name: String,
+    },
+    /// List identities
+    #[command(after_help = "Example:\n  megatorrent id list")]
+    List,
+    /// Back up an identity to a file, encrypted with a passphrase (age)
+    #[command(after_help = "Example:\n  megatorrent id export Tidewater tidewater.age")]
+    Export {
+        /// Local name or key
+        identity: String,
+        /// File to write
+        file: PathBuf,
+    },
+    /// Restore an identity from a backup, or import a v5 identity.json
+    #[command(
+        after_help = "Examples:\n  megatorrent id import tidewater.age\n  megatorrent id import identity.json --name Old"
+    )]
+    Import {
+        /// File to read
+        file: PathBuf,
+        /// Local name [default: the one in the backup]
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Change an identity's local name; nobody else sees it
+    #[command(after_help = "Example:\n  megatorrent id rename Tidewater \"Tidewater Sessions\"")]
+    Rename {
+        /// Local name or key
+        identity: String,
+        /// New local name
+        name: String,
+    },
+}
+
+/// `megatorrent publish …`
+#[derive(Args)]
+pub(crate) struct PublishArgs {
+    /// Files and folders; several become one item
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Identity, by local name or key [default: the only one]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) id: Option<String>,
+    /// Only holders of the link's read key can read
+    #[arg(long)]
+    pub(crate) private: bool,
+    /// Title [default: the file's or folder's name]
+    #[arg(long)]
+    pub(crate) title: Option<String>,
+    /// Description
+    #[arg(long)]
+    pub(crate) about: Option<String>,
+    /// Replace this item
+    #[arg(long, value_name = "ITEM")]
+    pub(crate) update: Option<String>,
+    /// Stay and share it until Ctrl-C
+    #[arg(long)]
+    pub(crate) seed: bool,
+    /// Publish through this gateway, not the DHT (repeatable)
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_port)]
+    pub(crate) gateway: Vec<String>,
+}
+
+/// `megatorrent edit …`
+#[derive(Args)]
+pub(crate) struct EditArgs {
+    /// Own channel (name, key or link) or item ID
+    #[arg(value_name = "CHANNEL|ITEM")]
+    pub(crate) what: String,
+    /// New name
+    #[arg(long, required_unless_present = "about")]
+    pub(crate) name: Option<String>,
+    /// New description
+    #[arg(long)]
+    pub(crate) about: Option<String>,
+}
+
+/// `megatorrent set …`
+#[derive(Args)]
+pub(crate) struct SetArgs {
+    /// What to change; nothing: show all
+    #[arg(requires = "value")]
+    pub(crate) key: Option<Key>,
+    /// New value
+    pub(crate) value: Option<String>,
+}
+
+/// A setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Key {
+    /// Folder for downloads
+    DownloadDir,
+    /// Look up and publish lists for others
+    Gateway,
+}
+
+fn split_host_port(text: &str) -> Result<(&str, u16), String> {
+    let (host, port) = text.rsplit_once(':').ok_or("write HOST:PORT")?;
+    let port = port.parse().ok().filter(|port| *port != 0).ok_or("the port is a number from 1 to 65535")?;
+    let host_fits = !host.is_empty()
+        && host.len() <= 253
+        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
+    if host_fits { Ok((host, port)) } else { Err("the host is a name or an address; IPv6 in brackets".into()) }
+}
+
+fn host_port(text: &str) -> Result<String, String> {
+    match text.parse::<SocketAddr>() {
+        Ok(addr) if addr.port() != 0 => Ok(addr.to_string()),
+        _ => split_host_port(text).map(|(host, port)| format!("{host}:{port}")),
+    }
+}
+
+fn peer(text: &str) -> Result<PeerAddr, String> {
+    match text.parse::<SocketAddr>() {
+        Ok(addr) if addr.port() != 0 => return Ok(PeerAddr::Ip(addr)),
+        _ => {}
+    }
+    let (host, port) = split_host_port(text)?;
+    if host.to_ascii_lowercase().ends_with(".onion") {
+        return Err("onion addresses need Tor, which this version does not use".into());
+    }
+    Ok(PeerAddr::Name(host.to_owned(), port))
+}
+
+fn listen(text: &str) -> Result<Listen, String> {
+    if text == "none" {
+        return Ok(Listen::Nowhere);
+    }
+    text.parse().map(Listen::At).map_err(|_| "write ADDRESS:PORT, such as 0.0.0.0:4170 or [::]:4170, or none".into())
+}
+
+fn dash(text: &str) -> Result<Dash, String> {
+    if text == "-" {
+        Ok(Dash)
+    } else {
+        Err("a passphrase on the command line stands in the process list; \"-\" reads it from stdin".into())
+    }
+}
+
+fn fetch(text: &str) -> Result<FetchRule, String> {
+    match text {
+        "all" => Ok(FetchRule::All),
+        "none" => Ok(FetchRule::None),
+        number => match number.parse() {
+            Ok(0) => Ok(FetchRule::None),
+            Ok(newest) => Ok(FetchRule::Newest(newest)),
+            Err(_) => Err("write all, none, or how many of the newest".into()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,287 @@
+//! Two ways to a node: the socket of the one that runs on the data folder, or one of this process' own for the time
+//! of the command.
+
+use crate::args::{Global, Listen};
+use crate::passphrase::Passphrases;
+use crate::run::Failure;
+use node::api::{Code, ErrorInfo, Event, Reply, Request, Unlock};
+use node::rpc::{Client, Watching};
+use node::{Events, Node, NodeConfig};
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
+
+/// How long to wait for another command that holds the data folder for a moment.
+const BUSY: Duration = Duration::from_secs(5);
+/// Time between tries.
+const RETRY: Duration = Duration::from_millis(100);
+/// How often a person may type a passphrase.
+const TRIES: u32 = 3;
+
+/// What a command needs of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// The data folder only: without a running node no socket is opened.
+    Store,
+    /// Peers: without a running node one is started.
+    Network,
+}
+
+enum Way {
+    Socket(Box<Client>),
+    Own { node: Node, serving: Option<JoinHandle<()>> },
+}
+
+/// A node to talk to, and the passphrases that open its secrets.
+pub(crate) struct Door {
+    way: Way,
+    pub(crate) passphrases: Passphrases,
+}
+
+/// The data folder of this run.
+pub(crate) fn data_dir(global: &Global) -> Result<PathBuf, Failure> {
+    if let Some(dir) = &global.data_dir {
+        return Ok(dir.clone());
+    }
+    let dirs = directories::ProjectDirs::from("", "", "megatorrent").ok_or_else(|| {
+        let message = "This account has no home folder. Name the data folder: --data-dir DIR".to_owned();
+        Failure::Refused(ErrorInfo { code: Code::NotFound, message })
+    })?;
+    Ok(dirs.data_local_dir().to_owned())
+}
+
+/// Connects to the node that runs on the data folder, if one does.
+pub(crate) async fn running(data_dir: &Path) -> Result<Option<Client>, Failure> {
+    match Client::connect(data_dir).await {
+        Ok(client) => Ok(Some(client)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => Ok(None),
+        Err(error) => {
+            let message = format!("The running node's socket cannot be used: {error}");
+            Err(Failure::Refused(ErrorInfo { code: Code::Io, message }))
+        }
+    }
+}
+
+impl Door {
+    /// Goes to the running node, or starts one of our own.
+    pub(crate) async fn open(global: &Global, need: Need) -> Result<Self, Failure> {
+        let data_dir = data_dir(global)?;
+        let mut passphrases = Passphrases::new(global.passphrase.is_some());
+        let until = Instant::now() + BUSY;
+        loop {
+            if let Some(client) = running(&data_dir).await? {
+                if global.shapes_a_node() {
+                    crate::run::remark(
+                        "A node runs already: --listen, --bootstrap, --no-dht and --peer change nothing",
+                    );
+                }
+                return Ok(Self { way: Way::Socket(Box::new(client)), passphrases });
+            }
+            match start(global, &data_dir, need, &mut passphrases).await {
+                Ok(node) => {
+                    let serving = serve(&node, &data_dir, need);
+                    return Ok(Self { way: Way::Own { node, serving }, passphrases });
+                }
+                // Another command is at it, or a node that just starts or ends.
+                Err(Failure::Refused(error)) if error.code == Code::Busy && Instant::now() < until => {
+                    tokio::time::sleep(RETRY).await;
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    /// Starts a node of our own; that one runs already is a failure.
+    pub(crate) async fn own(global: &Global) -> Result<Self, Failure> {
+        let data_dir = data_dir(global)?;
+        if running(&data_dir).await?.is_some() {
+            let message = "A node runs on this data folder already".to_owned();
+            return Err(Failure::Refused(ErrorInfo { code: Code::Busy, message }));
+        }
+        let mut passphrases = Passphrases::new(global.passphrase.is_some());
+        let node = start(global, &data_dir, Need::Network, &mut passphrases).await?;
+        let serving = serve(&node, &data_dir, Need::Network);
+        Ok(Self { way: Way::Own { node, serving }, passphrases })
+    }
+
+    /// Whether the node is another process', which runs on after this command.
+    pub(crate) fn is_running_node(&self) -> bool {
+        matches!(self.way, Way::Socket(_))
+    }
+
+    /// Asks one thing.
+    pub(crate) async fn call(&mut self, request: Request) -> Result<Reply, Failure> {
+        self.call_with(request, |_| {}).await
+    }
+
+    /// Asks one thing; its progress goes to `on_event` meanwhile. Locked secrets are opened with a passphrase.
+    pub(crate) async fn call_with(
+        &mut self,
+        request: Request,
+        mut on_event: impl FnMut(&Event) + Send,
+    ) -> Result<Reply, Failure> {
+        match self.ask(request.clone(), &mut on_event).await {
+            Err(error) if error.code == Code::Secrets => self.unlock(error).await?,
+            outcome => return outcome.map_err(Failure::Refused),
+        }
+        self.ask(request, &mut on_event).await.map_err(Failure::Refused)
+    }
+
+    async fn unlock(&mut self, locked: ErrorInfo) -> Result<(), Failure> {
+        if self.passphrases.at_hand()?.is_none() && !self.passphrases.asks_a_person() {
+            return Err(Failure::Refused(locked));
+        }
+        // A vault that is made now has nothing yet to tell a slip of the finger by.
+        let new = match self.ask(Request::Status, &mut |_| {}).await {
+            Ok(Reply::Status(status)) => status.secrets == "none",
+            _ => false,
+        };
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let typed = self.passphrases.ask("Vault", new).await?;
+            let request = Request::Unlock(Unlock { passphrase: typed.as_str().to_owned() });
+            match self.ask(request, &mut |_| {}).await {
+                Err(error)
+                    if error.code == Code::WrongPassphrase && self.passphrases.asks_a_person() && tries < TRIES =>
+                {
+                    crate::run::remark(&error.message);
+                }
+                Err(error) => return Err(Failure::Refused(error)),
+                Ok(_) => return Ok(()),
+            }
+        }
+    }
+
+    async fn ask(&mut self, request: Request, on_event: &mut (impl FnMut(&Event) + Send)) -> Result<Reply, ErrorInfo> {
+        match &mut self.way {
+            Way::Socket(client) => client.call_with(request, on_event).await,
+            Way::Own { node, .. } => {
+                let mut news = node.events();
+                let call = node.call(request);
+                tokio::pin!(call);
+                let mut listening = true;
+                loop {
+                    tokio::select! {
+                        biased;
+                        event = news.next(), if listening => match event {
+                            Some(event) => on_event(&event),
+                            None => listening = false,
+                        },
+                        outcome = &mut call => return outcome,
+                    }
+                }
+            }
+        }
+    }
+
+    /// What happens, the snapshot first. The connection of a running node becomes that stream.
+    pub(crate) async fn watch(self) -> Result<(Stream, Option<Door>), Failure> {
+        match self.way {
+            Way::Socket(client) => {
+                Ok((Stream::Socket(Box::new(client.watch().await.map_err(Failure::Refused)?)), None))
+            }
+            Way::Own { ref node, .. } => Ok((Stream::Own(node.events()), Some(self))),
+        }
+    }
+
+    /// Resolves when the node of our own was stopped by another: `megatorrent stop`.
+    pub(crate) async fn stopped(&self) {
+        match &self.way {
+            Way::Own { node, .. } => node.stopped().await,
+            Way::Socket(_) => std::future::pending().await,
+        }
+    }
+
+    /// Stops the node of our own and waits until nothing of it is left.
+    pub(crate) async fn close(self) -> Result<(), Failure> {
+        if let Way::Own { node, serving } = self.way {
+            let stopped = node.stop().await;
+            if let Some(serving) = serving {
+                // It ends by itself with the node; a panic in it has printed itself already.
+                let _ = serving.await;
+            }
+            stopped.map_err(Failure::Refused)?;
+        }
+        Ok(())
+    }
+}
+
+/// Events from one way or the other.
+pub(crate) enum Stream {
+    Socket(Box<Watching>),
+    Own(Events),
+}
+
+impl Stream {
+    /// The next event; none when the node stopped.
+    pub(crate) async fn next(&mut self) -> Option<Event> {
+        match self {
+            Self::Socket(watching) => watching.next().await,
+            Self::Own(events) => events.next().await,
+        }
+    }
+}
+
+async fn start(global: &Global, data_dir: &Path, need: Need, passphrases: &mut Passphrases) -> Result<Node, Failure> {
+    let mut tries = 0;
+    let mut typed = None;
+    loop {
+        tries += 1;
+        let passphrase = match typed.take() {
+            Some(typed) => Some(typed),
+            None => passphrases.at_hand()?,
+        };
+        let given = passphrase.is_some();
+        let outcome = Node::start(config(global, data_dir, need, passphrase)).await;
+        match outcome {
+            Ok(node) => return Ok(node),
+            Err(error)
+                if passphrases.asks_a_person()
+                    && tries <= TRIES
+                    && (error.code == Code::Secrets && !given || error.code == Code::WrongPassphrase) =>
+            {
+                if given {
+                    crate::run::remark(&error.message);
+                }
+                typed = Some(passphrases.ask("Vault", false).await?);
+            }
+            Err(error) => return Err(Failure::Refused(error)),
+        }
+    }
+}
+
+fn config(global: &Global, data_dir: &Path, need: Need, passphrase: Option<zeroize::Zeroizing<String>>) -> NodeConfig {
+    let offline = need == Need::Store;
+    let listen = match global.listen {
+        Some(Listen::At(addr)) => Some(addr),
+        Some(Listen::Nowhere) => None,
+        None => Some(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))),
+    };
+    NodeConfig {
+        data_dir: data_dir.to_owned(),
+        listen: listen.filter(|_| !offline),
+        bootstrap: global.bootstrap.clone(),
+        dht: !global.no_dht && !offline,
+        peers: global.peer.clone(),
+        passphrase,
+        use_keyring: !std::env::var("MEGATORRENT_NO_KEYRING").is_ok_and(|value| value == "1"),
+        download_dir: None,
+        offline,
+    }
+}
+
+/// Lets later commands talk to a node that runs for more than a moment.
+fn serve(node: &Node, data_dir: &Path, need: Need) -> Option<JoinHandle<()>> {
+    if need == Need::Store {
+        return None;
+    }
+    let (node, data_dir) = (node.clone(), data_dir.to_owned());
+    Some(tokio::spawn(async move {
+        if let Err(error) = node::rpc::serve_in(node, &data_dir).await {
+            crate::run::remark(&format!("Other commands cannot talk to this node: its socket: {error}"));
+        }
+    }))
+}

@@ -1,0 +1,125 @@
+//! Where a passphrase comes from: the environment, stdin when asked, else a person at the terminal. Never an argument,
+//! which would stand in the process list.
+
+use crate::run::Failure;
+use node::api::{Code, ErrorInfo};
+use std::io::{BufRead, IsTerminal, Read};
+use zeroize::Zeroizing;
+
+/// The variable that holds it.
+const VARIABLE: &str = "MEGATORRENT_PASSPHRASE";
+/// Bytes that a line of stdin may have.
+const MAX_LINE: u64 = 64 << 10;
+
+/// The sources of this run, and what was read already: stdin gives its line once.
+pub(crate) struct Passphrases {
+    from_stdin: bool,
+    read: Option<Zeroizing<String>>,
+}
+
+impl Passphrases {
+    /// `from_stdin`: `--passphrase -` is given.
+    pub(crate) fn new(from_stdin: bool) -> Self {
+        Self { from_stdin, read: None }
+    }
+
+    /// The passphrase that needs nobody to be asked, if there is one.
+    pub(crate) fn at_hand(&mut self) -> Result<Option<Zeroizing<String>>, Failure> {
+        if self.read.is_none() {
+            self.read = match std::env::var(VARIABLE) {
+                Ok(value) if !value.is_empty() => Some(Zeroizing::new(value)),
+                Err(std::env::VarError::NotUnicode(_)) => {
+                    return Err(no_passphrase(format!("{VARIABLE} is not valid UTF-8")));
+                }
+                _ if self.from_stdin => Some(line_of_stdin("passphrase")?),
+                _ => None,
+            };
+        }
+        Ok(self.read.clone())
+    }
+
+    /// The passphrase at hand, or the one that a person types now; `new`: typed twice.
+    pub(crate) async fn ask(&mut self, what: &str, new: bool) -> Result<Zeroizing<String>, Failure> {
+        if let Some(passphrase) = self.at_hand()? {
+            return Ok(passphrase);
+        }
+        if !std::io::stdin().is_terminal() {
+            return Err(no_passphrase(format!(
+                "{what} needs a passphrase. Set {VARIABLE}, or give --passphrase - and the passphrase on stdin."
+            )));
+        }
+        let prompt = format!("{what}: {}: ", if new { "new passphrase" } else { "passphrase" });
+        let echo = Echo::save();
+        let typed = tokio::task::spawn_blocking(move || type_in(&prompt, new)).await;
+        drop(echo);
+        typed.map_err(|_| Failure::Interrupted)?
+    }
+
+    /// Whether a wrong one can be typed again: nobody can answer for a variable or a pipe.
+    pub(crate) fn asks_a_person(&self) -> bool {
+        self.read.is_none() && std::io::stdin().is_terminal()
+    }
+}
+
+/// Puts the terminal back as it was, also when Ctrl-C leaves a prompt behind that had turned its echo off.
+struct Echo {
+    #[cfg(unix)]
+    saved: Option<rustix::termios::Termios>,
+}
+
+impl Echo {
+    #[cfg(unix)]
+    fn save() -> Self {
+        Self { saved: rustix::termios::tcgetattr(std::io::stdin()).ok() }
+    }
+    #[cfg(not(unix))]
+    fn save() -> Self {
+        Self {}
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Echo {
+    fn drop(&mut self) {
+        if let Some(saved) = &self.saved {
+            // The terminal may be gone; then nobody sees its echo.
+            let _ = rustix::termios::tcsetattr(std::io::stdin(), rustix::termios::OptionalActions::Now, saved);
+        }
+    }
+}
+
+fn type_in(prompt: &str, new: bool) -> Result<Zeroizing<String>, Failure> {
+    let failed = |error: std::io::Error| no_passphrase(format!("The terminal cannot be read: {error}"));
+    let first = Zeroizing::new(rpassword::prompt_password(prompt).map_err(failed)?);
+    if first.is_empty() {
+        return Err(no_passphrase("The passphrase is empty".into()));
+    }
+    if new {
+        let second = Zeroizing::new(rpassword::prompt_password("The same again: ").map_err(failed)?);
+        if *first != *second {
+            return Err(no_passphrase("The two passphrases differ".into()));
+        }
+    }
+    Ok(first)
+}
+
+/// One line of stdin without its end: a passphrase or a link that must not stand in the process list.
+pub(crate) fn line_of_stdin(what: &str) -> Result<Zeroizing<String>, Failure> {
+    let mut line = Zeroizing::new(String::new());
+    std::io::stdin()
+        .lock()
+        .take(MAX_LINE)
+        .read_line(&mut line)
+        .map_err(|error| Failure::Refused(ErrorInfo { code: Code::Io, message: format!("stdin: {error}") }))?;
+    let length = line.trim_end_matches(['\r', '\n']).len();
+    line.truncate(length);
+    if line.is_empty() {
+        let message = format!("stdin holds no {what}");
+        return Err(Failure::Refused(ErrorInfo { code: Code::BadArgument, message }));
+    }
+    Ok(line)
+}
+
+fn no_passphrase(message: String) -> Failure {
+    Failure::Refused(ErrorInfo { code: Code::Secrets, message })
+}

@@ -1,0 +1,514 @@
+//! What each command does, what it prints, and with which code it ends.
+
+use crate::args::{Cli, Command, Global, IdCommand, Key, PublishArgs, SetArgs};
+use crate::door::{self, Door, Need};
+use crate::passphrase::line_of_stdin;
+use crate::progress::{Filter, Progress, Subject};
+use crate::show;
+use clap::CommandFactory as _;
+use node::api::{
+    ChannelArg, Code, Edit, ErrorInfo, Event, Get, IdExport, IdImport, IdNew, IdRename, ItemArg, LinkArg, Locate,
+    Publish, Remove, Reply, Request, Settings, Subscribe, Target, Unpublish, Unsubscribe,
+};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use tracing_subscriber::EnvFilter;
+
+mod failure;
+mod out;
+mod signals;
+
+pub(crate) use failure::Failure;
+use failure::{exit, refused, strange};
+use out::Out;
+use signals::Signals;
+
+/// Starts logging to stderr.
+pub(crate) fn log(verbose: u8) {
+    let default = match verbose {
+        0 => "error",
+        1 => "info",
+        2 => "debug",
+        _ => "trace",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+/// A line for people, beside the result.
+pub(crate) fn remark(text: &str) {
+    // A closed stderr wants to hear no more.
+    let _ = writeln!(std::io::stderr().lock(), "{}", show::escape(text));
+}
+
+/// Runs the command and says how it ended.
+pub(crate) async fn main(cli: Cli) -> u8 {
+    let json = cli.global.json;
+    let outcome = match Signals::listen() {
+        Ok(signals) => run(cli, signals).await,
+        Err(error) => refused(Code::Internal, format!("The system gives no signals: {error}")),
+    };
+    match outcome {
+        Ok(()) => exit::DONE,
+        Err(failure) => {
+            if let Failure::Refused(error) = &failure {
+                if json {
+                    let value = serde_json::json!({ "error": error });
+                    let _ = writeln!(std::io::stderr().lock(), "{value}");
+                } else {
+                    remark(&error.message);
+                }
+            }
+            failure.exit_code()
+        }
+    }
+}
+
+async fn run(cli: Cli, mut signals: Signals) -> Result<(), Failure> {
+    let Cli { global, command } = cli;
+    let out = Out { json: global.json };
+    match command {
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "megatorrent", &mut script);
+            out.text(&String::from_utf8_lossy(&script))
+        }
+        Command::Stop => stop(&global, &out, &mut signals).await,
+        Command::Daemon => {
+            let door = unless_stopped(&mut signals, Door::own(&global)).await?;
+            daemon(door, &out, &mut signals).await
+        }
+        Command::Watch => {
+            let door = unless_stopped(&mut signals, Door::open(&global, Need::Network)).await?;
+            watch(door, &out, &mut signals).await
+        }
+        command => {
+            let command = resolve_stdin(command)?;
+            let mut door = unless_stopped(&mut signals, Door::open(&global, need(&command))).await?;
+            let outcome = {
+                let mut own_signals = signals.clone();
+                let work = work(command, &mut door, &out, &mut own_signals);
+                unless_stopped(&mut signals, work).await
+            };
+            // What failed first is what the person needs to know.
+            let closed = door.close().await;
+            outcome.and(closed)
+        }
+    }
+}
+
+async fn unless_stopped<T>(
+    signals: &mut Signals,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        biased;
+        outcome = work => outcome,
+        () = signals.wanted() => Err(Failure::Interrupted),
+    }
+}
+
+/// What a command needs when no node runs.
+fn need(command: &Command) -> Need {
+    match command {
+        Command::Publish(_)
+        | Command::Unpublish { .. }
+        | Command::Edit(_)
+        | Command::Look { .. }
+        | Command::Get { .. }
+        | Command::Watch
+        | Command::Daemon => Need::Network,
+        _ => Need::Store,
+    }
+}
+
+/// Reads the link from stdin where "-" stands for it.
+fn resolve_stdin(mut command: Command) -> Result<Command, Failure> {
+    let link = match &mut command {
+        Command::Look { link } | Command::Subscribe { link, .. } | Command::Get { what: link, .. } => link,
+        _ => return Ok(command),
+    };
+    if link == "-" {
+        *link = line_of_stdin("link")?.trim().to_owned();
+    }
+    Ok(command)
+}
+
+/// A path as the node must see it: its working folder may be another.
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).or_else(|error| refused(Code::Io, format!("{}: {error}", path.display())))
+}
+
+async fn work(command: Command, door: &mut Door, out: &Out, signals: &mut Signals) -> Result<(), Failure> {
+    match command {
+        Command::Id(command) => identity(command, door, out).await,
+        Command::Publish(args) => publish(args, door, out, signals).await,
+        Command::Unpublish { item } => {
+            match with_progress(door, out, Subject::Publication, Request::Unpublish(Unpublish { item })).await? {
+                Reply::Published(published) => out.value(&published, |published| {
+                    show::published(published, true)
+                        + "It is out of the list. This recalls nothing: copies that others have stay theirs.\n"
+                }),
+                _ => strange(),
+            }
+        }
+        Command::Edit(args) => {
+            let request = Request::Edit(Edit { what: args.what, name: args.name, about: args.about });
+            match with_progress(door, out, Subject::Publication, request).await? {
+                Reply::Published(published) => out.value(&published, |published| show::published(published, true)),
+                _ => strange(),
+            }
+        }
+        Command::Look { link } => match door.call(Request::Look(LinkArg { link })).await? {
+            Reply::Looked(looked) => out.value(&looked, show::looked),
+            _ => strange(),
+        },
+        Command::Subscribe { link, fetch } => {
+            match door.call(Request::Subscribe(Subscribe { link, fetch })).await? {
+                Reply::Channel(channel) => out.value(&channel, show::channel)?,
+                Reply::Done => out.done("Subscribed.")?,
+                _ => return strange(),
+            }
+            if !door.is_running_node() {
+                remark("Noted. Nothing is fetched until a node runs. Start one: megatorrent daemon");
+            }
+            Ok(())
+        }
+        Command::Unsubscribe { channel, delete } => {
+            done(door, out, Request::Unsubscribe(Unsubscribe { channel, delete }), "Unsubscribed.").await
+        }
+        Command::Channels => match door.call(Request::Channels).await? {
+            Reply::Channels(channels) => out.value(&channels, |channels| show::channels(channels)),
+            _ => strange(),
+        },
+        Command::Items { channel } => match door.call(Request::Items(ChannelArg { channel })).await? {
+            Reply::Items(items) => out.value(&items, |items| show::items(items)),
+            _ => strange(),
+        },
+        Command::Files { item } => match door.call(Request::Files(ItemArg { item })).await? {
+            Reply::Files(files) => out.value(&files, |files| show::files(files)),
+            _ => strange(),
+        },
+        Command::Get { what, output } => get(what, output, door, out).await,
+        Command::Pause { what } => move_or_not(what, door, out, Request::Pause, "Paused.").await,
+        Command::Resume { what } => move_or_not(what, door, out, Request::Resume, "Goes on.").await,
+        Command::Remove { item, delete } => {
+            let text = if delete { "Removed, with its files." } else { "Removed. Its files stay where they are." };
+            done(door, out, Request::Remove(Remove { item, delete }), text).await
+        }
+        Command::Verify { item } => match door.call(Request::Verify(ItemArg { item })).await? {
+            Reply::Verified(report) => {
+                out.value(&report, show::verified)?;
+                if report.bad == 0 { Ok(()) } else { Err(Failure::Changed) }
+            }
+            _ => strange(),
+        },
+        Command::Locate { item, path } => {
+            let path = absolute(&path)?;
+            match door.call(Request::Locate(Locate { item, path })).await? {
+                Reply::Verified(report) => {
+                    out.value(&report, show::verified)?;
+                    if report.bad == 0 { Ok(()) } else { Err(Failure::Changed) }
+                }
+                Reply::Done => out.done("Its files are found there."),
+                _ => strange(),
+            }
+        }
+        Command::Status => match door.call(Request::Status).await? {
+            Reply::Status(status) => out.value(&status, |status| show::status(status, door.is_running_node())),
+            _ => strange(),
+        },
+        Command::Transfers => match door.call(Request::Transfers).await? {
+            Reply::Transfers(items) => out.value(&items, |items| show::transfers(items)),
+            _ => strange(),
+        },
+        Command::Peers => match door.call(Request::Peers).await? {
+            Reply::Peers(peers) => {
+                out.value(&peers, |peers| show::peers(peers))?;
+                if !door.is_running_node() {
+                    remark("No node runs on this data folder.");
+                }
+                Ok(())
+            }
+            _ => strange(),
+        },
+        Command::Link { channel } => match door.call(Request::ChannelLink(ChannelArg { channel })).await? {
+            Reply::LinkText(link) => out.value(&link, |link| format!("{}\n", show::escape(link))),
+            _ => strange(),
+        },
+        Command::Set(args) => set(args, door, out).await,
+        // These need no door, or hold it themselves; `run` has dealt with them.
+        Command::Watch | Command::Daemon | Command::Stop | Command::Completions { .. } => strange(),
+    }
+}
+
+async fn done(door: &mut Door, out: &Out, request: Request, text: &str) -> Result<(), Failure> {
+    match door.call(request).await? {
+        Reply::Done => out.done(text),
+        _ => strange(),
+    }
+}
+
+async fn with_progress(door: &mut Door, out: &Out, subject: Subject, request: Request) -> Result<Reply, Failure> {
+    let mut progress = Progress::new(subject, out.json);
+    let outcome = door.call_with(request, |event| progress.event(event)).await;
+    progress.end();
+    outcome
+}
+
+async fn identity(command: IdCommand, door: &mut Door, out: &Out) -> Result<(), Failure> {
+    let reply = match command {
+        IdCommand::New { name } => door.call(Request::IdNew(IdNew { name })).await?,
+        IdCommand::List => door.call(Request::IdList).await?,
+        IdCommand::Export { identity, file } => {
+            let file = absolute(&file)?;
+            let passphrase = door.passphrases.ask("Backup", true).await?.as_str().to_owned();
+            let shown = show::escape(&file.to_string_lossy());
+            let request = Request::IdExport(IdExport { identity, file, passphrase });
+            return done(
+                door,
+                out,
+                request,
+                &format!("Backed up to {shown}. Without the passphrase nobody can open it."),
+            )
+            .await;
+        }
+        IdCommand::Import { file, name } => {
+            let file = absolute(&file)?;
+            let mut passphrase = door.passphrases.at_hand()?;
+            let request = |passphrase: Option<&str>| {
+                let (name, file) = (name.clone(), file.clone());
+                Request::IdImport(IdImport { name, file, passphrase: passphrase.map(str::to_owned) })
+            };
+            if passphrase.is_none() && is_age(&file) {
+                passphrase = Some(door.passphrases.ask("Backup", false).await?);
+            }
+            door.call(request(passphrase.as_ref().map(|passphrase| passphrase.as_str()))).await?
+        }
+        IdCommand::Rename { identity, name } => {
+            return match door.call(Request::IdRename(IdRename { identity, name })).await? {
+                Reply::Identity(info) => out.value(&info, show::identity),
+                Reply::Done => out.done("Renamed."),
+                _ => strange(),
+            };
+        }
+    };
+    match reply {
+        Reply::Identity(info) => out.value(&info, show::identity),
+        Reply::Identities(infos) => out.value(&infos, |infos| show::identities(infos)),
+        _ => strange(),
+    }
+}
+
+/// Whether a file is an age backup, which needs a passphrase, and not a v5 `identity.json`.
+fn is_age(file: &Path) -> bool {
+    use std::io::Read as _;
+    let mut head = [0; 21];
+    let read = std::fs::File::open(file).and_then(|mut file| file.read_exact(&mut head));
+    read.is_ok() && (head.starts_with(b"age-encryption.org/") || head.starts_with(b"-----BEGIN AGE"))
+}
+
+async fn publish(args: PublishArgs, door: &mut Door, out: &Out, signals: &mut Signals) -> Result<(), Failure> {
+    let identity = match args.id {
+        Some(identity) => identity,
+        None => only_identity(door).await?,
+    };
+    let paths = args.paths.iter().map(|path| absolute(path)).collect::<Result<Vec<_>, _>>()?;
+    let request = Request::Publish(Publish {
+        paths,
+        identity,
+        private: args.private,
+        title: args.title,
+        about: args.about,
+        update: args.update,
+        gateway: args.gateway,
+    });
+    let mut published = match with_progress(door, out, Subject::Publication, request).await? {
+        Reply::Published(published) => published,
+        _ => return strange(),
+    };
+    let stays = args.seed && !door.is_running_node();
+    // A node that ends with this command seeds nothing afterwards, whatever it says of itself.
+    published.seeding = stays || door.is_running_node();
+    out.value(&published, |published| show::published(published, stays))?;
+    if stays {
+        remark("Seeding. Ctrl-C ends it.");
+        tokio::select! {
+            () = signals.wanted() => {}
+            () = door.stopped() => {}
+        }
+    } else if args.seed {
+        remark("The running node seeds it.");
+    }
+    Ok(())
+}
+
+async fn only_identity(door: &mut Door) -> Result<String, Failure> {
+    let Reply::Identities(mut identities) = door.call(Request::IdList).await? else { return strange() };
+    match (identities.pop(), identities.len()) {
+        (None, _) => refused(Code::NotFound, "No identity yet. Make one: megatorrent id new NAME"),
+        (Some(only), 0) => Ok(only.key),
+        (Some(_), more) => {
+            let number = u64::try_from(more).unwrap_or(u64::MAX).saturating_add(1);
+            refused(Code::Ambiguous, format!("There are {number} identities. Name one: --id NAME"))
+        }
+    }
+}
+
+async fn get(what: String, output: Option<PathBuf>, door: &mut Door, out: &Out) -> Result<(), Failure> {
+    let dir = output.as_deref().map(absolute).transpose()?;
+    let filter = about(&what, door).await?;
+    match with_progress(door, out, Subject::Items(filter), Request::Get(Get { what, dir })).await? {
+        Reply::Got(got) => out.value(&got, show::got),
+        _ => strange(),
+    }
+}
+
+/// Whose progress to show for a `get`. What it cannot tell, `get` itself refuses better.
+async fn about(what: &str, door: &mut Door) -> Result<Filter, Failure> {
+    if what.starts_with("megatorrent:") {
+        let request = Request::ParseLink(LinkArg { link: what.to_owned() });
+        return match door.call(request).await? {
+            Reply::Link(link) => Ok(Filter::Channel(link.key)),
+            _ => strange(),
+        };
+    }
+    let Some((channel, item)) = what.rsplit_once('/') else { return Ok(Filter::Any) };
+    let request = Request::Items(ChannelArg { channel: channel.to_owned() });
+    let Ok(Reply::Items(items)) = door.call(request).await else { return Ok(Filter::Any) };
+    let mut fitting = items.into_iter().filter(|info| info.id.starts_with(item) || info.name == item);
+    Ok(match (fitting.next(), fitting.next()) {
+        (Some(only), None) => Filter::Item(only.id),
+        _ => Filter::Any,
+    })
+}
+
+async fn move_or_not(
+    what: Option<String>,
+    door: &mut Door,
+    out: &Out,
+    verb: fn(Target) -> Request,
+    text: &str,
+) -> Result<(), Failure> {
+    let Some(what) = what else { return done(door, out, verb(Target::All), text).await };
+    match kind_of(&what) {
+        Kind::Item => done(door, out, verb(Target::Item(what)), text).await,
+        Kind::Channel => done(door, out, verb(Target::Channel(what)), text).await,
+        Kind::Either => match done(door, out, verb(Target::Channel(what.clone())), text).await {
+            Err(Failure::Refused(error)) if error.code == Code::NotFound => {
+                done(door, out, verb(Target::Item(what)), text).await
+            }
+            outcome => outcome,
+        },
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Kind {
+    Channel,
+    Item,
+    Either,
+}
+
+/// What a word names, as far as its form tells.
+fn kind_of(what: &str) -> Kind {
+    let hex = what.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match what.len() {
+        _ if what.starts_with("megatorrent:") => Kind::Channel,
+        64 if hex => Kind::Channel,
+        32 if hex => Kind::Item,
+        _ if what.contains('/') => Kind::Item,
+        _ => Kind::Either,
+    }
+}
+
+async fn set(args: SetArgs, door: &mut Door, out: &Out) -> Result<(), Failure> {
+    if let (Some(key), Some(value)) = (args.key, args.value) {
+        let mut settings = Settings::default();
+        match key {
+            Key::DownloadDir => settings.download_dir = Some(absolute(Path::new(&value))?),
+            Key::Gateway => settings.gateway = Some(on_or_off(&value)?),
+        }
+        match door.call(Request::SetSettings(settings)).await? {
+            Reply::Settings(settings) => return out.value(&settings, show::settings),
+            Reply::Done => {}
+            _ => return strange(),
+        }
+    }
+    match door.call(Request::Settings).await? {
+        Reply::Settings(settings) => out.value(&settings, show::settings),
+        _ => strange(),
+    }
+}
+
+fn on_or_off(value: &str) -> Result<bool, Failure> {
+    match value {
+        "on" | "yes" | "true" => Ok(true),
+        "off" | "no" | "false" => Ok(false),
+        _ => refused(Code::BadArgument, "Write on or off"),
+    }
+}
+
+async fn daemon(mut door: Door, out: &Out, signals: &mut Signals) -> Result<(), Failure> {
+    let outcome = async {
+        let Reply::Status(status) = door.call(Request::Status).await? else { return strange() };
+        out.value(&status, |status| {
+            let listen = status.listen.as_deref().map_or_else(|| "nothing".to_owned(), show::escape);
+            format!("Ready. Listening on {listen}.\n")
+        })?;
+        if status.secrets == "locked" {
+            remark("The secrets are locked: public holdings are shared, nothing private is read or published.");
+        }
+        tokio::select! {
+            () = signals.wanted() => {}
+            () = door.stopped() => {}
+        }
+        Ok(())
+    }
+    .await;
+    let closed = door.close().await;
+    outcome.and(closed)
+}
+
+async fn watch(door: Door, out: &Out, signals: &mut Signals) -> Result<(), Failure> {
+    let (mut stream, door) = door.watch().await?;
+    let outcome = loop {
+        tokio::select! {
+            () = signals.wanted() => break Ok(()),
+            event = stream.next() => {
+                let Some(event) = event else { break Ok(()) };
+                let printed = print_event(&event, out);
+                if printed.is_err() { break printed }
+            }
+        }
+    };
+    drop(stream);
+    let closed = match door {
+        Some(door) => door.close().await,
+        None => Ok(()),
+    };
+    outcome.and(closed)
+}
+
+fn print_event(event: &Event, out: &Out) -> Result<(), Failure> {
+    out.value(event, |event| format!("{}\n", show::event(event)))
+}
+
+async fn stop(global: &Global, out: &Out, signals: &mut Signals) -> Result<(), Failure> {
+    unless_stopped(signals, async {
+        let Some(mut client) = door::running(&door::data_dir(global)?).await? else {
+            return refused(Code::NotFound, "No node runs on this data folder");
+        };
+        match client.call(Request::Shutdown).await {
+            // It may be gone before its answer is.
+            Ok(_) | Err(ErrorInfo { code: Code::Stopping, .. }) => {}
+            Err(error) => return Err(Failure::Refused(error)),
+        }
+        client.closed().await;
+        out.done("Stopped.")
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,349 @@
+//! What people read: every reply and event as plain text. Text of others passes through [`escape`] first.
+
+use node::api::{
+    ChannelInfo, Event, FetchRule, FileInfo, Got, IdentityInfo, ItemInfo, ItemState, LeftOut, Looked, PeerInfo,
+    Published, Settings, Status, VerifyReport,
+};
+use std::fmt::Write as _;
+use text::{Column, UNKNOWN, age, date, now, percent, sheet, shorten, shorten_path, table};
+
+mod text;
+
+pub(crate) use text::{count, escape, size};
+
+/// Columns that a name takes at most in a table.
+const NAME_WIDTH: usize = 60;
+/// Characters of a channel key or item ID in a table: enough to name it.
+const SHORT_ID: usize = 12;
+/// A title in a sentence: escaped, of bounded width, quoted.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("\"{}\"", shorten(&escape(text), NAME_WIDTH))
+}
+
+fn name(text: &str) -> String {
+    if text.is_empty() { UNKNOWN.to_owned() } else { shorten(&escape(text), NAME_WIDTH) }
+}
+
+fn short_id(id: &str) -> String {
+    escape(id).chars().take(SHORT_ID).collect()
+}
+
+pub(crate) fn identity(info: &IdentityInfo) -> String {
+    sheet(&[
+        ("Name", name(&info.name)),
+        ("Key", escape(&info.key)),
+        ("Fingerprint", escape(&info.fingerprint)),
+        ("Link", escape(&info.link)),
+        ("Kind", kind(info.private).to_owned()),
+        ("Made", date(info.created)),
+        ("Kept in", escape(&info.kept)),
+    ])
+}
+
+fn kind(private: Option<bool>) -> &'static str {
+    match private {
+        Some(true) => "private",
+        Some(false) => "public",
+        None => "nothing published yet",
+    }
+}
+
+pub(crate) fn identities(infos: &[IdentityInfo]) -> String {
+    if infos.is_empty() {
+        return "No identity yet. Make one: megatorrent id new NAME\n".to_owned();
+    }
+    let rows: Vec<_> = infos
+        .iter()
+        .map(|info| {
+            let kind = kind(info.private).to_owned();
+            vec![name(&info.name), short_id(&info.key), kind, date(info.created), escape(&info.kept)]
+        })
+        .collect();
+    use Column::Start;
+    table(&[Start("NAME"), Start("KEY"), Start("KIND"), Start("MADE"), Start("KEPT IN")], &rows)
+}
+
+fn channel_state(info: &ChannelInfo) -> String {
+    let mut words = Vec::new();
+    if info.signed_twice {
+        words.push("signed twice".to_owned());
+    }
+    if info.paused {
+        words.push("paused".to_owned());
+    } else if let Some(cause) = &info.cause {
+        words.push(escape(&cause.to_string()));
+    }
+    if words.is_empty() {
+        words.push(
+            info.checked.map_or_else(|| "not checked yet".to_owned(), |then| format!("checked {}", age(then, now()))),
+        );
+    }
+    words.join(", ")
+}
+
+pub(crate) fn channels(infos: &[ChannelInfo]) -> String {
+    if infos.is_empty() {
+        return "No channel yet. Follow one: megatorrent subscribe LINK\n".to_owned();
+    }
+    let rows: Vec<_> = infos
+        .iter()
+        .map(|info| {
+            let mut kind = if info.private { "private" } else { "public" }.to_owned();
+            if info.own {
+                kind.push_str(", own");
+            }
+            let known = info.sequence > 0;
+            let items = if known { info.items.to_string() } else { UNKNOWN.to_owned() };
+            let here = if known { info.complete.to_string() } else { UNKNOWN.to_owned() };
+            let bytes = if known { size(info.bytes) } else { UNKNOWN.to_owned() };
+            vec![name(&info.name), short_id(&info.key), kind, items, here, bytes, channel_state(info)]
+        })
+        .collect();
+    use Column::{End, Start};
+    let columns = [Start("NAME"), Start("KEY"), Start("KIND"), End("ITEMS"), End("HERE"), End("SIZE"), Start("STATE")];
+    table(&columns, &rows)
+}
+
+pub(crate) fn channel(info: &ChannelInfo) -> String {
+    let fetch = match info.fetch {
+        FetchRule::All => "everything".to_owned(),
+        FetchRule::Newest(newest) => format!("the newest {newest}"),
+        FetchRule::None => "nothing".to_owned(),
+    };
+    let mut rows = vec![("Channel", name(&info.name))];
+    if !info.about.is_empty() {
+        rows.push(("About", escape(&info.about)));
+    }
+    rows.push(("Key", escape(&info.key)));
+    rows.push(("Fingerprint", escape(&info.fingerprint)));
+    rows.push(("Kind", if info.private { "private" } else { "public" }.to_owned()));
+    if info.sequence > 0 {
+        rows.push(("Items", format!("{}, {}", count(info.items, "item", "items"), size(info.bytes))));
+    }
+    if let Some(seen) = info.seen_by {
+        rows.push(("Seen by", count(u64::from(seen), "DHT node", "DHT nodes")));
+    }
+    if !info.own {
+        rows.push(("Fetches", fetch));
+    }
+    rows.push(("State", channel_state(info)));
+    sheet(&rows)
+}
+
+fn state(info: &ItemInfo) -> String {
+    if let Some(cause) = &info.cause {
+        return escape(&cause.to_string());
+    }
+    match info.state {
+        ItemState::Listed => "not fetched".to_owned(),
+        ItemState::Waiting => "Waiting".to_owned(),
+        ItemState::Fetching => format!("{}/s", size(info.rate)),
+        ItemState::Complete => "here".to_owned(),
+        ItemState::Paused => "Paused".to_owned(),
+        ItemState::Published => "published from here".to_owned(),
+        ItemState::Changed => "Files changed on disk, no longer shared".to_owned(),
+    }
+}
+
+pub(crate) fn items(infos: &[ItemInfo]) -> String {
+    if infos.is_empty() {
+        return "No items.\n".to_owned();
+    }
+    let rows: Vec<_> = infos
+        .iter()
+        .map(|info| {
+            let id = short_id(&info.id);
+            let files = info.files.to_string();
+            let here = percent(info.have, info.bytes);
+            vec![name(&info.name), id, date(info.published), files, size(info.bytes), here, state(info)]
+        })
+        .collect();
+    use Column::{End, Start};
+    let columns = [Start("TITLE"), Start("ID"), Start("DATE"), End("FILES"), End("SIZE"), End("HERE"), Start("STATE")];
+    table(&columns, &rows) + &left_out(infos.iter().flat_map(|info| &info.left_out))
+}
+
+pub(crate) fn transfers(infos: &[ItemInfo]) -> String {
+    if infos.is_empty() { "No transfers.\n".to_owned() } else { items(infos) }
+}
+
+pub(crate) fn files(infos: &[FileInfo]) -> String {
+    if infos.is_empty() {
+        return "No files.\n".to_owned();
+    }
+    let rows: Vec<_> = infos
+        .iter()
+        .map(|info| {
+            let path = shorten_path(&escape(&info.path), 2 * NAME_WIDTH);
+            let mime = info.mime.as_deref().map_or_else(|| UNKNOWN.to_owned(), name);
+            vec![path, size(info.size), percent(info.have, info.size), mime]
+        })
+        .collect();
+    use Column::{End, Start};
+    table(&[Start("PATH"), End("SIZE"), End("HERE"), Start("TYPE")], &rows)
+}
+
+pub(crate) fn looked(info: &Looked) -> String {
+    format!("{}\n{}", channel(&info.channel), items(&info.items))
+}
+
+fn left_out<'a>(all: impl Iterator<Item = &'a LeftOut>) -> String {
+    let lines: Vec<_> = all.map(|file| format!("  {}: {}", quoted(&file.path), escape(&file.why))).collect();
+    if lines.is_empty() {
+        return String::new();
+    }
+    let number = u64::try_from(lines.len()).unwrap_or(u64::MAX);
+    format!("{} left out:\n{}\n", count(number, "file", "files"), lines.join("\n"))
+}
+
+/// What a publication came to. `stays`: this process shares it from now on.
+pub(crate) fn published(info: &Published, stays: bool) -> String {
+    let mut text = String::new();
+    if info.files > 0 {
+        let _ = writeln!(text, "Published {}, {}.", count(info.files, "file", "files"), size(info.bytes));
+    } else {
+        let _ = writeln!(text, "Published list {}.", info.sequence);
+    }
+    text += &left_out(info.left_out.iter());
+    if let Some(item) = &info.item {
+        let _ = writeln!(text, "Item {}", escape(item));
+    }
+    let _ = writeln!(text, "Link {}", escape(&info.link));
+    let mut reached = Vec::new();
+    if info.dht_nodes > 0 {
+        reached.push(format!("Seen by {}.", count(info.dht_nodes.into(), "DHT node", "DHT nodes")));
+    }
+    if info.gateways > 0 {
+        reached.push(format!("Handed to {}.", count(info.gateways.into(), "gateway", "gateways")));
+    }
+    if info.pushed > 0 {
+        reached.push(format!("Pushed to {}.", count(info.pushed.into(), "peer", "peers")));
+    }
+    if !reached.is_empty() {
+        let _ = writeln!(text, "{}", reached.join(" "));
+    }
+    if !info.seeding && !stays {
+        text += "Nobody seeds this until a node runs. Start one: megatorrent daemon\n";
+    }
+    text
+}
+
+pub(crate) fn got(info: &Got) -> String {
+    if info.items.is_empty() {
+        return "Nothing to fetch: the channel has no items.\n".to_owned();
+    }
+    let mut text = String::new();
+    for item in &info.items {
+        let place =
+            item.path.as_ref().map(|path| format!(" in {}", escape(&path.to_string_lossy()))).unwrap_or_default();
+        let _ = writeln!(text, "{} is here, {}{place}", quoted(&item.name), size(item.bytes));
+    }
+    text + &left_out(info.items.iter().flat_map(|item| &item.left_out))
+}
+
+pub(crate) fn verified(info: &VerifyReport) -> String {
+    if info.bad == 0 {
+        return format!("All {} are right.\n", count(info.good, "part", "parts"));
+    }
+    let mut text =
+        format!("{} of {} missing or changed:\n", info.bad, count(info.good.saturating_add(info.bad), "part", "parts"));
+    for file in &info.files {
+        let _ = writeln!(text, "  {}", escape(file));
+    }
+    text
+}
+
+pub(crate) fn peers(infos: &[PeerInfo]) -> String {
+    if infos.is_empty() {
+        return "No peer is connected.\n".to_owned();
+    }
+    let rows: Vec<_> = infos
+        .iter()
+        .map(|info| {
+            let kind = if info.v5 { format!("{}, v5", escape(&info.kind)) } else { escape(&info.kind) };
+            let way = if info.inbound { "in" } else { "out" }.to_owned();
+            vec![escape(&info.addr), kind, way, size(info.received), size(info.sent)]
+        })
+        .collect();
+    use Column::{End, Start};
+    table(&[Start("ADDRESS"), Start("KIND"), Start("DIALLED"), End("RECEIVED"), End("SENT")], &rows)
+}
+
+/// `runs`: a node answered, not only its data folder.
+pub(crate) fn status(info: &Status, runs: bool) -> String {
+    let mut rows = vec![("Data folder", escape(&info.data_dir.to_string_lossy()))];
+    if runs {
+        rows.insert(
+            0,
+            ("Node", format!("{}, version {}", if info.paused { "paused" } else { "runs" }, escape(&info.version))),
+        );
+        rows.push(("Listening on", info.listen.as_deref().map_or_else(|| "nothing".to_owned(), escape)));
+        rows.push((
+            "DHT",
+            info.dht_nodes.map_or_else(|| "not used".to_owned(), |dht| count(dht.into(), "node", "nodes")),
+        ));
+        rows.push(("Peers", info.peers.to_string()));
+        rows.push(("Announced", format!("{} of {} this cycle", info.announced, info.to_announce)));
+        rows.push(("Receiving", format!("{}/s, {} since start", size(info.down), size(info.received))));
+        rows.push(("Sending", format!("{}/s, {} since start", size(info.up), size(info.sent))));
+    } else {
+        rows.insert(0, ("Node", "none runs. Start one: megatorrent daemon".to_owned()));
+    }
+    rows.push(("Channels", format!("{} followed, {} own", info.channels, info.own)));
+    rows.push(("Parts held", info.blobs.to_string()));
+    let secrets = match info.secrets.as_str() {
+        "none" => "no vault yet".to_owned(),
+        other => escape(other),
+    };
+    rows.push(("Secrets", secrets));
+    sheet(&rows)
+}
+
+pub(crate) fn settings(info: &Settings) -> String {
+    let dir = info.download_dir.as_ref().map_or_else(|| UNKNOWN.to_owned(), |dir| escape(&dir.to_string_lossy()));
+    let gateway = info.gateway.map_or(UNKNOWN, |on| if on { "on" } else { "off" });
+    sheet(&[("download-dir", dir), ("gateway", gateway.to_owned())])
+}
+
+/// An event as a line.
+pub(crate) fn event(event: &Event) -> String {
+    match event {
+        Event::Snapshot(snapshot) => {
+            let status = &snapshot.status;
+            let moving = u64::try_from(snapshot.transfers.len()).unwrap_or(u64::MAX);
+            let channels = u64::try_from(snapshot.channels.len()).unwrap_or(u64::MAX);
+            format!(
+                "{}, {}, {}",
+                count(channels, "channel", "channels"),
+                count(moving, "transfer", "transfers"),
+                count(status.peers.into(), "peer", "peers")
+            )
+        }
+        Event::Status(status) => format!(
+            "{}, {}/s in, {}/s out",
+            count(status.peers.into(), "peer", "peers"),
+            size(status.down),
+            size(status.up)
+        ),
+        Event::Channel(info) => {
+            format!("Channel {}: {}, {}", quoted(&info.name), count(info.items, "item", "items"), channel_state(info))
+        }
+        Event::ChannelGone(key) => format!("Channel {} left", short_id(key)),
+        Event::Item(info) => {
+            format!(
+                "{}: {} of {}, {}",
+                quoted(&info.name),
+                percent(info.have, info.bytes),
+                size(info.bytes),
+                state(info)
+            )
+        }
+        Event::ItemGone(_, item) => format!("Item {} gone", short_id(item)),
+        Event::Ready(info) => format!("{} is here, {}", quoted(&info.name), size(info.bytes)),
+        Event::Publishing(progress) => crate::progress::publishing(progress),
+        Event::Notice(info) => escape(&info.message),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+use super::*;
+use node::api::{Cause, Snapshot};
+use unicode_width::UnicodeWidthStr as _;
+
+#[test]
+fn hostile_text_cannot_steer_a_terminal() {
+    let table = [
+        ("plain", "plain"),
+        ("naïve ☀ 日本", "naïve ☀ 日本"),
+        ("a\u{1B}[2Jb", "a\u{FFFD}[2Jb"),
+        ("a\nb\r\tc\0", "a\u{FFFD}b\u{FFFD}\u{FFFD}c\u{FFFD}"),
+        ("\u{9B}31m", "\u{FFFD}31m"),
+        ("gpj\u{202E}exe.\u{2066}x\u{2069}", "gpj\u{FFFD}exe.\u{FFFD}x\u{FFFD}"),
+        ("a\u{200B}b\u{FEFF}c\u{2028}d\u{E0041}", "a\u{FFFD}b\u{FFFD}c\u{FFFD}d\u{FFFD}"),
+        ("\u{61C}\u{200E}\u{200F}", "\u{FFFD}\u{FFFD}\u{FFFD}"),
+        ("שלום مرحبا", "שלום مرحبا"),
+    ];
+    for (hostile, harmless) in table {
+        assert_eq!(escape(hostile), harmless);
+    }
+}
+
+const EVIL: &str = "x\u{1B}]0;y\u{7}\u{202E}\n";
+
+fn is_harmless(text: &str) {
+    for line in text.lines() {
+        assert_eq!(line, escape(line), "in {text:?}");
+    }
+    assert!(!text.contains("y\n"), "a line break got through: {text:?}");
+}
+
+#[test]
+fn every_table_escapes() {
+    let evil = || EVIL.to_owned();
+    let left_out = || vec![LeftOut { path: evil(), why: evil() }];
+    let channel_info = || ChannelInfo {
+        key: evil(),
+        fingerprint: evil(),
+        name: evil(),
+        about: evil(),
+        sequence: 1,
+        cause: Some(Cause::BadContent { what: evil() }),
+        ..Default::default()
+    };
+    let item = || ItemInfo {
+        id: evil(),
+        name: evil(),
+        cause: Some(Cause::FolderNotWritable { path: evil() }),
+        path: Some(EVIL.into()),
+        left_out: left_out(),
+        ..Default::default()
+    };
+    let identity_info = IdentityInfo {
+        name: evil(),
+        key: evil(),
+        fingerprint: evil(),
+        link: evil(),
+        private: None,
+        created: 1,
+        kept: evil(),
+    };
+    let published_info = Published {
+        link: evil(),
+        item: Some(evil()),
+        sequence: 1,
+        dht_nodes: 1,
+        gateways: 1,
+        pushed: 1,
+        files: 1,
+        bytes: 1,
+        blobs: 1,
+        left_out: left_out(),
+        seeding: false,
+    };
+    let status_info =
+        Status { version: evil(), listen: Some(evil()), data_dir: EVIL.into(), secrets: evil(), ..Default::default() };
+    let peer = PeerInfo { addr: evil(), kind: evil(), v5: true, inbound: true, received: 0, sent: 0 };
+    let file = FileInfo { path: evil().repeat(60), size: 1, have: 0, mime: Some(evil()) };
+    for text in [
+        identity(&identity_info),
+        identities(&[identity_info]),
+        channel(&channel_info()),
+        channels(&[channel_info()]),
+        items(&[item()]),
+        transfers(&[item()]),
+        files(&[file]),
+        looked(&Looked { channel: channel_info(), items: vec![item()] }),
+        published(&published_info, false),
+        got(&Got { items: vec![item()] }),
+        verified(&VerifyReport { good: 0, bad: 1, files: vec![evil()] }),
+        peers(&[peer]),
+        status(&status_info, true),
+        settings(&Settings { download_dir: Some(EVIL.into()), gateway: None }),
+        event(&Event::Snapshot(Snapshot::default())),
+        event(&Event::Status(status_info.clone())),
+        event(&Event::Channel(channel_info())),
+        event(&Event::ChannelGone(evil())),
+        event(&Event::Item(item())),
+        event(&Event::ItemGone(evil(), evil())),
+        event(&Event::Ready(item())),
+        event(&Event::Publishing(node::api::PublishProgress { title: evil(), stage: evil(), ..Default::default() })),
+        event(&Event::Notice(node::api::ErrorInfo { code: node::api::Code::Io, message: evil() })),
+    ] {
+        is_harmless(&text);
+    }
+}
+
+#[test]
+fn sizes_have_units_and_never_round_up() {
+    let table = [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 KB"),
+        (1999, "1.9 KB"),
+        (99_999, "99.9 KB"),
+        (100_000, "100 KB"),
+        (999_999, "999 KB"),
+        (1_000_000, "1.0 MB"),
+        (26_300_000_000, "26.3 GB"),
+        (u64::MAX, "18.4 EB"),
+    ];
+    for (bytes, text) in table {
+        assert_eq!(size(bytes), text, "{bytes}");
+    }
+    assert_eq!(percent(0, 0), "–");
+    assert_eq!(percent(999, 1000), "99 %");
+    assert_eq!(percent(1000, 1000), "100 %");
+    assert_eq!(percent(u64::MAX, u64::MAX), "100 %");
+}
+
+#[test]
+fn dates_and_ages() {
+    assert_eq!(date(0), "–");
+    assert_eq!(date(951_782_400_000), "2000-02-29");
+    assert_eq!(date(951_868_800_000), "2000-03-01");
+    assert_eq!(date(1_767_225_599_999), "2025-12-31");
+    assert_eq!(date(1_767_225_600_000), "2026-01-01");
+    assert_eq!(date(u64::MAX), "–");
+    let ago = |seconds: u64| age(1_000_000_000, 1_000_000_000 + seconds * 1000);
+    assert_eq!(ago(59), "just now");
+    assert_eq!(ago(60), "1 min ago");
+    assert_eq!(ago(7200), "2 h ago");
+    assert_eq!(ago(86_400), "1 day ago");
+    assert_eq!(ago(864_000), "10 days ago");
+    assert_eq!(age(5, 0), "just now");
+}
+
+#[test]
+fn tables_line_up_by_what_is_seen() {
+    let rows = [vec!["日本".to_owned(), "1".to_owned()], vec!["a".to_owned(), "1000".to_owned()]];
+    let text = table(&[Column::Start("NAME"), Column::End("SIZE")], &rows);
+    assert_eq!(text, "NAME  SIZE\n日本     1\na     1000\n");
+    assert_eq!(table(&[Column::Start("NAME")], &[]), "");
+}
+
+#[test]
+fn long_names_lose_their_end_and_paths_their_middle() {
+    assert_eq!(shorten("abcdef", 6), "abcdef");
+    assert_eq!(shorten("abcdefg", 6), "abcde…");
+    assert_eq!(shorten("日本日本", 6), "日本…");
+    let short = shorten_path("recordings/a very long name.flac", 20);
+    assert!(short.ends_with("name.flac") && short.starts_with("recording") && short.width() <= 20, "{short}");
+}
+
+#[test]
+fn a_publication_that_nobody_seeds_says_so() {
+    let mut info = Published {
+        link: "megatorrent://k".into(),
+        item: None,
+        sequence: 2,
+        dht_nodes: 8,
+        gateways: 0,
+        pushed: 0,
+        files: 2,
+        bytes: 5,
+        blobs: 1,
+        left_out: Vec::new(),
+        seeding: false,
+    };
+    let warning = "Nobody seeds this until a node runs. Start one: megatorrent daemon";
+    let text = published(&info, false);
+    assert!(text.contains(warning) && text.contains("Seen by 8 DHT nodes.") && text.contains("2 files"), "{text}");
+    assert!(!published(&info, true).contains(warning));
+    info.seeding = true;
+    assert!(!published(&info, false).contains(warning));
+}

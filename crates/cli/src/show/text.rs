@@ -1,0 +1,173 @@
+//! The letters of it: harmless text, sizes, ages, dates, columns.
+
+use std::fmt::Write as _;
+use std::time::{SystemTime, UNIX_EPOCH};
+use unicode_width::UnicodeWidthStr;
+
+/// What is not known.
+pub(super) const UNKNOWN: &str = "–";
+
+/// Makes text of unknown origin fit for one line of a terminal: control characters, line separators, bidirectional
+/// controls and invisible characters become U+FFFD.
+pub(crate) fn escape(text: &str) -> String {
+    text.chars().map(|char| if is_harmful(char) { char::REPLACEMENT_CHARACTER } else { char }).collect()
+}
+
+fn is_harmful(char: char) -> bool {
+    char.is_control()
+        || matches!(char,
+            '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180E}'
+            | '\u{200B}'..='\u{200F}'
+            | '\u{2028}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}'
+            | '\u{3164}' | '\u{FEFF}' | '\u{FFA0}'
+            | '\u{FFF9}'..='\u{FFFB}'
+            | '\u{1D173}'..='\u{1D17A}'
+            | '\u{E0000}'..='\u{E0FFF}')
+}
+
+/// Shortens to a width in columns, an ellipsis at the end. The text is escaped already.
+pub(super) fn shorten(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut short = String::new();
+    for char in text.chars() {
+        short.push(char);
+        if short.width() + 1 > width {
+            short.pop();
+            break;
+        }
+    }
+    short.push('…');
+    short
+}
+
+/// Shortens a file's path in the middle: its end, with the extension, stays.
+pub(super) fn shorten_path(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut tail: Vec<char> = Vec::new();
+    let mut columns = 0;
+    for char in text.chars().rev() {
+        columns += char.to_string().width();
+        if columns > width / 2 {
+            break;
+        }
+        tail.push(char);
+    }
+    let tail: String = tail.into_iter().rev().collect();
+    let head = shorten(text, width.saturating_sub(tail.width()));
+    head + &tail
+}
+
+/// Bytes for people: decimal units, three digits at most before the point.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KB", "MB", "GB", "TB", "PB", "EB"];
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    let mut unit = 0;
+    // In tenths, rounded down: a transfer is never shown fuller than it is.
+    let mut tenths = bytes / 100;
+    while tenths >= 10_000 && unit + 1 < UNITS.len() {
+        tenths /= 1000;
+        unit += 1;
+    }
+    if tenths >= 1000 {
+        format!("{} {}", tenths / 10, UNITS[unit])
+    } else {
+        format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
+    }
+}
+
+/// A share of a whole in percent, rounded down: 100 means all.
+pub(super) fn percent(part: u64, whole: u64) -> String {
+    if whole == 0 {
+        return UNKNOWN.to_owned();
+    }
+    format!("{} %", u128::from(part.min(whole)) * 100 / u128::from(whole))
+}
+
+pub(super) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// How long ago, from ms since 1970.
+pub(super) fn age(then: u64, now: u64) -> String {
+    let seconds = now.saturating_sub(then) / 1000;
+    match seconds {
+        0..60 => "just now".to_owned(),
+        60..3600 => format!("{} min ago", seconds / 60),
+        3600..86_400 => format!("{} h ago", seconds / 3600),
+        86_400..172_800 => "1 day ago".to_owned(),
+        _ => format!("{} days ago", seconds / 86_400),
+    }
+}
+
+/// The UTC date of ms since 1970, `YYYY-MM-DD`.
+pub(super) fn date(ms: u64) -> String {
+    // Days to a civil date: eras of 400 years, years that begin in March.
+    let days = ms / 86_400_000 + 719_468;
+    let era = days / 146_097;
+    let day_of_era = days % 146_097;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    if ms == 0 || year > 9999 { UNKNOWN.to_owned() } else { format!("{year:04}-{month:02}-{day:02}") }
+}
+
+/// "1 file", "2 files".
+pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
+}
+
+/// A column's head and on which side its cells align.
+#[derive(Clone, Copy)]
+pub(super) enum Column {
+    Start(&'static str),
+    End(&'static str),
+}
+
+/// Lines up cells under heads; none: no line, not even the heads.
+pub(super) fn table(columns: &[Column], rows: &[Vec<String>]) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let heads: Vec<String> = columns
+        .iter()
+        .map(|column| match column {
+            Column::Start(head) | Column::End(head) => (*head).to_owned(),
+        })
+        .collect();
+    let widths: Vec<usize> = (0..columns.len())
+        .map(|at| rows.iter().chain([&heads]).filter_map(|row| row.get(at)).map(|cell| cell.width()).max().unwrap_or(0))
+        .collect();
+    let mut text = String::new();
+    for row in std::iter::once(&heads).chain(rows) {
+        let mut line = String::new();
+        for ((cell, column), width) in row.iter().zip(columns).zip(&widths) {
+            let gap = " ".repeat(width.saturating_sub(cell.width()));
+            match column {
+                Column::Start(_) => line.extend([cell, gap.as_str(), "  "]),
+                Column::End(_) => line.extend([gap.as_str(), cell, "  "]),
+            }
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// Label and value, one a line.
+pub(super) fn sheet(rows: &[(&str, String)]) -> String {
+    let width = rows.iter().map(|(label, _)| label.width()).max().unwrap_or(0);
+    rows.iter().fold(String::new(), |mut text, (label, value)| {
+        let _ = writeln!(text, "{label:width$}  {value}");
+        text
+    })
+}

@@ -1,0 +1,209 @@
+//! The node's end: takes connections in and runs their requests.
+
+use super::lines::Lines;
+use super::wire::{Line, Notification, NotificationParams, answer, line, number, read_request, refusal};
+use super::{FAREWELL, Handler, MAX_CONNECTIONS, MAX_REQUEST, MAX_RUNNING, News, OUTBOX};
+use crate::api::{Code, ErrorInfo, Event, Reply, Request};
+use crate::node::Node;
+use net::local::LocalListener;
+use serde_json::value::RawValue;
+use std::path::Path;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, WriteHalf};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use zeroize::Zeroize;
+
+/// Opens the local socket of a data folder that this process holds, and serves it until the node stops.
+///
+/// # Errors
+/// The socket cannot be bound.
+pub async fn serve_in(node: Node, data_dir: &Path) -> std::io::Result<()> {
+    serve(node, LocalListener::bind(data_dir)?).await;
+    Ok(())
+}
+
+/// Serves the local socket until the node stops, then lets the last answers leave.
+pub async fn serve(node: Node, listener: LocalListener) {
+    let mut connections = JoinSet::new();
+    accept(&node, listener, &mut connections).await;
+    while connections.join_next().await.is_some() {}
+}
+
+/// Takes connections in; the socket is gone when it returns.
+async fn accept(node: &Node, listener: LocalListener, connections: &mut JoinSet<()>) {
+    let stopped = node.stopped();
+    tokio::pin!(stopped);
+    loop {
+        tokio::select! {
+            () = &mut stopped => break,
+            accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
+                Ok(stream) => {
+                    connections.spawn(serve_connection(node.clone(), stream));
+                }
+                Err(error) => {
+                    // Out of file handles, most likely: they come back when connections end.
+                    tracing::warn!(%error, "the local socket does not accept");
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+            },
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+        }
+    }
+}
+
+fn runs_long(request: &Request) -> bool {
+    matches!(request, Request::Publish(_) | Request::Get(_) | Request::Watch)
+}
+
+fn is_progress(request: &Request, event: &Event) -> bool {
+    match request {
+        Request::Publish(_) => matches!(event, Event::Publishing(_) | Event::Notice(_)),
+        Request::Get(_) => matches!(event, Event::Item(_) | Event::Ready(_) | Event::Channel(_) | Event::Notice(_)),
+        _ => false,
+    }
+}
+
+/// Serves one connection until the client goes away or the node stops.
+pub(super) async fn serve_connection<H: Handler, S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+    handler: H,
+    stream: S,
+) {
+    let (reading, writing) = tokio::io::split(stream);
+    let mut lines = Lines::new(reading, MAX_REQUEST);
+    let (outbox, to_write) = mpsc::channel::<Vec<u8>>(OUTBOX);
+    let mut writer = JoinSet::new();
+    writer.spawn(write_lines(writing, to_write));
+    let mut long = JoinSet::new();
+    let mut short = JoinSet::new();
+    let stopped = handler.stopped();
+    tokio::pin!(stopped);
+    let mut gone = false;
+    loop {
+        tokio::select! {
+            () = &mut stopped => break,
+            // The writer ends when the client does not take answers any more.
+            _ = writer.join_next() => { gone = true; break }
+            Some(_) = long.join_next(), if !long.is_empty() => {}
+            Some(_) = short.join_next(), if !short.is_empty() => {}
+            read = lines.next() => match read {
+                Ok(Some(bytes)) if bytes.iter().all(u8::is_ascii_whitespace) => {}
+                Ok(Some(bytes)) => {
+                    let outcome = read_request(&bytes);
+                    drop(bytes);
+                    match outcome {
+                        Line::Run(id, request) if long.len() + short.len() < MAX_RUNNING => {
+                            let tasks = if runs_long(&request) { &mut long } else { &mut short };
+                            tasks.spawn(run(handler.clone(), id, request, outbox.clone()));
+                        }
+                        Line::Run(id, _) => {
+                            let text = "Too many requests at one time on this connection";
+                            let refused = refusal(id.as_deref(), number::REFUSED, text, Some(Code::Busy));
+                            if outbox.send(refused).await.is_err() { gone = true; break }
+                        }
+                        Line::Refuse(refused) => if outbox.send(refused).await.is_err() { gone = true; break },
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    if error.kind() == std::io::ErrorKind::InvalidData {
+                        let text = format!("A request is at most {MAX_REQUEST} bytes");
+                        let _ = outbox.send(refusal(None, number::INVALID_REQUEST, text, None)).await;
+                    }
+                    break;
+                }
+            },
+        }
+    }
+    // Nobody reads on: what would take long is cancelled; a short request finishes what it began.
+    long.shutdown().await;
+    drop(outbox);
+    let farewell = async {
+        while short.join_next().await.is_some() {}
+        if !gone {
+            while writer.join_next().await.is_some() {}
+        }
+    };
+    let _ = tokio::time::timeout(FAREWELL, farewell).await;
+}
+
+async fn write_lines<W: AsyncWrite + Send + Unpin>(mut writing: WriteHalf<W>, mut lines: mpsc::Receiver<Vec<u8>>) {
+    while let Some(mut bytes) = lines.recv().await {
+        let written = writing.write_all(&bytes).await;
+        // A private channel's link or a backup may stand in it.
+        bytes.zeroize();
+        if written.is_err() || writing.flush().await.is_err() {
+            return;
+        }
+    }
+    let _ = writing.shutdown().await;
+}
+
+async fn run<H: Handler>(handler: H, id: Option<Box<RawValue>>, request: Request, outbox: mpsc::Sender<Vec<u8>>) {
+    let id = id.as_deref();
+    match request {
+        Request::Watch => watch(&handler, id, &outbox).await,
+        Request::Publish(_) | Request::Get(_) => {
+            let outcome = run_long(&handler, id, request, &outbox).await;
+            send_answer(id, outcome, &outbox).await;
+        }
+        _ => {
+            let outcome = handler.call(request).await;
+            send_answer(id, outcome, &outbox).await;
+        }
+    }
+}
+
+async fn send_answer(id: Option<&RawValue>, outcome: Result<Reply, ErrorInfo>, outbox: &mpsc::Sender<Vec<u8>>) {
+    // A request without id is a notification: JSON-RPC wants no answer to it.
+    if id.is_some() {
+        let _ = outbox.send(answer(id, outcome)).await;
+    }
+}
+
+async fn run_long<H: Handler>(
+    handler: &H,
+    id: Option<&RawValue>,
+    request: Request,
+    outbox: &mpsc::Sender<Vec<u8>>,
+) -> Result<Reply, ErrorInfo> {
+    let kind = request.clone();
+    let mut news = handler.events();
+    let call = handler.call(request);
+    tokio::pin!(call);
+    let mut listening = true;
+    loop {
+        tokio::select! {
+            biased;
+            event = news.next(), if listening => match event {
+                Some(event) if is_progress(&kind, &event) => {
+                    let params = NotificationParams { id, event: &event };
+                    let _ = outbox.send(line(&Notification { jsonrpc: "2.0", method: "event", params })).await;
+                }
+                Some(_) => {}
+                None => listening = false,
+            },
+            outcome = &mut call => return outcome,
+        }
+    }
+}
+
+async fn watch<H: Handler>(handler: &H, id: Option<&RawValue>, outbox: &mpsc::Sender<Vec<u8>>) {
+    let mut news = handler.events();
+    let outcome = match news.next().await {
+        Some(Event::Snapshot(snapshot)) => Ok(Reply::Watching(snapshot)),
+        Some(_) => Err(ErrorInfo { code: Code::Internal, message: "The first event is no snapshot".into() }),
+        None => Err(ErrorInfo { code: Code::Stopping, message: "The node is stopping".into() }),
+    };
+    let failed = outcome.is_err();
+    send_answer(id, outcome, outbox).await;
+    if failed {
+        return;
+    }
+    while let Some(event) = news.next().await {
+        let params = NotificationParams { id, event: &event };
+        if outbox.send(line(&Notification { jsonrpc: "2.0", method: "event", params })).await.is_err() {
+            return;
+        }
+    }
+}
