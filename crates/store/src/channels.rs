@@ -1,0 +1,180 @@
+//! Channels and the floors of their sequences.
+
+use protocol::{BlobId, ChannelKey, ReadKey, SignedManifest};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
+
+use crate::db::{array, int, uint};
+use crate::store::Core;
+use crate::{Channel, Store, StoreError, address_text};
+
+const COLUMNS: &str = "key, name, about, private, read_key, own, followed, paused, fetch, manifest, bep44, body_sequence,
+    signed_twice, checked, seen_by, peers";
+
+impl Store {
+    /// All channels, in the order they were added.
+    pub fn channels(&self) -> Result<Vec<Channel>, StoreError> {
+        self.core.db.read(|tx| {
+            let mut statement = tx.prepare_cached(&format!("SELECT {COLUMNS} FROM channels ORDER BY id"))?;
+            let mut rows = statement.query([])?;
+            let mut out = Vec::new();
+            while let Some(row) = rows.next()? {
+                out.push(self.core.channel_from(row)?);
+            }
+            Ok(out)
+        })
+    }
+
+    /// One.
+    pub fn channel(&self, key: &ChannelKey) -> Result<Option<Channel>, StoreError> {
+        self.core.db.read(|tx| {
+            let mut statement = tx.prepare_cached(&format!("SELECT {COLUMNS} FROM channels WHERE key = ?"))?;
+            let mut rows = statement.query([key.as_bytes()])?;
+            rows.next()?.map(|row| self.core.channel_from(row)).transpose()
+        })
+    }
+
+    /// Inserts or replaces (a `read_key` of `None` keeps the one that is kept).
+    ///
+    /// Fails with [`StoreError::SecretsLocked`] when a read key is given that cannot be sealed now.
+    pub fn put_channel(&self, channel: &Channel) -> Result<(), StoreError> {
+        let seal = |key: &ReadKey| self.core.sealing.seal(&purpose(&channel.key), key.as_bytes());
+        let read_key = channel.read_key.as_ref().map(seal).transpose()?;
+        let manifest = channel.manifest.as_ref();
+        self.core.db.write(|tx| {
+            tx.prepare_cached(&format!(
+                "INSERT INTO channels({COLUMNS}) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+                 ON CONFLICT(key) DO UPDATE SET name = ?2, about = ?3, private = ?4, read_key = COALESCE(?5, read_key),
+                    own = ?6, followed = ?7, paused = ?8, fetch = ?9, manifest = ?10, bep44 = ?11, body_sequence = ?12,
+                    signed_twice = ?13, checked = ?14, seen_by = ?15, peers = ?16"
+            ))?
+            .execute(params![
+                channel.key.as_bytes(),
+                channel.name,
+                channel.about,
+                channel.private,
+                read_key,
+                channel.own,
+                channel.followed,
+                channel.paused,
+                channel.fetch,
+                manifest.map(SignedManifest::json),
+                manifest.map(|m| &m.bep44()[..]),
+                int(channel.body_sequence),
+                channel.signed_twice,
+                channel.checked.map(int),
+                channel.seen_by,
+                address_text::write_list(&channel.peers),
+            ])?;
+            if let Some(manifest) = manifest {
+                raise(tx, &channel.key, manifest.sequence())?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Forgets a channel, its items and the blobs that nothing else needs. The floor stays for ever. Files of the user stay.
+    /// Returns the blobs that are no longer held.
+    pub fn remove_channel(&self, key: &ChannelKey) -> Result<Vec<BlobId>, StoreError> {
+        let _layout = self.core.exclusive();
+        let (gone, doomed, parts) = self.core.db.write(|tx| {
+            let channel = row_id(tx, key)?;
+            let mut items = tx.prepare_cached("SELECT id FROM items WHERE channel = ?")?;
+            let items: Vec<i64> = items.query_map([channel], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            let mut blobs = Vec::new();
+            let mut parts = Vec::new();
+            for item in items {
+                blobs.extend(crate::plans::blobs_of(tx, item)?);
+                parts.extend(crate::plans::part_files(tx, item)?);
+            }
+            blobs.extend(structure_of(tx, channel)?);
+            tx.prepare_cached("DELETE FROM channels WHERE id = ?")?.execute([channel])?;
+            let (gone, doomed) = crate::plans::sweep(tx, blobs)?;
+            Ok((gone, doomed, parts))
+        })?;
+        self.core.remove_files(&doomed, &parts)?;
+        Ok(gone)
+    }
+
+    /// Highest sequence ever verified of a channel, 0 for none; kept over removal.
+    pub fn floor(&self, key: &ChannelKey) -> Result<u64, StoreError> {
+        self.core.db.read(|tx| {
+            let mut statement = tx.prepare_cached("SELECT sequence FROM floors WHERE key = ?")?;
+            Ok(statement.query_row([key.as_bytes()], |row| row.get(0)).optional()?.map_or(0, uint))
+        })
+    }
+
+    /// Raises the floor; a lower sequence changes nothing.
+    pub fn raise_floor(&self, key: &ChannelKey, sequence: u64) -> Result<(), StoreError> {
+        self.core.db.write(|tx| raise(tx, key, sequence))
+    }
+}
+
+fn raise(tx: &Transaction<'_>, key: &ChannelKey, sequence: u64) -> Result<(), StoreError> {
+    tx.prepare_cached(
+        "INSERT INTO floors VALUES(?1, ?2) ON CONFLICT(key) DO UPDATE SET sequence = MAX(sequence, excluded.sequence)",
+    )?
+    .execute(params![key.as_bytes(), int(sequence)])?;
+    Ok(())
+}
+
+fn purpose(key: &ChannelKey) -> Vec<u8> {
+    [b"read key ".as_slice(), key.as_bytes()].concat()
+}
+
+/// The row of a channel.
+pub(crate) fn row_id(tx: &Transaction<'_>, key: &ChannelKey) -> Result<i64, StoreError> {
+    let mut statement = tx.prepare_cached("SELECT id FROM channels WHERE key = ?")?;
+    statement.query_row([key.as_bytes()], |row| row.get(0)).optional()?.ok_or(StoreError::UnknownChannel)
+}
+
+/// Its structure blobs.
+pub(crate) fn structure_of(tx: &Transaction<'_>, channel: i64) -> Result<Vec<i64>, StoreError> {
+    let mut statement = tx.prepare_cached("SELECT blob FROM structure WHERE channel = ?")?;
+    Ok(statement.query_map([channel], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
+impl Core {
+    fn channel_from(&self, row: &Row<'_>) -> Result<Channel, StoreError> {
+        let key = ChannelKey(array(row, 0)?);
+        let sealed: Option<Vec<u8>> = row.get(4)?;
+        let read_key = match sealed {
+            Some(sealed) if !self.sealing.locked() => {
+                let opened = self.sealing.open(&purpose(&key), &sealed)?;
+                let read_key = opened.and_then(|bytes| Some(ReadKey(bytes.as_slice().try_into().ok()?)));
+                if read_key.is_none() {
+                    tracing::warn!(channel = %key, "its read key was sealed under another store key");
+                }
+                read_key
+            }
+            _ => None,
+        };
+        let manifest: Option<(Vec<u8>, [u8; 64])> = match row.get::<_, Option<Vec<u8>>>(9)? {
+            Some(json) => Some((json, array(row, 10)?)),
+            None => None,
+        };
+        let manifest = match manifest {
+            Some((json, bep44)) => match SignedManifest::verify(&key, &json, &bep44) {
+                Ok(manifest) => Some(manifest),
+                Err(error) => return Err(StoreError::Corrupt(format!("the manifest of channel {key}: {error}"))),
+            },
+            None => None,
+        };
+        Ok(Channel {
+            key,
+            name: row.get(1)?,
+            about: row.get(2)?,
+            private: row.get(3)?,
+            read_key,
+            own: row.get(5)?,
+            followed: row.get(6)?,
+            paused: row.get(7)?,
+            fetch: row.get(8)?,
+            manifest,
+            body_sequence: uint(row.get(11)?),
+            signed_twice: row.get(12)?,
+            checked: row.get::<_, Option<i64>>(13)?.map(uint),
+            seen_by: row.get(14)?,
+            peers: address_text::read_list(&row.get::<_, String>(15)?),
+        })
+    }
+}

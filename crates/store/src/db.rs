@@ -1,0 +1,256 @@
+//! The database — schema, migrations by `user_version`, one writer, a few readers.
+//!
+//! WAL with `synchronous=NORMAL`: a killed process loses nothing, a power cut at most the last transactions, and never
+//! the database's consistency. What files must survive is `sync`'s affair.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use crate::StoreError;
+
+/// The database's file name in the data folder.
+pub(crate) const FILE: &str = "store.db";
+const READERS: usize = 4;
+const BUSY: Duration = Duration::from_secs(10);
+
+/// Each entry brings the schema from version `index` to `index + 1`.
+const MIGRATIONS: &[&str] = &[V1];
+
+// chunks.state: see `chunk_state`. `unsynced` is 0, or the number of the write that has not reached the disk for sure.
+// An items row whose `item` is NULL is a retired plan of the item that `of` names: its files still hold blobs.
+const V1: &str = "
+CREATE TABLE meta(name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
+CREATE TABLE channels(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, key BLOB NOT NULL UNIQUE, name TEXT NOT NULL, about TEXT NOT NULL,
+    private INTEGER NOT NULL, read_key BLOB, own INTEGER NOT NULL, followed INTEGER NOT NULL, paused INTEGER NOT NULL,
+    fetch INTEGER NOT NULL, manifest BLOB, bep44 BLOB, body_sequence INTEGER NOT NULL, signed_twice INTEGER NOT NULL,
+    checked INTEGER, seen_by INTEGER, peers TEXT NOT NULL);
+CREATE TABLE floors(key BLOB PRIMARY KEY, sequence INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE items(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, channel INTEGER NOT NULL REFERENCES channels(id) ON DELETE CASCADE,
+    item BLOB, of INTEGER REFERENCES items(id) ON DELETE SET NULL, name TEXT NOT NULL, about TEXT NOT NULL,
+    published INTEGER NOT NULL, position INTEGER NOT NULL, files INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    json BLOB NOT NULL, standing INTEGER NOT NULL, paused INTEGER NOT NULL, root BLOB, left_out TEXT NOT NULL,
+    planned INTEGER NOT NULL DEFAULT 0, have INTEGER NOT NULL DEFAULT 0, changed INTEGER NOT NULL,
+    UNIQUE(channel, item));
+CREATE INDEX items_item ON items(item);
+CREATE INDEX items_of ON items(of) WHERE of IS NOT NULL;
+CREATE INDEX items_standing ON items(standing, changed) WHERE standing > 0;
+CREATE TABLE files(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, item INTEGER NOT NULL REFERENCES items(id) ON DELETE CASCADE,
+    seq INTEGER NOT NULL, path TEXT NOT NULL, disk BLOB NOT NULL, part BLOB, size INTEGER NOT NULL, mime TEXT,
+    mtime_ns INTEGER NOT NULL, have INTEGER NOT NULL DEFAULT 0, UNIQUE(item, seq));
+CREATE INDEX files_disk ON files(disk);
+CREATE INDEX files_part ON files(part) WHERE part IS NOT NULL;
+CREATE TABLE blobs(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, blob BLOB NOT NULL UNIQUE, stored INTEGER NOT NULL DEFAULT 0,
+    unsynced INTEGER NOT NULL DEFAULT 0, announced INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX blobs_unsynced ON blobs(unsynced) WHERE unsynced > 0;
+CREATE TABLE chunks(
+    file INTEGER NOT NULL REFERENCES files(id) ON DELETE CASCADE, seq INTEGER NOT NULL,
+    item INTEGER NOT NULL REFERENCES items(id) ON DELETE CASCADE, blob INTEGER NOT NULL REFERENCES blobs(id),
+    key BLOB NOT NULL, nonce BLOB NOT NULL, off INTEGER NOT NULL, len INTEGER NOT NULL, at INTEGER NOT NULL,
+    state INTEGER NOT NULL, unsynced INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(file, seq)) WITHOUT ROWID;
+CREATE INDEX chunks_blob ON chunks(blob, state);
+CREATE INDEX chunks_item ON chunks(item, blob);
+CREATE INDEX chunks_missing ON chunks(item, file, seq) WHERE state = 0;
+CREATE INDEX chunks_unsynced ON chunks(unsynced) WHERE unsynced > 0;
+CREATE TABLE structure(
+    channel INTEGER NOT NULL REFERENCES channels(id) ON DELETE CASCADE, blob INTEGER NOT NULL REFERENCES blobs(id),
+    role INTEGER NOT NULL, PRIMARY KEY(channel, blob)) WITHOUT ROWID;
+CREATE INDEX structure_blob ON structure(blob);
+CREATE TABLE identities(
+    key BLOB PRIMARY KEY, name TEXT NOT NULL, private INTEGER, created INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE settings(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE sealed(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE addresses(id INTEGER PRIMARY KEY, sealed BLOB NOT NULL, used INTEGER NOT NULL);
+CREATE INDEX addresses_used ON addresses(used);
+";
+
+/// Where a chunk's plain bytes stand.
+pub(crate) mod chunk_state {
+    /// Not here; wanted when its item is.
+    pub(crate) const MISSING: i64 = 0;
+    /// The plain bytes are here; the blob cannot be made from this item alone.
+    pub(crate) const PLAIN: i64 = 1;
+    /// The plain bytes are here, and the blob is made from this item's files.
+    pub(crate) const DERIVED: i64 = 2;
+    /// The item's key does not open the blob.
+    pub(crate) const UNOPENABLE: i64 = -1;
+    /// Was here and was withdrawn: the file changed. Not fetched until the user has the item verified.
+    pub(crate) const LOST: i64 = -2;
+}
+
+/// The connections.
+pub(crate) struct Db {
+    writer: Mutex<Option<Connection>>,
+    readers: [Mutex<Option<Connection>>; READERS],
+}
+
+impl Db {
+    pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
+        let path = dir.join(FILE);
+        let mut writer = Connection::open(&path)?;
+        prepare(&writer)?;
+        writer.pragma_update(None, "journal_mode", "WAL")?;
+        writer.pragma_update(None, "synchronous", "NORMAL")?;
+        migrate(&mut writer)?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))
+                .map_err(crate::error::at(&path))?;
+        }
+        let reader = || -> Result<_, StoreError> {
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(&path, flags)?;
+            prepare(&connection)?;
+            connection.pragma_update(None, "query_only", true)?;
+            Ok(Mutex::new(Some(connection)))
+        };
+        Ok(Self { writer: Mutex::new(Some(writer)), readers: [reader()?, reader()?, reader()?, reader()?] })
+    }
+
+    /// Runs `work` in one immediate transaction of the only writer; an error rolls everything back.
+    pub(crate) fn write<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut guard = lock(&self.writer);
+        let connection = guard.as_mut().ok_or(StoreError::Closed)?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let value = work(&transaction)?;
+        transaction.commit()?;
+        Ok(value)
+    }
+
+    /// Runs `work` on a read connection in one snapshot.
+    pub(crate) fn read<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let free = self.readers.iter().find_map(|reader| reader.try_lock().ok());
+        let mut guard = match free {
+            Some(guard) => guard,
+            None => lock(&self.readers[0]),
+        };
+        let connection = guard.as_mut().ok_or(StoreError::Closed)?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
+        work(&transaction)
+    }
+
+    /// Ends every connection; the last one folds the WAL into the file.
+    pub(crate) fn close(&self) -> Result<(), StoreError> {
+        for reader in &self.readers {
+            drop(lock(reader).take());
+        }
+        if let Some(writer) = lock(&self.writer).take() {
+            writer.close().map_err(|(_, error)| error)?;
+        }
+        Ok(())
+    }
+}
+
+/// A panic elsewhere leaves the connection usable: transactions roll back when dropped.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn prepare(connection: &Connection) -> Result<(), StoreError> {
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(())
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let known = int(MIGRATIONS.len() as u64);
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found > known {
+        return Err(StoreError::Newer { found, known });
+    }
+    for step in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", known)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// SQLite's integers are signed; nothing here comes near their end.
+pub(crate) fn int(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// Back again; a negative number, never written, reads as 0.
+pub(crate) fn uint(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
+
+/// A column of exactly `N` bytes.
+pub(crate) fn array<const N: usize>(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<[u8; N]> {
+    row.get::<_, [u8; N]>(column)
+}
+
+/// A path as a column: its bytes on Unix, UTF-8 elsewhere.
+pub(crate) mod path {
+    use std::path::{Path, PathBuf};
+
+    #[cfg(unix)]
+    pub(crate) fn to_sql(path: &Path) -> &[u8] {
+        std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str())
+    }
+    #[cfg(unix)]
+    pub(crate) fn from_sql(bytes: Vec<u8>) -> PathBuf {
+        PathBuf::from(<std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes))
+    }
+    #[cfg(not(unix))]
+    pub(crate) fn to_sql(path: &Path) -> Vec<u8> {
+        path.to_string_lossy().into_owned().into_bytes()
+    }
+    #[cfg(not(unix))]
+    pub(crate) fn from_sql(bytes: Vec<u8>) -> PathBuf {
+        PathBuf::from(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_newer_folder_is_refused_and_left_alone() {
+        let tmp = tempfile::tempdir().unwrap();
+        Db::open(tmp.path()).unwrap().close().unwrap();
+        let raw = Connection::open(tmp.path().join(FILE)).unwrap();
+        raw.pragma_update(None, "user_version", 99).unwrap();
+        assert!(matches!(Db::open(tmp.path()), Err(StoreError::Newer { found: 99, .. })));
+    }
+
+    #[test]
+    fn a_file_that_is_no_database_is_named_as_damaged() {
+        let tmp = tempfile::tempdir().unwrap();
+        std::fs::write(tmp.path().join(FILE), vec![b'x'; 8192]).unwrap();
+        assert!(matches!(Db::open(tmp.path()), Err(StoreError::Corrupt(_))));
+    }
+
+    #[test]
+    fn an_error_rolls_back_and_closing_ends_everything() {
+        let tmp = tempfile::tempdir().unwrap();
+        let db = Db::open(tmp.path()).unwrap();
+        let failed: Result<(), _> = db.write(|tx| {
+            tx.execute("INSERT INTO settings VALUES('a', 'b')", [])?;
+            Err(StoreError::Incomplete)
+        });
+        assert!(failed.is_err());
+        let count: i64 = db.read(|tx| Ok(tx.query_row("SELECT COUNT(*) FROM settings", [], |r| r.get(0))?)).unwrap();
+        assert_eq!(count, 0);
+        assert!(db.read(|tx| Ok(tx.execute("DELETE FROM settings", [])?)).is_err(), "readers cannot write");
+        db.close().unwrap();
+        assert!(matches!(db.read(|_| Ok(())), Err(StoreError::Closed)));
+    }
+}

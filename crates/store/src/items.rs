@@ -1,0 +1,328 @@
+//! Items of channels: the list, where each stands, what becomes of it when the list changes.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use protocol::{BlobId, ChannelKey, ItemId};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
+
+use crate::db::{array, int, path, uint};
+use crate::store::now_ms;
+use crate::{ItemRow, Standing, Store, StoreError, channels, parts, plans};
+
+const SELECT: &str = "SELECT i.item, c.key, i.name, i.about, i.published, i.position, i.files, i.bytes, i.json,
+    i.standing, i.paused, i.root, i.left_out, i.planned FROM items i JOIN channels c ON c.id = i.channel
+    WHERE i.item IS NOT NULL";
+
+/// Position of an item that its channel no longer lists.
+const OFF_LIST: u32 = u32::MAX;
+
+impl Standing {
+    pub(crate) fn to_sql(self) -> i64 {
+        match self {
+            Self::Listed => 0,
+            Self::Wanted => 1,
+            Self::Complete => 2,
+            Self::Published => 3,
+        }
+    }
+
+    pub(crate) fn from_sql(value: i64) -> Self {
+        match value {
+            1 => Self::Wanted,
+            2 => Self::Complete,
+            3 => Self::Published,
+            _ => Self::Listed,
+        }
+    }
+}
+
+impl Store {
+    /// Items of a channel in list order.
+    pub fn items(&self, channel: &ChannelKey) -> Result<Vec<ItemRow>, StoreError> {
+        self.select("AND c.key = ?1 ORDER BY i.position, i.id", params![channel.as_bytes()])
+    }
+
+    /// One.
+    pub fn item(&self, channel: &ChannelKey, id: &ItemId) -> Result<Option<ItemRow>, StoreError> {
+        let found = self.select("AND c.key = ?1 AND i.item = ?2", params![channel.as_bytes(), id.as_bytes()])?;
+        Ok(found.into_iter().next())
+    }
+
+    /// Items whose ID starts with this lower-case hex. Text that is no hex, or longer than an ID, matches none.
+    pub fn items_by_prefix(&self, hex: &str) -> Result<Vec<ItemRow>, StoreError> {
+        let digits = hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if !digits || hex.len() > 32 {
+            return Ok(Vec::new());
+        }
+        let bound = |fill: char| -> Option<[u8; 16]> {
+            let text: String = hex.chars().chain(std::iter::repeat(fill)).take(32).collect();
+            data_encoding::HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok()
+        };
+        match (bound('0'), bound('f')) {
+            (Some(low), Some(high)) => self.select("AND i.item BETWEEN ?1 AND ?2 ORDER BY i.id", params![low, high]),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Items that are wanted or complete or published, of all channels, newest change first.
+    pub fn transfers(&self) -> Result<Vec<ItemRow>, StoreError> {
+        self.select("AND i.standing > 0 ORDER BY i.changed DESC, i.id DESC", params![])
+    }
+
+    /// Wanted items that lack no blob: their last one came, or all were here already, and the process ended before
+    /// [`Store::finish_item`].
+    pub fn unfinished(&self) -> Result<Vec<(ChannelKey, ItemId)>, StoreError> {
+        self.core.db.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT c.key, i.item FROM items i JOIN channels c ON c.id = i.channel
+                 WHERE i.standing = 1 AND i.planned = 1 AND i.item IS NOT NULL
+                 AND NOT EXISTS(SELECT 1 FROM chunks k WHERE k.item = i.id AND k.state <= 0)",
+            )?;
+            let rows = statement.query_map([], |row| Ok((ChannelKey(array(row, 0)?), ItemId(array(row, 1)?))))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Makes the channel's list this one, in one transaction: new items in, vanished ones out (unless some of their
+    /// bytes are here: then they stay, off the list with position `u32::MAX`), changed ones (other `json`) replaced; an
+    /// item whose content changed loses its plan and stands as `Wanted` again if it was wanted or complete, keeping
+    /// blobs that the new plan still needs until that is finished. Also sets `body_sequence`. Returns blobs no longer held.
+    pub fn set_items(&self, channel: &ChannelKey, sequence: u64, items: &[ItemRow]) -> Result<Vec<BlobId>, StoreError> {
+        let _layout = self.core.exclusive();
+        let (gone, doomed, parts) = self.core.db.write(|tx| {
+            let channel = channels::row_id(tx, channel)?;
+            let mut old = known_items(tx, channel)?;
+            for (position, item) in items.iter().enumerate() {
+                let position = u32::try_from(position).unwrap_or(OFF_LIST - 1);
+                match old.remove(&item.id) {
+                    None => insert(tx, channel, item, position, Standing::Listed)?,
+                    Some(known) => relist(tx, channel, known, item, position)?,
+                }
+            }
+            let mut blobs = Vec::new();
+            let mut parts = Vec::new();
+            for known in old.into_values() {
+                if known.has_bytes {
+                    tx.prepare_cached("UPDATE items SET position = ? WHERE id = ?")?
+                        .execute(params![OFF_LIST, known.row])?;
+                } else {
+                    blobs.extend(plans::blobs_of(tx, known.row)?);
+                    parts.extend(plans::part_files(tx, known.row)?);
+                    plans::forget_retired(tx, known.row, &mut blobs, &mut parts)?;
+                    tx.prepare_cached("DELETE FROM items WHERE id = ?")?.execute([known.row])?;
+                }
+            }
+            tx.prepare_cached("UPDATE channels SET body_sequence = ? WHERE id = ?")?
+                .execute(params![int(sequence), channel])?;
+            let (gone, doomed) = plans::sweep(tx, blobs)?;
+            Ok((gone, doomed, parts))
+        })?;
+        self.core.remove_files(&doomed, &parts)?;
+        Ok(gone)
+    }
+
+    /// Changes standing or pause.
+    pub fn set_standing(
+        &self,
+        channel: &ChannelKey,
+        id: &ItemId,
+        standing: Standing,
+        paused: bool,
+    ) -> Result<(), StoreError> {
+        self.core.db.write(|tx| {
+            let item = row_id(tx, channel, id)?;
+            tx.prepare_cached("UPDATE items SET standing = ?, paused = ?, changed = ? WHERE id = ?")?
+                .execute(params![standing.to_sql(), paused, now_ms(), item])?;
+            Ok(())
+        })
+    }
+
+    /// Removes an item from this device: plan, blobs nothing else needs, part files; with `delete` also its finished
+    /// files (never published ones). It stays in the list as `Listed`; one that its channel no longer lists goes
+    /// altogether. Returns blobs no longer held.
+    pub fn remove_item(&self, channel: &ChannelKey, id: &ItemId, delete: bool) -> Result<Vec<BlobId>, StoreError> {
+        let _layout = self.core.exclusive();
+        let (gone, doomed, files) = self.core.db.write(|tx| {
+            let item = row_id(tx, channel, id)?;
+            let mut blobs = plans::blobs_of(tx, item)?;
+            let mut files = plans::part_files(tx, item)?;
+            let standing: i64 = tx.query_row("SELECT standing FROM items WHERE id = ?", [item], |row| row.get(0))?;
+            if delete && Standing::from_sql(standing) != Standing::Published {
+                files.extend(plans::finished_files(tx, item)?);
+            }
+            plans::forget_retired(tx, item, &mut blobs, &mut files)?;
+            tx.prepare_cached("DELETE FROM files WHERE item = ?")?.execute([item])?;
+            tx.prepare_cached(
+                "UPDATE items SET standing = 0, paused = 0, root = NULL, planned = 0, have = 0, changed = ? WHERE id = ?",
+            )?
+            .execute(params![now_ms(), item])?;
+            tx.prepare_cached("DELETE FROM items WHERE id = ? AND position = ?")?.execute(params![item, OFF_LIST])?;
+            let (gone, doomed) = plans::sweep(tx, blobs)?;
+            Ok((gone, doomed, files))
+        })?;
+        self.core.remove_files(&doomed, &files)?;
+        Ok(gone)
+    }
+
+    fn select(&self, rest: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<ItemRow>, StoreError> {
+        self.core.db.read(|tx| {
+            let mut statement = tx.prepare_cached(&format!("{SELECT} {rest}"))?;
+            let mut rows = statement.query(values)?;
+            let mut out = Vec::new();
+            while let Some(row) = rows.next()? {
+                out.push(from_row(row)?);
+            }
+            Ok(out)
+        })
+    }
+}
+
+/// What is known of an item before the list changes.
+struct Known {
+    row: i64,
+    json: Vec<u8>,
+    standing: Standing,
+    has_bytes: bool,
+}
+
+fn known_items(tx: &Transaction<'_>, channel: i64) -> Result<HashMap<ItemId, Known>, StoreError> {
+    let mut statement =
+        tx.prepare_cached("SELECT id, item, json, standing, have FROM items WHERE channel = ? AND item IS NOT NULL")?;
+    let rows = statement.query_map([channel], |row| {
+        let standing = Standing::from_sql(row.get(3)?);
+        let here = matches!(standing, Standing::Complete | Standing::Published) || row.get::<_, i64>(4)? > 0;
+        Ok((ItemId(array(row, 1)?), Known { row: row.get(0)?, json: row.get(2)?, standing, has_bytes: here }))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// An item that was known is in the new list.
+fn relist(
+    tx: &Transaction<'_>,
+    channel: i64,
+    known: Known,
+    item: &ItemRow,
+    position: u32,
+) -> Result<(), StoreError> {
+    if known.json == item.json {
+        tx.prepare_cached("UPDATE items SET position = ? WHERE id = ?")?.execute(params![position, known.row])?;
+        return Ok(());
+    }
+    tx.prepare_cached(
+        "UPDATE items SET name = ?, about = ?, published = ?, position = ?, files = ?, bytes = ?, json = ?,
+            left_out = ?, changed = ? WHERE id = ?",
+    )?
+    .execute(params![
+        item.name,
+        item.about,
+        int(item.published),
+        position,
+        int(item.files),
+        int(item.bytes),
+        item.json,
+        left_out_json(&item.left_out),
+        now_ms(),
+        known.row,
+    ])?;
+    if known.standing != Standing::Published && !same_content(&known.json, &item.json) {
+        plans::retire(tx, channel, known.row)?;
+        if known.standing == Standing::Complete {
+            tx.prepare_cached("UPDATE items SET standing = 1 WHERE id = ?")?.execute([known.row])?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether two body items bring the same files; title, text and dates do not count.
+fn same_content(old: &[u8], new: &[u8]) -> bool {
+    let content = |json: &[u8]| -> Option<Vec<Option<serde_json::Value>>> {
+        let mut item: serde_json::Value = serde_json::from_slice(json).ok()?;
+        let members = ["size", "chunks", "tree", "files", "filesTree"];
+        Some(members.iter().map(|member| item.get_mut(member).map(serde_json::Value::take)).collect())
+    };
+    content(old).is_some_and(|old| content(new) == Some(old))
+}
+
+/// Inserts or replaces an item's row, keeping its plan columns.
+pub(crate) fn insert(
+    tx: &Transaction<'_>,
+    channel: i64,
+    item: &ItemRow,
+    position: u32,
+    standing: Standing,
+) -> Result<(), StoreError> {
+    tx.prepare_cached(
+        "INSERT INTO items(channel, item, name, about, published, position, files, bytes, json, standing, paused, root,
+            left_out, changed) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+         ON CONFLICT(channel, item) DO UPDATE SET name = ?3, about = ?4, published = ?5, position = ?6, files = ?7,
+            bytes = ?8, json = ?9, standing = ?10, paused = ?11, root = ?12, left_out = ?13, changed = ?14",
+    )?
+    .execute(params![
+        channel,
+        item.id.as_bytes(),
+        item.name,
+        item.about,
+        int(item.published),
+        position,
+        int(item.files),
+        int(item.bytes),
+        item.json,
+        standing.to_sql(),
+        item.paused,
+        item.root.as_deref().map(path::to_sql),
+        left_out_json(&item.left_out),
+        now_ms(),
+    ])?;
+    Ok(())
+}
+
+fn left_out_json(left_out: &[(String, String)]) -> String {
+    serde_json::Value::from_iter(left_out.iter().map(|(path, why)| vec![path.as_str(), why.as_str()])).to_string()
+}
+
+fn from_row(row: &Row<'_>) -> Result<ItemRow, StoreError> {
+    let left_out: Vec<(String, String)> = serde_json::from_str(&row.get::<_, String>(12)?)
+        .map_err(|e| StoreError::Corrupt(format!("an item's left out files: {e}")))?;
+    Ok(ItemRow {
+        id: ItemId(array(row, 0)?),
+        channel: ChannelKey(array(row, 1)?),
+        name: row.get(2)?,
+        about: row.get(3)?,
+        published: uint(row.get(4)?),
+        position: row.get(5)?,
+        files: uint(row.get(6)?),
+        bytes: uint(row.get(7)?),
+        json: row.get(8)?,
+        standing: Standing::from_sql(row.get(9)?),
+        paused: row.get(10)?,
+        root: row.get::<_, Option<Vec<u8>>>(11)?.map(path::from_sql),
+        left_out,
+        planned: row.get(13)?,
+    })
+}
+
+/// The row of an item.
+pub(crate) fn row_id(tx: &Transaction<'_>, channel: &ChannelKey, id: &ItemId) -> Result<i64, StoreError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT i.id FROM items i JOIN channels c ON c.id = i.channel WHERE c.key = ? AND i.item = ?",
+    )?;
+    let found = statement.query_row(params![channel.as_bytes(), id.as_bytes()], |row| row.get(0)).optional()?;
+    found.ok_or(StoreError::UnknownItem)
+}
+
+/// A file to remove after the transaction, and the root above which nothing is touched.
+pub(crate) type Doomed = (Option<PathBuf>, PathBuf);
+
+impl crate::store::Core {
+    /// Removes blob files and user files that no row tells of any more.
+    pub(crate) fn remove_files(&self, blobs: &[BlobId], files: &[Doomed]) -> Result<(), StoreError> {
+        for blob in blobs {
+            self.blobs.remove(blob)?;
+        }
+        for (root, file) in files {
+            parts::remove_below(root.as_deref().unwrap_or(file), file)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,155 @@
+//! Identities, settings, sealed values, address book, DHT nodes.
+
+use protocol::{ChannelKey, PeerAddr};
+use rusqlite::{OptionalExtension, Transaction, params};
+use zeroize::Zeroizing;
+
+use crate::db::{array, int, uint};
+use crate::store::{Core, now_ms};
+use crate::{IdentityRow, Store, StoreError, address_text};
+
+const BOOK_MAX: usize = 1000;
+const BOOK: &[u8] = b"address book";
+const DHT: &str = "dht nodes";
+
+/// A row of the address book, opened.
+type Entry = (i64, PeerAddr, Option<ChannelKey>);
+
+impl Store {
+    /// Identities: key, local name, kind (`Some(true)` private), created ms. Oldest first.
+    pub fn identities(&self) -> Result<Vec<IdentityRow>, StoreError> {
+        self.core.db.read(|tx| {
+            let mut statement =
+                tx.prepare_cached("SELECT key, name, private, created FROM identities ORDER BY created, key")?;
+            let rows = statement.query_map([], |row| {
+                Ok(IdentityRow {
+                    key: ChannelKey(array(row, 0)?),
+                    name: row.get(1)?,
+                    private: row.get(2)?,
+                    created: uint(row.get(3)?),
+                })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Inserts or replaces.
+    pub fn put_identity(&self, row: &IdentityRow) -> Result<(), StoreError> {
+        self.core.db.write(|tx| {
+            tx.prepare_cached("INSERT OR REPLACE INTO identities(key, name, private, created) VALUES(?, ?, ?, ?)")?
+                .execute(params![row.key.as_bytes(), row.name, row.private, int(row.created)])?;
+            Ok(())
+        })
+    }
+
+    /// A setting.
+    pub fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
+        self.core.db.read(|tx| {
+            let mut statement = tx.prepare_cached("SELECT value FROM settings WHERE name = ?")?;
+            Ok(statement.query_row([name], |row| row.get(0)).optional()?)
+        })
+    }
+
+    /// Sets one; `None` removes it.
+    pub fn set_setting(&self, name: &str, value: Option<&str>) -> Result<(), StoreError> {
+        self.core.db.write(|tx| {
+            match value {
+                Some(value) => tx
+                    .prepare_cached("INSERT OR REPLACE INTO settings(name, value) VALUES(?, ?)")?
+                    .execute([name, value])?,
+                None => tx.prepare_cached("DELETE FROM settings WHERE name = ?")?.execute([name])?,
+            };
+            Ok(())
+        })
+    }
+
+    /// A secret value kept under the store key (E11), such as an onion service's key; `None` if there is none, or if it
+    /// was sealed under another store key.
+    pub fn sealed(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        let value: Option<Vec<u8>> = self.core.db.read(|tx| {
+            let mut statement = tx.prepare_cached("SELECT value FROM sealed WHERE name = ?")?;
+            Ok(statement.query_row([name], |row| row.get(0)).optional()?)
+        })?;
+        match value {
+            Some(value) => self.core.sealing.open(format!("value {name}").as_bytes(), &value),
+            None => Ok(None),
+        }
+    }
+
+    /// Keeps one; `None` removes it.
+    pub fn set_sealed(&self, name: &str, value: Option<&[u8]>) -> Result<(), StoreError> {
+        let seal = |value| self.core.sealing.seal(format!("value {name}").as_bytes(), value);
+        let value = value.map(seal).transpose()?;
+        self.core.db.write(|tx| {
+            match value {
+                Some(value) => tx
+                    .prepare_cached("INSERT OR REPLACE INTO sealed(name, value) VALUES(?, ?)")?
+                    .execute(params![name, value])?,
+                None => tx.prepare_cached("DELETE FROM sealed WHERE name = ?")?.execute([name])?,
+            };
+            Ok(())
+        })
+    }
+
+    /// Remembered addresses (sealed at rest; empty while secrets are locked), best first, at most 1000.
+    pub fn address_book(&self) -> Result<Vec<(PeerAddr, Option<ChannelKey>)>, StoreError> {
+        if self.core.sealing.locked() {
+            return Ok(Vec::new());
+        }
+        let entries = self.core.db.read(|tx| self.core.book(tx))?;
+        Ok(entries.into_iter().map(|(_, addr, channel)| (addr, channel)).collect())
+    }
+
+    /// Remembers one that was dialled successfully: the last such one is the best. The oldest beyond 1000 go. While
+    /// secrets are locked nothing is remembered.
+    pub fn remember_address(&self, addr: &PeerAddr, channel: Option<&ChannelKey>) -> Result<(), StoreError> {
+        if self.core.sealing.locked() {
+            return Ok(());
+        }
+        let text = channel.map(ToString::to_string).unwrap_or_default() + " " + &address_text::write(addr);
+        let sealed = self.core.sealing.seal(BOOK, text.as_bytes())?;
+        self.core.db.write(|tx| {
+            let book = self.core.book(tx)?;
+            let known = book.iter().find(|(_, a, c)| a == addr && c.as_ref() == channel).map(|(row, ..)| *row);
+            tx.prepare_cached("DELETE FROM addresses WHERE id = ?")?.execute([known])?;
+            // A clock that jumps back must not make the newest the oldest.
+            let last: i64 = tx.query_row("SELECT COALESCE(MAX(used), 0) FROM addresses", [], |row| row.get(0))?;
+            tx.prepare_cached("INSERT INTO addresses(sealed, used) VALUES(?, ?)")?
+                .execute(params![sealed, now_ms().max(last + 1)])?;
+            tx.prepare_cached(
+                "DELETE FROM addresses WHERE id NOT IN (SELECT id FROM addresses ORDER BY used DESC LIMIT ?)",
+            )?
+            .execute([int(BOOK_MAX as u64)])?;
+            Ok(())
+        })
+    }
+
+    /// DHT nodes for the next start.
+    pub fn dht_cache(&self) -> Result<Vec<String>, StoreError> {
+        let json = self.setting(DHT)?;
+        Ok(json.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default())
+    }
+
+    /// Replaces them.
+    pub fn set_dht_cache(&self, nodes: &[String]) -> Result<(), StoreError> {
+        self.set_setting(DHT, Some(&serde_json::Value::from(nodes).to_string()))
+    }
+}
+
+impl Core {
+    fn book(&self, tx: &Transaction<'_>) -> Result<Vec<Entry>, StoreError> {
+        let mut statement = tx.prepare_cached("SELECT id, sealed FROM addresses ORDER BY used DESC")?;
+        let mut rows = statement.query([])?;
+        let mut out = Vec::new();
+        while let Some(row) = rows.next()? {
+            let Some(text) = self.sealing.open(BOOK, &row.get::<_, Vec<u8>>(1)?)? else { continue };
+            let entry = std::str::from_utf8(&text).ok().and_then(|text| text.split_once(' '));
+            if let Some((channel, addr)) = entry
+                && let Some(addr) = address_text::read(addr)
+            {
+                out.push((row.get(0)?, addr, channel.parse().ok()));
+            }
+        }
+        Ok(out)
+    }
+}

@@ -1,0 +1,99 @@
+//! The store as a whole: opening, closing, and what its parts share.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rusqlite::{OptionalExtension, Transaction};
+
+use crate::blobs::BlobFiles;
+use crate::db::Db;
+use crate::secrets::Sealing;
+use crate::sync::{Pace, Syncer};
+use crate::{DataDir, Recovery, StoreError};
+
+/// What a node knows and holds. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) core: Arc<Core>,
+    // Joined when the last clone goes, or by `close`.
+    syncer: Arc<Syncer>,
+}
+
+/// What the store's methods and its sync thread share.
+pub(crate) struct Core {
+    pub(crate) db: Db,
+    pub(crate) blobs: BlobFiles,
+    pub(crate) sealing: Sealing,
+    pub(crate) pace: Pace,
+    // Shared: reads and writes bytes of blobs. Exclusive: renames and removes their files.
+    layout: RwLock<()>,
+    closed: AtomicBool,
+    _dir: DataDir,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Store")
+    }
+}
+
+impl Store {
+    /// Opens or creates the store; migrates; after an unclean stop re-reads what had not been synced.
+    /// `store_key`: seals secrets at rest; `None` while secrets are locked.
+    pub fn open(dir: DataDir, store_key: Option<&[u8; 32]>) -> Result<(Self, Recovery), StoreError> {
+        let core = Arc::new(Core {
+            db: Db::open(dir.path())?,
+            blobs: BlobFiles::open(dir.path())?,
+            sealing: Sealing::new(store_key),
+            pace: Pace::default(),
+            layout: RwLock::new(()),
+            closed: AtomicBool::new(false),
+            _dir: dir,
+        });
+        let unclean = core.db.read(|tx| Ok(meta(tx, "running")?.is_some()))?;
+        let recovery = if unclean { core.recover()? } else { Recovery::default() };
+        core.db.write(|tx| {
+            tx.execute("INSERT OR REPLACE INTO meta(name, value) VALUES('running', 1)", [])?;
+            Ok(())
+        })?;
+        let syncer = Arc::new(Syncer::start(core.clone())?);
+        Ok((Self { core, syncer }, recovery))
+    }
+
+    /// Syncs everything and marks the stop as clean. Further calls fail.
+    pub fn close(&self) -> Result<(), StoreError> {
+        if self.core.closed.swap(true, Ordering::SeqCst) {
+            return Err(StoreError::Closed);
+        }
+        self.syncer.stop();
+        let _layout = self.core.exclusive();
+        let synced = self.core.sync_all();
+        let marked = synced.and_then(|()| {
+            self.core.db.write(|tx| Ok(tx.execute("DELETE FROM meta WHERE name = 'running'", [])?)).map(drop)
+        });
+        marked.and(self.core.db.close())
+    }
+}
+
+impl Core {
+    /// While bytes of blobs are read or written.
+    pub(crate) fn shared(&self) -> RwLockReadGuard<'_, ()> {
+        self.layout.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// While their files are renamed or removed.
+    pub(crate) fn exclusive(&self) -> RwLockWriteGuard<'_, ()> {
+        self.layout.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn meta(tx: &Transaction<'_>, name: &str) -> Result<Option<i64>, StoreError> {
+    Ok(tx.query_row("SELECT value FROM meta WHERE name = ?", [name], |row| row.get(0)).optional()?)
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

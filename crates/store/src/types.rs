@@ -1,0 +1,196 @@
+//! What goes in and out of the store: rows as plain values.
+
+use std::path::PathBuf;
+
+use protocol::{BlobId, ChannelKey, Chunk, ItemId, PeerAddr, ReadKey, SafePath, SignedManifest};
+
+use crate::StoreError;
+
+/// A followed or own channel as kept.
+#[derive(Debug, Clone)]
+pub struct Channel {
+    /// Its key.
+    pub key: ChannelKey,
+    /// What its body calls it.
+    pub name: String,
+    /// What its body says.
+    pub about: String,
+    /// Needs a read key.
+    pub private: bool,
+    /// Sealed at rest under the store key; `None` also while secrets are locked.
+    pub read_key: Option<ReadKey>,
+    /// Ours.
+    pub own: bool,
+    /// Followed (own channels are, too).
+    pub followed: bool,
+    /// Paused by the user.
+    pub paused: bool,
+    /// Fetch all (-1), none (0), or the newest n.
+    pub fetch: i64,
+    /// Newest verified manifest.
+    pub manifest: Option<SignedManifest>,
+    /// The body was read and its items recorded for the manifest of this sequence.
+    pub body_sequence: u64,
+    /// Two manifests with one sequence were seen.
+    pub signed_twice: bool,
+    /// When the DHT was last asked, ms since 1970.
+    pub checked: Option<u64>,
+    /// Nodes that showed the newest manifest then.
+    pub seen_by: Option<u32>,
+    /// Ways in from link and body.
+    pub peers: Vec<PeerAddr>,
+}
+
+/// Where an item stands on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Listed only.
+    Listed,
+    /// To be fetched; not complete.
+    Wanted,
+    /// Fetched, every blob verified, files in their final place.
+    Complete,
+    /// Published from the user's files.
+    Published,
+}
+
+/// An item as kept.
+#[derive(Debug, Clone)]
+pub struct ItemRow {
+    /// Its ID, unique within the channel.
+    pub id: ItemId,
+    /// Its channel.
+    pub channel: ChannelKey,
+    /// Title.
+    pub name: String,
+    /// Description.
+    pub about: String,
+    /// ms since 1970.
+    pub published: u64,
+    /// Place in the channel's list, 0 newest.
+    pub position: u32,
+    /// Files, plain bytes as the body says.
+    pub files: u64,
+    /// Plain bytes.
+    pub bytes: u64,
+    /// The item as body JSON (`protocol::body`), so that it can be read and written again.
+    pub json: Vec<u8>,
+    /// Where it stands.
+    pub standing: Standing,
+    /// Paused by the user.
+    pub paused: bool,
+    /// Folder that its files' relative paths start from (download folder of this item, or the published root).
+    pub root: Option<PathBuf>,
+    /// Files that cannot be stored here: path and reason.
+    pub left_out: Vec<(String, String)>,
+    /// Its plan (files and chunks) is recorded.
+    pub planned: bool,
+}
+
+/// One file of an item's plan.
+#[derive(Debug, Clone)]
+pub struct PlanFile {
+    /// Relative path as published.
+    pub path: SafePath,
+    /// Where it lies; for published files where the user keeps it, else under the item's root.
+    pub disk: PathBuf,
+    /// Bytes.
+    pub size: u64,
+    /// Media type.
+    pub mime: Option<String>,
+    /// Modification time in ns when it was published (a hint for `verify`, never a proof), 0 for downloads.
+    pub mtime_ns: i64,
+    /// Its chunks in order.
+    pub chunks: Vec<Chunk>,
+}
+
+/// What became of a fetched blob.
+#[derive(Debug, Clone, Default)]
+pub struct Placed {
+    /// Items that got bytes from it, with how many plain bytes of them are here now.
+    pub items: Vec<(ChannelKey, ItemId, u64)>,
+    /// Items of which this was the last missing blob: call [`crate::Store::finish_item`].
+    pub finished: Vec<(ChannelKey, ItemId)>,
+    /// Items whose key does not open this blob: their publisher's fault; the blob is not asked for again on their behalf.
+    pub unopenable: Vec<(ChannelKey, ItemId)>,
+}
+
+/// Why a blob cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Not held.
+    #[error("not held")]
+    Missing,
+    /// The file below it changed or is gone: all its item's blobs that no longer hold are withdrawn; this one was just now.
+    #[error("{file:?} changed on disk")]
+    Changed {
+        /// The file.
+        file: PathBuf,
+        /// Its item.
+        item: (ChannelKey, ItemId),
+    },
+    /// Trouble below.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a blob is stored as sealed bytes (tables, bodies, pages), or what it is for when fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Body, page or table: root of a tree.
+    Root,
+    /// Inner table, or a structure tree's content.
+    Structure,
+    /// A file's bytes.
+    Content,
+}
+
+/// A holding, to be told to the swarm at start.
+#[derive(Debug, Clone)]
+pub struct Holding {
+    /// The blob.
+    pub blob: BlobId,
+    /// A channel that it belongs to.
+    pub channel: ChannelKey,
+    /// What it is.
+    pub role: Role,
+    /// First blob of an item.
+    pub first: bool,
+    /// Last announced, ms since 1970, 0 never.
+    pub announced: u64,
+}
+
+/// What opening found.
+#[derive(Debug, Clone, Default)]
+pub struct Recovery {
+    /// The last process did not stop cleanly.
+    pub unclean: bool,
+    /// Blobs whose bytes had not been synced and were read again.
+    pub rechecked: u64,
+    /// Of those, blobs that were not whole and are wanted again.
+    pub lost: u64,
+}
+
+/// What `verify` found.
+#[derive(Debug, Clone, Default)]
+pub struct VerifyOutcome {
+    /// Blobs read and right.
+    pub good: u64,
+    /// Withdrawn.
+    pub bad: Vec<BlobId>,
+    /// Files concerned.
+    pub files: Vec<PathBuf>,
+}
+
+/// An identity as kept; its secret is elsewhere.
+#[derive(Debug, Clone)]
+pub struct IdentityRow {
+    /// Public key.
+    pub key: ChannelKey,
+    /// Local name.
+    pub name: String,
+    /// Published privately, publicly, or nothing yet.
+    pub private: Option<bool>,
+    /// ms since 1970.
+    pub created: u64,
+}
