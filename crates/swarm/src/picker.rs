@@ -170,18 +170,15 @@ impl Picker {
     pub(crate) fn want(&mut self, id: BlobId, channel: ChannelKey, priority: Priority, salt: u64) -> bool {
         self.serial += 1;
         let serial = self.serial;
-        if !self.wants.contains_key(&id) {
-            let want = Want {
-                channels: Vec::new(),
-                priority,
-                salt,
-                holders: BTreeSet::new(),
-                maybes: BTreeSet::new(),
-                asked: Vec::new(),
-                open: true,
-            };
-            self.wants.insert(id, want);
-        }
+        self.wants.entry(id).or_insert_with(|| Want {
+            channels: Vec::new(),
+            priority,
+            salt,
+            holders: BTreeSet::new(),
+            maybes: BTreeSet::new(),
+            asked: Vec::new(),
+            open: true,
+        });
         let mut new = false;
         self.edit(id, |want| {
             want.priority = priority;
