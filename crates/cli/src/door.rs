@@ -3,7 +3,7 @@
 
 use crate::args::{Global, Listen};
 use crate::passphrase::Passphrases;
-use crate::run::Failure;
+use crate::run::{Failure, absolute, remark};
 use node::api::{Code, ErrorInfo, Event, Reply, Request, Unlock};
 use node::rpc::{Client, Watching};
 use node::{Events, Node, NodeConfig};
@@ -27,6 +27,8 @@ pub(crate) enum Need {
     Store,
     /// Peers: without a running node one is started.
     Network,
+    /// A node of one's own: that one runs already is a failure.
+    Own,
 }
 
 enum Way {
@@ -43,7 +45,7 @@ pub(crate) struct Door {
 /// The data folder of this run.
 pub(crate) fn data_dir(global: &Global) -> Result<PathBuf, Failure> {
     if let Some(dir) = &global.data_dir {
-        return Ok(dir.clone());
+        return absolute(dir);
     }
     let dirs = directories::ProjectDirs::from("", "", "megatorrent").ok_or_else(|| {
         let message = "This account has no home folder. Name the data folder: --data-dir DIR".to_owned();
@@ -72,16 +74,18 @@ impl Door {
         let until = Instant::now() + BUSY;
         loop {
             if let Some(client) = running(&data_dir).await? {
+                if need == Need::Own {
+                    let message = "A node runs on this data folder already".to_owned();
+                    return Err(Failure::Refused(ErrorInfo { code: Code::Busy, message }));
+                }
                 if global.shapes_a_node() {
-                    crate::run::remark(
-                        "A node runs already: --listen, --bootstrap, --no-dht and --peer change nothing",
-                    );
+                    remark("A node runs already: --listen, --bootstrap, --no-dht and --peer change nothing");
                 }
                 return Ok(Self { way: Way::Socket(Box::new(client)), passphrases });
             }
             match start(global, &data_dir, need, &mut passphrases).await {
                 Ok(node) => {
-                    let serving = serve(&node, &data_dir, need);
+                    let serving = serve(&node, &data_dir, need).await?;
                     return Ok(Self { way: Way::Own { node, serving }, passphrases });
                 }
                 // Another command is at it, or a node that just starts or ends.
@@ -91,19 +95,6 @@ impl Door {
                 Err(failure) => return Err(failure),
             }
         }
-    }
-
-    /// Starts a node of our own; that one runs already is a failure.
-    pub(crate) async fn own(global: &Global) -> Result<Self, Failure> {
-        let data_dir = data_dir(global)?;
-        if running(&data_dir).await?.is_some() {
-            let message = "A node runs on this data folder already".to_owned();
-            return Err(Failure::Refused(ErrorInfo { code: Code::Busy, message }));
-        }
-        let mut passphrases = Passphrases::new(global.passphrase.is_some());
-        let node = start(global, &data_dir, Need::Network, &mut passphrases).await?;
-        let serving = serve(&node, &data_dir, Need::Network);
-        Ok(Self { way: Way::Own { node, serving }, passphrases })
     }
 
     /// Whether the node is another process', which runs on after this command.
@@ -147,7 +138,7 @@ impl Door {
                 Err(error)
                     if error.code == Code::WrongPassphrase && self.passphrases.asks_a_person() && tries < TRIES =>
                 {
-                    crate::run::remark(&error.message);
+                    remark(&error.message);
                 }
                 Err(error) => return Err(Failure::Refused(error)),
                 Ok(_) => return Ok(()),
@@ -244,7 +235,7 @@ async fn start(global: &Global, data_dir: &Path, need: Need, passphrases: &mut P
                     && (error.code == Code::Secrets && !given || error.code == Code::WrongPassphrase) =>
             {
                 if given {
-                    crate::run::remark(&error.message);
+                    remark(&error.message);
                 }
                 typed = Some(passphrases.ask("Vault", false).await?);
             }
@@ -274,14 +265,21 @@ fn config(global: &Global, data_dir: &Path, need: Need, passphrase: Option<zeroi
 }
 
 /// Lets later commands talk to a node that runs for more than a moment.
-fn serve(node: &Node, data_dir: &Path, need: Need) -> Option<JoinHandle<()>> {
+async fn serve(node: &Node, data_dir: &Path, need: Need) -> Result<Option<JoinHandle<()>>, Failure> {
     if need == Need::Store {
-        return None;
+        return Ok(None);
     }
-    let (node, data_dir) = (node.clone(), data_dir.to_owned());
-    Some(tokio::spawn(async move {
-        if let Err(error) = node::rpc::serve_in(node, &data_dir).await {
-            crate::run::remark(&format!("Other commands cannot talk to this node: its socket: {error}"));
+    match node::rpc::serve_in(node.clone(), data_dir) {
+        Ok(serving) => Ok(Some(serving)),
+        Err(error) if need == Need::Own => {
+            // Nobody could ask such a node for anything, not even to stop.
+            node.stop().await.map_err(Failure::Refused)?;
+            let message = format!("The node's socket cannot be made: {error}");
+            Err(Failure::Refused(ErrorInfo { code: Code::Io, message }))
         }
-    }))
+        Err(error) => {
+            remark(&format!("Other commands cannot talk to this one meanwhile: its socket: {error}"));
+            Ok(None)
+        }
+    }
 }

@@ -4,34 +4,34 @@ use super::lines::Lines;
 use super::wire::{Line, Notification, NotificationParams, answer, line, number, read_request, refusal};
 use super::{FAREWELL, Handler, MAX_CONNECTIONS, MAX_REQUEST, MAX_RUNNING, News, OUTBOX};
 use crate::api::{Code, ErrorInfo, Event, Reply, Request};
-use crate::node::Node;
 use net::local::LocalListener;
 use serde_json::value::RawValue;
 use std::path::Path;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, WriteHalf};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use zeroize::Zeroize;
 
-/// Opens the local socket of a data folder that this process holds, and serves it until the node stops.
+/// Opens the local socket of a data folder that this process holds, at once, and serves it in a task until the node
+/// stops. The task ends by itself; await it to know that nothing of it is left.
 ///
 /// # Errors
 /// The socket cannot be bound.
-pub async fn serve_in(node: Node, data_dir: &Path) -> std::io::Result<()> {
-    serve(node, LocalListener::bind(data_dir)?).await;
-    Ok(())
+pub fn serve_in<H: Handler>(node: H, data_dir: &Path) -> std::io::Result<JoinHandle<()>> {
+    let listener = LocalListener::bind(data_dir)?;
+    Ok(tokio::spawn(serve(node, listener)))
 }
 
 /// Serves the local socket until the node stops, then lets the last answers leave.
-pub async fn serve(node: Node, listener: LocalListener) {
+pub async fn serve<H: Handler>(node: H, listener: LocalListener) {
     let mut connections = JoinSet::new();
     accept(&node, listener, &mut connections).await;
     while connections.join_next().await.is_some() {}
 }
 
 /// Takes connections in; the socket is gone when it returns.
-async fn accept(node: &Node, listener: LocalListener, connections: &mut JoinSet<()>) {
+async fn accept<H: Handler>(node: &H, listener: LocalListener, connections: &mut JoinSet<()>) {
     let stopped = node.stopped();
     tokio::pin!(stopped);
     loop {
