@@ -5,13 +5,12 @@ use crate::args::{Global, Listen};
 use crate::passphrase::Passphrases;
 use crate::run::{Failure, absolute, remark};
 use node::api::{Code, ErrorInfo, Event, Reply, Request, Unlock};
-use node::rpc::{Client, Watching};
+use node::rpc::{Client, Serving, Watching};
 use node::{Events, Node, NodeConfig};
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use tokio::task::JoinHandle;
 
 /// How long to wait for another command that holds the data folder for a moment.
 const BUSY: Duration = Duration::from_secs(5);
@@ -33,7 +32,7 @@ pub(crate) enum Need {
 
 enum Way {
     Socket(Box<Client>),
-    Own { node: Node, serving: Option<JoinHandle<()>> },
+    Own { node: Node, serving: Option<Serving> },
 }
 
 /// A node to talk to, and the passphrases that open its secrets.
@@ -102,22 +101,26 @@ impl Door {
         matches!(self.way, Way::Socket(_))
     }
 
-    /// Asks one thing.
+    /// Asks one thing. Locked secrets are opened with a passphrase.
     pub(crate) async fn call(&mut self, request: Request) -> Result<Reply, Failure> {
-        self.call_with(request, |_| {}).await
+        match self.ask(request.clone()).await {
+            Err(error) if error.code == Code::Secrets => self.unlock(error).await?,
+            outcome => return outcome.map_err(Failure::Refused),
+        }
+        self.ask(request).await.map_err(Failure::Refused)
     }
 
-    /// Asks one thing; its progress goes to `on_event` meanwhile. Locked secrets are opened with a passphrase.
+    /// As [`Door::call`], for what takes long: its progress goes to `on_event` meanwhile.
     pub(crate) async fn call_with(
         &mut self,
         request: Request,
         mut on_event: impl FnMut(&Event) + Send,
     ) -> Result<Reply, Failure> {
-        match self.ask(request.clone(), &mut on_event).await {
+        match self.ask_with(request.clone(), &mut on_event).await {
             Err(error) if error.code == Code::Secrets => self.unlock(error).await?,
             outcome => return outcome.map_err(Failure::Refused),
         }
-        self.ask(request, &mut on_event).await.map_err(Failure::Refused)
+        self.ask_with(request, &mut on_event).await.map_err(Failure::Refused)
     }
 
     async fn unlock(&mut self, locked: ErrorInfo) -> Result<(), Failure> {
@@ -125,7 +128,7 @@ impl Door {
             return Err(Failure::Refused(locked));
         }
         // A vault that is made now has nothing yet to tell a slip of the finger by.
-        let new = match self.ask(Request::Status, &mut |_| {}).await {
+        let new = match self.ask(Request::Status).await {
             Ok(Reply::Status(status)) => status.secrets == "none",
             _ => false,
         };
@@ -134,7 +137,7 @@ impl Door {
             tries += 1;
             let typed = self.passphrases.ask("Vault", new).await?;
             let request = Request::Unlock(Unlock { passphrase: typed.as_str().to_owned() });
-            match self.ask(request, &mut |_| {}).await {
+            match self.ask(request).await {
                 Err(error)
                     if error.code == Code::WrongPassphrase && self.passphrases.asks_a_person() && tries < TRIES =>
                 {
@@ -146,7 +149,18 @@ impl Door {
         }
     }
 
-    async fn ask(&mut self, request: Request, on_event: &mut (impl FnMut(&Event) + Send)) -> Result<Reply, ErrorInfo> {
+    async fn ask(&mut self, request: Request) -> Result<Reply, ErrorInfo> {
+        match &mut self.way {
+            Way::Socket(client) => client.call(request).await,
+            Way::Own { node, .. } => node.call(request).await,
+        }
+    }
+
+    async fn ask_with(
+        &mut self,
+        request: Request,
+        on_event: &mut (impl FnMut(&Event) + Send),
+    ) -> Result<Reply, ErrorInfo> {
         match &mut self.way {
             Way::Socket(client) => client.call_with(request, on_event).await,
             Way::Own { node, .. } => {
@@ -191,8 +205,7 @@ impl Door {
         if let Way::Own { node, serving } = self.way {
             let stopped = node.stop().await;
             if let Some(serving) = serving {
-                // It ends by itself with the node; a panic in it has printed itself already.
-                let _ = serving.await;
+                serving.end().await;
             }
             stopped.map_err(Failure::Refused)?;
         }
@@ -265,11 +278,11 @@ fn config(global: &Global, data_dir: &Path, need: Need, passphrase: Option<zeroi
 }
 
 /// Lets later commands talk to a node that runs for more than a moment.
-async fn serve(node: &Node, data_dir: &Path, need: Need) -> Result<Option<JoinHandle<()>>, Failure> {
+async fn serve(node: &Node, data_dir: &Path, need: Need) -> Result<Option<Serving>, Failure> {
     if need == Need::Store {
         return Ok(None);
     }
-    match node::rpc::serve_in(node.clone(), data_dir) {
+    match node::rpc::serve(node.clone(), data_dir) {
         Ok(serving) => Ok(Some(serving)),
         Err(error) if need == Need::Own => {
             // Nobody could ask such a node for anything, not even to stop.
@@ -283,3 +296,6 @@ async fn serve(node: &Node, data_dir: &Path, need: Need) -> Result<Option<JoinHa
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

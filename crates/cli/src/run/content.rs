@@ -84,7 +84,7 @@ async fn about(what: &str, door: &mut Door) -> Result<Filter, Failure> {
     let Some((channel, item)) = what.rsplit_once('/') else { return Ok(Filter::Any) };
     let request = Request::Items(ChannelArg { channel: channel.to_owned() });
     let Ok(Reply::Items(items)) = door.call(request).await else { return Ok(Filter::Any) };
-    let mut fitting = items.into_iter().filter(|info| info.id.starts_with(item) || info.name == item);
+    let mut fitting = items.into_iter().filter(|info| info.id.starts_with(&item.to_lowercase()) || info.name == item);
     Ok(match (fitting.next(), fitting.next()) {
         (Some(only), None) => Filter::Item(only.id),
         _ => Filter::Any,
