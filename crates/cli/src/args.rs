@@ -4,8 +4,12 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use node::PeerAddr;
 use node::api::FetchRule;
-use std::net::SocketAddr;
 use std::path::PathBuf;
+use values::{dash, fetch, host_port, listen, peer};
+
+mod values;
+
+pub(crate) use values::{Dash, Listen};
 
 /// The whole command line. No `Debug`: links carry read keys.
 #[derive(Parser)]
@@ -79,17 +83,6 @@ impl Global {
         self.listen.is_some() || !self.bootstrap.is_empty() || self.no_dht || !self.peer.is_empty()
     }
 }
-
-/// Where to listen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Listen {
-    At(SocketAddr),
-    Nowhere,
-}
-
-/// The value "-": stdin. Anything else is refused, for it would stand in the process list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Dash;
 
 /// The commands.
 #[derive(Subcommand)]
@@ -388,61 +381,6 @@ pub(crate) enum Key {
     DownloadDir,
     /// Look up and publish lists for others
     Gateway,
-}
-
-fn split_host_port(text: &str) -> Result<(&str, u16), String> {
-    let (host, port) = text.rsplit_once(':').ok_or("write HOST:PORT")?;
-    let port = port.parse().ok().filter(|port| *port != 0).ok_or("the port is a number from 1 to 65535")?;
-    let host_fits = !host.is_empty()
-        && host.len() <= 253
-        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
-    if host_fits { Ok((host, port)) } else { Err("the host is a name or an address; IPv6 in brackets".into()) }
-}
-
-fn host_port(text: &str) -> Result<String, String> {
-    match text.parse::<SocketAddr>() {
-        Ok(addr) if addr.port() != 0 => Ok(addr.to_string()),
-        _ => split_host_port(text).map(|(host, port)| format!("{host}:{port}")),
-    }
-}
-
-fn peer(text: &str) -> Result<PeerAddr, String> {
-    match text.parse::<SocketAddr>() {
-        Ok(addr) if addr.port() != 0 => return Ok(PeerAddr::Ip(addr)),
-        _ => {}
-    }
-    let (host, port) = split_host_port(text)?;
-    if host.to_ascii_lowercase().ends_with(".onion") {
-        return Err("onion addresses need Tor, which this version does not use".into());
-    }
-    Ok(PeerAddr::Name(host.to_owned(), port))
-}
-
-fn listen(text: &str) -> Result<Listen, String> {
-    if text == "none" {
-        return Ok(Listen::Nowhere);
-    }
-    text.parse().map(Listen::At).map_err(|_| "write ADDRESS:PORT, such as 0.0.0.0:4170 or [::]:4170, or none".into())
-}
-
-fn dash(text: &str) -> Result<Dash, String> {
-    if text == "-" {
-        Ok(Dash)
-    } else {
-        Err("a passphrase on the command line stands in the process list; \"-\" reads it from stdin".into())
-    }
-}
-
-fn fetch(text: &str) -> Result<FetchRule, String> {
-    match text {
-        "all" => Ok(FetchRule::All),
-        "none" => Ok(FetchRule::None),
-        number => match number.parse() {
-            Ok(0) => Ok(FetchRule::None),
-            Ok(newest) => Ok(FetchRule::Newest(newest)),
-            Err(_) => Err("write all, none, or how many of the newest".into()),
-        },
-    }
 }
 
 #[cfg(test)]

@@ -3,15 +3,14 @@
 
 use crate::args::{Global, Listen};
 use crate::passphrase::Passphrases;
-use crate::run::Failure;
+use crate::run::{Failure, absolute, remark};
 use node::api::{Code, ErrorInfo, Event, Reply, Request, Unlock};
-use node::rpc::{Client, Watching};
+use node::rpc::{Client, Serving, Watching};
 use node::{Events, Node, NodeConfig};
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use tokio::task::JoinHandle;
 
 /// How long to wait for another command that holds the data folder for a moment.
 const BUSY: Duration = Duration::from_secs(5);
@@ -27,11 +26,13 @@ pub(crate) enum Need {
     Store,
     /// Peers: without a running node one is started.
     Network,
+    /// A node of one's own: that one runs already is a failure.
+    Own,
 }
 
 enum Way {
     Socket(Box<Client>),
-    Own { node: Node, serving: Option<JoinHandle<()>> },
+    Own { node: Node, serving: Option<Serving> },
 }
 
 /// A node to talk to, and the passphrases that open its secrets.
@@ -43,7 +44,7 @@ pub(crate) struct Door {
 /// The data folder of this run.
 pub(crate) fn data_dir(global: &Global) -> Result<PathBuf, Failure> {
     if let Some(dir) = &global.data_dir {
-        return Ok(dir.clone());
+        return absolute(dir);
     }
     let dirs = directories::ProjectDirs::from("", "", "megatorrent").ok_or_else(|| {
         let message = "This account has no home folder. Name the data folder: --data-dir DIR".to_owned();
@@ -72,16 +73,18 @@ impl Door {
         let until = Instant::now() + BUSY;
         loop {
             if let Some(client) = running(&data_dir).await? {
+                if need == Need::Own {
+                    let message = "A node runs on this data folder already".to_owned();
+                    return Err(Failure::Refused(ErrorInfo { code: Code::Busy, message }));
+                }
                 if global.shapes_a_node() {
-                    crate::run::remark(
-                        "A node runs already: --listen, --bootstrap, --no-dht and --peer change nothing",
-                    );
+                    remark("A node runs already: --listen, --bootstrap, --no-dht and --peer change nothing");
                 }
                 return Ok(Self { way: Way::Socket(Box::new(client)), passphrases });
             }
             match start(global, &data_dir, need, &mut passphrases).await {
                 Ok(node) => {
-                    let serving = serve(&node, &data_dir, need);
+                    let serving = serve(&node, &data_dir, need).await?;
                     return Ok(Self { way: Way::Own { node, serving }, passphrases });
                 }
                 // Another command is at it, or a node that just starts or ends.
@@ -93,40 +96,31 @@ impl Door {
         }
     }
 
-    /// Starts a node of our own; that one runs already is a failure.
-    pub(crate) async fn own(global: &Global) -> Result<Self, Failure> {
-        let data_dir = data_dir(global)?;
-        if running(&data_dir).await?.is_some() {
-            let message = "A node runs on this data folder already".to_owned();
-            return Err(Failure::Refused(ErrorInfo { code: Code::Busy, message }));
-        }
-        let mut passphrases = Passphrases::new(global.passphrase.is_some());
-        let node = start(global, &data_dir, Need::Network, &mut passphrases).await?;
-        let serving = serve(&node, &data_dir, Need::Network);
-        Ok(Self { way: Way::Own { node, serving }, passphrases })
-    }
-
     /// Whether the node is another process', which runs on after this command.
     pub(crate) fn is_running_node(&self) -> bool {
         matches!(self.way, Way::Socket(_))
     }
 
-    /// Asks one thing.
+    /// Asks one thing. Locked secrets are opened with a passphrase.
     pub(crate) async fn call(&mut self, request: Request) -> Result<Reply, Failure> {
-        self.call_with(request, |_| {}).await
+        match self.ask(request.clone()).await {
+            Err(error) if error.code == Code::Secrets => self.unlock(error).await?,
+            outcome => return outcome.map_err(Failure::Refused),
+        }
+        self.ask(request).await.map_err(Failure::Refused)
     }
 
-    /// Asks one thing; its progress goes to `on_event` meanwhile. Locked secrets are opened with a passphrase.
+    /// As [`Door::call`], for what takes long: its progress goes to `on_event` meanwhile.
     pub(crate) async fn call_with(
         &mut self,
         request: Request,
         mut on_event: impl FnMut(&Event) + Send,
     ) -> Result<Reply, Failure> {
-        match self.ask(request.clone(), &mut on_event).await {
+        match self.ask_with(request.clone(), &mut on_event).await {
             Err(error) if error.code == Code::Secrets => self.unlock(error).await?,
             outcome => return outcome.map_err(Failure::Refused),
         }
-        self.ask(request, &mut on_event).await.map_err(Failure::Refused)
+        self.ask_with(request, &mut on_event).await.map_err(Failure::Refused)
     }
 
     async fn unlock(&mut self, locked: ErrorInfo) -> Result<(), Failure> {
@@ -134,7 +128,7 @@ impl Door {
             return Err(Failure::Refused(locked));
         }
         // A vault that is made now has nothing yet to tell a slip of the finger by.
-        let new = match self.ask(Request::Status, &mut |_| {}).await {
+        let new = match self.ask(Request::Status).await {
             Ok(Reply::Status(status)) => status.secrets == "none",
             _ => false,
         };
@@ -143,11 +137,11 @@ impl Door {
             tries += 1;
             let typed = self.passphrases.ask("Vault", new).await?;
             let request = Request::Unlock(Unlock { passphrase: typed.as_str().to_owned() });
-            match self.ask(request, &mut |_| {}).await {
+            match self.ask(request).await {
                 Err(error)
                     if error.code == Code::WrongPassphrase && self.passphrases.asks_a_person() && tries < TRIES =>
                 {
-                    crate::run::remark(&error.message);
+                    remark(&error.message);
                 }
                 Err(error) => return Err(Failure::Refused(error)),
                 Ok(_) => return Ok(()),
@@ -155,7 +149,18 @@ impl Door {
         }
     }
 
-    async fn ask(&mut self, request: Request, on_event: &mut (impl FnMut(&Event) + Send)) -> Result<Reply, ErrorInfo> {
+    async fn ask(&mut self, request: Request) -> Result<Reply, ErrorInfo> {
+        match &mut self.way {
+            Way::Socket(client) => client.call(request).await,
+            Way::Own { node, .. } => node.call(request).await,
+        }
+    }
+
+    async fn ask_with(
+        &mut self,
+        request: Request,
+        on_event: &mut (impl FnMut(&Event) + Send),
+    ) -> Result<Reply, ErrorInfo> {
         match &mut self.way {
             Way::Socket(client) => client.call_with(request, on_event).await,
             Way::Own { node, .. } => {
@@ -200,8 +205,7 @@ impl Door {
         if let Way::Own { node, serving } = self.way {
             let stopped = node.stop().await;
             if let Some(serving) = serving {
-                // It ends by itself with the node; a panic in it has printed itself already.
-                let _ = serving.await;
+                serving.end().await;
             }
             stopped.map_err(Failure::Refused)?;
         }
@@ -244,7 +248,7 @@ async fn start(global: &Global, data_dir: &Path, need: Need, passphrases: &mut P
                     && (error.code == Code::Secrets && !given || error.code == Code::WrongPassphrase) =>
             {
                 if given {
-                    crate::run::remark(&error.message);
+                    remark(&error.message);
                 }
                 typed = Some(passphrases.ask("Vault", false).await?);
             }
@@ -274,14 +278,24 @@ fn config(global: &Global, data_dir: &Path, need: Need, passphrase: Option<zeroi
 }
 
 /// Lets later commands talk to a node that runs for more than a moment.
-fn serve(node: &Node, data_dir: &Path, need: Need) -> Option<JoinHandle<()>> {
+async fn serve(node: &Node, data_dir: &Path, need: Need) -> Result<Option<Serving>, Failure> {
     if need == Need::Store {
-        return None;
+        return Ok(None);
     }
-    let (node, data_dir) = (node.clone(), data_dir.to_owned());
-    Some(tokio::spawn(async move {
-        if let Err(error) = node::rpc::serve_in(node, &data_dir).await {
-            crate::run::remark(&format!("Other commands cannot talk to this node: its socket: {error}"));
+    match node::rpc::serve(node.clone(), data_dir) {
+        Ok(serving) => Ok(Some(serving)),
+        Err(error) if need == Need::Own => {
+            // Nobody could ask such a node for anything, not even to stop.
+            node.stop().await.map_err(Failure::Refused)?;
+            let message = format!("The node's socket cannot be made: {error}");
+            Err(Failure::Refused(ErrorInfo { code: Code::Io, message }))
         }
-    }))
+        Err(error) => {
+            remark(&format!("Other commands cannot talk to this one meanwhile: its socket: {error}"));
+            Ok(None)
+        }
+    }
 }
+
+#[cfg(test)]
+mod tests;

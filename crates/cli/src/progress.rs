@@ -1,7 +1,7 @@
 //! How far it is: bars on a terminal, else a plain line at most every two seconds, else JSON lines. Always on stderr.
 
 use crate::show;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use node::api::{Event, ItemInfo, ItemState, PublishProgress};
 use std::collections::HashMap;
 use std::io::{IsTerminal, Write as _};
@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 
 /// Time between plain lines.
 const PACE: Duration = Duration::from_secs(2);
+
+/// How often a bar is drawn in a second, at most.
+const REDRAWS: u8 = 4;
 
 /// What progress is about.
 pub(crate) enum Subject {
@@ -57,9 +60,9 @@ impl Progress {
         let face = if json {
             Face::Json
         } else if std::io::stderr().is_terminal() {
-            let bar = ProgressBar::new(0);
+            let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(REDRAWS));
             // A template of ours: it parses, or the plain style stands in.
-            let style = ProgressStyle::with_template("{bar:24} {msg}")
+            let style = ProgressStyle::with_template("{bar:24} {wide_msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_bar())
                 .progress_chars("██░");
             bar.set_style(style);

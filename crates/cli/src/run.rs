@@ -1,25 +1,29 @@
 //! What each command does, what it prints, and with which code it ends.
 
-use crate::args::{Cli, Command, Global, IdCommand, Key, PublishArgs, SetArgs};
+use crate::args::{Cli, Command, Global, Key, SetArgs};
 use crate::door::{self, Door, Need};
 use crate::passphrase::line_of_stdin;
-use crate::progress::{Filter, Progress, Subject};
+use crate::progress::{Progress, Subject};
 use crate::show;
 use clap::CommandFactory as _;
 use node::api::{
-    ChannelArg, Code, Edit, ErrorInfo, Event, Get, IdExport, IdImport, IdNew, IdRename, ItemArg, LinkArg, Locate,
-    Publish, Remove, Reply, Request, Settings, Subscribe, Target, Unpublish, Unsubscribe,
+    ChannelArg, Code, Edit, ErrorInfo, Event, ItemArg, LinkArg, Locate, Remove, Reply, Request, Settings, Subscribe,
+    Target, Unpublish, Unsubscribe,
 };
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use tracing_subscriber::EnvFilter;
 
+mod content;
 mod failure;
+mod identity;
 mod out;
 mod signals;
 
+use content::{get, publish};
 pub(crate) use failure::Failure;
 use failure::{exit, refused, strange};
+use identity::identity;
 use out::Out;
 use signals::Signals;
 
@@ -75,11 +79,11 @@ async fn run(cli: Cli, mut signals: Signals) -> Result<(), Failure> {
         }
         Command::Stop => stop(&global, &out, &mut signals).await,
         Command::Daemon => {
-            let door = unless_stopped(&mut signals, Door::own(&global)).await?;
+            let door = unless_stopped(&mut signals, Door::open(&global, need(&Command::Daemon))).await?;
             daemon(door, &out, &mut signals).await
         }
         Command::Watch => {
-            let door = unless_stopped(&mut signals, Door::open(&global, Need::Network)).await?;
+            let door = unless_stopped(&mut signals, Door::open(&global, need(&Command::Watch))).await?;
             watch(door, &out, &mut signals).await
         }
         command => {
@@ -116,8 +120,8 @@ fn need(command: &Command) -> Need {
         | Command::Edit(_)
         | Command::Look { .. }
         | Command::Get { .. }
-        | Command::Watch
-        | Command::Daemon => Need::Network,
+        | Command::Watch => Need::Network,
+        Command::Daemon => Need::Own,
         _ => Need::Store,
     }
 }
@@ -135,7 +139,7 @@ fn resolve_stdin(mut command: Command) -> Result<Command, Failure> {
 }
 
 /// A path as the node must see it: its working folder may be another.
-fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).or_else(|error| refused(Code::Io, format!("{}: {error}", path.display())))
 }
 
@@ -254,133 +258,6 @@ async fn with_progress(door: &mut Door, out: &Out, subject: Subject, request: Re
     let outcome = door.call_with(request, |event| progress.event(event)).await;
     progress.end();
     outcome
-}
-
-async fn identity(command: IdCommand, door: &mut Door, out: &Out) -> Result<(), Failure> {
-    let reply = match command {
-        IdCommand::New { name } => door.call(Request::IdNew(IdNew { name })).await?,
-        IdCommand::List => door.call(Request::IdList).await?,
-        IdCommand::Export { identity, file } => {
-            let file = absolute(&file)?;
-            let passphrase = door.passphrases.ask("Backup", true).await?.as_str().to_owned();
-            let shown = show::escape(&file.to_string_lossy());
-            let request = Request::IdExport(IdExport { identity, file, passphrase });
-            return done(
-                door,
-                out,
-                request,
-                &format!("Backed up to {shown}. Without the passphrase nobody can open it."),
-            )
-            .await;
-        }
-        IdCommand::Import { file, name } => {
-            let file = absolute(&file)?;
-            let mut passphrase = door.passphrases.at_hand()?;
-            let request = |passphrase: Option<&str>| {
-                let (name, file) = (name.clone(), file.clone());
-                Request::IdImport(IdImport { name, file, passphrase: passphrase.map(str::to_owned) })
-            };
-            if passphrase.is_none() && is_age(&file) {
-                passphrase = Some(door.passphrases.ask("Backup", false).await?);
-            }
-            door.call(request(passphrase.as_ref().map(|passphrase| passphrase.as_str()))).await?
-        }
-        IdCommand::Rename { identity, name } => {
-            return match door.call(Request::IdRename(IdRename { identity, name })).await? {
-                Reply::Identity(info) => out.value(&info, show::identity),
-                Reply::Done => out.done("Renamed."),
-                _ => strange(),
-            };
-        }
-    };
-    match reply {
-        Reply::Identity(info) => out.value(&info, show::identity),
-        Reply::Identities(infos) => out.value(&infos, |infos| show::identities(infos)),
-        _ => strange(),
-    }
-}
-
-/// Whether a file is an age backup, which needs a passphrase, and not a v5 `identity.json`.
-fn is_age(file: &Path) -> bool {
-    use std::io::Read as _;
-    let mut head = [0; 21];
-    let read = std::fs::File::open(file).and_then(|mut file| file.read_exact(&mut head));
-    read.is_ok() && (head.starts_with(b"age-encryption.org/") || head.starts_with(b"-----BEGIN AGE"))
-}
-
-async fn publish(args: PublishArgs, door: &mut Door, out: &Out, signals: &mut Signals) -> Result<(), Failure> {
-    let identity = match args.id {
-        Some(identity) => identity,
-        None => only_identity(door).await?,
-    };
-    let paths = args.paths.iter().map(|path| absolute(path)).collect::<Result<Vec<_>, _>>()?;
-    let request = Request::Publish(Publish {
-        paths,
-        identity,
-        private: args.private,
-        title: args.title,
-        about: args.about,
-        update: args.update,
-        gateway: args.gateway,
-    });
-    let mut published = match with_progress(door, out, Subject::Publication, request).await? {
-        Reply::Published(published) => published,
-        _ => return strange(),
-    };
-    let stays = args.seed && !door.is_running_node();
-    // A node that ends with this command seeds nothing afterwards, whatever it says of itself.
-    published.seeding = stays || door.is_running_node();
-    out.value(&published, |published| show::published(published, stays))?;
-    if stays {
-        remark("Seeding. Ctrl-C ends it.");
-        tokio::select! {
-            () = signals.wanted() => {}
-            () = door.stopped() => {}
-        }
-    } else if args.seed {
-        remark("The running node seeds it.");
-    }
-    Ok(())
-}
-
-async fn only_identity(door: &mut Door) -> Result<String, Failure> {
-    let Reply::Identities(mut identities) = door.call(Request::IdList).await? else { return strange() };
-    match (identities.pop(), identities.len()) {
-        (None, _) => refused(Code::NotFound, "No identity yet. Make one: megatorrent id new NAME"),
-        (Some(only), 0) => Ok(only.key),
-        (Some(_), more) => {
-            let number = u64::try_from(more).unwrap_or(u64::MAX).saturating_add(1);
-            refused(Code::Ambiguous, format!("There are {number} identities. Name one: --id NAME"))
-        }
-    }
-}
-
-async fn get(what: String, output: Option<PathBuf>, door: &mut Door, out: &Out) -> Result<(), Failure> {
-    let dir = output.as_deref().map(absolute).transpose()?;
-    let filter = about(&what, door).await?;
-    match with_progress(door, out, Subject::Items(filter), Request::Get(Get { what, dir })).await? {
-        Reply::Got(got) => out.value(&got, show::got),
-        _ => strange(),
-    }
-}
-
-/// Whose progress to show for a `get`. What it cannot tell, `get` itself refuses better.
-async fn about(what: &str, door: &mut Door) -> Result<Filter, Failure> {
-    if what.starts_with("megatorrent:") {
-        let request = Request::ParseLink(LinkArg { link: what.to_owned() });
-        return match door.call(request).await? {
-            Reply::Link(link) => Ok(Filter::Channel(link.key)),
-            _ => strange(),
-        };
-    }
-    let Some((channel, item)) = what.rsplit_once('/') else { return Ok(Filter::Any) };
-    let request = Request::Items(ChannelArg { channel: channel.to_owned() });
-    let Ok(Reply::Items(items)) = door.call(request).await else { return Ok(Filter::Any) };
-    let mut fitting = items.into_iter().filter(|info| info.id.starts_with(item) || info.name == item);
-    Ok(match (fitting.next(), fitting.next()) {
-        (Some(only), None) => Filter::Item(only.id),
-        _ => Filter::Any,
-    })
 }
 
 async fn move_or_not(

@@ -1,4 +1,5 @@
 use super::failure::exit_code;
+use super::identity::is_age;
 use super::*;
 use crate::args::Cli;
 use clap::Parser as _;
@@ -48,9 +49,10 @@ fn only_what_talks_to_peers_opens_sockets() {
         let line = std::iter::once("megatorrent").chain(line.split(' '));
         need(&Cli::try_parse_from(line).map_err(|error| error.to_string()).unwrap().command)
     };
-    for line in ["publish a", "unpublish 1", "edit A --name B", "look L", "get L", "watch", "daemon"] {
+    for line in ["publish a", "unpublish 1", "edit A --name B", "look L", "get L", "watch"] {
         assert_eq!(needs(line), Need::Network, "{line}");
     }
+    assert_eq!(needs("daemon"), Need::Own);
     for line in [
         "id list",
         "id new A",

@@ -4,34 +4,56 @@ use super::lines::Lines;
 use super::wire::{Line, Notification, NotificationParams, answer, line, number, read_request, refusal};
 use super::{FAREWELL, Handler, MAX_CONNECTIONS, MAX_REQUEST, MAX_RUNNING, News, OUTBOX};
 use crate::api::{Code, ErrorInfo, Event, Reply, Request};
-use crate::node::Node;
 use net::local::LocalListener;
 use serde_json::value::RawValue;
 use std::path::Path;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, WriteHalf};
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
 use zeroize::Zeroize;
 
-/// Opens the local socket of a data folder that this process holds, and serves it until the node stops.
+/// Opens the local socket of a data folder that this process holds, at once, and serves it in a task until the node
+/// stops.
 ///
 /// # Errors
 /// The socket cannot be bound.
-pub async fn serve_in(node: Node, data_dir: &Path) -> std::io::Result<()> {
-    serve(node, LocalListener::bind(data_dir)?).await;
-    Ok(())
+pub fn serve<H: Handler>(node: H, data_dir: &Path) -> std::io::Result<Serving> {
+    let listener = LocalListener::bind(data_dir)?;
+    let (over, until) = watch::channel(());
+    let task = tokio::spawn(async move {
+        let mut connections = JoinSet::new();
+        accept(&node, listener, &until, &mut connections).await;
+        drop((node, until));
+        while connections.join_next().await.is_some() {}
+    });
+    Ok(Serving { task, over })
 }
 
-/// Serves the local socket until the node stops, then lets the last answers leave.
-pub async fn serve(node: Node, listener: LocalListener) {
-    let mut connections = JoinSet::new();
-    accept(&node, listener, &mut connections).await;
-    while connections.join_next().await.is_some() {}
+/// The task that serves a local socket. It ends by itself when the node stops, but for the connections that asked for
+/// that: these stay until [`Serving::end`], so that their client knows when nothing is left.
+pub struct Serving {
+    task: JoinHandle<()>,
+    over: watch::Sender<()>,
+}
+
+impl Serving {
+    /// Tells who asked the node to stop that it has, and waits for the last connection. Call it after the node stopped.
+    pub async fn end(self) {
+        drop(self.over);
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "the local socket's task failed");
+        }
+    }
 }
 
 /// Takes connections in; the socket is gone when it returns.
-async fn accept(node: &Node, listener: LocalListener, connections: &mut JoinSet<()>) {
+async fn accept<H: Handler>(
+    node: &H,
+    listener: LocalListener,
+    until: &watch::Receiver<()>,
+    connections: &mut JoinSet<()>,
+) {
     let stopped = node.stopped();
     tokio::pin!(stopped);
     loop {
@@ -39,7 +61,7 @@ async fn accept(node: &Node, listener: LocalListener, connections: &mut JoinSet<
             () = &mut stopped => break,
             accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
                 Ok(stream) => {
-                    connections.spawn(serve_connection(node.clone(), stream));
+                    connections.spawn(serve_connection(node.clone(), stream, until.clone()));
                 }
                 Err(error) => {
                     // Out of file handles, most likely: they come back when connections end.
@@ -64,10 +86,12 @@ fn is_progress(request: &Request, event: &Event) -> bool {
     }
 }
 
-/// Serves one connection until the client goes away or the node stops.
+/// Serves one connection until the client goes away or the node stops; one that asked for the stop, until `until`'s
+/// sender is gone.
 pub(super) async fn serve_connection<H: Handler, S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
     handler: H,
     stream: S,
+    mut until: watch::Receiver<()>,
 ) {
     let (reading, writing) = tokio::io::split(stream);
     let mut lines = Lines::new(reading, MAX_REQUEST);
@@ -78,10 +102,10 @@ pub(super) async fn serve_connection<H: Handler, S: AsyncRead + AsyncWrite + Sen
     let mut short = JoinSet::new();
     let stopped = handler.stopped();
     tokio::pin!(stopped);
-    let mut gone = false;
+    let (mut has_stopped, mut gone, mut asked_to_stop) = (false, false, false);
     loop {
         tokio::select! {
-            () = &mut stopped => break,
+            () = &mut stopped => { has_stopped = true; break }
             // The writer ends when the client does not take answers any more.
             _ = writer.join_next() => { gone = true; break }
             Some(_) = long.join_next(), if !long.is_empty() => {}
@@ -93,6 +117,7 @@ pub(super) async fn serve_connection<H: Handler, S: AsyncRead + AsyncWrite + Sen
                     drop(bytes);
                     match outcome {
                         Line::Run(id, request) if long.len() + short.len() < MAX_RUNNING => {
+                            asked_to_stop |= matches!(request, Request::Shutdown);
                             let tasks = if runs_long(&request) { &mut long } else { &mut short };
                             tasks.spawn(run(handler.clone(), id, request, outbox.clone()));
                         }
@@ -117,14 +142,25 @@ pub(super) async fn serve_connection<H: Handler, S: AsyncRead + AsyncWrite + Sen
     }
     // Nobody reads on: what would take long is cancelled; a short request finishes what it began.
     long.shutdown().await;
-    drop(outbox);
-    let farewell = async {
-        while short.join_next().await.is_some() {}
-        if !gone {
-            while writer.join_next().await.is_some() {}
+    let late = async {
+        if !has_stopped {
+            stopped.await;
         }
+        tokio::time::sleep(FAREWELL).await;
     };
-    let _ = tokio::time::timeout(FAREWELL, farewell).await;
+    tokio::select! {
+        () = async { while short.join_next().await.is_some() {} } => {}
+        () = late => {}
+    }
+    if gone {
+        return;
+    }
+    if asked_to_stop {
+        while until.changed().await.is_ok() {}
+    }
+    drop(outbox);
+    // A client that reads no answer does not hold anybody up.
+    let _ = tokio::time::timeout(FAREWELL, writer.join_next()).await;
 }
 
 async fn write_lines<W: AsyncWrite + Send + Unpin>(mut writing: WriteHalf<W>, mut lines: mpsc::Receiver<Vec<u8>>) {
@@ -142,7 +178,7 @@ async fn write_lines<W: AsyncWrite + Send + Unpin>(mut writing: WriteHalf<W>, mu
 async fn run<H: Handler>(handler: H, id: Option<Box<RawValue>>, request: Request, outbox: mpsc::Sender<Vec<u8>>) {
     let id = id.as_deref();
     match request {
-        Request::Watch => watch(&handler, id, &outbox).await,
+        Request::Watch => stream(&handler, id, &outbox).await,
         Request::Publish(_) | Request::Get(_) => {
             let outcome = run_long(&handler, id, request, &outbox).await;
             send_answer(id, outcome, &outbox).await;
@@ -188,7 +224,7 @@ async fn run_long<H: Handler>(
     }
 }
 
-async fn watch<H: Handler>(handler: &H, id: Option<&RawValue>, outbox: &mpsc::Sender<Vec<u8>>) {
+async fn stream<H: Handler>(handler: &H, id: Option<&RawValue>, outbox: &mpsc::Sender<Vec<u8>>) {
     let mut news = handler.events();
     let outcome = match news.next().await {
         Some(Event::Snapshot(snapshot)) => Ok(Reply::Watching(snapshot)),

@@ -97,7 +97,7 @@ impl Handler for Fake {
 fn pair() -> (Fake, DuplexStream, tokio::task::JoinHandle<()>) {
     let fake = Fake::new();
     let (near, far) = tokio::io::duplex(4096);
-    let served = tokio::spawn(serve_connection(fake.clone(), far));
+    let served = tokio::spawn(serve_connection(fake.clone(), far, watch::channel(()).1));
     (fake, near, served)
 }
 
@@ -209,6 +209,30 @@ async fn shutdown_is_answered_before_the_end() {
     assert!(matches!(client.call(Request::Shutdown).await, Ok(Reply::Done)));
     client.closed().await;
     served.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_stops_the_node_knows_when_it_has() {
+    let dir = tempfile::tempdir().unwrap();
+    let none = Client::connect(dir.path()).await.err().map(|error| error.kind());
+    assert!(matches!(none, Some(std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused)), "{none:?}");
+    let fake = Fake::new();
+    let serving = serve(fake.clone(), dir.path()).unwrap();
+    let mut other = Client::connect(dir.path()).await.unwrap();
+    assert!(matches!(other.call(Request::Status).await, Ok(Reply::Status(_))));
+    let mut client = Client::connect(dir.path()).await.unwrap();
+    assert!(matches!(client.call(Request::Shutdown).await, Ok(Reply::Done)));
+    // Another client is let go at once; this one waits for the end.
+    other.closed().await;
+    let closed = client.closed();
+    tokio::pin!(closed);
+    tokio::select! {
+        biased;
+        () = &mut closed => panic!("closed before the end"),
+        () = tokio::task::yield_now() => {}
+    }
+    tokio::join!(serving.end(), closed);
+    assert!(Client::connect(dir.path()).await.is_err());
 }
 
 #[tokio::test]

@@ -1,0 +1,92 @@
+//! `megatorrent publish` and `megatorrent get`: what takes long, with its progress.
+
+use super::failure::{Failure, refused, strange};
+use super::out::Out;
+use super::signals::Signals;
+use super::{absolute, remark, with_progress};
+use crate::args::PublishArgs;
+use crate::door::Door;
+use crate::progress::{Filter, Subject};
+use crate::show;
+use node::api::{ChannelArg, Code, Get, LinkArg, Publish, Reply, Request};
+use std::path::PathBuf;
+
+pub(super) async fn publish(
+    args: PublishArgs,
+    door: &mut Door,
+    out: &Out,
+    signals: &mut Signals,
+) -> Result<(), Failure> {
+    let identity = match args.id {
+        Some(identity) => identity,
+        None => only_identity(door).await?,
+    };
+    let paths = args.paths.iter().map(|path| absolute(path)).collect::<Result<Vec<_>, _>>()?;
+    let request = Request::Publish(Publish {
+        paths,
+        identity,
+        private: args.private,
+        title: args.title,
+        about: args.about,
+        update: args.update,
+        gateway: args.gateway,
+    });
+    let mut published = match with_progress(door, out, Subject::Publication, request).await? {
+        Reply::Published(published) => published,
+        _ => return strange(),
+    };
+    let stays = args.seed && !door.is_running_node();
+    // A node that ends with this command seeds nothing afterwards, whatever it says of itself.
+    published.seeding = stays || door.is_running_node();
+    out.value(&published, |published| show::published(published, stays))?;
+    if stays {
+        remark("Seeding. Ctrl-C ends it.");
+        tokio::select! {
+            () = signals.wanted() => {}
+            () = door.stopped() => {}
+        }
+    } else if args.seed {
+        remark("The running node seeds it.");
+    }
+    Ok(())
+}
+
+async fn only_identity(door: &mut Door) -> Result<String, Failure> {
+    let Reply::Identities(mut identities) = door.call(Request::IdList).await? else { return strange() };
+    match (identities.pop(), identities.len()) {
+        (None, _) => refused(Code::NotFound, "No identity yet. Make one: megatorrent id new NAME"),
+        (Some(only), 0) => Ok(only.key),
+        (Some(_), more) => {
+            let number = u64::try_from(more).unwrap_or(u64::MAX).saturating_add(1);
+            refused(Code::Ambiguous, format!("There are {number} identities. Name one: --id NAME"))
+        }
+    }
+}
+
+pub(super) async fn get(what: String, output: Option<PathBuf>, door: &mut Door, out: &Out) -> Result<(), Failure> {
+    let dir = output.as_deref().map(absolute).transpose()?;
+    let filter = about(&what, door).await?;
+    match with_progress(door, out, Subject::Items(filter), Request::Get(Get { what, dir })).await? {
+        Reply::Got(got) => out.value(&got, show::got),
+        _ => strange(),
+    }
+}
+
+/// Whose progress to show for a `get`. What it cannot tell, `get` itself refuses better.
+async fn about(what: &str, door: &mut Door) -> Result<Filter, Failure> {
+    if what.starts_with("megatorrent:") {
+        let request = Request::ParseLink(LinkArg { link: what.to_owned() });
+        return match door.call(request).await? {
+            Reply::Link(link) => Ok(Filter::Channel(link.key)),
+            _ => strange(),
+        };
+    }
+    let Some((channel, item)) = what.rsplit_once('/') else { return Ok(Filter::Any) };
+    let request = Request::Items(ChannelArg { channel: channel.to_owned() });
+    let Ok(Reply::Items(items)) = door.call(request).await else { return Ok(Filter::Any) };
+    let mut fitting = items.into_iter().filter(|info| info.id.starts_with(&item.to_lowercase()) || info.name == item);
+    Ok(match (fitting.next(), fitting.next()) {
+        (Some(only), None) => Filter::Item(only.id),
+        _ => Filter::Any,
+    })
+}
