@@ -24,6 +24,7 @@ pub use addr::{AddrClass, PeerAddr};
 pub use blob::{BlobKey, VerifiedBlob};
 pub use body::{Body, Chunk, Content, FileEntry, Item, Payload};
 pub use id::{BlobId, ChannelKey, Identity, InfoHash, ItemId, ReadKey, Topic};
+pub use json::JsonError;
 pub use link::Link;
 pub use manifest::SignedManifest;
 pub use path::SafePath;

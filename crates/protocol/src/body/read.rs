@@ -1,0 +1,381 @@
+//! Reads bodies: member by member into the final types, every bound checked before anything is kept.
+
+use std::collections::{BTreeSet, HashMap};
+
+use blake2::digest::consts::U16;
+use blake2::{Blake2b, Digest};
+
+use super::*;
+use crate::json::Reader;
+use crate::params::*;
+
+type Result<T, E = BodyError> = std::result::Result<T, E>;
+
+/// What stands beside a manifest's own members: the body, or the tree that leads to it.
+#[derive(Default)]
+pub(crate) struct Envelope {
+    name: String,
+    about: String,
+    peers: Vec<PeerAddr>,
+    collections: Option<Vec<Collection>>,
+    timestamp: u64,
+    tree: Option<Tree>,
+}
+
+impl Envelope {
+    /// The tree named by `body`, if there is one.
+    pub(crate) fn take_tree(&mut self) -> Result<Option<Tree>> {
+        match self.tree.take() {
+            Some(tree) => tree.check(BODY_MAX).map(|()| Some(tree)).map_err(BodyError::from),
+            None => Ok(None),
+        }
+    }
+
+    /// The body that stands in the manifest itself.
+    pub(crate) fn into_body(self) -> Result<Body> {
+        let Self { name, about, peers, collections, timestamp, tree: _ } = self;
+        let collections = collections.ok_or(BodyError::Missing("collections"))?;
+        Ok(Body { name, about, peers, collections, timestamp })
+    }
+}
+
+/// Reads one member of a body; members it does not know are skipped.
+pub(crate) fn read_envelope_member(envelope: &mut Envelope, reader: &mut Reader<'_>, name: &str) -> Result<()> {
+    match name {
+        "channel" => reader.object(|reader, name| {
+            match name {
+                "name" => envelope.name = text(reader, "channel's name", NAME_MAX)?,
+                "about" => envelope.about = text(reader, "channel's description", ABOUT_MAX)?,
+                _ => reader.skip()?,
+            }
+            Ok(())
+        }),
+        "peers" => reader.array(|reader| {
+            // Kinds of addresses that are not known here, and names, are no way in for us.
+            if let Ok(peer @ (PeerAddr::Ip(_) | PeerAddr::Onion(..))) = reader.text()?.parse::<PeerAddr>()
+                && envelope.peers.len() < BODY_PEERS_MAX
+            {
+                envelope.peers.push(peer);
+            }
+            Ok(())
+        }),
+        "collections" => {
+            envelope.collections = Some(collections(reader)?);
+            Ok(())
+        }
+        "timestamp" => {
+            envelope.timestamp = reader.integer()?;
+            Ok(())
+        }
+        "body" => {
+            envelope.tree = Some(Tree::read(reader)?);
+            Ok(())
+        }
+        _ => Ok(reader.skip()?),
+    }
+}
+
+pub(super) fn body(stream: &[u8]) -> Result<Body> {
+    let mut reader = open(stream, BODY_MAX)?;
+    let mut envelope = Envelope::default();
+    reader.object(|reader, name| read_envelope_member(&mut envelope, reader, name))?;
+    reader.end()?;
+    envelope.into_body()
+}
+
+pub(super) fn page(stream: &[u8]) -> Result<Vec<Item>> {
+    let mut reader = open(stream, PAGE_MAX)?;
+    let mut found = None;
+    reader.object(|reader, name| {
+        match name {
+            "items" => found = Some(items(reader, &mut BTreeSet::new(), PAGE_ITEMS_MAX)?),
+            _ => reader.skip()?,
+        }
+        Ok::<(), BodyError>(())
+    })?;
+    reader.end()?;
+    found.ok_or(BodyError::Missing("items"))
+}
+
+pub(super) fn item_json(json: &[u8]) -> Result<Item> {
+    let mut reader = open(json, PAGE_MAX)?;
+    let item = item(&mut reader)?;
+    reader.end()?;
+    Ok(item)
+}
+
+pub(super) fn files_json(stream: &[u8]) -> Result<(Vec<FileEntry>, Vec<LeftOut>)> {
+    let mut reader = open(stream, FILES_STREAM_MAX)?;
+    let found = files(&mut reader, FILES_MAX)?;
+    reader.end()?;
+    Ok(found)
+}
+
+fn open(stream: &[u8], max: u64) -> Result<Reader<'_>> {
+    let size = stream.len() as u64;
+    if size > max {
+        return Err(BodyError::Long { size, max });
+    }
+    Ok(Reader::new(stream)?)
+}
+
+fn text(reader: &mut Reader<'_>, what: &'static str, max: usize) -> Result<String> {
+    let text = reader.text()?;
+    if text.len() > max {
+        return Err(BodyError::Text { what, found: text.len(), max });
+    }
+    Ok(text.into_owned())
+}
+
+fn room(len: usize, what: &'static str, max: usize) -> Result<()> {
+    if len < max { Ok(()) } else { Err(BodyError::Count { what, max }) }
+}
+
+fn collections(reader: &mut Reader<'_>) -> Result<Vec<Collection>> {
+    let mut found: Vec<Collection> = Vec::new();
+    let mut ids = BTreeSet::new();
+    let mut pages_left = PAGES_MAX;
+    reader.array(|reader| {
+        room(found.len(), "collections", COLLECTIONS_MAX)?;
+        let mut collection = Collection::default();
+        reader.object(|reader, name| {
+            match name {
+                "title" => collection.title = text(reader, "collection's title", NAME_MAX)?,
+                "items" => collection.items = items(reader, &mut ids, BODY_ITEMS_MAX)?,
+                "pages" => {
+                    collection.pages = pages(reader, pages_left)?;
+                    pages_left -= collection.pages.len();
+                }
+                _ => reader.skip()?,
+            }
+            Ok::<(), BodyError>(())
+        })?;
+        found.push(collection);
+        Ok::<(), BodyError>(())
+    })?;
+    Ok(found)
+}
+
+fn pages(reader: &mut Reader<'_>, max: usize) -> Result<Vec<PageRef>> {
+    let mut found = Vec::new();
+    reader.array(|reader| {
+        if found.len() == max {
+            return Err(BodyError::Count { what: "pages", max: PAGES_MAX });
+        }
+        let (mut count, mut bytes, mut tree) = (0, 0, None);
+        reader.object(|reader, name| {
+            match name {
+                "count" => count = reader.integer()?,
+                "bytes" => bytes = reader.integer()?,
+                "tree" => tree = Some(Tree::read(reader)?),
+                _ => reader.skip()?,
+            }
+            Ok::<(), BodyError>(())
+        })?;
+        let tree: Tree = tree.ok_or(BodyError::Missing("tree"))?;
+        tree.check(PAGE_MAX)?;
+        let too_many = BodyError::Count { what: "items on a page", max: PAGE_ITEMS_MAX };
+        let count = u32::try_from(count).ok().filter(|count| *count as usize <= PAGE_ITEMS_MAX).ok_or(too_many)?;
+        found.push(PageRef { count, bytes, tree });
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Reads items into a list; `ids` holds what is known of this body, at most `max` in all.
+fn items(reader: &mut Reader<'_>, ids: &mut BTreeSet<ItemId>, max: usize) -> Result<Vec<Item>> {
+    let mut found = Vec::new();
+    reader.array(|reader| {
+        let item = item(reader)?;
+        if !ids.contains(&item.id) {
+            room(ids.len(), "items", max)?;
+            ids.insert(item.id);
+            found.push(item);
+        }
+        Ok::<(), BodyError>(())
+    })?;
+    Ok(found)
+}
+
+/// The members that say where bytes are, of an item or a file.
+#[derive(Default)]
+struct Parts {
+    size: Option<u64>,
+    mime: Option<String>,
+    chunks: Option<Vec<Chunk>>,
+    tree: Option<Tree>,
+}
+
+impl Parts {
+    /// Reads one of them; false if the member is none.
+    fn member(&mut self, reader: &mut Reader<'_>, name: &str) -> Result<bool> {
+        match name {
+            "size" => self.size = Some(reader.integer()?),
+            "mime" => self.mime = Some(text(reader, "media type", MIME_MAX)?).filter(|mime| !mime.is_empty()),
+            "chunks" => self.chunks = Some(chunks(reader)?),
+            "tree" => self.tree = Some(Tree::read(reader)?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn into_file(self, path: SafePath, kinds: &'static str) -> Result<FileEntry> {
+        let (content, held) = match (self.chunks, self.tree) {
+            (Some(chunks), None) => {
+                let held = chunks.iter().map(|chunk| u64::from(chunk.len)).sum();
+                (Content::Chunks(chunks), held)
+            }
+            (None, Some(tree)) => {
+                tree.check(TREE_SIZE_MAX)?;
+                let held = tree.size;
+                (Content::Tree(tree), held)
+            }
+            _ => return Err(BodyError::Content(kinds)),
+        };
+        let size = self.size.unwrap_or(held);
+        if size != held {
+            return Err(BodyError::Size { size, content: held });
+        }
+        Ok(FileEntry { path, size, mime: self.mime, content })
+    }
+}
+
+fn item(reader: &mut Reader<'_>) -> Result<Item> {
+    const KINDS: &str = "chunks, tree, files and filesTree";
+    let (mut id, mut name, mut about, mut published) = (None, None, String::new(), 0);
+    let (mut folder, mut files_tree, mut count) = (None, None, 0);
+    let mut parts = Parts::default();
+    reader.object(|reader, member| {
+        match member {
+            "id" => id = Some(ItemId(reader.hex("an item ID of 32 hexadecimal characters")?)),
+            "name" => name = Some(text(reader, "item's name", NAME_MAX)?),
+            "about" => about = text(reader, "item's description", ABOUT_MAX)?,
+            "published" => published = reader.integer()?,
+            "files" => folder = Some(files(reader, INLINE_FILES_MAX)?),
+            "filesTree" => files_tree = Some(Tree::read(reader)?),
+            "count" => count = reader.integer()?,
+            _ if parts.member(reader, member)? => {}
+            _ => reader.skip()?,
+        }
+        Ok::<(), BodyError>(())
+    })?;
+    let name = name.ok_or(BodyError::Missing("name"))?;
+    let id = id.unwrap_or_else(|| derived_id(&name, parts.chunks.as_deref().unwrap_or_default()));
+    let has_content = parts.chunks.is_some() || parts.tree.is_some();
+    let (payload, left_out) = match (folder, files_tree, has_content) {
+        (Some((files, left_out)), None, false) => (Payload::Folder(files), left_out),
+        (None, Some(tree), false) => {
+            tree.check(FILES_STREAM_MAX)?;
+            let too_many = BodyError::Count { what: "files", max: FILES_MAX };
+            let count = u32::try_from(count).ok().filter(|count| *count as usize <= FILES_MAX).ok_or(too_many)?;
+            (Payload::FolderTree { tree, size: parts.size.unwrap_or(0), count }, Vec::new())
+        }
+        (None, None, true) => match SafePath::parse(&name) {
+            Ok(path) => (Payload::File(parts.into_file(path, KINDS)?), Vec::new()),
+            Err(why) => (Payload::Folder(Vec::new()), vec![LeftOut { path: name.clone(), why }]),
+        },
+        _ => return Err(BodyError::Content(KINDS)),
+    };
+    Ok(Item { id, name, about, published, payload, left_out })
+}
+
+/// The ID of an item whose writer gave none: BLAKE2b-128 over its name, a zero byte, and the IDs of its blobs.
+fn derived_id(name: &str, chunks: &[Chunk]) -> ItemId {
+    let mut hash = Blake2b::<U16>::new().chain_update(name).chain_update([0]);
+    chunks.iter().for_each(|chunk| hash.update(chunk.blob.0));
+    ItemId(hash.finalize().into())
+}
+
+fn files(reader: &mut Reader<'_>, max: usize) -> Result<(Vec<FileEntry>, Vec<LeftOut>)> {
+    let (mut kept, mut left_out) = (Vec::new(), Vec::new());
+    let mut taken = Taken::default();
+    let mut total = 0_u64;
+    reader.array(|reader| {
+        room(kept.len() + left_out.len(), "files in one item", max)?;
+        let mut path = None;
+        let mut parts = Parts::default();
+        reader.object(|reader, name| {
+            match name {
+                "path" => path = Some(reader.text()?.into_owned()),
+                _ if parts.member(reader, name)? => {}
+                _ => reader.skip()?,
+            }
+            Ok::<(), BodyError>(())
+        })?;
+        let text = path.ok_or(BodyError::Missing("path"))?;
+        match SafePath::parse(&text).and_then(|path| taken.claim(&path).map(|()| path)) {
+            Ok(path) => {
+                let file = parts.into_file(path, "chunks and tree")?;
+                total = total.checked_add(file.size).filter(|sum| *sum <= SEQUENCE_MAX).ok_or(BodyError::Overflow)?;
+                kept.push(file);
+            }
+            Err(why) => left_out.push(LeftOut { path: cut(text), why }),
+        }
+        Ok::<(), BodyError>(())
+    })?;
+    Ok((kept, left_out))
+}
+
+/// The names that an item's earlier files need.
+#[derive(Default)]
+struct Taken {
+    /// Collision key, and whether it is a folder.
+    names: HashMap<String, bool>,
+}
+
+impl Taken {
+    /// Takes the path and its folders, unless an earlier file stands in the way.
+    fn claim(&mut self, path: &SafePath) -> Result<(), PathError> {
+        let key = path.collision_key();
+        let folders = || key.match_indices('/').map(|(end, _)| &key[..end]);
+        let in_the_way = self.names.contains_key(&key) || folders().any(|name| self.names.get(name) == Some(&false));
+        if in_the_way {
+            return Err(PathError::Collision);
+        }
+        for folder in folders() {
+            if !self.names.contains_key(folder) {
+                self.names.insert(folder.to_owned(), true);
+            }
+        }
+        self.names.insert(key, false);
+        Ok(())
+    }
+}
+
+/// A left-out path is shown, no more: its front will do.
+fn cut(mut text: String) -> String {
+    if text.len() > crate::path::PATH_MAX {
+        text.truncate(text.floor_char_boundary(crate::path::PATH_MAX));
+    }
+    text
+}
+
+fn chunks(reader: &mut Reader<'_>) -> Result<Vec<Chunk>> {
+    let mut found = Vec::new();
+    reader.array(|reader| {
+        let (mut blob, mut key, mut nonce, mut offset, mut len) = (None, None, None, 0, None);
+        reader.object(|reader, name| {
+            match name {
+                "blobId" => blob = Some(BlobId(reader.hex("a blob ID of 64 hexadecimal characters")?)),
+                "key" => key = Some(reader.hex("a key of 64 hexadecimal characters")?),
+                "nonce" => nonce = Some(reader.hex("a nonce of 24 hexadecimal characters")?),
+                "offset" => offset = reader.integer()?,
+                "realSize" => len = Some(reader.integer()?),
+                _ => reader.skip()?,
+            }
+            Ok::<(), BodyError>(())
+        })?;
+        let blob = blob.ok_or(BodyError::Missing("blobId"))?;
+        let key = key.ok_or(BodyError::Missing("key"))?;
+        let nonce = nonce.ok_or(BodyError::Missing("nonce"))?;
+        let len = len.ok_or(BodyError::Missing("realSize"))?;
+        let outside = BodyError::Chunk { offset, len };
+        if len == 0 || offset.checked_add(len).is_none_or(|end| end > CHUNK_LEN as u64) {
+            return Err(outside);
+        }
+        let (Ok(offset), Ok(len)) = (u32::try_from(offset), u32::try_from(len)) else { return Err(outside) };
+        found.push(Chunk { blob, key: BlobKey { key, nonce }, offset, len });
+        Ok(())
+    })?;
+    Ok(found)
+}
