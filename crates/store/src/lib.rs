@@ -10,7 +10,7 @@
 //! synced in groups behind that; after a power cut only what was not synced yet is read again ([`Recovery`]).
 
 mod address_text;
-//pub mod backup;
+pub mod backup;
 mod blobs;
 mod channels;
 mod data_dir;
@@ -18,7 +18,7 @@ mod db;
 mod error;
 mod holdings;
 mod items;
-//pub mod keys;
+pub mod keys;
 mod parts;
 mod place;
 mod plans;
@@ -35,7 +35,7 @@ mod testing;
 
 pub use data_dir::{DataDir, free_space};
 pub use error::StoreError;
-//pub use keys::{KeyError, KeyKind, KeyStore};
+pub use keys::{KeyError, KeyKind, KeyStore};
 pub use store::Store;
 pub use types::{
     Channel, Holding, IdentityRow, ItemRow, Placed, PlanFile, ReadError, Recovery, Role, Standing, VerifyOutcome,
