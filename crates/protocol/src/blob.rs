@@ -123,3 +123,128 @@ fn padding(key: &BlobKey) -> chacha20::ChaCha20 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the key does not open this blob")]
 pub struct OpenError;
+
+#[cfg(test)]
+mod tests {
+    use data_encoding::HEXLOWER;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn key(n: u8) -> BlobKey {
+        BlobKey { key: [n; 32], nonce: [n; 12] }
+    }
+
+    fn plain(len: usize) -> Vec<u8> {
+        (0..len).map(|i| (i % 251) as u8).collect()
+    }
+
+    #[test]
+    fn the_v5_chunk_opens_and_seals() {
+        let vectors: Value = serde_json::from_str(include_str!("../../../tests/vectors/v5-vectors.json")).unwrap();
+        let v = &vectors["chunk"];
+        let hex = |value: &Value| HEXLOWER.decode(value.as_str().unwrap().as_bytes()).unwrap();
+        let mut padded = hex(&v["inputs"]["text_bytes"]);
+        let used = padded.len();
+        padded.extend((0..CHUNK_LEN - used).map(|i| (7 * i + 3) as u8));
+        let key = BlobKey {
+            key: hex(&v["inputs"]["key"]).try_into().unwrap(),
+            nonce: hex(&v["inputs"]["nonce"]).try_into().unwrap(),
+        };
+        let blob = seal(padded.clone(), &key);
+        assert_eq!(blob.id().to_string(), v["blob_sha256"].as_str().unwrap());
+        assert_eq!(blob.bytes().len(), v["blob_len"].as_u64().unwrap() as usize);
+        assert_eq!(blob.bytes()[..64], hex(&v["blob_first_64"]));
+        assert_eq!(blob.bytes()[BLOB_LEN - 64..], hex(&v["blob_last_64"]));
+        let opened = open(blob, &key).unwrap();
+        assert_eq!(opened, padded);
+        // Another writer's noise is read, and known not to be ours.
+        assert!(!padding_is_ours(&opened, used, &key));
+    }
+
+    #[test]
+    fn infohashes_are_the_first_20_bytes() {
+        let vectors: Value = serde_json::from_str(include_str!("../../../tests/vectors/v5-vectors.json")).unwrap();
+        for case in vectors["infohash"].as_array().unwrap() {
+            let id: BlobId = case["blob_id"].as_str().unwrap().parse().unwrap();
+            assert_eq!(crate::Topic::from(id).infohash().to_string(), case["infohash"].as_str().unwrap());
+        }
+    }
+
+    #[test]
+    fn a_chunk_comes_back_and_can_be_made_again() {
+        for used in [0, 1, 4095, 4096, CHUNK_LEN - 1, CHUNK_LEN] {
+            let blob = seal(plain(used), &key(1));
+            assert_eq!(blob.bytes().len(), BLOB_LEN);
+            assert_eq!(BlobId::of(blob.bytes()), blob.id());
+            assert_eq!(seal(plain(used), &key(1)).id(), blob.id());
+            let opened = open(blob.clone(), &key(1)).unwrap();
+            assert_eq!(opened.len(), CHUNK_LEN);
+            assert_eq!(opened[..used], plain(used));
+            assert!(padding_is_ours(&opened, used, &key(1)));
+            // Sealing the padded bytes again makes the same blob.
+            assert_eq!(seal(opened, &key(1)).id(), blob.id());
+        }
+    }
+
+    #[test]
+    fn the_padding_is_the_keystream_that_the_text_says() {
+        // ChaCha20 under BLAKE2b-256(00…00 ‖ "megatorrent padding v1"), nonce 0: the first bytes, computed elsewhere.
+        let opened = open(seal(Vec::new(), &key(0)), &key(0)).unwrap();
+        assert_eq!(HEXLOWER.encode(&opened[..32]), "a50ea7bbe51885dbc14a1aa946f1587da5fe7e2aa664e8eecab70f4ceac0cb14");
+    }
+
+    #[test]
+    fn foreign_padding_is_told_apart() {
+        let opened = open(seal(plain(10), &key(1)), &key(1)).unwrap();
+        for at in [10, 5000, CHUNK_LEN - 1] {
+            let mut other = opened.clone();
+            other[at] ^= 1;
+            assert!(!padding_is_ours(&other, 10, &key(1)), "{at}");
+        }
+        assert!(!padding_is_ours(&opened, 9, &key(1)));
+        assert!(!padding_is_ours(&opened, 10, &key(2)));
+        assert!(!padding_is_ours(&opened[..100], 10, &key(1)));
+        assert!(!padding_is_ours(&opened, CHUNK_LEN + 1, &key(1)));
+    }
+
+    #[test]
+    fn a_wrong_key_or_byte_opens_nothing() {
+        let blob = seal(plain(10), &key(1));
+        assert_eq!(open(blob.clone(), &key(2)), Err(OpenError));
+        assert_eq!(open(blob.clone(), &BlobKey { nonce: [2; 12], ..key(1) }), Err(OpenError));
+        let mut bytes = blob.bytes().to_vec();
+        bytes[BLOB_LEN - 1] ^= 1;
+        let changed = VerifiedBlob::verify(BlobId::of(&bytes), bytes).unwrap();
+        assert_eq!(open(changed, &key(1)), Err(OpenError));
+    }
+
+    #[test]
+    fn only_the_named_bytes_are_verified() {
+        let blob = seal(plain(10), &key(1));
+        let id = blob.id();
+        let mut bytes = blob.into_bytes();
+        assert!(VerifiedBlob::verify(id, bytes.clone()).is_ok());
+        bytes[0] ^= 1;
+        assert_eq!(VerifiedBlob::verify(id, bytes.clone()).unwrap_err(), bytes);
+        let short = b"short".to_vec();
+        assert_eq!(VerifiedBlob::verify(BlobId::of(&short), short.clone()).unwrap_err(), short);
+    }
+
+    #[test]
+    fn a_buffer_with_room_is_not_copied() {
+        let mut buf = Vec::with_capacity(BLOB_LEN);
+        buf.extend_from_slice(&plain(CHUNK_LEN));
+        let at = buf.as_ptr();
+        let blob = seal(buf, &key(1));
+        assert_eq!(blob.bytes().as_ptr(), at);
+        let opened = open(blob, &key(1)).unwrap();
+        assert_eq!(opened.as_ptr(), at);
+    }
+
+    #[test]
+    #[should_panic(expected = "a chunk of 1048577 bytes")]
+    fn more_than_a_chunk_is_a_mistake_of_the_caller() {
+        seal(vec![0; CHUNK_LEN + 1], &key(1));
+    }
+}

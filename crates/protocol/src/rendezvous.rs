@@ -97,6 +97,8 @@ mod tests {
         let binding = Binding { dialler: [1; 32], acceptor: [2; 32] };
         let key = ReadKey([9; 32]);
         let ours = token(&CHANNEL, &key, &binding, Role::Dialler);
+        // Computed with Python's hashlib.
+        assert_eq!(data_encoding::HEXLOWER.encode(&ours), "10460314e607dca12b3d6ec7f604d538");
         assert_eq!(ours, token(&CHANNEL, &key, &binding, Role::Dialler));
         let swapped = Binding { dialler: [2; 32], acceptor: [1; 32] };
         for other in [

@@ -87,7 +87,10 @@ impl Tree {
     /// The subtrees named by an opened table of this tree (depth ≥ 1), in stream order; exactly as many as `size`
     /// demands. What stands behind the last record is padding and is not looked at.
     pub fn children(&self, opened: &[u8]) -> Result<Vec<Tree>, TreeError> {
-        let depth = self.depth.checked_sub(1).ok_or_else(|| self.wrong_depth())?;
+        if self.depth == 0 || self.depth > DEPTH_MAX {
+            return Err(self.wrong_depth());
+        }
+        let depth = self.depth - 1;
         let child = span(depth).ok_or_else(|| self.wrong_depth())?;
         let count = self.size.div_ceil(child);
         if count == 0 || count > FANOUT {
@@ -207,4 +210,161 @@ fn seal_table<E>(
     let record = Record { blob: blob.id(), key };
     emit(blob)?;
     Ok(record)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Chunk;
+
+    const MIB: u64 = CHUNK_LEN as u64;
+
+    fn tree(size: u64, depth: u8) -> Tree {
+        Tree { blob: BlobId([1; 32]), key: BlobKey { key: [2; 32], nonce: [3; 12] }, size, depth }
+    }
+
+    /// Distinct chunks without blobs behind them: tables name, they do not look.
+    fn chunks(count: u64, last: u32) -> Vec<Chunk> {
+        let chunk = |i: u64| {
+            let mut id = [0; 32];
+            id[..8].copy_from_slice(&i.to_be_bytes());
+            let len = if i + 1 == count { last } else { CHUNK_LEN as u32 };
+            Chunk { blob: BlobId(id), key: BlobKey { key: id, nonce: [9; 12] }, offset: 0, len }
+        };
+        (0..count).map(chunk).collect()
+    }
+
+    /// Builds, then reads the tables back down to the leaves.
+    fn there_and_back(count: u64, last: u32) -> (Tree, Vec<Chunk>) {
+        let given = chunks(count, last);
+        let size = given.iter().map(|chunk| u64::from(chunk.len)).sum();
+        let mut next = 0_u8;
+        let mut random = || {
+            next += 1;
+            BlobKey { key: [next; 32], nonce: [next; 12] }
+        };
+        let mut tables = std::collections::HashMap::new();
+        let root = build::<()>(&given, size, &mut random, &mut |blob| {
+            tables.insert(blob.id(), blob);
+            Ok(())
+        })
+        .unwrap();
+        root.check(size).unwrap();
+        let mut level = vec![root.clone()];
+        while level[0].depth > 0 {
+            let open = |tree: &Tree| crate::blob::open(tables[&tree.blob].clone(), &tree.key).unwrap();
+            level = level.iter().flat_map(|tree| tree.children(&open(tree)).unwrap()).collect();
+        }
+        (root, level.iter().map(|tree| tree.leaf().unwrap()).collect())
+    }
+
+    #[test]
+    fn numbers_of_the_text() {
+        assert_eq!(FANOUT, 13_797);
+        assert_eq!(depth_for(0), Some(0));
+        assert_eq!(depth_for(MIB), Some(0));
+        assert_eq!(depth_for(MIB + 1), Some(1));
+        assert_eq!(depth_for(FANOUT * MIB), Some(1));
+        assert_eq!(depth_for(FANOUT * MIB + 1), Some(2));
+        assert_eq!(depth_for(TREE_SIZE_MAX), Some(2));
+        assert_eq!(depth_for(TREE_SIZE_MAX + 1), None);
+        assert_eq!(depth_for(u64::MAX), None);
+    }
+
+    #[test]
+    fn every_shape_comes_back() {
+        for (count, last, depth) in
+            [(1, 1, 0), (1, 1 << 20, 0), (2, 1, 1), (13_797, 7, 1), (13_798, 7, 2), (27_595, 1 << 20, 2)]
+        {
+            let (root, read) = there_and_back(count, last);
+            assert_eq!(root.depth, depth);
+            assert_eq!(read, chunks(count, last));
+        }
+    }
+
+    #[test]
+    fn an_empty_stream_is_one_blob() {
+        let mut emitted = Vec::new();
+        let key = BlobKey { key: [1; 32], nonce: [1; 12] };
+        let mut emit = |blob: crate::VerifiedBlob| {
+            emitted.push(blob.id());
+            Ok::<(), ()>(())
+        };
+        let root = build(&[], 0, &mut || key.clone(), &mut emit).unwrap();
+        assert_eq!((root.size, root.depth, emitted), (0, 0, vec![root.blob]));
+        assert_eq!(root.leaf().unwrap().len, 0);
+        let given = build::<()>(&chunks(1, 0), 0, &mut || key.clone(), &mut |_| Err(())).unwrap();
+        assert_eq!(given.blob, chunks(1, 0)[0].blob);
+    }
+
+    #[test]
+    fn a_failed_write_ends_the_building() {
+        let key = BlobKey { key: [1; 32], nonce: [1; 12] };
+        let result = build(&chunks(2, 1), MIB + 1, &mut || key.clone(), &mut |_| Err("disk full"));
+        assert_eq!(result.err(), Some("disk full"));
+    }
+
+    #[test]
+    fn size_and_depth_are_checked_before_the_first_fetch() {
+        assert_eq!(tree(MIB, 0).check(MIB), Ok(()));
+        assert_eq!(tree(MIB, 0).check(MIB - 1), Err(TreeError::TooLong { size: MIB, max: MIB - 1 }));
+        assert_eq!(tree(MIB, 1).check(u64::MAX), Err(TreeError::Depth { depth: 1, size: MIB }));
+        assert_eq!(tree(MIB + 1, 0).check(u64::MAX), Err(TreeError::Depth { depth: 0, size: MIB + 1 }));
+        assert_eq!(tree(0, 1).check(u64::MAX), Err(TreeError::Depth { depth: 1, size: 0 }));
+        let beyond = TREE_SIZE_MAX + 1;
+        assert_eq!(tree(beyond, 2).check(u64::MAX), Err(TreeError::TooLong { size: beyond, max: TREE_SIZE_MAX }));
+    }
+
+    #[test]
+    fn children_are_as_many_as_the_size_demands() {
+        let opened = vec![7; CHUNK_LEN];
+        let count = |size, depth| tree(size, depth).children(&opened).map(|children| children.len());
+        assert_eq!(count(MIB + 1, 1), Ok(2));
+        assert_eq!(count(3 * MIB, 1), Ok(3));
+        assert_eq!(count(FANOUT * MIB, 1), Ok(13_797));
+        assert_eq!(count(FANOUT * MIB + 1, 2), Ok(2));
+        assert_eq!(count(TREE_SIZE_MAX, 2), Ok(13_797));
+        // The last child of a deep tree may be a table of one record.
+        assert_eq!(count(1, 1), Ok(1));
+        for (size, depth) in [(MIB, 0), (0, 1), (FANOUT * MIB + 1, 1), (TREE_SIZE_MAX + 1, 2), (1, 3), (u64::MAX, 255)]
+        {
+            assert_eq!(count(size, depth), Err(TreeError::Depth { depth, size }));
+        }
+        let short = tree(2 * MIB, 1).children(&opened[..151]);
+        assert_eq!(short, Err(TreeError::Table { found: 151, needed: 152 }));
+        let children = tree(FANOUT * MIB + 5, 2).children(&opened).unwrap();
+        assert_eq!((children[0].size, children[1].size), (FANOUT * MIB, 5));
+        assert_eq!((children[0].depth, children[1].depth), (1, 1));
+    }
+
+    #[test]
+    fn only_depth_0_is_a_leaf() {
+        assert!(tree(5, 1).leaf().is_none());
+        assert!(tree(MIB + 1, 0).leaf().is_none());
+        assert!(tree(u64::MAX, 0).leaf().is_none());
+        assert_eq!(tree(MIB, 0).leaf().unwrap().len, 1 << 20);
+    }
+
+    proptest! {
+        #[test]
+        fn sizes_of_children_add_up(size in 1..=TREE_SIZE_MAX) {
+            let tree = tree(size, depth_for(size).unwrap());
+            if tree.depth > 0 {
+                let children = tree.children(&vec![0; CHUNK_LEN]).unwrap();
+                prop_assert_eq!(children.iter().map(|child| child.size).sum::<u64>(), size);
+                prop_assert!(children.iter().all(|child| child.size > 0));
+            }
+        }
+
+        #[test]
+        fn json_comes_back(blob: [u8; 32], key: [u8; 32], nonce: [u8; 12], size in 0..=TREE_SIZE_MAX, depth: u8) {
+            let tree = Tree { blob: BlobId(blob), key: BlobKey { key, nonce }, size, depth };
+            let mut out = Vec::new();
+            tree.write(&mut out);
+            prop_assert!(out.len() <= 222);
+            prop_assert_eq!(Tree::read(&mut Reader::new(&out).unwrap()), Ok(tree));
+        }
+    }
 }

@@ -86,7 +86,7 @@ impl Store {
                 blobs.extend(crate::plans::blobs_of(tx, item)?);
                 parts.extend(crate::plans::part_files(tx, item)?);
             }
-            blobs.extend(structure_of(tx, channel)?);
+            blobs.extend(crate::holdings::structure_of(tx, channel)?.into_iter().map(|(candidate, _)| candidate));
             tx.prepare_cached("DELETE FROM channels WHERE id = ?")?.execute([channel])?;
             let (gone, doomed) = crate::plans::sweep(tx, blobs)?;
             Ok((gone, doomed, parts))
@@ -125,12 +125,6 @@ fn purpose(key: &ChannelKey) -> Vec<u8> {
 pub(crate) fn row_id(tx: &Transaction<'_>, key: &ChannelKey) -> Result<i64, StoreError> {
     let mut statement = tx.prepare_cached("SELECT id FROM channels WHERE key = ?")?;
     statement.query_row([key.as_bytes()], |row| row.get(0)).optional()?.ok_or(StoreError::UnknownChannel)
-}
-
-/// Its structure blobs.
-pub(crate) fn structure_of(tx: &Transaction<'_>, channel: i64) -> Result<Vec<i64>, StoreError> {
-    let mut statement = tx.prepare_cached("SELECT blob FROM structure WHERE channel = ?")?;
-    Ok(statement.query_map([channel], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
 impl Core {

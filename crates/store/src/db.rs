@@ -56,7 +56,7 @@ CREATE TABLE chunks(
     state INTEGER NOT NULL, unsynced INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(file, seq)) WITHOUT ROWID;
 CREATE INDEX chunks_blob ON chunks(blob, state);
 CREATE INDEX chunks_item ON chunks(item, blob);
-CREATE INDEX chunks_missing ON chunks(item, file, seq) WHERE state = 0;
+CREATE INDEX chunks_missing ON chunks(item, file, seq) WHERE state <= 0;
 CREATE INDEX chunks_unsynced ON chunks(unsynced) WHERE unsynced > 0;
 CREATE TABLE structure(
     channel INTEGER NOT NULL REFERENCES channels(id) ON DELETE CASCADE, blob INTEGER NOT NULL REFERENCES blobs(id),

@@ -84,6 +84,22 @@ pub(crate) fn open_part(root: &Path, part: &Path) -> Result<File, StoreError> {
     OpenOptions::new().create(true).truncate(false).write(true).open(part).map_err(at(part))
 }
 
+/// Makes sure that a finished file exists: its part file, or the file itself where a crash came after its renaming.
+/// Files of no bytes are made here.
+pub(crate) fn open_part_or_done(root: &Path, part: &Path, disk: &Path, size: u64) -> Result<(), StoreError> {
+    let length = |path: &Path| fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file).map(|m| m.len());
+    match length(part) {
+        Some(len) if len == size => Ok(()),
+        Some(len) if len > size => {
+            // Bytes behind the end are a leftover of ours: nobody else writes part files.
+            open_part(root, part)?.set_len(size).map_err(at(part))
+        }
+        None if length(disk) == Some(size) && size > 0 => Ok(()),
+        None if size == 0 => open_part(root, part).map(drop),
+        _ => Err(StoreError::Io { path: part.to_path_buf(), source: io::ErrorKind::NotFound.into() }),
+    }
+}
+
 /// Gives `from` the name `to`; `false` if that name is taken.
 pub(crate) fn rename_new(from: &Path, to: &Path) -> Result<bool, StoreError> {
     // A hard link fails atomically where the name is taken; a rename would overwrite.

@@ -1,0 +1,132 @@
+//! What is held, for the swarm; blobs of a channel's own structure.
+
+use std::collections::HashSet;
+
+use protocol::{BlobId, ChannelKey};
+use rusqlite::{Row, Transaction, params};
+
+use crate::db::{array, int, uint};
+use crate::plans::{self, Candidate};
+use crate::{Holding, Role, Store, StoreError, channels};
+
+const BATCH: usize = 10_000;
+
+impl Role {
+    pub(crate) fn to_sql(self) -> i64 {
+        match self {
+            Self::Root => 0,
+            Self::Structure => 1,
+            Self::Content => 2,
+        }
+    }
+
+    fn from_sql(value: i64) -> Self {
+        match value {
+            0 => Self::Root,
+            1 => Self::Structure,
+            _ => Self::Content,
+        }
+    }
+}
+
+impl Store {
+    /// Whether a blob is held.
+    pub fn has(&self, blob: &BlobId) -> Result<bool, StoreError> {
+        self.core.db.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT EXISTS(SELECT 1 FROM blobs b WHERE b.blob = ?
+                 AND (b.stored = 1 OR EXISTS(SELECT 1 FROM chunks k WHERE k.blob = b.id AND k.state = 2)))",
+            )?;
+            Ok(statement.query_row([blob.as_bytes()], |row| row.get(0))?)
+        })
+    }
+
+    /// Structure blobs that belong to the channel's current list; others of that channel that nothing needs are dropped and returned.
+    pub fn retain_structure(&self, channel: &ChannelKey, keep: &[BlobId]) -> Result<Vec<BlobId>, StoreError> {
+        let keep: HashSet<&BlobId> = keep.iter().collect();
+        let _layout = self.core.exclusive();
+        let (gone, doomed) = self.core.db.write(|tx| {
+            let channel = channels::row_id(tx, channel)?;
+            let mut old = structure_of(tx, channel)?;
+            old.retain(|(_, blob)| !keep.contains(blob));
+            for ((row, _), _) in &old {
+                tx.prepare_cached("DELETE FROM structure WHERE channel = ? AND blob = ?")?.execute([channel, *row])?;
+            }
+            plans::sweep(tx, old.into_iter().map(|(candidate, _)| candidate).collect())
+        })?;
+        self.core.remove_files(&doomed, &[])?;
+        Ok(gone)
+    }
+
+    /// Every holding, for the swarm at start, in batches of up to 10,000. A blob of several channels comes once for each.
+    pub fn holdings(&self, each: &mut dyn FnMut(Vec<Holding>)) -> Result<(), StoreError> {
+        self.core.db.read(|tx| {
+            let mut batch = Vec::new();
+            let mut add = |row: &Row<'_>| -> Result<(), StoreError> {
+                batch.push(Holding {
+                    blob: BlobId(array(row, 0)?),
+                    channel: ChannelKey(array(row, 1)?),
+                    role: Role::from_sql(row.get(2)?),
+                    first: row.get(3)?,
+                    announced: uint(row.get(4)?),
+                });
+                if batch.len() == BATCH {
+                    each(std::mem::take(&mut batch));
+                }
+                Ok(())
+            };
+            let mut structure = tx.prepare_cached(
+                "SELECT b.blob, c.key, s.role, 0, b.announced FROM structure s JOIN blobs b ON b.id = s.blob
+                 JOIN channels c ON c.id = s.channel WHERE b.stored = 1 ORDER BY s.role",
+            )?;
+            let mut rows = structure.query([])?;
+            while let Some(row) = rows.next()? {
+                add(row)?;
+            }
+            let mut content = tx.prepare_cached(
+                "SELECT b.blob, c.key, 2, MAX(f.seq = 0 AND k.seq = 0), b.announced FROM blobs b
+                 JOIN chunks k ON k.blob = b.id AND (k.state = 2 OR b.stored = 1) JOIN files f ON f.id = k.file
+                 JOIN items i ON i.id = k.item JOIN channels c ON c.id = i.channel GROUP BY b.id, c.id",
+            )?;
+            let mut rows = content.query([])?;
+            while let Some(row) = rows.next()? {
+                add(row)?;
+            }
+            if !batch.is_empty() {
+                each(batch);
+            }
+            Ok(())
+        })
+    }
+
+    /// Number of blobs held.
+    pub fn blob_count(&self) -> Result<u64, StoreError> {
+        self.core.db.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT COUNT(*) FROM blobs b
+                 WHERE b.stored = 1 OR EXISTS(SELECT 1 FROM chunks k WHERE k.blob = b.id AND k.state = 2)",
+            )?;
+            Ok(uint(statement.query_row([], |row| row.get(0))?))
+        })
+    }
+
+    /// Remembers when blobs were announced.
+    pub fn set_announced(&self, blobs: &[BlobId], unix_ms: u64) -> Result<(), StoreError> {
+        self.core.db.write(|tx| {
+            let mut statement = tx.prepare_cached("UPDATE blobs SET announced = ? WHERE blob = ?")?;
+            for blob in blobs {
+                statement.execute(params![int(unix_ms), blob.as_bytes()])?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// A channel's structure blobs.
+pub(crate) fn structure_of(tx: &Transaction<'_>, channel: i64) -> Result<Vec<(Candidate, BlobId)>, StoreError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT b.id, b.stored = 1, b.blob FROM structure s JOIN blobs b ON b.id = s.blob WHERE s.channel = ?",
+    )?;
+    let rows = statement.query_map([channel], |row| Ok(((row.get(0)?, row.get(1)?), BlobId(array(row, 2)?))))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

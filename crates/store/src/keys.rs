@@ -1,0 +1,316 @@
+//! Secrets of this node — the system's keyring where one really works, else a vault file under a passphrase.
+//!
+//! A data folder uses one of the two for good: `keys.json` names it and the random prefix of this folder's keyring
+//! entries. When neither opens, [`KeyStore::locked`] lets a node start without its secrets (E11).
+
+mod ring;
+mod vault;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use data_encoding::HEXLOWER;
+use protocol::{ChannelKey, Identity};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use ring::Ring;
+use vault::Vault;
+
+const STORE_KEY: &str = "store-key";
+const FILE: &str = "keys.json";
+const FILE_MAX: u64 = 4096;
+
+/// Why secrets cannot be read or kept.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// Nothing here can keep secrets yet.
+    #[error("This machine has no keyring. Set MEGATORRENT_PASSPHRASE, or run this in a terminal to be asked for a passphrase.")]
+    NoKeyring,
+    /// The vault was made with another one.
+    #[error("wrong passphrase")]
+    WrongPassphrase,
+    /// The secrets are in a keyring that does not answer, or this store was started locked.
+    #[error("the keyring is locked")]
+    Locked,
+    /// The keyring answered with an error.
+    #[error("the keyring fails: {0}")]
+    Keyring(String),
+    /// What the vault, `keys.json` or a keyring entry holds is not what was written.
+    #[error("{0:?} is damaged")]
+    Damaged(PathBuf),
+    /// A file could not be read or written.
+    #[error("{path:?}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Where secrets are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    /// The system's keyring.
+    Keyring,
+    /// `vault.age` in the data folder.
+    Vault,
+    /// Nowhere that opens now.
+    Locked,
+}
+
+/// Keeps named secrets.
+pub struct KeyStore {
+    place: Mutex<Place>,
+    kind: KeyKind,
+}
+
+enum Place {
+    Ring(Ring),
+    Vault(Vault),
+    Locked,
+}
+
+/// `keys.json`: nothing secret.
+#[derive(Serialize, Deserialize)]
+struct Choice {
+    install: String,
+    keyring: bool,
+}
+
+impl std::fmt::Debug for KeyStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "KeyStore({:?})", self.kind)
+    }
+}
+
+impl KeyStore {
+    /// Opens the secrets of a data folder. On first use the keyring is taken if `use_keyring` and it keeps, gives and
+    /// forgets a probe; else a vault under `passphrase`. Later the same place is used again.
+    ///
+    /// [`KeyError::NoKeyring`]: a passphrase is needed and none was given. [`KeyError::WrongPassphrase`]: not the
+    /// vault's. [`KeyError::Locked`]: this folder's secrets are in a keyring that does not open now.
+    pub fn open(data_dir: &Path, passphrase: Option<Zeroizing<String>>, use_keyring: bool) -> Result<Self, KeyError> {
+        crate::data_dir::create_private(data_dir).map_err(|e| KeyError::Io {
+            path: data_dir.to_path_buf(),
+            source: io::Error::other(e),
+        })?;
+        let file = data_dir.join(FILE);
+        let chosen = read_choice(&file)?;
+        let ring = |install: &str| -> Result<Option<Ring>, KeyError> {
+            if use_keyring { Ring::probe(install) } else { Ok(None) }
+        };
+        match chosen {
+            Some(Choice { install, keyring: true }) => {
+                let ring = ring(&install)?.ok_or(KeyError::Locked)?;
+                Ok(Self { place: Mutex::new(Place::Ring(ring)), kind: KeyKind::Keyring })
+            }
+            Some(Choice { keyring: false, .. }) => Self::open_vault(data_dir, passphrase),
+            None => {
+                let install = HEXLOWER.encode(&random::<16>()?);
+                if let Some(ring) = ring(&install)? {
+                    write_choice(&file, &Choice { install, keyring: true })?;
+                    return Ok(Self { place: Mutex::new(Place::Ring(ring)), kind: KeyKind::Keyring });
+                }
+                let vault = Self::open_vault(data_dir, passphrase)?;
+                write_choice(&file, &Choice { install, keyring: false })?;
+                Ok(vault)
+            }
+        }
+    }
+
+    fn open_vault(data_dir: &Path, passphrase: Option<Zeroizing<String>>) -> Result<Self, KeyError> {
+        let passphrase = passphrase.ok_or(KeyError::NoKeyring)?;
+        let vault = Vault::open(&data_dir.join(vault::FILE), passphrase)?;
+        Ok(Self { place: Mutex::new(Place::Vault(vault)), kind: KeyKind::Vault })
+    }
+
+    /// A store that holds nothing and keeps nothing: every call fails with [`KeyError::Locked`].
+    pub fn locked() -> Self {
+        Self { place: Mutex::new(Place::Locked), kind: KeyKind::Locked }
+    }
+
+    /// Where the secrets are.
+    pub fn kind(&self) -> KeyKind {
+        self.kind
+    }
+
+    /// A secret; `None` if there is none of that name.
+    pub fn get(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, KeyError> {
+        match &*self.place() {
+            Place::Ring(ring) => ring.get(name),
+            Place::Vault(vault) => Ok(vault.get(name)),
+            Place::Locked => Err(KeyError::Locked),
+        }
+    }
+
+    /// Keeps one, in place of an earlier one of that name.
+    pub fn set(&self, name: &str, value: &[u8]) -> Result<(), KeyError> {
+        match &mut *self.place() {
+            Place::Ring(ring) => ring.set(name, value),
+            Place::Vault(vault) => vault.set(name, Some(value)),
+            Place::Locked => Err(KeyError::Locked),
+        }
+    }
+
+    /// Forgets one; one that is not there is no error.
+    pub fn delete(&self, name: &str) -> Result<(), KeyError> {
+        match &mut *self.place() {
+            Place::Ring(ring) => ring.delete(name),
+            Place::Vault(vault) => vault.set(name, None),
+            Place::Locked => Err(KeyError::Locked),
+        }
+    }
+
+    /// The key that seals secrets in the database (E11); made on first use.
+    pub fn store_key(&self) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+        if let Some(key) = self.get(STORE_KEY)? {
+            return bytes32(&key, STORE_KEY);
+        }
+        let key = random::<32>()?;
+        self.set(STORE_KEY, &key[..])?;
+        Ok(key)
+    }
+
+    /// The secret half of a channel of ours.
+    pub fn identity(&self, channel: &ChannelKey) -> Result<Option<Identity>, KeyError> {
+        let name = identity_name(channel);
+        let Some(seed) = self.get(&name)? else { return Ok(None) };
+        let identity = Identity::from_seed(&*bytes32(&seed, &name)?);
+        if identity.channel() == *channel { Ok(Some(identity)) } else { Err(KeyError::Damaged(name.into())) }
+    }
+
+    /// Keeps an identity's seed.
+    pub fn put_identity(&self, identity: &Identity) -> Result<(), KeyError> {
+        self.set(&identity_name(&identity.channel()), &identity.seed()[..])
+    }
+
+    fn place(&self) -> MutexGuard<'_, Place> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn identity_name(channel: &ChannelKey) -> String {
+    format!("identity-{channel}")
+}
+
+fn bytes32(value: &[u8], name: &str) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+    value.try_into().map(Zeroizing::new).map_err(|_| KeyError::Damaged(name.into()))
+}
+
+fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, KeyError> {
+    let mut out = Zeroizing::new([0; N]);
+    getrandom::fill(&mut out[..])
+        .map_err(|e| KeyError::Io { path: "random numbers".into(), source: io::Error::other(e) })?;
+    Ok(out)
+}
+
+/// A file of at most `max` bytes; `None` if there is none.
+fn read_bounded(path: &Path, max: u64) -> Result<Option<Vec<u8>>, KeyError> {
+    use io::Read;
+    let io = |source| KeyError::Io { path: path.to_path_buf(), source };
+    let file = match std::fs::File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(io(e)),
+    };
+    let mut bytes = Vec::new();
+    file.take(max + 1).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > max { Err(KeyError::Damaged(path.to_path_buf())) } else { Ok(Some(bytes)) }
+}
+
+/// Writes a file whole or not at all, readable by this user only, and makes it last.
+fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), KeyError> {
+    use io::Write;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let written = || -> io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|e| e.error)?;
+        if cfg!(unix) { std::fs::File::open(folder)?.sync_all() } else { Ok(()) }
+    };
+    written().map_err(|source| KeyError::Io { path: path.to_path_buf(), source })
+}
+
+fn read_choice(file: &Path) -> Result<Option<Choice>, KeyError> {
+    let Some(bytes) = read_bounded(file, FILE_MAX)? else { return Ok(None) };
+    let choice: Choice = serde_json::from_slice(&bytes).map_err(|_| KeyError::Damaged(file.to_path_buf()))?;
+    Ok(Some(choice))
+}
+
+fn write_choice(file: &Path, choice: &Choice) -> Result<(), KeyError> {
+    let json = serde_json::to_vec(choice)
+        .map_err(|e| KeyError::Io { path: file.to_path_buf(), source: io::Error::other(e) })?;
+    write_atomically(file, &json)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pass(text: &str) -> Option<Zeroizing<String>> {
+        Some(Zeroizing::new(text.into()))
+    }
+
+    #[test]
+    fn a_vault_keeps_secrets_over_restarts_and_knows_its_passphrase() {
+        let tmp = tempfile::tempdir().unwrap();
+        let identity = Identity::from_seed(&[3; 32]);
+        let keys = KeyStore::open(tmp.path(), pass("one"), false).unwrap();
+        assert_eq!(keys.kind(), KeyKind::Vault);
+        let store_key = keys.store_key().unwrap();
+        assert_eq!(*keys.store_key().unwrap(), *store_key);
+        keys.put_identity(&identity).unwrap();
+        keys.set("other", b"x").unwrap();
+        keys.delete("other").unwrap();
+        drop(keys);
+        assert!(matches!(KeyStore::open(tmp.path(), pass("two"), false), Err(KeyError::WrongPassphrase)));
+        let keys = KeyStore::open(tmp.path(), pass("one"), false).unwrap();
+        assert_eq!(*keys.store_key().unwrap(), *store_key);
+        assert_eq!(keys.identity(&identity.channel()).unwrap().unwrap().channel(), identity.channel());
+        assert!(keys.identity(&ChannelKey([0; 32])).unwrap().is_none());
+        assert!(keys.get("other").unwrap().is_none());
+    }
+
+    #[test]
+    fn without_passphrase_the_sentence_for_users_comes_and_nothing_is_chosen() {
+        let tmp = tempfile::tempdir().unwrap();
+        let error = KeyStore::open(tmp.path(), None, false).unwrap_err();
+        assert!(matches!(error, KeyError::NoKeyring));
+        assert_eq!(
+            error.to_string(),
+            "This machine has no keyring. Set MEGATORRENT_PASSPHRASE, or run this in a terminal to be asked for a passphrase."
+        );
+        assert!(!tmp.path().join(FILE).exists());
+        KeyStore::open(tmp.path(), pass("now"), false).unwrap();
+    }
+
+    #[test]
+    fn secrets_in_a_keyring_that_is_gone_are_locked_and_not_made_anew() {
+        let tmp = tempfile::tempdir().unwrap();
+        write_choice(&tmp.path().join(FILE), &Choice { install: "ab".into(), keyring: true }).unwrap();
+        assert!(matches!(KeyStore::open(tmp.path(), pass("x"), false), Err(KeyError::Locked)));
+        assert!(!tmp.path().join(vault::FILE).exists());
+    }
+
+    #[test]
+    fn a_locked_store_says_so() {
+        let keys = KeyStore::locked();
+        assert_eq!(keys.kind(), KeyKind::Locked);
+        assert!(matches!(keys.store_key(), Err(KeyError::Locked)));
+        assert!(matches!(keys.set("a", b"b"), Err(KeyError::Locked)));
+        assert!(matches!(keys.delete("a"), Err(KeyError::Locked)));
+    }
+
+    #[test]
+    fn a_damaged_vault_is_not_overwritten() {
+        let tmp = tempfile::tempdir().unwrap();
+        let vault = tmp.path().join(vault::FILE);
+        std::fs::write(&vault, b"nonsense").unwrap();
+        assert!(matches!(KeyStore::open(tmp.path(), pass("x"), false), Err(KeyError::Damaged(_))));
+        assert_eq!(std::fs::read(&vault).unwrap(), b"nonsense");
+    }
+}

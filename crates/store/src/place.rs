@@ -1,0 +1,257 @@
+//! Fetched blobs find their places: opened under each waiting chunk's key, written to part files, held derived or stored.
+
+use protocol::{BlobId, BlobKey, ChannelKey, ItemId, VerifiedBlob, blob};
+use rusqlite::{Transaction, params};
+
+use crate::db::{array, chunk_state, path, uint};
+use crate::store::Core;
+use crate::{Placed, Role, Store, StoreError, parts, plans};
+use std::path::{Path, PathBuf};
+
+/// A chunk row: where some of a blob's plain bytes lie.
+pub(crate) struct Span {
+    pub(crate) file: i64,
+    pub(crate) seq: i64,
+    /// First byte in the opened blob.
+    pub(crate) off: usize,
+    pub(crate) len: usize,
+    /// First byte in the file.
+    pub(crate) at: u64,
+    pub(crate) state: i64,
+    /// The file while it grows.
+    pub(crate) part: Option<PathBuf>,
+    pub(crate) disk: PathBuf,
+    pub(crate) root: Option<PathBuf>,
+    /// Of the file, when it was last known to be right; 0 unknown.
+    pub(crate) mtime_ns: i64,
+}
+
+/// The spans of one blob in one item under one key, in order of their place in the blob.
+pub(crate) struct Group {
+    pub(crate) item: i64,
+    pub(crate) key: BlobKey,
+    pub(crate) spans: Vec<Span>,
+}
+
+impl Span {
+    pub(crate) fn waits(&self) -> bool {
+        self.state == chunk_state::MISSING && self.part.is_some()
+    }
+
+    fn end(&self) -> usize {
+        self.off + self.len
+    }
+}
+
+/// All groups of a blob in which a chunk's state is at least `state`, without chunks below it.
+pub(crate) fn groups(
+    tx: &Transaction<'_>,
+    blob: &BlobId,
+    item: Option<i64>,
+    states: std::ops::RangeInclusive<i64>,
+) -> Result<Vec<Group>, StoreError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT k.item, k.key, k.nonce, k.file, k.seq, k.off, k.len, k.at, k.state, f.part, f.disk, i.root, f.mtime_ns
+         FROM chunks k JOIN files f ON f.id = k.file JOIN items i ON i.id = k.item
+         WHERE k.blob = (SELECT id FROM blobs WHERE blob = ?1) AND k.state BETWEEN ?2 AND ?3
+         AND (?4 IS NULL OR k.item = ?4) ORDER BY k.item, k.key, k.nonce, k.off, k.len",
+    )?;
+    let mut rows = statement.query(params![blob.as_bytes(), states.start(), states.end(), item])?;
+    let mut out: Vec<Group> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let item = row.get(0)?;
+        let key = BlobKey { key: array(row, 1)?, nonce: array(row, 2)? };
+        let span = Span {
+            file: row.get(3)?,
+            seq: row.get(4)?,
+            off: row.get::<_, u32>(5)? as usize,
+            len: row.get::<_, u32>(6)? as usize,
+            at: uint(row.get(7)?),
+            state: row.get(8)?,
+            part: row.get::<_, Option<Vec<u8>>>(9)?.map(path::from_sql),
+            disk: path::from_sql(row.get(10)?),
+            root: row.get::<_, Option<Vec<u8>>>(11)?.map(path::from_sql),
+            mtime_ns: row.get(12)?,
+        };
+        match out.last_mut() {
+            Some(group) if group.item == item && group.key == key => group.spans.push(span),
+            _ => out.push(Group { item, key, spans: vec![span] }),
+        }
+    }
+    Ok(out)
+}
+
+/// How many bytes from 0 on the spans cover without a gap; `None` if there is one.
+pub(crate) fn covered<'a>(spans: impl Iterator<Item = &'a Span>) -> Option<usize> {
+    let mut end = 0;
+    for span in spans {
+        if span.off > end {
+            return None;
+        }
+        end = end.max(span.end());
+    }
+    Some(end)
+}
+
+/// Sets a chunk's state, and what file and item have. `false` if the chunk was not in `from` any more.
+pub(crate) fn set_state(tx: &Transaction<'_>, item: i64, span: &Span, to: i64, unsynced: i64) -> Result<bool, StoreError> {
+    let changed = tx
+        .prepare_cached(
+            "UPDATE chunks SET state = ?1, unsynced = MAX(unsynced, ?2) WHERE file = ?3 AND seq = ?4 AND state = ?5",
+        )?
+        .execute(params![to, unsynced, span.file, span.seq, span.state])?;
+    let had = span.state > 0;
+    let has = to > 0;
+    if changed == 1 && had != has {
+        let more = if has { span.len as i64 } else { -(span.len as i64) };
+        tx.prepare_cached("UPDATE files SET have = have + ? WHERE id = ?")?.execute([more, span.file])?;
+        tx.prepare_cached("UPDATE items SET have = have + ? WHERE id = ?")?.execute([more, item])?;
+    }
+    Ok(changed == 1)
+}
+
+/// What became of one group.
+struct Outcome {
+    group: Group,
+    opened: bool,
+    derived: bool,
+}
+
+impl Store {
+    /// A fetched content blob: opened under its key, written to the part files that need it, held derived where the
+    /// rest is our padding, else stored. Same blob twice is no error.
+    pub fn place(&self, blob: &VerifiedBlob) -> Result<Placed, StoreError> {
+        let _layout = self.core.shared();
+        let id = blob.id();
+        let groups =
+            self.core.db.read(|tx| groups(tx, &id, None, chunk_state::MISSING..=chunk_state::DERIVED))?;
+        let waiting = groups.into_iter().filter(|group| group.spans.iter().any(Span::waits));
+        let outcomes = waiting.map(|group| fill(blob, group)).collect::<Result<Vec<_>, _>>()?;
+        if outcomes.is_empty() {
+            return Ok(Placed::default());
+        }
+        let keep = outcomes.iter().any(|outcome| outcome.opened && !outcome.derived);
+        if keep {
+            self.core.keep_file(blob)?;
+        }
+        let placed = self.core.db.write(|tx| self.core.record(tx, &id, outcomes, keep))?;
+        self.core.pace.wrote();
+        Ok(placed)
+    }
+
+    /// Keeps sealed bytes: bodies, pages, tables (fetched or made by us).
+    pub fn put_stored(&self, channel: &ChannelKey, role: Role, blob: &VerifiedBlob) -> Result<(), StoreError> {
+        let _layout = self.core.shared();
+        self.core.keep_file(blob)?;
+        self.core.db.write(|tx| {
+            let channel = crate::channels::row_id(tx, channel)?;
+            let row = plans::blob_row(tx, &blob.id())?;
+            mark_stored(tx, row, self.core.pace.number())?;
+            tx.prepare_cached("INSERT OR REPLACE INTO structure(channel, blob, role) VALUES(?, ?, ?)")?
+                .execute(params![channel, row, role.to_sql()])?;
+            Ok(())
+        })?;
+        self.core.pace.wrote();
+        Ok(())
+    }
+}
+
+fn mark_stored(tx: &Transaction<'_>, row: i64, number: i64) -> Result<(), StoreError> {
+    // One that is stored already keeps its number, or none: its file was not written again.
+    tx.prepare_cached("UPDATE blobs SET stored = 1, unsynced = ? WHERE id = ? AND stored = 0")?
+        .execute([number, row])?;
+    Ok(())
+}
+
+/// Opens the blob for one group and writes what waits.
+fn fill(blob: &VerifiedBlob, group: Group) -> Result<Outcome, StoreError> {
+    let Ok(plain) = blob::open(blob.clone(), &group.key) else {
+        return Ok(Outcome { group, opened: false, derived: false });
+    };
+    for span in group.spans.iter().filter(|span| span.waits()) {
+        let (Some(part), Some(bytes)) = (&span.part, plain.get(span.off..span.end())) else { continue };
+        let root = span.root.as_deref().unwrap_or(Path::new("/"));
+        let file = parts::open_part(root, part)?;
+        parts::write_all_at(&file, bytes, span.at).map_err(crate::error::at(part))?;
+    }
+    let here = group.spans.iter().filter(|span| span.state > 0 || span.waits());
+    let derived = covered(here).is_some_and(|used| blob::padding_is_ours(&plain, used, &group.key));
+    Ok(Outcome { group, opened: true, derived })
+}
+
+impl Core {
+    /// Writes the blob's file unless a good one is recorded.
+    fn keep_file(&self, blob: &VerifiedBlob) -> Result<(), StoreError> {
+        let id = blob.id();
+        let stored: bool = self.db.read(|tx| {
+            let mut statement = tx.prepare_cached("SELECT EXISTS(SELECT 1 FROM blobs WHERE blob = ? AND stored = 1)")?;
+            Ok(statement.query_row([id.as_bytes()], |row| row.get(0))?)
+        })?;
+        if stored && self.blobs.path(&id).exists() { Ok(()) } else { self.blobs.write(blob) }
+    }
+
+    fn record(
+        &self,
+        tx: &Transaction<'_>,
+        id: &BlobId,
+        outcomes: Vec<Outcome>,
+        keep: bool,
+    ) -> Result<Placed, StoreError> {
+        let number = self.pace.number();
+        if keep {
+            mark_stored(tx, plans::blob_row(tx, id)?, number)?;
+        }
+        let mut items: Vec<(i64, bool)> = Vec::new();
+        let mut unopenable = Vec::new();
+        for Outcome { group, opened, derived } in &outcomes {
+            let mut grown = false;
+            for span in &group.spans {
+                let waits = span.waits();
+                let to = match (opened, derived) {
+                    (false, _) if waits => chunk_state::UNOPENABLE,
+                    (true, true) if waits || span.state == chunk_state::PLAIN => chunk_state::DERIVED,
+                    (true, false) if waits => chunk_state::PLAIN,
+                    _ => continue,
+                };
+                grown |= set_state(tx, group.item, span, to, if *opened { number } else { 0 })?;
+            }
+            if *opened {
+                items.push((group.item, grown));
+            } else {
+                unopenable.push(group.item);
+            }
+        }
+        items.sort_unstable_by_key(|(item, grown)| (*item, !grown));
+        items.dedup_by_key(|(item, _)| *item);
+        let mut placed = Placed::default();
+        for (item, grown) in items {
+            let Some((channel, item_id, have, whole)) = standing(tx, item)? else { continue };
+            placed.items.push((channel, item_id, have));
+            if grown && whole {
+                placed.finished.push((channel, item_id));
+            }
+        }
+        unopenable.dedup();
+        for item in unopenable {
+            if let Some((channel, item_id, ..)) = standing(tx, item)? {
+                tracing::warn!(%channel, item = %item_id, blob = %id, "the channel names a key that does not open this blob");
+                placed.unopenable.push((channel, item_id));
+            }
+        }
+        Ok(placed)
+    }
+}
+
+/// Names of an item's row, its bytes here, and whether it is wanted and lacks nothing.
+fn standing(tx: &Transaction<'_>, item: i64) -> Result<Option<(ChannelKey, ItemId, u64, bool)>, StoreError> {
+    use rusqlite::OptionalExtension;
+    let mut statement = tx.prepare_cached(
+        "SELECT c.key, i.item, i.have, i.standing = 1 AND i.planned = 1
+            AND NOT EXISTS(SELECT 1 FROM chunks WHERE item = i.id AND state <= 0)
+         FROM items i JOIN channels c ON c.id = i.channel WHERE i.id = ? AND i.item IS NOT NULL",
+    )?;
+    let found = statement.query_row([item], |row| {
+        Ok((ChannelKey(array(row, 0)?), ItemId(array(row, 1)?), uint(row.get(2)?), row.get(3)?))
+    });
+    Ok(found.optional()?)
+}
