@@ -271,15 +271,18 @@ pub(crate) async fn finish(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Result<()>
 
 /// A peer asks us, as a gateway, to publish: checked before it is relayed; the text goes back to the peer.
 pub(crate) async fn publish_for(ctx: &Ctx, request: PublishRequest) -> std::result::Result<(), String> {
-    let manifest = protocol::manifest::verify_publish(&request).map_err(|error| error.to_string())?;
+    protocol::manifest::verify_publish(&request).map_err(|error| error.to_string())?;
+    if !request.salt.is_empty() {
+        return Err("This gateway publishes channels without a salt only".into());
+    }
+    let manifest = SignedManifest::verify(&request.key, &request.value, &request.signature).map_err(|e| e.to_string())?;
     let Some(dht) = ctx.dht.clone() else { return Err("This node has no DHT".into()) };
     let key = request.key;
     let floor = ctx.with_store(move |s| s.floor(&key)).await.map_err(|error| error.message)?;
     if manifest.sequence() < floor {
         return Err("A newer manifest is known".into());
     }
-    let salt = (!request.salt.is_empty()).then_some(request.salt.as_slice());
-    match dht.put_manifest(&manifest, salt).await {
+    match dht.put_manifest(&manifest, None).await {
         Ok(0) => Err("No DHT node took it".into()),
         Ok(_) => {
             ctx.engine.send(Input::Manifest(Arc::new(manifest))).await;

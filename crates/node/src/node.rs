@@ -1,11 +1,12 @@
 //! The node: started, asked, listened to, stopped.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use net::dht::{Dht, DhtConfig};
 use net::gate::{Gate, GateConfig, Route};
 use protocol::session::Capabilities;
-use store::keys::KeyStore;
+use store::keys::{KeyError, KeyStore};
 use store::{DataDir, Role, Store};
 use swarm::{Rank, Source, Swarm};
 use tokio::sync::{RwLock, Semaphore, broadcast};
@@ -67,7 +68,7 @@ impl Node {
             let dir_lock = DataDir::lock(&dir)?;
             let keys = match KeyStore::open(&dir, passphrase, keyring) {
                 Ok(keys) => keys,
-                Err(error) if error.is_locked() => KeyStore::locked(),
+                Err(KeyError::Locked | KeyError::NoKeyring) => KeyStore::locked(),
                 Err(error) => return Err(verbs::secrets(&error)),
             };
             let store_key = keys.store_key().ok();
@@ -122,7 +123,12 @@ impl Node {
             dht: dht.is_some(),
             allow_local: local,
             unix_ms_at_start: clock.unix_ms(),
-            ..swarm::Config::default()
+            connections_max: 200,
+            per_channel: 12,
+            announces_per_second: if local { 20.0 } else { 2.0 },
+            announce_cycle: Duration::from_secs(15 * 60),
+            ban: Duration::from_secs(3600),
+            own_addr: None,
         };
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).map_err(|e| ErrorInfo::new(Code::Internal, format!("no random numbers: {e}")))?;

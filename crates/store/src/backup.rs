@@ -91,7 +91,7 @@ pub fn restore(file: &[u8], passphrase: &str) -> Result<IdentityBackup, BackupEr
     }
     Ok(IdentityBackup {
         name: plain.name.clone(),
-        identity: Identity::from_seed(&hex32(&plain.seed)?),
+        identity: Identity::from_seed(&*hex32(&plain.seed)?),
         private: plain.private,
         read_key: plain.read_key.as_deref().map(|hex| hex32(hex).map(|key| ReadKey(*key))).transpose()?,
     })
@@ -200,7 +200,7 @@ mod tests {
         let back = restore(text.as_bytes(), "correct horse").unwrap();
         assert_eq!(back.name, "Blåbær");
         assert_eq!(back.identity.channel(), sample().identity.channel());
-        assert_eq!((back.private, back.read_key), (Some(true), Some(ReadKey([6; 32]))));
+        assert_eq!((back.private, back.read_key.clone()), (Some(true), Some(ReadKey([6; 32]))));
         assert!(matches!(restore(text.as_bytes(), "wrong"), Err(BackupError::WrongPassphrase)));
         assert!(!format!("{back:?}").contains("0505"));
     }

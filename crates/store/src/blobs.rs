@@ -80,7 +80,10 @@ impl BlobFiles {
     }
 
     /// After an unclean stop: removes half-written files and those for which `known` is false.
-    pub(crate) fn remove_strays(&self, known: &mut dyn FnMut(&BlobId) -> Result<bool, StoreError>) -> Result<(), StoreError> {
+    pub(crate) fn remove_strays(
+        &self,
+        known: &mut dyn FnMut(&BlobId) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
         for folder in fs::read_dir(&self.root).map_err(at(&self.root))? {
             let folder = folder.map_err(at(&self.root))?.path();
             if !folder.is_dir() {

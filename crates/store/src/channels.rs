@@ -7,7 +7,8 @@ use crate::db::{array, int, uint};
 use crate::store::Core;
 use crate::{Channel, Store, StoreError, address_text};
 
-const COLUMNS: &str = "key, name, about, private, read_key, own, followed, paused, fetch, manifest, bep44, body_sequence,
+const COLUMNS: &str =
+    "key, name, about, private, read_key, own, followed, paused, fetch, manifest, bep44, body_sequence,
     signed_twice, checked, seen_by, peers";
 
 impl Store {

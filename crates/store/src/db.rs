@@ -101,8 +101,7 @@ impl Db {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))
-                .map_err(crate::error::at(&path))?;
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(crate::error::at(&path))?;
         }
         let reader = || -> Result<_, StoreError> {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -122,6 +122,15 @@ impl Store {
         Ok(gone)
     }
 
+    /// Chooses where an item goes, before it is planned.
+    pub fn set_root(&self, channel: &ChannelKey, id: &ItemId, root: &std::path::Path) -> Result<(), StoreError> {
+        self.core.db.write(|tx| {
+            let item = row_id(tx, channel, id)?;
+            let root = path::to_sql(root);
+            tx.prepare_cached("UPDATE items SET root = ? WHERE id = ?")?.execute(params![root, item])?;
+            Ok(())
+        })
+    }
     /// Changes standing or pause.
     pub fn set_standing(
         &self,
@@ -198,13 +207,7 @@ fn known_items(tx: &Transaction<'_>, channel: i64) -> Result<HashMap<ItemId, Kno
 }
 
 /// An item that was known is in the new list.
-fn relist(
-    tx: &Transaction<'_>,
-    channel: i64,
-    known: Known,
-    item: &ItemRow,
-    position: u32,
-) -> Result<(), StoreError> {
+fn relist(tx: &Transaction<'_>, channel: i64, known: Known, item: &ItemRow, position: u32) -> Result<(), StoreError> {
     if known.json == item.json {
         tx.prepare_cached("UPDATE items SET position = ? WHERE id = ?")?.execute(params![position, known.row])?;
         return Ok(());

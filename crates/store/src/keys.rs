@@ -26,7 +26,9 @@ const FILE_MAX: u64 = 4096;
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// Nothing here can keep secrets yet.
-    #[error("This machine has no keyring. Set MEGATORRENT_PASSPHRASE, or run this in a terminal to be asked for a passphrase.")]
+    #[error(
+        "This machine has no keyring. Set MEGATORRENT_PASSPHRASE, or run this in a terminal to be asked for a passphrase."
+    )]
     NoKeyring,
     /// The vault was made with another one.
     #[error("wrong passphrase")]
@@ -93,10 +95,8 @@ impl KeyStore {
     /// [`KeyError::NoKeyring`]: a passphrase is needed and none was given. [`KeyError::WrongPassphrase`]: not the
     /// vault's. [`KeyError::Locked`]: this folder's secrets are in a keyring that does not open now.
     pub fn open(data_dir: &Path, passphrase: Option<Zeroizing<String>>, use_keyring: bool) -> Result<Self, KeyError> {
-        crate::data_dir::create_private(data_dir).map_err(|e| KeyError::Io {
-            path: data_dir.to_path_buf(),
-            source: io::Error::other(e),
-        })?;
+        crate::data_dir::create_private(data_dir)
+            .map_err(|e| KeyError::Io { path: data_dir.to_path_buf(), source: io::Error::other(e) })?;
         let file = data_dir.join(FILE);
         let chosen = read_choice(&file)?;
         let ring = |install: &str| -> Result<Option<Ring>, KeyError> {
@@ -109,7 +109,7 @@ impl KeyStore {
             }
             Some(Choice { keyring: false, .. }) => Self::open_vault(data_dir, passphrase),
             None => {
-                let install = HEXLOWER.encode(&random::<16>()?);
+                let install = HEXLOWER.encode(&random::<16>()?[..]);
                 if let Some(ring) = ring(&install)? {
                     write_choice(&file, &Choice { install, keyring: true })?;
                     return Ok(Self { place: Mutex::new(Place::Ring(ring)), kind: KeyKind::Keyring });

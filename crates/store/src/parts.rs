@@ -200,7 +200,6 @@ pub(crate) fn mtime_ns(path: &Path) -> i64 {
     since.and_then(|d| i64::try_from(d.as_nanos()).ok()).unwrap_or(0)
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -94,7 +94,13 @@ pub(crate) fn covered<'a>(spans: impl Iterator<Item = &'a Span>) -> Option<usize
 }
 
 /// Sets a chunk's state, and what file and item have. `false` if the chunk was not in `from` any more.
-pub(crate) fn set_state(tx: &Transaction<'_>, item: i64, span: &Span, to: i64, unsynced: i64) -> Result<bool, StoreError> {
+pub(crate) fn set_state(
+    tx: &Transaction<'_>,
+    item: i64,
+    span: &Span,
+    to: i64,
+    unsynced: i64,
+) -> Result<bool, StoreError> {
     let changed = tx
         .prepare_cached(
             "UPDATE chunks SET state = ?1, unsynced = MAX(unsynced, ?2) WHERE file = ?3 AND seq = ?4 AND state = ?5",
@@ -123,8 +129,7 @@ impl Store {
     pub fn place(&self, blob: &VerifiedBlob) -> Result<Placed, StoreError> {
         let _layout = self.core.shared();
         let id = blob.id();
-        let groups =
-            self.core.db.read(|tx| groups(tx, &id, None, chunk_state::MISSING..=chunk_state::DERIVED))?;
+        let groups = self.core.db.read(|tx| groups(tx, &id, None, chunk_state::MISSING..=chunk_state::DERIVED))?;
         let waiting = groups.into_iter().filter(|group| group.spans.iter().any(Span::waits));
         let outcomes = waiting.map(|group| fill(blob, group)).collect::<Result<Vec<_>, _>>()?;
         if outcomes.is_empty() {
@@ -184,7 +189,8 @@ impl Core {
     fn keep_file(&self, blob: &VerifiedBlob) -> Result<(), StoreError> {
         let id = blob.id();
         let stored: bool = self.db.read(|tx| {
-            let mut statement = tx.prepare_cached("SELECT EXISTS(SELECT 1 FROM blobs WHERE blob = ? AND stored = 1)")?;
+            let mut statement =
+                tx.prepare_cached("SELECT EXISTS(SELECT 1 FROM blobs WHERE blob = ? AND stored = 1)")?;
             Ok(statement.query_row([id.as_bytes()], |row| row.get(0))?)
         })?;
         if stored && self.blobs.path(&id).exists() { Ok(()) } else { self.blobs.write(blob) }

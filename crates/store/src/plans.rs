@@ -176,7 +176,8 @@ impl Store {
         let _layout = self.core.exclusive();
         self.core.db.write(|tx| {
             let item = items::row_id(tx, channel, id)?;
-            let root: Option<Vec<u8>> = tx.query_row("SELECT root FROM items WHERE id = ?", [item], |row| row.get(0))?;
+            let root: Option<Vec<u8>> =
+                tx.query_row("SELECT root FROM items WHERE id = ?", [item], |row| row.get(0))?;
             let old_root = root.map(path::from_sql);
             let mut files = tx.prepare_cached("SELECT id, path, part FROM files WHERE item = ?")?;
             let files: Vec<(i64, String, Option<Vec<u8>>)> = files
@@ -197,8 +198,11 @@ impl Store {
                     file
                 ])?;
             }
-            tx.prepare_cached("UPDATE items SET root = ?, changed = ? WHERE id = ?")?
-                .execute(params![path::to_sql(root), now_ms(), item])?;
+            tx.prepare_cached("UPDATE items SET root = ?, changed = ? WHERE id = ?")?.execute(params![
+                path::to_sql(root),
+                now_ms(),
+                item
+            ])?;
             Ok(())
         })
     }
@@ -224,9 +228,8 @@ impl Store {
         folders.iter().try_for_each(|folder| parts::sync_dir(folder))?;
         let (doomed, old_parts) = self.core.db.write(|tx| {
             for (file, disk) in &placed {
-                tx.prepare_cached("UPDATE files SET part = NULL, disk = ?, mtime_ns = ? WHERE id = ?")?.execute(
-                    params![path::to_sql(disk), parts::mtime_ns(disk), file],
-                )?;
+                tx.prepare_cached("UPDATE files SET part = NULL, disk = ?, mtime_ns = ? WHERE id = ?")?
+                    .execute(params![path::to_sql(disk), parts::mtime_ns(disk), file])?;
             }
             tx.prepare_cached("UPDATE chunks SET unsynced = 0 WHERE item = ? AND unsynced > 0")?.execute([item])?;
             tx.prepare_cached("UPDATE items SET standing = 2, changed = ? WHERE id = ?")?
@@ -260,9 +263,8 @@ fn unfinished_files(
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
     let (true, false, Some(root)) = (planned, lacks, root) else { return Err(StoreError::Incomplete) };
-    let mut files = tx.prepare_cached(
-        "SELECT id, disk, part, size FROM files WHERE item = ? AND part IS NOT NULL ORDER BY seq",
-    )?;
+    let mut files =
+        tx.prepare_cached("SELECT id, disk, part, size FROM files WHERE item = ? AND part IS NOT NULL ORDER BY seq")?;
     let files = files.query_map([item], |row| {
         Ok(Unfinished {
             row: row.get(0)?,

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use protocol::{BlobId, ChannelKey, ItemId, VerifiedBlob, blob};
 use protocol::params::BLOB_LEN;
+use protocol::{BlobId, ChannelKey, ItemId, VerifiedBlob, blob};
 use rusqlite::{OptionalExtension, Transaction};
 
 use crate::db::{array, chunk_state};
@@ -74,18 +74,15 @@ impl Core {
     pub(crate) fn withdraw_stored(&self, blob: &BlobId) -> Result<(), StoreError> {
         tracing::warn!(%blob, "its file in the data folder is damaged or gone");
         self.db.write(|tx| {
-            tx.prepare_cached("UPDATE blobs SET stored = 0, unsynced = 0 WHERE blob = ?")?.execute([blob.as_bytes()])?;
+            tx.prepare_cached("UPDATE blobs SET stored = 0, unsynced = 0 WHERE blob = ?")?
+                .execute([blob.as_bytes()])?;
             Ok(())
         })
     }
 
     /// A blob can no longer be made from this item: a growing file's chunks are wanted again, others are lost until
     /// the item is verified. Returns the file that seems to have changed and its item.
-    fn withdraw(
-        &self,
-        blob: &BlobId,
-        group: &Group,
-    ) -> Result<Option<(PathBuf, (ChannelKey, ItemId))>, StoreError> {
+    fn withdraw(&self, blob: &BlobId, group: &Group) -> Result<Option<(PathBuf, (ChannelKey, ItemId))>, StoreError> {
         let suspect = group.spans.iter().find(|span| {
             let place = place_of(span);
             let length = std::fs::metadata(place).map_or(0, |m| m.len());

@@ -129,7 +129,8 @@ impl Core {
         let (upto, blobs, files) = self.db.write(|tx| {
             let upto = self.pace.last.load(Ordering::SeqCst);
             let mut blobs = tx.prepare_cached("SELECT blob FROM blobs WHERE unsynced > 0 AND stored = 1")?;
-            let blobs: Vec<BlobId> = blobs.query_map([], |row| Ok(BlobId(array(row, 0)?)))?.collect::<Result<_, _>>()?;
+            let blobs: Vec<BlobId> =
+                blobs.query_map([], |row| Ok(BlobId(array(row, 0)?)))?.collect::<Result<_, _>>()?;
             let mut files = tx.prepare_cached(
                 "SELECT DISTINCT COALESCE(f.part, f.disk), i.root FROM chunks c JOIN files f ON f.id = c.file
                  JOIN items i ON i.id = c.item WHERE c.unsynced > 0",

@@ -35,7 +35,8 @@ impl Store {
                 break;
             }
             let _layout = self.core.shared();
-            let bad = self.core.check_blob(item, blob, if published { chunk_state::LOST } else { chunk_state::MISSING })?;
+            let bad =
+                self.core.check_blob(item, blob, if published { chunk_state::LOST } else { chunk_state::MISSING })?;
             if bad.is_empty() {
                 outcome.good += 1;
             } else {
@@ -68,9 +69,9 @@ impl Core {
         let mut bad = Vec::new();
         let mut changes: Vec<(&Span, i64)> = Vec::new();
         for group in &mut found {
-            group.spans.retain(|span| {
-                span.len > 0 && !matches!(span.state, chunk_state::MISSING | chunk_state::UNOPENABLE)
-            });
+            group
+                .spans
+                .retain(|span| span.len > 0 && !matches!(span.state, chunk_state::MISSING | chunk_state::UNOPENABLE));
         }
         for group in found.iter().filter(|group| !group.spans.is_empty()) {
             if rebuild(id, group)?.is_some() {

@@ -111,9 +111,9 @@ pub(super) async fn export(ctx: &Ctx, args: IdExport) -> Result<()> {
     let read_key = ctx.with_store(move |s| s.channel(&key)).await?.and_then(|c| c.read_key);
     blocking(move || {
         let passphrase = Zeroizing::new(args.passphrase);
-        let kept = backup::Backup { name: row.name, identity, private: row.private, read_key };
+        let kept = backup::IdentityBackup { name: row.name, identity, private: row.private, read_key };
         let sealed = backup::export(&kept, &passphrase).map_err(|e| ErrorInfo::new(Code::Io, e.to_string()))?;
-        write_new(&args.file, &sealed)
+        write_new(&args.file, sealed.as_bytes())
     })
     .await
 }
@@ -129,15 +129,30 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     })
 }
 
+/// Reads a backup of ours, or a v5 client's `identity.json`. Blocking.
+fn read_backup(path: &Path, passphrase: Option<&str>) -> Result<backup::IdentityBackup> {
+    use std::io::Read;
+    let mut bytes = Zeroizing::new(Vec::new());
+    let file = std::fs::File::open(path).map_err(|e| io(path, &e))?;
+    file.take(backup::BACKUP_MAX as u64 + 1).read_to_end(&mut bytes).map_err(|e| io(path, &e))?;
+    let restored = if bytes.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{') {
+        let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+        backup::import_v5(&bytes).map(|identity| backup::IdentityBackup { name, identity, private: None, read_key: None })
+    } else {
+        let Some(passphrase) = passphrase else {
+            return fail(Code::WrongPassphrase, "This backup needs its passphrase.");
+        };
+        backup::restore(&bytes, passphrase)
+    };
+    restored.map_err(|error| {
+        let wrong = matches!(error, backup::BackupError::WrongPassphrase);
+        ErrorInfo::new(if wrong { Code::WrongPassphrase } else { Code::BadArgument }, format!("{}: {error}", path.display()))
+    })
+}
+
 pub(super) async fn import(ctx: &Ctx, args: IdImport) -> Result<IdentityInfo> {
     let (file, passphrase) = (args.file, args.passphrase.map(Zeroizing::new));
-    let restored = blocking(move || {
-        backup::import_file(&file, passphrase.as_ref()).map_err(|error| {
-            let code = if error.is_passphrase() { Code::WrongPassphrase } else { Code::BadArgument };
-            ErrorInfo::new(code, error.to_string())
-        })
-    })
-    .await?;
+    let restored = blocking(move || read_backup(&file, passphrase.as_deref().map(String::as_str))).await?;
     let name = args.name.unwrap_or(restored.name);
     check_name(&name)?;
     let key = restored.identity.channel();

@@ -86,7 +86,9 @@ impl Ring {
 /// The error's text without any secret that it carries.
 fn describe(error: &keyring::Error) -> String {
     match error {
-        keyring::Error::BadEncoding(_) | keyring::Error::BadDataFormat(..) => "an entry is not as it was written".into(),
+        keyring::Error::BadEncoding(_) | keyring::Error::BadDataFormat(..) => {
+            "an entry is not as it was written".into()
+        }
         other => other.to_string(),
     }
 }
