@@ -7,7 +7,9 @@ use std::sync::Arc;
 use protocol::manifest::Head;
 use protocol::params::{BODY_MAX, PAGE_MAX};
 use protocol::session::PublishRequest;
-use protocol::{BlobId, Body, ChannelKey, Content, FileEntry, Item, ItemId, PeerAddr, Payload, SafePath, SignedManifest, body};
+use protocol::{
+    BlobId, Body, ChannelKey, Content, FileEntry, Item, ItemId, Payload, PeerAddr, SafePath, SignedManifest, body,
+};
 use store::{Channel, ItemRow, PlanFile, Standing};
 use swarm::{Follow, Source};
 
@@ -110,7 +112,12 @@ pub(crate) async fn signed_twice(ctx: &Ctx, key: ChannelKey) -> Result<()> {
 }
 
 /// Opens a manifest into its whole list; `blobs` gets the structure blobs that it consists of.
-pub(crate) async fn open(ctx: &Ctx, channel: &Channel, manifest: &SignedManifest, blobs: &mut Vec<BlobId>) -> Result<(Body, Vec<Item>)> {
+pub(crate) async fn open(
+    ctx: &Ctx,
+    channel: &Channel,
+    manifest: &SignedManifest,
+    blobs: &mut Vec<BlobId>,
+) -> Result<(Body, Vec<Item>)> {
     if manifest.is_private() && channel.read_key.is_none() {
         return fail(Code::WrongReadKey, "This channel is private. Its link needs the read key.");
     }
@@ -214,12 +221,19 @@ fn within(fetch: i64, place: usize) -> bool {
 /// Where downloads go.
 pub(crate) async fn download_dir(ctx: &Ctx) -> Result<PathBuf> {
     let set = ctx.with_store(|s| s.setting("download_dir")).await?;
-    Ok(set.map(PathBuf::from).or_else(|| ctx.config.download_dir.clone()).unwrap_or_else(|| ctx.config.data_dir.join("downloads")))
+    Ok(set
+        .map(PathBuf::from)
+        .or_else(|| ctx.config.download_dir.clone())
+        .unwrap_or_else(|| ctx.config.data_dir.join("downloads")))
 }
 
 /// A name for a folder, made from hostile text: what a path part cannot hold becomes `_`.
 pub(crate) fn folder_name(text: &str, otherwise: &str) -> String {
-    let cleaned: String = text.chars().map(|c| if c.is_alphanumeric() || " -_.,()[]+&'".contains(c) { c } else { '_' }).take(80).collect();
+    let cleaned: String = text
+        .chars()
+        .map(|c| if c.is_alphanumeric() || " -_.,()[]+&'".contains(c) { c } else { '_' })
+        .take(80)
+        .collect();
     let cleaned = cleaned.trim().trim_end_matches(['.', ' ']);
     match SafePath::parse(cleaned) {
         Ok(path) => path.as_str().to_owned(),
@@ -275,7 +289,8 @@ pub(crate) async fn publish_for(ctx: &Ctx, request: PublishRequest) -> std::resu
     if !request.salt.is_empty() {
         return Err("This gateway publishes channels without a salt only".into());
     }
-    let manifest = SignedManifest::verify(&request.key, &request.value, &request.signature).map_err(|e| e.to_string())?;
+    let manifest =
+        SignedManifest::verify(&request.key, &request.value, &request.signature).map_err(|e| e.to_string())?;
     let Some(dht) = ctx.dht.clone() else { return Err("This node has no DHT".into()) };
     let key = request.key;
     let floor = ctx.with_store(move |s| s.floor(&key)).await.map_err(|error| error.message)?;

@@ -58,7 +58,7 @@ impl Inner {
     /// Runs a task that ends when the node stops.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let stop = self.stop.clone();
-        self.tasks.spawn(async move { drop(stop.run_until_cancelled(work).await) });
+        self.tasks.spawn(async move { stop.run_until_cancelled(work).await.unwrap_or(()) });
     }
 
     /// Ends early when the node stops.

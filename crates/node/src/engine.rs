@@ -11,7 +11,7 @@ use net::dht::Dht;
 use net::gate::Gate;
 use net::wire::{FrameReader, FrameWriter};
 use protocol::handshake::Binding;
-use protocol::session::{Command, Event, Role, RequestId};
+use protocol::session::{Command, Event, RequestId, Role};
 use protocol::{BlobId, ChannelKey, InfoHash, PeerAddr, SignedManifest, VerifiedBlob};
 use store::{Placed, ReadError, Store, StoreError};
 use swarm::{Closed, ConnId, Follow, Output, Priority, Rank, Source, Swarm, Verdict};
@@ -49,7 +49,12 @@ pub(crate) enum Input {
     Unfollow(ChannelKey),
     Manifest(Arc<SignedManifest>),
     /// A structure blob is wanted; answered when it is stored, dropped when it is given up.
-    Structure { blob: BlobId, channel: ChannelKey, role: store::Role, done: oneshot::Sender<Result<(), StoreError>> },
+    Structure {
+        blob: BlobId,
+        channel: ChannelKey,
+        role: store::Role,
+        done: oneshot::Sender<Result<(), StoreError>>,
+    },
     Want(Vec<BlobId>, ChannelKey),
     Unwant(Vec<BlobId>),
     Hold(Vec<(BlobId, ChannelKey, Rank, Option<Duration>)>),
@@ -93,7 +98,10 @@ impl Engine {
         let _ = self.0.blocking_send(input);
     }
     /// Asks the swarm; `None` when the engine is stopped.
-    pub(crate) async fn ask<T: Send + 'static>(&self, f: impl FnOnce(&mut Swarm, Duration) -> T + Send + 'static) -> Option<T> {
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        f: impl FnOnce(&mut Swarm, Duration) -> T + Send + 'static,
+    ) -> Option<T> {
         let (tx, rx) = oneshot::channel();
         self.send(Input::Ask(Box::new(move |swarm, now| drop(tx.send(f(swarm, now)))))).await;
         rx.await.ok()
@@ -133,7 +141,8 @@ impl EngineTask {
             while let Some(output) = self.swarm.poll_output() {
                 self.carry_out(output, &mut conns);
             }
-            let due = self.swarm.poll_timeout().map_or(Duration::from_secs(60), |at| at.saturating_sub(self.clock.now()));
+            let due =
+                self.swarm.poll_timeout().map_or(Duration::from_secs(60), |at| at.saturating_sub(self.clock.now()));
             let input = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => break,
@@ -204,7 +213,7 @@ impl EngineTask {
                 Input::Placed(id, blob, result) => self.placed(id, blob, result, &mut structure),
                 Input::Unreadable(blob, error) => {
                     self.swarm.unhold(now, &blob);
-                    self.library.send(LibraryInput::Unreadable(blob, error));
+                    self.library.send(LibraryInput::Unreadable(error));
                 }
                 Input::Closed(id, why) => {
                     conns.remove(&id);
@@ -225,7 +234,13 @@ impl EngineTask {
         }
     }
 
-    fn start_conn(&self, id: ConnId, role: Role, connected: Connected, conns: &mut HashMap<ConnId, mpsc::Sender<ConnCommand>>) {
+    fn start_conn(
+        &self,
+        id: ConnId,
+        role: Role,
+        connected: Connected,
+        conns: &mut HashMap<ConnId, mpsc::Sender<ConnCommand>>,
+    ) {
         let (tx, rx) = mpsc::channel(COMMANDS_QUEUED);
         conns.insert(id, tx);
         let conn = Conn {
@@ -263,7 +278,13 @@ impl EngineTask {
         });
     }
 
-    fn placed(&mut self, id: ConnId, blob: BlobId, result: Result<Placement, StoreError>, structure: &mut HashMap<BlobId, Structure>) {
+    fn placed(
+        &mut self,
+        id: ConnId,
+        blob: BlobId,
+        result: Result<Placement, StoreError>,
+        structure: &mut HashMap<BlobId, Structure>,
+    ) {
         let now = self.clock.now();
         match result {
             Ok(placement) => {
@@ -343,7 +364,7 @@ impl EngineTask {
 
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let stop = self.stop.clone();
-        self.tasks.spawn(async move { drop(stop.run_until_cancelled(work).await) });
+        self.tasks.spawn(async move { stop.run_until_cancelled(work).await.unwrap_or(()) });
     }
 
     fn dial(&self, id: ConnId, addr: PeerAddr) {

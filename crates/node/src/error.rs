@@ -3,7 +3,7 @@
 use crate::api::{Code, ErrorInfo};
 
 /// What verbs return.
-pub type Result<T> = std::result::Result<T, ErrorInfo>;
+pub(crate) type Result<T> = std::result::Result<T, ErrorInfo>;
 
 impl ErrorInfo {
     /// An error with this code and text.

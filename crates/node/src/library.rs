@@ -42,7 +42,7 @@ pub(crate) enum LibraryInput {
     NotPlaced(BlobId, StoreError),
     Missing(ChannelKey, ItemId, Result<Vec<BlobId>>),
     Finished(ChannelKey, ItemId, Result<()>),
-    Unreadable(BlobId, ReadError),
+    Unreadable(ReadError),
     Announced(BlobId),
     GatewayPublish(ConnId, PublishRequest),
     /// Tell causes of what does not move.
@@ -88,7 +88,14 @@ pub(crate) struct Library {
 
 impl Library {
     pub(crate) fn new(ctx: Ctx) -> Self {
-        Self { ctx, reading: HashMap::new(), active: HashMap::new(), queue: VecDeque::new(), stalled: HashMap::new(), announced: Vec::new() }
+        Self {
+            ctx,
+            reading: HashMap::new(),
+            active: HashMap::new(),
+            queue: VecDeque::new(),
+            stalled: HashMap::new(),
+            announced: Vec::new(),
+        }
     }
 
     /// Runs until the node stops.
@@ -167,7 +174,8 @@ impl Library {
                 }
             }
             LibraryInput::NotPlaced(blob, error) => {
-                let keys: Vec<Key> = self.active.iter().filter(|(_, a)| a.wanted.contains(&blob)).map(|(k, _)| *k).collect();
+                let keys: Vec<Key> =
+                    self.active.iter().filter(|(_, a)| a.wanted.contains(&blob)).map(|(k, _)| *k).collect();
                 let error = ErrorInfo::from(error);
                 for key in keys {
                     self.stall(key, error.clone()).await;
@@ -185,7 +193,7 @@ impl Library {
                 }
                 Err(error) => self.stall((channel, item), error).await,
             },
-            LibraryInput::Unreadable(_, error) => {
+            LibraryInput::Unreadable(error) => {
                 if let ReadError::Changed { file, item } = error {
                     self.stalled.insert(item, Cause::FilesChanged { files: 1 });
                     self.ctx.emit(Event::Notice(ErrorInfo::new(
@@ -260,7 +268,8 @@ impl Library {
                 let (ctx, key, wanted) = (self.ctx.clone(), *key, active.wanted.clone());
                 self.ctx.spawn(async move {
                     let limit = WANT_WINDOW - wanted.len();
-                    let missing = ctx.with_store(move |s| s.missing(&key.0, &key.1, limit, &|b| wanted.contains(b))).await;
+                    let missing =
+                        ctx.with_store(move |s| s.missing(&key.0, &key.1, limit, &|b| wanted.contains(b))).await;
                     ctx.library.send(LibraryInput::Missing(key.0, key.1, missing));
                 });
             }

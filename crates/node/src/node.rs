@@ -187,7 +187,8 @@ impl Node {
                             _ if h.first => Rank::First,
                             _ => Rank::Rest,
                         };
-                        let ago = (h.announced > 0).then(|| std::time::Duration::from_millis(now.saturating_sub(h.announced)));
+                        let ago = (h.announced > 0)
+                            .then(|| std::time::Duration::from_millis(now.saturating_sub(h.announced)));
                         (h.blob, h.channel, rank, ago)
                     })
                     .collect();

@@ -53,9 +53,18 @@ fn mtime_ns(meta: &std::fs::Metadata) -> i64 {
 
 /// Looks at what is to be published: names, sizes, nothing else. Blocking.
 pub(crate) fn scan(paths: &[PathBuf]) -> Result<Scan> {
-    let mut scan = Scan { title: String::new(), root: PathBuf::new(), files: Vec::new(), left_out: Vec::new(), folder: true, bytes: 0 };
+    let mut scan = Scan {
+        title: String::new(),
+        root: PathBuf::new(),
+        files: Vec::new(),
+        left_out: Vec::new(),
+        folder: true,
+        bytes: 0,
+    };
     let mut seen = std::collections::HashSet::new();
-    let Some(first) = paths.first() else { return fail(Code::BadArgument, "Nothing to publish: name a file or a folder.") };
+    let Some(first) = paths.first() else {
+        return fail(Code::BadArgument, "Nothing to publish: name a file or a folder.");
+    };
     for given in paths {
         let path = std::fs::canonicalize(given).map_err(|e| io(given, &e))?;
         let meta = std::fs::metadata(&path).map_err(|e| io(&path, &e))?;
@@ -63,7 +72,11 @@ pub(crate) fn scan(paths: &[PathBuf]) -> Result<Scan> {
         if given == first {
             scan.title = name.clone();
             scan.folder = meta.is_dir() || paths.len() > 1;
-            scan.root = if meta.is_dir() && paths.len() == 1 { path.clone() } else { path.parent().map(Path::to_path_buf).unwrap_or_default() };
+            scan.root = if meta.is_dir() && paths.len() == 1 {
+                path.clone()
+            } else {
+                path.parent().map(Path::to_path_buf).unwrap_or_default()
+            };
         }
         if meta.is_dir() {
             let prefix = if paths.len() == 1 { String::new() } else { format!("{name}/") };
@@ -81,7 +94,13 @@ pub(crate) fn scan(paths: &[PathBuf]) -> Result<Scan> {
     Ok(scan)
 }
 
-fn walk(dir: &Path, prefix: &str, depth: u32, scan: &mut Scan, seen: &mut std::collections::HashSet<String>) -> Result<()> {
+fn walk(
+    dir: &Path,
+    prefix: &str,
+    depth: u32,
+    scan: &mut Scan,
+    seen: &mut std::collections::HashSet<String>,
+) -> Result<()> {
     if depth > 64 {
         scan.left_out.push(LeftOut { path: prefix.into(), why: "folders nested deeper than 64".into() });
         return Ok(());
@@ -104,12 +123,20 @@ fn walk(dir: &Path, prefix: &str, depth: u32, scan: &mut Scan, seen: &mut std::c
     Ok(())
 }
 
-fn add(disk: &Path, relative: &str, meta: &std::fs::Metadata, scan: &mut Scan, seen: &mut std::collections::HashSet<String>) {
+fn add(
+    disk: &Path,
+    relative: &str,
+    meta: &std::fs::Metadata,
+    scan: &mut Scan,
+    seen: &mut std::collections::HashSet<String>,
+) {
     match SafePath::parse(relative) {
         Ok(path) if seen.insert(path.collision_key()) => {
             scan.files.push(Source { path, disk: disk.into(), size: meta.len(), mtime_ns: mtime_ns(meta) });
         }
-        Ok(_) => scan.left_out.push(LeftOut { path: relative.into(), why: "another file's name is equal but for case".into() }),
+        Ok(_) => scan
+            .left_out
+            .push(LeftOut { path: relative.into(), why: "another file's name is equal but for case".into() }),
         Err(why) => scan.left_out.push(LeftOut { path: relative.into(), why: why.to_string() }),
     }
 }
@@ -122,8 +149,11 @@ struct Job {
 
 /// Reads, seals and hashes every file. `progress` counts plain bytes; `cancel` stops it. Blocking.
 pub(crate) fn seal(scan: &Scan, progress: &AtomicU64, cancel: &AtomicBool) -> Result<Vec<PlanFile>> {
-    let mut chunks: Vec<Vec<Option<Chunk>>> =
-        scan.files.iter().map(|f| vec![None; usize::try_from(f.size.div_ceil(CHUNK_LEN as u64)).unwrap_or(usize::MAX)]).collect();
+    let mut chunks: Vec<Vec<Option<Chunk>>> = scan
+        .files
+        .iter()
+        .map(|f| vec![None; usize::try_from(f.size.div_ceil(CHUNK_LEN as u64)).unwrap_or(usize::MAX)])
+        .collect();
     let workers = std::thread::available_parallelism().map_or(2, |n| n.get().clamp(1, 8));
     let (job_tx, job_rx) = mpsc::sync_channel::<Job>(workers);
     let job_rx = std::sync::Mutex::new(job_rx);
@@ -181,7 +211,10 @@ pub(crate) fn seal(scan: &Scan, progress: &AtomicU64, cancel: &AtomicBool) -> Re
     Ok(plan)
 }
 
-fn seal_one(job: Job) -> Result<(Vec<(usize, usize, Chunk)>, Vec<u8>)> {
+/// Where each piece of a sealed blob belongs (file, chunk number), and the buffer to fill again.
+type Sealed = (Vec<(usize, usize, Chunk)>, Vec<u8>);
+
+fn seal_one(job: Job) -> Result<Sealed> {
     let mut key = BlobKey { key: [0; 32], nonce: [0; 12] };
     getrandom::fill(&mut key.key)
         .and_then(|()| getrandom::fill(&mut key.nonce))
@@ -196,7 +229,12 @@ fn seal_one(job: Job) -> Result<(Vec<(usize, usize, Chunk)>, Vec<u8>)> {
     Ok((named, sealed.into_bytes()))
 }
 
-fn read_all(scan: &Scan, jobs: &mpsc::SyncSender<Job>, back: &mpsc::Receiver<Vec<u8>>, cancel: &AtomicBool) -> Result<()> {
+fn read_all(
+    scan: &Scan,
+    jobs: &mpsc::SyncSender<Job>,
+    back: &mpsc::Receiver<Vec<u8>>,
+    cancel: &AtomicBool,
+) -> Result<()> {
     let buffer = || {
         let mut buffer = back.try_recv().unwrap_or_else(|_| Vec::with_capacity(BLOB_LEN));
         buffer.clear();
@@ -218,7 +256,11 @@ fn read_all(scan: &Scan, jobs: &mpsc::SyncSender<Job>, back: &mpsc::Receiver<Vec
                 return fail(Code::Cancelled, "Publishing was cancelled. Nothing was published.");
             }
             let take = left.min(CHUNK_LEN as u64);
-            let mut job = if packed { std::mem::replace(&mut pack, Job { plain: Vec::new(), spans: Vec::new() }) } else { Job { plain: buffer(), spans: Vec::new() } };
+            let mut job = if packed {
+                std::mem::replace(&mut pack, Job { plain: Vec::new(), spans: Vec::new() })
+            } else {
+                Job { plain: buffer(), spans: Vec::new() }
+            };
             let offset = job.plain.len();
             let got = (&mut file).take(take).read_to_end(&mut job.plain).map_err(|e| io(&source.disk, &e))?;
             if got as u64 != take {
@@ -246,7 +288,10 @@ fn read_all(scan: &Scan, jobs: &mpsc::SyncSender<Job>, back: &mpsc::Receiver<Vec
 }
 
 fn changed(source: &Source, how: &str) -> ErrorInfo {
-    ErrorInfo::new(Code::SourceChanged, format!("{} changed while it was published ({how}). Nothing was published.", source.disk.display()))
+    ErrorInfo::new(
+        Code::SourceChanged,
+        format!("{} changed while it was published ({how}). Nothing was published.", source.disk.display()),
+    )
 }
 
 /// Turns a plan into an item's payload; trees and long file lists are stored as structure. Blocking.

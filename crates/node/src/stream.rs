@@ -11,7 +11,13 @@ use crate::engine::Input;
 use crate::error::{Result, blocking, fail};
 
 /// Reads a whole stream of at most `max` bytes; `blobs` gets every blob it consists of.
-pub(crate) async fn read(ctx: &Ctx, channel: ChannelKey, tree: &Tree, max: u64, blobs: &mut Vec<BlobId>) -> Result<Vec<u8>> {
+pub(crate) async fn read(
+    ctx: &Ctx,
+    channel: ChannelKey,
+    tree: &Tree,
+    max: u64,
+    blobs: &mut Vec<BlobId>,
+) -> Result<Vec<u8>> {
     tree.check(max)?;
     let leaves = chunks(ctx, channel, tree, blobs).await?;
     for leaf in leaves.iter().skip(1) {
@@ -51,7 +57,12 @@ pub(crate) async fn chunks(ctx: &Ctx, channel: ChannelKey, tree: &Tree, blobs: &
 }
 
 /// Asks the swarm for a structure blob without waiting for it.
-async fn want(ctx: &Ctx, channel: ChannelKey, blob: BlobId, role: Role) -> Result<Option<oneshot::Receiver<std::result::Result<(), store::StoreError>>>> {
+async fn want(
+    ctx: &Ctx,
+    channel: ChannelKey,
+    blob: BlobId,
+    role: Role,
+) -> Result<Option<oneshot::Receiver<std::result::Result<(), store::StoreError>>>> {
     if ctx.with_store(move |s| s.has(&blob)).await? {
         return Ok(None);
     }
@@ -114,7 +125,13 @@ pub(crate) fn write(store: &store::Store, identity: &Identity, stream: &[u8], bl
 }
 
 /// Stores the tables above chunks that exist already. Blocking.
-pub(crate) fn tables(store: &store::Store, identity: &Identity, chunks: &[Chunk], size: u64, blobs: &mut Vec<BlobId>) -> Result<Tree> {
+pub(crate) fn tables(
+    store: &store::Store,
+    identity: &Identity,
+    chunks: &[Chunk],
+    size: u64,
+    blobs: &mut Vec<BlobId>,
+) -> Result<Tree> {
     let channel = identity.channel();
     // A table's key comes from what the table names, so the same file list makes the same tables.
     let mut seed = Vec::with_capacity(chunks.len() * 32);

@@ -1,11 +1,15 @@
 //! How things look from outside: store rows and swarm state as api types.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use protocol::{ChannelKey, ItemId, Link};
 use store::{Channel, ItemRow, Standing};
 
-use crate::api::{Cause, ChannelInfo, Code, ErrorInfo, FetchRule, FileInfo, IdentityInfo, ItemInfo, ItemState, LeftOut, PeerInfo, Snapshot, Status};
+use crate::api::{
+    Cause, ChannelInfo, Code, ErrorInfo, FetchRule, FileInfo, IdentityInfo, ItemInfo, ItemState, LeftOut, PeerInfo,
+    Snapshot, Status,
+};
 use crate::ctx::Ctx;
 use crate::error::Result;
 use crate::library::LibraryInput;
@@ -44,7 +48,8 @@ pub(crate) async fn channel_info(ctx: &Ctx, row: &Channel, items: &[ItemRow]) ->
         own: row.own,
         sequence: row.manifest.as_ref().map_or(0, protocol::SignedManifest::sequence),
         items: listed.len() as u64,
-        complete: listed.iter().filter(|i| matches!(i.standing, Standing::Complete | Standing::Published)).count() as u64,
+        complete: listed.iter().filter(|i| matches!(i.standing, Standing::Complete | Standing::Published)).count()
+            as u64,
         bytes: listed.iter().map(|i| i.bytes).sum(),
         checked: row.checked,
         seen_by: row.seen_by,
@@ -94,9 +99,9 @@ pub(crate) async fn items(ctx: &Ctx, rows: Vec<ItemRow>) -> Result<Vec<ItemInfo>
             cause = Some(Cause::Paused);
         }
         if row.standing == Standing::Wanted && cause.is_none() && !ctx.config.offline {
-            if !swarm_causes.contains_key(&channel) {
+            if let Entry::Vacant(unknown) = swarm_causes.entry(channel) {
                 let asked = ctx.engine.ask(move |swarm, now| swarm.cause(now, &channel)).await;
-                swarm_causes.insert(channel, asked.and_then(from_swarm));
+                unknown.insert(asked.and_then(from_swarm));
             }
             cause = swarm_causes.get(&channel).cloned().flatten();
         }
@@ -137,7 +142,10 @@ pub(crate) async fn item(ctx: &Ctx, channel: ChannelKey, id: ItemId) -> Result<O
 /// Files of an item.
 pub(crate) async fn files(ctx: &Ctx, channel: ChannelKey, id: ItemId) -> Result<Vec<FileInfo>> {
     let files = ctx.with_store(move |s| s.files(&channel, &id)).await?;
-    Ok(files.into_iter().map(|(f, have)| FileInfo { path: f.path.as_str().to_owned(), size: f.size, have, mime: f.mime }).collect())
+    Ok(files
+        .into_iter()
+        .map(|(f, have)| FileInfo { path: f.path.as_str().to_owned(), size: f.size, have, mime: f.mime })
+        .collect())
 }
 
 /// All followed and own channels.

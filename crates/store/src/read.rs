@@ -82,7 +82,7 @@ impl Core {
 
     /// A blob can no longer be made from this item: a growing file's chunks are wanted again, others are lost until
     /// the item is verified. Returns the file that seems to have changed and its item.
-    fn withdraw(&self, blob: &BlobId, group: &Group) -> Result<Option<(PathBuf, (ChannelKey, ItemId))>, StoreError> {
+    fn withdraw(&self, blob: &BlobId, group: &Group) -> Result<Option<Suspect>, StoreError> {
         let suspect = group.spans.iter().find(|span| {
             let place = place_of(span);
             let length = std::fs::metadata(place).map_or(0, |m| m.len());
@@ -101,6 +101,9 @@ impl Core {
         Ok(item.map(|item| (file, item)))
     }
 }
+
+/// A file that seems to have changed, and its item.
+type Suspect = (PathBuf, (ChannelKey, ItemId));
 
 /// The item of a row; of a retired plan, the item whose plan it was.
 fn named(tx: &Transaction<'_>, item: i64) -> Result<Option<(ChannelKey, ItemId)>, StoreError> {

@@ -40,7 +40,9 @@ pub(super) async fn get(ctx: &Ctx, args: Get) -> Result<Got> {
                     return fail(Code::NotFound, "The publisher took the item out of the list.");
                 };
                 match item.cause {
-                    Some(crate::api::Cause::DiskFull { .. }) => return fail(Code::DiskFull, "The disk is full. What was fetched stays and goes on later."),
+                    Some(crate::api::Cause::DiskFull { .. }) => {
+                        return fail(Code::DiskFull, "The disk is full. What was fetched stays and goes on later.");
+                    }
                     Some(crate::api::Cause::FolderNotWritable { path }) => return fail(Code::Io, path),
                     Some(crate::api::Cause::BadContent { what }) => return fail(Code::BadContent, what),
                     _ => {}
@@ -133,7 +135,10 @@ pub(super) async fn remove(ctx: &Ctx, args: Remove) -> Result<()> {
     let row = find_item(ctx, &args.item).await?;
     let (channel, id) = (row.channel, row.id);
     if row.standing == Standing::Published {
-        return fail(Code::BadArgument, "This item is published from here. Take it out of the list first: megatorrent unpublish ITEM");
+        return fail(
+            Code::BadArgument,
+            "This item is published from here. Take it out of the list first: megatorrent unpublish ITEM",
+        );
     }
     ctx.library.send(LibraryInput::Stop(channel, id));
     let gone = ctx.with_store(move |s| s.remove_item(&channel, &id, args.delete)).await?;

@@ -32,9 +32,10 @@ pub(super) async fn parse(ctx: &Ctx, text: &str) -> Result<LinkInfo> {
 /// A link of a known channel with another read key is refused: it is a mistake or a trap.
 fn same_key(row: &Channel, read_key: Option<&ReadKey>) -> Result<()> {
     match (&row.read_key, read_key) {
-        (Some(kept), Some(given)) if kept != given => {
-            fail(Code::OtherReadKey, "This channel is known with another read key. Unsubscribe from it first to use this link.")
-        }
+        (Some(kept), Some(given)) if kept != given => fail(
+            Code::OtherReadKey,
+            "This channel is known with another read key. Unsubscribe from it first to use this link.",
+        ),
         _ => Ok(()),
     }
 }

@@ -20,7 +20,11 @@ pub(crate) fn secrets(error: &KeyError) -> ErrorInfo {
 
 fn check_name(name: &str) -> Result<()> {
     let fits = (1..=64).contains(&name.chars().count()) && !name.chars().any(|c| c.is_control() || c == '/');
-    if fits { Ok(()) } else { fail(Code::BadArgument, "A name has 1 to 64 characters, without control characters and '/'.") }
+    if fits {
+        Ok(())
+    } else {
+        fail(Code::BadArgument, "A name has 1 to 64 characters, without control characters and '/'.")
+    }
 }
 
 /// An identity by local name or key.
@@ -137,7 +141,12 @@ fn read_backup(path: &Path, passphrase: Option<&str>) -> Result<backup::Identity
     file.take(backup::BACKUP_MAX as u64 + 1).read_to_end(&mut bytes).map_err(|e| io(path, &e))?;
     let restored = if bytes.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{') {
         let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-        backup::import_v5(&bytes).map(|identity| backup::IdentityBackup { name, identity, private: None, read_key: None })
+        backup::import_v5(&bytes).map(|identity| backup::IdentityBackup {
+            name,
+            identity,
+            private: None,
+            read_key: None,
+        })
     } else {
         let Some(passphrase) = passphrase else {
             return fail(Code::WrongPassphrase, "This backup needs its passphrase.");
@@ -146,7 +155,10 @@ fn read_backup(path: &Path, passphrase: Option<&str>) -> Result<backup::Identity
     };
     restored.map_err(|error| {
         let wrong = matches!(error, backup::BackupError::WrongPassphrase);
-        ErrorInfo::new(if wrong { Code::WrongPassphrase } else { Code::BadArgument }, format!("{}: {error}", path.display()))
+        ErrorInfo::new(
+            if wrong { Code::WrongPassphrase } else { Code::BadArgument },
+            format!("{}: {error}", path.display()),
+        )
     })
 }
 

@@ -89,8 +89,10 @@ async fn find_channel(ctx: &Ctx, text: &str) -> Result<Channel> {
     let prefix = text.len() >= 8 && text.bytes().all(|b| b.is_ascii_hexdigit());
     let local = ctx.with_store(|s| s.identities()).await?;
     let by_name = |row: &Channel| row.name == text || local.iter().any(|i| i.key == row.key && i.name == text);
-    let mut found: Vec<Channel> =
-        rows.into_iter().filter(|r| by_name(r) || (prefix && r.key.to_string().starts_with(&text.to_lowercase()))).collect();
+    let mut found: Vec<Channel> = rows
+        .into_iter()
+        .filter(|r| by_name(r) || (prefix && r.key.to_string().starts_with(&text.to_lowercase())))
+        .collect();
     match (found.pop(), found.is_empty()) {
         (Some(row), true) => Ok(row),
         (Some(_), false) => fail(Code::Ambiguous, format!("More than one channel is called {text:?}. Use its key.")),
@@ -108,7 +110,10 @@ async fn find_item(ctx: &Ctx, text: &str) -> Result<ItemRow> {
         _ => {
             let hex = text.to_lowercase();
             if hex.len() < 4 || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
-                return fail(Code::BadArgument, format!("{text:?} is no item: use its ID (4 characters or more) or CHANNEL/ITEM."));
+                return fail(
+                    Code::BadArgument,
+                    format!("{text:?} is no item: use its ID (4 characters or more) or CHANNEL/ITEM."),
+                );
             }
             (ctx.with_store(move |s| s.items_by_prefix(&hex)).await?, text)
         }
@@ -116,11 +121,17 @@ async fn find_item(ctx: &Ctx, text: &str) -> Result<ItemRow> {
     let exact: Option<ItemId> = item.parse().ok();
     let mut found: Vec<ItemRow> = rows
         .into_iter()
-        .filter(|r| Some(r.id) == exact || r.name == item || (item.len() >= 4 && r.id.to_string().starts_with(&item.to_lowercase())))
+        .filter(|r| {
+            Some(r.id) == exact
+                || r.name == item
+                || (item.len() >= 4 && r.id.to_string().starts_with(&item.to_lowercase()))
+        })
         .collect();
     match (found.pop(), found.is_empty()) {
         (Some(row), true) => Ok(row),
-        (Some(_), false) => fail(Code::Ambiguous, format!("More than one item fits {text:?}. Use CHANNEL/ITEM with the full ID.")),
+        (Some(_), false) => {
+            fail(Code::Ambiguous, format!("More than one item fits {text:?}. Use CHANNEL/ITEM with the full ID."))
+        }
         (None, _) => Err(view::unknown("item", text)),
     }
 }
@@ -160,7 +171,9 @@ async fn wait_for<T, F: Future<Output = Result<Option<T>>>>(ctx: &Ctx, mut ready
         }
         match ctx.stop.run_until_cancelled(news.recv()).await {
             None => return fail(Code::Stopping, "The node is stopping."),
-            Some(Err(tokio::sync::broadcast::error::RecvError::Closed)) => return fail(Code::Stopping, "The node is stopping."),
+            Some(Err(tokio::sync::broadcast::error::RecvError::Closed)) => {
+                return fail(Code::Stopping, "The node is stopping.");
+            }
             Some(Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) | Ok(_)) => {}
         }
     }

@@ -34,7 +34,10 @@ pub(super) async fn publish(ctx: &Ctx, args: Publish) -> Result<Published> {
         let (is, want) = if args.private { ("public", "private") } else { ("private", "public") };
         return fail(
             Code::KindMismatch,
-            format!("The channel of {:?} is {is}. A key is one channel: make another identity for a {want} one.", identity_row.name),
+            format!(
+                "The channel of {:?} is {is}. A key is one channel: make another identity for a {want} one.",
+                identity_row.name
+            ),
         );
     }
     let key = identity.channel();
@@ -42,7 +45,8 @@ pub(super) async fn publish(ctx: &Ctx, args: Publish) -> Result<Published> {
     (row.own, row.followed, row.private) = (true, true, args.private);
     if args.private && row.read_key.is_none() {
         let mut read_key = [0; 32];
-        getrandom::fill(&mut read_key).map_err(|e| ErrorInfo::new(Code::Internal, format!("no random numbers: {e}")))?;
+        getrandom::fill(&mut read_key)
+            .map_err(|e| ErrorInfo::new(Code::Internal, format!("no random numbers: {e}")))?;
         row.read_key = Some(ReadKey(read_key));
     }
     if row.name.is_empty() {
@@ -63,7 +67,8 @@ pub(super) async fn publish(ctx: &Ctx, args: Publish) -> Result<Published> {
     };
     let paths: Vec<PathBuf> = args.paths.clone();
     let scanned = Arc::new(blocking(move || scan(&paths)).await?);
-    let title = args.title.clone().or_else(|| old.as_ref().map(|o| o.name.clone())).unwrap_or_else(|| scanned.title.clone());
+    let title =
+        args.title.clone().or_else(|| old.as_ref().map(|o| o.name.clone())).unwrap_or_else(|| scanned.title.clone());
     let plan = sealed(ctx, &scanned, &title).await?;
     let blobs = {
         let mut ids: Vec<BlobId> = plan.iter().flat_map(|f| f.chunks.iter().map(|c| c.blob)).collect();
@@ -97,7 +102,8 @@ pub(super) async fn publish(ctx: &Ctx, args: Publish) -> Result<Published> {
     let gone = ctx.with_store(move |s| s.record_published(&item_row, plan)).await?;
     if !ctx.config.offline {
         ctx.engine.send(Input::Unhold(gone)).await;
-        let held = blobs.iter().map(|b| (*b, key, if Some(*b) == first { Rank::First } else { Rank::Rest }, None)).collect();
+        let held =
+            blobs.iter().map(|b| (*b, key, if Some(*b) == first { Rank::First } else { Rank::Rest }, None)).collect();
         ctx.engine.send(Input::Hold(held)).await;
     }
     let mut identity_row = identity_row;
@@ -230,8 +236,21 @@ async fn changed(ctx: &Ctx, row: &mut Channel, change: Change) -> Result<Vec<Ite
 }
 
 /// Writes the body: inline if the manifest has room for it, else as a tree, older items on pages. Blocking.
-fn write(store: &store::Store, identity: &Identity, row: &Channel, items: &[Item], sequence: u64, blobs: &mut Vec<BlobId>) -> Result<SignedManifest> {
-    let mut list = Body { name: row.name.clone(), about: row.about.clone(), peers: Vec::new(), collections: vec![body::Collection { title: "Default".into(), items: items.to_vec(), pages: Vec::new() }], timestamp: sequence };
+fn write(
+    store: &store::Store,
+    identity: &Identity,
+    row: &Channel,
+    items: &[Item],
+    sequence: u64,
+    blobs: &mut Vec<BlobId>,
+) -> Result<SignedManifest> {
+    let mut list = Body {
+        name: row.name.clone(),
+        about: row.about.clone(),
+        peers: Vec::new(),
+        collections: vec![body::Collection { title: "Default".into(), items: items.to_vec(), pages: Vec::new() }],
+        timestamp: sequence,
+    };
     let mut stream = list.to_json();
     if !row.private
         && stream.len() <= MANIFEST_MAX
@@ -266,7 +285,8 @@ fn write(store: &store::Store, identity: &Identity, row: &Channel, items: &[Item
     match (&row.read_key, row.private) {
         (Some(read_key), true) => {
             let mut nonce = [0; 12];
-            getrandom::fill(&mut nonce).map_err(|e| ErrorInfo::new(Code::Internal, format!("no random numbers: {e}")))?;
+            getrandom::fill(&mut nonce)
+                .map_err(|e| ErrorInfo::new(Code::Internal, format!("no random numbers: {e}")))?;
             Ok(SignedManifest::sign_private(identity, sequence, &tree, sequence, read_key, nonce))
         }
         (None, true) => fail(Code::Secrets, "The read key of this channel is locked."),
@@ -368,7 +388,14 @@ async fn structure_of(ctx: &Ctx, identity: &Identity, item: &Item) -> Result<Vec
 
 /// E6: rendezvous and roots, and every chunk of an inline manifest, are announced before the manifest goes out, for a v5
 /// client tries each sequence once. A failed announce is repeated by the schedule.
-async fn announce_first(ctx: &Ctx, row: &Channel, manifest: &SignedManifest, items: &[Item], roots: &[BlobId], title: &str) {
+async fn announce_first(
+    ctx: &Ctx,
+    row: &Channel,
+    manifest: &SignedManifest,
+    items: &[Item],
+    roots: &[BlobId],
+    title: &str,
+) {
     let (Some(dht), port) = (&ctx.dht, ctx.port()) else { return };
     if port == 0 {
         return;
@@ -376,7 +403,11 @@ async fn announce_first(ctx: &Ctx, row: &Channel, manifest: &SignedManifest, ite
     let mut topics: Vec<Topic> = Vec::new();
     match (&row.read_key, row.private) {
         (Some(read_key), true) => {
-            topics.extend(rendezvous::days(ctx.clock.unix_ms()).into_iter().map(|day| rendezvous::private(&row.key, read_key, day)));
+            topics.extend(
+                rendezvous::days(ctx.clock.unix_ms())
+                    .into_iter()
+                    .map(|day| rendezvous::private(&row.key, read_key, day)),
+            );
         }
         _ => {
             topics.push(rendezvous::public(&row.key));
@@ -410,4 +441,3 @@ async fn announce_first(ctx: &Ctx, row: &Channel, manifest: &SignedManifest, ite
         }));
     }
 }
-
