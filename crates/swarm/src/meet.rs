@@ -1,7 +1,7 @@
 //! E7, E10 Meeting — following, look-ups, dials, HELLO, the end of a connection.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use protocol::handshake::Binding;
@@ -36,6 +36,8 @@ const FOUND_MAX: usize = 200;
 const SEEKING_MAX: usize = 8;
 /// A connection that ended in peace is not dialled again before this time.
 const REST: Duration = Duration::from_secs(30);
+/// A connection that held this long was a good one, whatever ended it.
+const PROVEN: Duration = Duration::from_secs(60);
 /// A dialled peer has this long to say HELLO before it is treated as v5.
 const HELLO_WAIT: Duration = Duration::from_millis(500);
 /// A peer with whom we share nothing now is left alone this long.
@@ -163,10 +165,10 @@ impl Swarm {
             LOOKUP.mul_f64(jitter)
         };
         self.timers.set(Timer::Lookup(*key), now + wait);
-        let topics = channel.topics(unix);
-        let private = channel.is_private();
-        let may = |conn: &&ConnId| !private || self.peers.get(**conn).is_some_and(|p| p.shared.contains(key));
+        let (channel, topics) = (&*channel, channel.topics(unix));
+        let may = |conn: &&ConnId| self.peers.get(**conn).is_some_and(|p| p.may_hear_of(channel));
         let conns: Vec<ConnId> = channel.conns.iter().filter(may).copied().collect();
+        self.compare(now, key);
         for topic in topics {
             self.look_up_topic(now, *key, topic);
             for conn in &conns {
@@ -188,8 +190,8 @@ impl Swarm {
         // A gateway keeps meeting points of channels that it does not follow. Private ones are asked of their own only.
         let of_gateway = peer.named.iter().filter(|_| peer.ext.gateway || peer.stage == Stage::Silent);
         let keys: BTreeSet<ChannelKey> = peer.shared.iter().chain(of_gateway).copied().collect();
-        let lacks = |c: &&Channel| c.conns.len() + c.dials < self.config.per_channel;
-        let fits = |c: &&Channel| !c.is_private() || peer.shared.contains(&c.follow.key);
+        let lacks = |c: &&Channel| self.lacking(c) > 0;
+        let fits = |c: &&Channel| peer.may_hear_of(c);
         let channels = keys.iter().filter_map(|key| self.channels.get(key)).filter(lacks).filter(fits);
         let topics: Vec<Topic> = channels.flat_map(|c| c.topics(unix)).take(SEEKING_MAX).collect();
         for topic in topics {
@@ -274,19 +276,37 @@ impl Swarm {
             None => self.channels.keys().for_each(|key| self.timers.sooner(Timer::Dial(*key), now)),
         }
     }
+    /// How many more a channel should dial. Half of its connections are its own choice, however many call: callers alone
+    /// could show it whatever world they like.
+    fn lacking(&self, channel: &Channel) -> usize {
+        let chosen = |conn: &&ConnId| self.peers.get(**conn).is_some_and(|p| p.role == Role::Dialler);
+        let chosen = channel.conns.iter().filter(chosen).count() + channel.dials;
+        let all = self.config.per_channel.saturating_sub(channel.conns.len() + channel.dials);
+        all.max((self.config.per_channel / 2).saturating_sub(chosen))
+    }
     pub(crate) fn dial_more(&mut self, now: Duration, key: &ChannelKey) {
         let Some(channel) = self.channels.get(key) else { return };
-        let busy = channel.conns.len() + channel.dials;
         let room = self.config.connections_max.saturating_sub(self.peers.len() + self.dials.len());
-        let need = self.config.per_channel.saturating_sub(busy).min(room);
+        let need = self.lacking(channel).min(room);
         if need == 0 {
             return;
         }
+        let met: Vec<&Peer> = channel.conns.iter().filter_map(|conn| self.peers.get(*conn)).collect();
         let mut taken: BTreeSet<&PeerAddr> = self.dials.values().map(|d| &d.addr).collect();
-        taken.extend(channel.conns.iter().filter_map(|conn| self.peers.addr(*conn)));
-        taken.extend(channel.conns.iter().filter_map(|conn| self.peers.get(*conn)?.listens.as_ref()));
+        taken.extend(met.iter().map(|p| &p.addr));
+        taken.extend(met.iter().filter_map(|p| p.listens.as_ref()));
+        // Who called us from there is most likely who listens there: one connection is enough.
+        let callers: BTreeSet<IpAddr> =
+            met.iter().filter(|p| p.role == Role::Acceptor).filter_map(|p| p.ip()).collect();
+        let called = |addr: &PeerAddr| match addr {
+            PeerAddr::Ip(socket) if addr.class() != AddrClass::Loopback => {
+                callers.contains(&socket.ip().to_canonical())
+            }
+            _ => false,
+        };
         let (ready, next) = self.book.candidates(now, key);
-        let mut ready: Vec<PeerAddr> = ready.into_iter().filter(|addr| !taken.contains(addr)).collect();
+        let mut ready: Vec<PeerAddr> =
+            ready.into_iter().filter(|addr| !taken.contains(addr) && !called(addr)).collect();
         // Everybody would meet the same few otherwise; what the user named goes first nevertheless.
         let users = ready.iter().filter(|a| self.book.get(a).is_some_and(|e| e.source == Source::User)).count();
         for i in users..ready.len() {
@@ -467,11 +487,6 @@ impl Swarm {
         if let Some(answer) = answer {
             self.send(id, Command::Hello(answer));
         }
-        if let Some(peer) = self.peers.get(id)
-            && peer.role == Role::Dialler
-        {
-            self.book.reached(&peer.addr);
-        }
         self.timers.cancel(Timer::Settle(id));
         self.start_gossip(now, id);
         self.start_fetching(now, id);
@@ -520,6 +535,10 @@ impl Swarm {
             // Who takes the connection and says nothing is as good as nobody.
             let mute = peer.stage != Stage::Spoke && peer.received == 0;
             let jitter = self.chance();
+            // A HELLO alone is cheap: who takes requests and sits on them would be dialled again and again.
+            if peer.received > 0 || (!mute && peer.since + PROVEN <= now) {
+                self.book.reached(&peer.addr);
+            }
             if mute || *why != Closed::Clean {
                 self.book.failed(now, &peer.addr, jitter);
             } else {
