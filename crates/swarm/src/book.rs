@@ -290,3 +290,6 @@ impl Book {
         self.boasters.retain(|_, until| *until > now);
     }
 }
+
+#[cfg(test)]
+mod tests;

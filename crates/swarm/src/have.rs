@@ -119,3 +119,6 @@ fn unwatch(by_blob: &mut BTreeMap<BlobId, BTreeSet<ConnId>>, conn: ConnId, id: &
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,20 +1,20 @@
-//! E7, E10 Meeting — following, look-ups, dials, HELLO, the end of a connection.
+//! E7 Meeting — following, look-ups, HELLO, the end of a connection.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use protocol::handshake::Binding;
 use protocol::params::HELLO_CHANNELS_MAX;
 use protocol::session::{Command, Hello, Role};
-use protocol::{AddrClass, BlobId, ChannelKey, InfoHash, PeerAddr, Topic};
+use protocol::{BlobId, ChannelKey, InfoHash, PeerAddr, Topic};
 
 use crate::announce::Tier;
 use crate::channel::Channel;
 use crate::peers::{Peer, Stage};
 use crate::swarm::Swarm;
 use crate::timers::Timer;
-use crate::{Closed, ConnId, DialId, Follow, Output, Source};
+use crate::{Closed, ConnId, Follow, Output, Source};
 
 /// Between look-ups when all is well. FIND_PEERS goes with them and keeps quiet sessions from ending as idle.
 const LOOKUP: Duration = Duration::from_secs(200);
@@ -38,17 +38,8 @@ const SEEKING_MAX: usize = 8;
 const REST: Duration = Duration::from_secs(30);
 /// A connection that held this long was a good one, whatever ended it.
 const PROVEN: Duration = Duration::from_secs(60);
-/// A dialled peer has this long to say HELLO before it is treated as v5.
-const HELLO_WAIT: Duration = Duration::from_millis(500);
 /// A peer with whom we share nothing now is left alone this long.
 const STRANGER: Duration = Duration::from_secs(600);
-
-/// A dial under way.
-pub(crate) struct Dialling {
-    addr: PeerAddr,
-    /// For whom; none: to check an announced address.
-    channel: Option<ChannelKey>,
-}
 
 /// A DHT look-up under way.
 pub(crate) struct LookUp {
@@ -261,111 +252,9 @@ impl Swarm {
         }
     }
 
-    // Dials.
-    pub(crate) fn learn_addr(&mut self, now: Duration, addr: PeerAddr, channel: Option<ChannelKey>, source: Source) {
-        let told = matches!(source, Source::Dht | Source::Pex);
-        if told && !self.config.allow_local && addr.class() < AddrClass::Global {
-            return;
-        }
-        if self.config.own_addr.as_ref() == Some(&addr) || !self.book.add(now, addr, channel, source) {
-            return;
-        }
-        match channel {
-            Some(key) if self.channels.contains_key(&key) => self.timers.sooner(Timer::Dial(key), now),
-            Some(_) => {}
-            None => self.channels.keys().for_each(|key| self.timers.sooner(Timer::Dial(*key), now)),
-        }
-    }
-    /// How many more a channel should dial. Half of its connections are its own choice, however many call: callers alone
-    /// could show it whatever world they like.
-    fn lacking(&self, channel: &Channel) -> usize {
-        let chosen = |conn: &&ConnId| self.peers.get(**conn).is_some_and(|p| p.role == Role::Dialler);
-        let chosen = channel.conns.iter().filter(chosen).count() + channel.dials;
-        let all = self.config.per_channel.saturating_sub(channel.conns.len() + channel.dials);
-        all.max((self.config.per_channel / 2).saturating_sub(chosen))
-    }
-    pub(crate) fn dial_more(&mut self, now: Duration, key: &ChannelKey) {
-        let Some(channel) = self.channels.get(key) else { return };
-        let room = self.config.connections_max.saturating_sub(self.peers.len() + self.dials.len());
-        let need = self.lacking(channel).min(room);
-        if need == 0 {
-            return;
-        }
-        let met: Vec<&Peer> = channel.conns.iter().filter_map(|conn| self.peers.get(*conn)).collect();
-        let mut taken: BTreeSet<&PeerAddr> = self.dials.values().map(|d| &d.addr).collect();
-        taken.extend(met.iter().map(|p| &p.addr));
-        taken.extend(met.iter().filter_map(|p| p.listens.as_ref()));
-        // Who called us from there is most likely who listens there: one connection is enough.
-        let callers: BTreeSet<IpAddr> =
-            met.iter().filter(|p| p.role == Role::Acceptor).filter_map(|p| p.ip()).collect();
-        let called = |addr: &PeerAddr| match addr {
-            PeerAddr::Ip(socket) if addr.class() != AddrClass::Loopback => {
-                callers.contains(&socket.ip().to_canonical())
-            }
-            _ => false,
-        };
-        let (ready, next) = self.book.candidates(now, key);
-        let mut ready: Vec<PeerAddr> =
-            ready.into_iter().filter(|addr| !taken.contains(addr) && !called(addr)).collect();
-        // Everybody would meet the same few otherwise; what the user named goes first nevertheless.
-        let users = ready.iter().filter(|a| self.book.get(a).is_some_and(|e| e.source == Source::User)).count();
-        for i in users..ready.len() {
-            let left = ready.len() - i;
-            let j = i + ((self.chance() * left as f64) as usize).min(left - 1);
-            ready.swap(i, j);
-        }
-        for addr in ready.into_iter().take(need) {
-            self.dial(addr, Some(*key));
-        }
-        if let Some(at) = next {
-            self.timers.sooner(Timer::Dial(*key), at.max(now + Duration::from_millis(1)));
-        }
-    }
-    pub(crate) fn dial(&mut self, addr: PeerAddr, channel: Option<ChannelKey>) {
-        let id = self.next_conn();
-        if let Some(channel) = channel.and_then(|key| self.channels.get_mut(&key)) {
-            channel.dials += 1;
-        }
-        self.dials.insert(id, Dialling { addr: addr.clone(), channel });
-        self.outputs.push_back(Output::Dial(id, addr));
-    }
-    pub(crate) fn end_dial(&mut self, now: Duration, id: DialId, result: Option<Binding>) {
-        let Some(Dialling { addr, channel }) = self.dials.remove(&id) else { return };
-        if let Some(channel) = channel.and_then(|key| self.channels.get_mut(&key)) {
-            channel.dials = channel.dials.saturating_sub(1);
-        }
-        self.pex.dialled(now, &addr, result.is_some());
-        let Some(binding) = result else {
-            let jitter = self.chance();
-            self.book.failed(now, &addr, jitter);
-            if let Some(key) = channel {
-                self.timers.sooner(Timer::Dial(key), now);
-            }
-            return;
-        };
-        // Only a check, or what it was for is gone.
-        let wanted = channel.is_some_and(|key| self.channels.contains_key(&key));
-        if !wanted || self.book.is_banned(now, &addr) {
-            self.outputs.push_back(Output::Close(id));
-            return;
-        }
-        let mut peer = Peer::new(now, addr.clone(), Role::Dialler, binding);
-        peer.named = self.subjects(&addr, channel);
-        let hello = self.hello(&peer, &peer.named);
-        for key in &peer.named {
-            if let Some(channel) = self.channels.get_mut(key) {
-                channel.conns.insert(id);
-            }
-        }
-        let twin = self.peers.insert(id, peer);
-        self.send(id, Command::Hello(hello));
-        self.timers.set(Timer::Settle(id), now + HELLO_WAIT);
-        if let Some(twin) = twin {
-            self.meet_ourselves(id, twin);
-        }
-    }
+    // HELLO.
     /// What a dialled connection is about: the channels that the address was found for (E7).
-    fn subjects(&self, addr: &PeerAddr, channel: Option<ChannelKey>) -> BTreeSet<ChannelKey> {
+    pub(crate) fn subjects(&self, addr: &PeerAddr, channel: Option<ChannelKey>) -> BTreeSet<ChannelKey> {
         let mut about: BTreeSet<ChannelKey> = channel.into_iter().collect();
         if let Some(entry) = self.book.get(addr) {
             let any = self.channels.keys().filter(|_| entry.any);
@@ -379,7 +268,7 @@ impl Swarm {
         }
         about
     }
-    fn hello(&self, peer: &Peer, about: &BTreeSet<ChannelKey>) -> Hello {
+    pub(crate) fn hello(&self, peer: &Peer, about: &BTreeSet<ChannelKey>) -> Hello {
         let mut hello = Hello { ext: self.config.capabilities, ..Hello::default() };
         for channel in about.iter().filter_map(|key| self.channels.get(key)) {
             match channel.token(&peer.binding, peer.role) {
@@ -388,16 +277,6 @@ impl Swarm {
             }
         }
         hello
-    }
-    fn meet_ourselves(&mut self, one: ConnId, other: ConnId) {
-        for conn in [one, other] {
-            if let Some(peer) = self.peers.get(conn)
-                && peer.role == Role::Dialler
-            {
-                self.book.is_us(&peer.addr);
-            }
-            self.outputs.push_back(Output::Close(conn));
-        }
     }
     pub(crate) fn accept(&mut self, now: Duration, id: ConnId, addr: PeerAddr, binding: Binding) -> bool {
         // A quarter of the slots is kept for those whom we dial.
@@ -424,7 +303,6 @@ impl Swarm {
         true
     }
 
-    // HELLO.
     pub(crate) fn take_hello(&mut self, now: Duration, id: ConnId, hello: &Hello) {
         let Some(peer) = self.peers.get(id) else { return };
         if peer.stage == Stage::Spoke {

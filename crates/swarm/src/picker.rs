@@ -487,3 +487,6 @@ impl Picker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -126,6 +126,7 @@ impl Swarm {
             && let Some(peer) = self.peers.get_mut(conn)
         {
             peer.listens = Some(addr.clone());
+            self.part_with_double(conn);
         }
         if let Some(key) = shared {
             self.learn_addr(now, addr, Some(key), Source::Announce);

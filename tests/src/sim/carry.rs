@@ -34,15 +34,20 @@ impl World {
             Due::Mind(id, life) => self.wake_mind(at, id, life),
             Due::Talk(link, side) => self.wake_talk(at, link, side),
             Due::Frame(link, side, wire) => self.come_down(link, side, wire),
-            Due::Taken(link, side, wire) => self.arrive(link, side, wire),
+            Due::Taken(link, side, wire) => {
+                if let Some(end) = self.end(link, side) {
+                    end.queued -= 1;
+                }
+                self.arrive(link, side, wire);
+            }
             Due::Sent(link, side) => {
                 if let Some(end) = self.end(link, side) {
                     end.sending = false;
                     self.talks.push_back((link, side));
                 }
             }
-            Due::Gone(link, side, why) => match self.end(link, side).map(|end| end.taken) {
-                Some(taken) if taken > self.now => self.push(taken, Due::Gone(link, side, why)),
+            Due::Gone(link, side, why) => match self.end(link, side).map(|end| (end.taken, end.queued)) {
+                Some((taken, queued)) if queued > 0 => self.push(taken, Due::Gone(link, side, why)),
                 _ => self.end_talk(link, side, why),
             },
             Due::Dialled(id, life, dial, addr) => self.dialled(id, life, dial, &addr),
@@ -294,6 +299,7 @@ impl World {
             sending: false,
             last: now,
             taken: now,
+            queued: 0,
             wake: None,
         };
         let accepted = taken.then(|| end(target, conn, talk, theirs));
@@ -350,9 +356,11 @@ impl World {
             node.down_free = taken;
         }
         end.taken = taken;
-        match taken > now {
-            true => self.push(taken, Due::Taken(link, side, wire)),
-            false => self.arrive(link, side, wire),
+        if taken > now || end.queued > 0 {
+            end.queued += 1;
+            self.push(taken, Due::Taken(link, side, wire));
+        } else {
+            self.arrive(link, side, wire);
         }
     }
     fn arrive(&mut self, link: LinkId, side: Side, mut wire: Vec<u8>) {

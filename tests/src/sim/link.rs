@@ -35,6 +35,8 @@ pub(super) struct End {
     pub(super) last: Duration,
     /// When its downlink has taken it.
     pub(super) taken: Duration,
+    /// Frames that wait for that.
+    pub(super) queued: usize,
     pub(super) wake: Option<Duration>,
 }
 
