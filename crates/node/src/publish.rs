@@ -443,3 +443,89 @@ fn mime_of(name: &str) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sealed(folder: &Path, known: &[PlanFile]) -> Vec<PlanFile> {
+        let scan = scan(&[folder.to_path_buf()]).unwrap();
+        seal(&scan, known, &AtomicU64::new(0), &AtomicBool::new(false)).unwrap()
+    }
+
+    fn chunks<'a>(plan: &'a [PlanFile], path: &str) -> &'a [Chunk] {
+        &plan.iter().find(|f| f.path.as_str() == path).unwrap().chunks
+    }
+
+    #[test]
+    fn an_update_keeps_the_blobs_of_what_did_not_change() {
+        let tmp = tempfile::tempdir().unwrap();
+        let big: Vec<u8> = (0..3 * CHUNK_LEN + 5).map(|i| (i / 7) as u8).collect();
+        std::fs::write(tmp.path().join("big"), &big).unwrap();
+        for i in 0..10_u8 {
+            std::fs::write(tmp.path().join(format!("small {i}")), vec![i; 1000]).unwrap();
+        }
+        let first = sealed(tmp.path(), &[]);
+        assert_eq!(sealed(tmp.path(), &first).iter().map(|f| f.chunks.clone()).collect::<Vec<_>>(), {
+            first.iter().map(|f| f.chunks.clone()).collect::<Vec<_>>()
+        });
+        // One byte in the second chunk, one new small file, one gone.
+        let mut other = big.clone();
+        other[CHUNK_LEN + 1] ^= 1;
+        std::fs::write(tmp.path().join("big"), &other).unwrap();
+        std::fs::write(tmp.path().join("a new one"), b"new").unwrap();
+        let second = sealed(tmp.path(), &first);
+        let (was, is) = (chunks(&first, "big"), chunks(&second, "big"));
+        assert_eq!((&was[0], &was[2], &was[3]), (&is[0], &is[2], &is[3]));
+        assert_ne!(was[1].blob, is[1].blob);
+        assert_ne!(was[1].key.key, is[1].key.key, "other bytes under an old key betray both versions");
+        assert_eq!(chunks(&first, "small 3"), chunks(&second, "small 3"), "the pack is as it was");
+        assert_eq!(chunks(&second, "a new one").len(), 1);
+        // A pack that lost a file is cut anew, all of it under a new key.
+        std::fs::remove_file(tmp.path().join("small 4")).unwrap();
+        let third = sealed(tmp.path(), &second);
+        assert_ne!(chunks(&second, "small 3")[0].key.key, chunks(&third, "small 3")[0].key.key);
+        assert_eq!(chunks(&second, "big"), chunks(&third, "big"));
+    }
+
+    #[test]
+    fn a_thousand_small_files_take_few_blobs_and_every_byte_is_named_once() {
+        let tmp = tempfile::tempdir().unwrap();
+        for i in 0..300 {
+            std::fs::write(tmp.path().join(format!("{i}")), vec![1; 10_000]).unwrap();
+        }
+        std::fs::write(tmp.path().join("empty"), b"").unwrap();
+        let plan = sealed(tmp.path(), &[]);
+        let blobs: HashSet<BlobId> = plan.iter().flat_map(|f| f.chunks.iter().map(|c| c.blob)).collect();
+        assert_eq!(blobs.len(), 3);
+        let mut spans: HashMap<BlobId, Vec<(u32, u32)>> = HashMap::new();
+        for chunk in plan.iter().flat_map(|f| &f.chunks) {
+            spans.entry(chunk.blob).or_default().push((chunk.offset, chunk.len));
+        }
+        for spans in spans.values_mut() {
+            spans.sort_unstable();
+            assert!(spans.windows(2).all(|w| w[0].0 + w[0].1 == w[1].0), "pieces lie side by side");
+        }
+        assert!(chunks(&plan, "empty").is_empty());
+    }
+
+    #[test]
+    fn a_file_that_changes_while_it_is_read_fails_and_is_named() {
+        let tmp = tempfile::tempdir().unwrap();
+        std::fs::write(tmp.path().join("a"), vec![1; 10]).unwrap();
+        std::fs::write(tmp.path().join("b"), vec![1; 10]).unwrap();
+        let seen = scan(&[tmp.path().to_path_buf()]).unwrap();
+        std::fs::write(tmp.path().join("b"), vec![1; 11]).unwrap();
+        let error = seal(&seen, &[], &AtomicU64::new(0), &AtomicBool::new(false)).unwrap_err();
+        assert_eq!(error.code, Code::SourceChanged);
+        assert!(error.message.contains("/b changed"), "{}", error.message);
+        std::fs::remove_file(tmp.path().join("b")).unwrap();
+        let error = seal(&seen, &[], &AtomicU64::new(0), &AtomicBool::new(false)).unwrap_err();
+        assert_eq!(error.code, Code::SourceChanged);
+        assert_eq!(
+            seal(&seen, &[], &AtomicU64::new(0), &AtomicBool::new(true)).unwrap_err().code,
+            Code::Cancelled,
+            "a cancelled publication says so"
+        );
+    }
+}
