@@ -2,82 +2,409 @@
 // Written from crates/node/src/api.rs by `cargo xtask types`; a test fails when the two differ.
 // Sizes, counts and times are whole numbers below 2^53; paths are text.
 
-export type Cause = { "cause": "no_peers_known", asked: number, } | { "cause": "none_online", known: number, } | { "cause": "nobody_has_it", connected: number, } | { "cause": "no_manifest" } | { "cause": "dht_unreachable" } | { "cause": "paused" } | { "cause": "queued" } | { "cause": "disk_full", free: number, needed: number, } | { "cause": "files_changed", files: number, } | { "cause": "folder_not_writable", path: string, } | { "cause": "bad_content", what: string, } | { "cause": "locked" };
+/** Why something does not move: a closed list. */
+export type Cause = { "cause": "no_peers_known",
+/** Peers asked. */
+asked: number, } | { "cause": "none_online",
+/** Addresses known. */
+known: number, } | { "cause": "nobody_has_it",
+/** Peers connected. */
+connected: number, } | { "cause": "no_manifest" } | { "cause": "dht_unreachable" } | { "cause": "paused" } | { "cause": "queued" } | { "cause": "disk_full",
+/** Bytes free. */
+free: number,
+/** Bytes needed. */
+needed: number, } | { "cause": "files_changed",
+/** How many. */
+files: number, } | { "cause": "folder_not_writable",
+/** The folder. */
+path: string, } | { "cause": "bad_content",
+/** What is wrong with it. */
+what: string, } | { "cause": "locked" };
 
-export type ChannelArg = { channel: string, };
+/** A channel by key, name or link. */
+export type ChannelArg = {
+/** Key, unique prefix of at least 8 characters, name or link. */
+channel: string, };
 
-export type ChannelInfo = { key: string, fingerprint: string, name: string, about: string, private: boolean, own: boolean, sequence: number, items: number, complete: number, bytes: number, checked: number | null, seen_by: number | null, peers: number, signed_twice: boolean, paused: boolean, fetch: FetchRule, cause: Cause | null, };
+/** A channel. */
+export type ChannelInfo = {
+/** Key, hex. */
+key: string,
+/** 16 groups of 4. */
+fingerprint: string,
+/** What it calls itself: hostile text. */
+name: string,
+/** Its description: hostile text. */
+about: string,
+/** Read key needed. */
+private: boolean,
+/** Ours. */
+own: boolean,
+/** Newest sequence, 0 when none is known yet. */
+sequence: number,
+/** Items in its list. */
+items: number,
+/** Of them complete here. */
+complete: number,
+/** Bytes of all items. */
+bytes: number,
+/** Last asked, ms since 1970. */
+checked: number | null,
+/** DHT nodes that showed the newest manifest last time. */
+seen_by: number | null,
+/** Peers connected for it. */
+peers: number,
+/** Two different manifests with one sequence were seen. */
+signed_twice: boolean,
+/** Paused. */
+paused: boolean,
+/** What is fetched. */
+fetch: FetchRule,
+/** Why it does not move, if it does not. */
+cause: Cause | null, };
 
+/** Error codes. */
 export type Code = "bad_link" | "other_read_key" | "wrong_read_key" | "not_found" | "ambiguous" | "exists" | "bad_argument" | "kind_mismatch" | "not_own" | "io" | "disk_full" | "source_changed" | "secrets" | "wrong_passphrase" | "not_published" | "timed_out" | "cancelled" | "busy" | "port_taken" | "corrupt" | "bad_content" | "stopping" | "internal";
 
-export type Edit = { what: string, name: string | null, about: string | null, };
+/** See [`Request::Edit`]. */
+export type Edit = {
+/** Own channel (name, key or link) or item ID. */
+what: string,
+/** New name. */
+name: string | null,
+/** New description. */
+about: string | null, };
 
-export type ErrorInfo = { code: Code, message: string, };
+/** An error as it crosses a border. */
+export type ErrorInfo = {
+/** For programs. */
+code: Code,
+/** For people. */
+message: string, };
 
+/** News. At most 4 a second per thing. */
 export type Event = { "event": "snapshot", "data": Snapshot } | { "event": "status", "data": Status } | { "event": "channel", "data": ChannelInfo } | { "event": "channel_gone", "data": string } | { "event": "item", "data": ItemInfo } | { "event": "item_gone", "data": [string, string] } | { "event": "ready", "data": ItemInfo } | { "event": "publishing", "data": PublishProgress } | { "event": "notice", "data": ErrorInfo };
 
+/** What is fetched on its own from a followed channel. */
 export type FetchRule = "all" | { "newest": number } | "none";
 
-export type FileInfo = { path: string, size: number, have: number, mime: string | null, };
+/** A file. */
+export type FileInfo = {
+/** Relative path. */
+path: string,
+/** Bytes. */
+size: number,
+/** Verified bytes here. */
+have: number,
+/** Media type as published. */
+mime: string | null, };
 
-export type Get = { what: string, dir: string | null, };
+/** See [`Request::Get`]. */
+export type Get = {
+/** Link, or `channel/item`. */
+what: string,
+/** Folder; default: the download folder. */
+dir: string | null, };
 
-export type Got = { items: Array<ItemInfo>, };
+/** See [`Request::Get`]. */
+export type Got = {
+/** Items fetched. */
+items: Array<ItemInfo>, };
 
-export type IdExport = { identity: string, file: string, passphrase: string, };
+/** See [`Request::IdExport`]. */
+export type IdExport = {
+/** Local name or key. */
+identity: string,
+/** File to write. */
+file: string,
+/** Encrypts the backup. */
+passphrase: string, };
 
-export type IdImport = { name: string | null, file: string, passphrase: string | null, };
+/** See [`Request::IdImport`]. */
+export type IdImport = {
+/** Local name; default: the one in the backup. */
+name: string | null,
+/** File to read. */
+file: string,
+/** Opens an age backup. */
+passphrase: string | null, };
 
-export type IdNew = { name: string, };
+/** See [`Request::IdNew`]. */
+export type IdNew = {
+/** Local name, unique. */
+name: string, };
 
-export type IdRename = { identity: string, name: string, };
+/** See [`Request::IdRename`]. */
+export type IdRename = {
+/** Local name or key. */
+identity: string,
+/** New local name. */
+name: string, };
 
-export type IdentityInfo = { name: string, key: string, fingerprint: string, link: string, private: boolean | null, created: number, kept: string, };
+/** An identity, without its secret. */
+export type IdentityInfo = {
+/** Local name. */
+name: string,
+/** Public key, hex. */
+key: string,
+/** 16 groups of 4. */
+fingerprint: string,
+/** Link, without read key. */
+link: string,
+/** Whether it published a private channel; none: nothing published yet. */
+private: boolean | null,
+/** When it was made, ms since 1970. */
+created: number,
+/** Where the secret is kept: "keyring" or "vault". */
+kept: string, };
 
-export type ItemArg = { item: string, };
+/** An item by ID or unique prefix, or `channel/item`. */
+export type ItemArg = {
+/** Item. */
+item: string, };
 
-export type ItemInfo = { id: string, channel: string, name: string, about: string, published: number, files: number, bytes: number, have: number, rate: number, state: ItemState, cause: Cause | null, path: string | null, left_out: Array<LeftOut>, };
+/** An item. */
+export type ItemInfo = {
+/** ID, hex. */
+id: string,
+/** Channel key, hex. */
+channel: string,
+/** Title: hostile text. */
+name: string,
+/** Description: hostile text. */
+about: string,
+/** ms since 1970. */
+published: number,
+/** Files. */
+files: number,
+/** Plain bytes. */
+bytes: number,
+/** Plain bytes here, verified. */
+have: number,
+/** Bytes a second now. */
+rate: number,
+/** State. */
+state: ItemState,
+/** Why it does not move. */
+cause: Cause | null,
+/** Where it lies on disk. */
+path: string | null,
+/** Files left out. */
+left_out: Array<LeftOut>, };
 
+/** Where an item stands. */
 export type ItemState = "listed" | "waiting" | "fetching" | "complete" | "paused" | "published" | "changed";
 
-export type LeftOut = { path: string, why: string, };
+/** A file left out. */
+export type LeftOut = {
+/** Path: hostile text. */
+path: string,
+/** Why. */
+why: string, };
 
-export type LinkArg = { link: string, };
+/** A link. */
+export type LinkArg = {
+/** `megatorrent://…` */
+link: string, };
 
-export type LinkInfo = { key: string, fingerprint: string, private: boolean, bootstrap: Array<string>, known: boolean, own: boolean, };
+/** See [`Request::ParseLink`]. */
+export type LinkInfo = {
+/** Key, hex. */
+key: string,
+/** 16 groups of 4. */
+fingerprint: string,
+/** It carries a read key. */
+private: boolean,
+/** Hosts it names. */
+bootstrap: Array<string>,
+/** Followed already. */
+known: boolean,
+/** Ours. */
+own: boolean, };
 
-export type Locate = { item: string, path: string, };
+/** See [`Request::Locate`]. */
+export type Locate = {
+/** Item. */
+item: string,
+/** The file, or the folder that holds the item's files, now. */
+path: string, };
 
-export type Looked = { channel: ChannelInfo, items: Array<ItemInfo>, };
+/** See [`Request::Look`]. */
+export type Looked = {
+/** The channel. */
+channel: ChannelInfo,
+/** Its items. */
+items: Array<ItemInfo>, };
 
-export type PeerInfo = { addr: string, kind: string, v5: boolean, inbound: boolean, received: number, sent: number, };
+/** A connected peer. */
+export type PeerInfo = {
+/** `host:port`. */
+addr: string,
+/** "direct", "onion". */
+kind: string,
+/** Speaks v5 without extensions. */
+v5: boolean,
+/** It dialled us. */
+inbound: boolean,
+/** Blob bytes received. */
+received: number,
+/** Blob bytes sent. */
+sent: number, };
 
-export type Publish = { paths: Array<string>, identity: string, private: boolean, title: string | null, about: string | null, update: string | null, gateway: Array<string>, };
+/** See [`Request::Publish`]. */
+export type Publish = {
+/** Files and folders. One folder becomes the item; several paths become one item. */
+paths: Array<string>,
+/** Local name or key of the identity. */
+identity: string,
+/** Private: only holders of the read key can read. Must fit what the channel already is. */
+private: boolean,
+/** Title; default: the file's or folder's name. */
+title: string | null,
+/** Description. */
+about: string | null,
+/** Replace this item. */
+update: string | null,
+/** Publish through gateways only (never the DHT). */
+gateway: Array<string>, };
 
-export type PublishProgress = { title: string, stage: string, done: number, total: number, announced: number, to_announce: number, };
+/** A publication's progress. */
+export type PublishProgress = {
+/** Which publication: its title. */
+title: string,
+/** "scan", "seal", "announce", "publish". */
+stage: string,
+/** Bytes read and sealed. */
+done: number,
+/** Bytes in all, once known. */
+total: number,
+/** Topics announced. */
+announced: number,
+/** Topics to announce before the manifest goes out. */
+to_announce: number, };
 
-export type Published = { link: string, item: string | null, sequence: number, dht_nodes: number, gateways: number, pushed: number, files: number, bytes: number, blobs: number, left_out: Array<LeftOut>, seeding: boolean, };
+/** See [`Request::Publish`], [`Request::Unpublish`] and [`Request::Edit`]. */
+export type Published = {
+/** With the read key, if private. */
+link: string,
+/** Item ID, if one was written. */
+item: string | null,
+/** New sequence. */
+sequence: number,
+/** DHT nodes that acknowledged the manifest. */
+dht_nodes: number,
+/** Gateways that took it. */
+gateways: number,
+/** Peers it was pushed to at once. */
+pushed: number,
+/** Files in it. */
+files: number,
+/** Plain bytes. */
+bytes: number,
+/** Blobs. */
+blobs: number,
+/** Files left out, with the reason. */
+left_out: Array<LeftOut>,
+/** Whether a node keeps running that seeds it. */
+seeding: boolean, };
 
-export type Remove = { item: string, delete: boolean, };
+/** See [`Request::Remove`]. */
+export type Remove = {
+/** Item. */
+item: string,
+/** Delete its files too (never files that were published from here). */
+delete: boolean, };
 
+/** What comes back. */
 export type Reply = { "kind": "done" } | { "kind": "identity", "value": IdentityInfo } | { "kind": "identities", "value": Array<IdentityInfo> } | { "kind": "published", "value": Published } | { "kind": "link", "value": LinkInfo } | { "kind": "looked", "value": Looked } | { "kind": "channel", "value": ChannelInfo } | { "kind": "channels", "value": Array<ChannelInfo> } | { "kind": "items", "value": Array<ItemInfo> } | { "kind": "files", "value": Array<FileInfo> } | { "kind": "got", "value": Got } | { "kind": "verified", "value": VerifyReport } | { "kind": "status", "value": Status } | { "kind": "transfers", "value": Array<ItemInfo> } | { "kind": "peers", "value": Array<PeerInfo> } | { "kind": "link_text", "value": string } | { "kind": "settings", "value": Settings } | { "kind": "watching", "value": Snapshot };
 
+/** What can be asked of a node: a verb and its arguments. */
 export type Request = { "method": "id_new", "params": IdNew } | { "method": "id_list" } | { "method": "id_export", "params": IdExport } | { "method": "id_import", "params": IdImport } | { "method": "id_rename", "params": IdRename } | { "method": "publish", "params": Publish } | { "method": "unpublish", "params": Unpublish } | { "method": "edit", "params": Edit } | { "method": "parse_link", "params": LinkArg } | { "method": "look", "params": LinkArg } | { "method": "subscribe", "params": Subscribe } | { "method": "unsubscribe", "params": Unsubscribe } | { "method": "channels" } | { "method": "items", "params": ChannelArg } | { "method": "files", "params": ItemArg } | { "method": "get", "params": Get } | { "method": "pause", "params": Target } | { "method": "resume", "params": Target } | { "method": "remove", "params": Remove } | { "method": "verify", "params": ItemArg } | { "method": "locate", "params": Locate } | { "method": "status" } | { "method": "transfers" } | { "method": "peers" } | { "method": "channel_link", "params": ChannelArg } | { "method": "settings" } | { "method": "set_settings", "params": Settings } | { "method": "unlock", "params": Unlock } | { "method": "watch" } | { "method": "shutdown" };
 
-export type Settings = { download_dir: string | null, gateway: boolean | null, };
+/** Settings that can be changed while running. */
+export type Settings = {
+/** Where downloads go. */
+download_dir: string | null,
+/** Serve as a gateway for others' manifests. */
+gateway: boolean | null, };
 
-export type Snapshot = { status: Status, channels: Array<ChannelInfo>, transfers: Array<ItemInfo>, };
+/** All that a listener needs to start. */
+export type Snapshot = {
+/** State. */
+status: Status,
+/** Channels. */
+channels: Array<ChannelInfo>,
+/** Items that move, wait or were just finished. */
+transfers: Array<ItemInfo>, };
 
-export type Status = { version: string, data_dir: string, listen: string | null, dht_nodes: number | null, peers: number, channels: number, own: number, blobs: number, announced: number, to_announce: number, down: number, up: number, received: number, sent: number, paused: boolean, secrets: string, };
+/** The node's state. */
+export type Status = {
+/** Program version. */
+version: string,
+/** Data folder. */
+data_dir: string,
+/** Listening address. */
+listen: string | null,
+/** DHT: nodes known; none: no DHT. */
+dht_nodes: number | null,
+/** Connected peers. */
+peers: number,
+/** Followed channels. */
+channels: number,
+/** Own channels. */
+own: number,
+/** Blobs held. */
+blobs: number,
+/** Topics announced in this cycle. */
+announced: number,
+/** Topics to announce in a cycle. */
+to_announce: number,
+/** Bytes a second in. */
+down: number,
+/** Bytes a second out. */
+up: number,
+/** Blob bytes received since start. */
+received: number,
+/** Blob bytes sent since start. */
+sent: number,
+/** Everything is paused. */
+paused: boolean,
+/** Secrets: "keyring", "vault" (open), "locked" (a vault that waits for its passphrase), "none" (no keyring, and no
+ * vault made yet). */
+secrets: string, };
 
-export type Subscribe = { link: string, fetch: FetchRule, };
+/** See [`Request::Subscribe`]. */
+export type Subscribe = {
+/** `megatorrent://…` */
+link: string,
+/** What to fetch. */
+fetch: FetchRule, };
 
+/** What to pause or resume. */
 export type Target = "all" | { "channel": string } | { "item": string };
 
-export type Unlock = { passphrase: string, };
+/** See [`Request::Unlock`]. */
+export type Unlock = {
+/** Opens the vault. */
+passphrase: string, };
 
-export type Unpublish = { item: string, };
+/** See [`Request::Unpublish`]. */
+export type Unpublish = {
+/** Item ID, or `channel/item`. */
+item: string, };
 
-export type Unsubscribe = { channel: string, delete: boolean, };
+/** See [`Request::Unsubscribe`]. */
+export type Unsubscribe = {
+/** Key, name or link. */
+channel: string,
+/** Delete its files too. */
+delete: boolean, };
 
-export type VerifyReport = { good: number, bad: number, files: Array<string>, };
+/** See [`Request::Verify`]. */
+export type VerifyReport = {
+/** Blobs read and right. */
+good: number,
+/** Blobs missing or wrong; fetched again if the item is a download. */
+bad: number,
+/** Files concerned. */
+files: Array<string>, };
