@@ -12,7 +12,7 @@ export const NAMES = [
   "folder-down", "folder-open", "globe", "hard-drive", "hourglass", "image", "info", "key-round", "keyboard", "link",
   "list", "list-ordered", "lock", "log-out", "maximize", "minimize", "pause", "pencil", "picture-in-picture-2", "play",
   "plus", "power", "qr-code", "refresh-cw", "repeat-2", "rewind", "rss", "scan-search", "search", "share-2", "shield-alert",
-  "sliders-horizontal", "trash-2", "triangle-alert", "unplug", "upload", "users-round", "volume-2", "volume-x",
+  "sliders-horizontal", "trash", "triangle-alert", "unplug", "upload", "users-round", "volume-2", "volume-x",
   "waypoints", "x",
 ];
 
