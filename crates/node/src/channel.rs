@@ -14,7 +14,7 @@ use protocol::{
 use store::{Channel, ItemRow, PlanFile, Standing};
 use swarm::{Follow, Source};
 
-use crate::api::{Code, ErrorInfo, Event};
+use crate::api::{Cause, Code, ErrorInfo, Event};
 use crate::config::*;
 use crate::ctx::Ctx;
 use crate::engine::Input;
@@ -300,6 +300,23 @@ async fn content(
         with_chunks.push((file, chunks));
     }
     Ok(with_chunks)
+}
+
+/// What the disk below an item has, and what the item still needs.
+pub(crate) async fn disk_full(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Cause {
+    let data_dir = ctx.config.data_dir.clone();
+    let found = ctx
+        .with_store(move |s| {
+            let row = s.item(&key, &id)?;
+            let needed = row.as_ref().map_or(0, |r| r.bytes).saturating_sub(s.have_bytes(&key, &id)?);
+            let place = row.and_then(|r| r.root).unwrap_or(data_dir);
+            // A folder that is not there yet lies on its nearest ancestor's disk.
+            let there = place.ancestors().find(|p| p.exists()).unwrap_or(&place);
+            Ok((store::free_space(there)?, needed))
+        })
+        .await;
+    let (free, needed) = found.unwrap_or_default();
+    Cause::DiskFull { free, needed }
 }
 
 /// Every blob of an item is here: its files get their names.
