@@ -145,6 +145,7 @@ async fn a_private_channel_waits_for_its_vault_and_goes_on_when_it_opens() {
     call(&reader, Request::Subscribe(Subscribe { link: done.link.clone(), fetch: Default::default() })).await;
     reader.stop().await.unwrap();
 
+    // The old handle lives still; the folder is free all the same.
     let locked = Node::start(NodeConfig { passphrase: None, ..reader_config }).await.unwrap();
     let Reply::Status(status) = call(&locked, Request::Status).await else { panic!("a status") };
     assert_eq!(status.secrets, "locked");
