@@ -1,6 +1,8 @@
 //! Known answers of the extensions: `tests/vectors/extensions.json` holds what this code makes of fixed inputs, checked
 //! once against an independent implementation, and `docs/PROTOCOL.md` quotes it. This test holds all three together.
 
+#![allow(clippy::unwrap_used, reason = "what does not fit here fails the test")]
+
 use megatorrent_protocol as protocol;
 
 use data_encoding::HEXLOWER;
