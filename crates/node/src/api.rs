@@ -132,7 +132,7 @@ pub struct Publish {
     pub about: Option<String>,
     /// Replace this item.
     pub update: Option<String>,
-    /// Publish through gateways only (never the DHT).
+    /// Publish this channel through these gateways only (`host:port`), never the DHT; kept for its later updates.
     pub gateway: Vec<String>,
 }
 /// See [`Request::Unpublish`].
@@ -604,7 +604,7 @@ pub struct PeerInfo {
     pub sent: u64,
 }
 /// The node's state.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Status {
     /// Program version.
@@ -631,9 +631,9 @@ pub struct Status {
     pub down: u64,
     /// Bytes a second out.
     pub up: u64,
-    /// Blob bytes received since start.
+    /// Bytes received from peers since start.
     pub received: u64,
-    /// Blob bytes sent since start.
+    /// Bytes sent to peers since start.
     pub sent: u64,
     /// Everything is paused.
     pub paused: bool,

@@ -265,7 +265,7 @@ title: string | null,
 about: string | null,
 /** Replace this item. */
 update: string | null,
-/** Publish through gateways only (never the DHT). */
+/** Publish this channel through these gateways only (`host:port`), never the DHT; kept for its later updates. */
 gateway: Array<string>, };
 
 /** A publication's progress. */
@@ -363,9 +363,9 @@ to_announce: number,
 down: number,
 /** Bytes a second out. */
 up: number,
-/** Blob bytes received since start. */
+/** Bytes received from peers since start. */
 received: number,
-/** Blob bytes sent since start. */
+/** Bytes sent to peers since start. */
 sent: number,
 /** Everything is paused. */
 paused: boolean,
