@@ -20,6 +20,7 @@ use crate::config::*;
 use crate::ctx::Ctx;
 use crate::engine::Input;
 use crate::error::Result;
+use crate::meter::Meter;
 use crate::view;
 
 /// What the library hears.
@@ -45,8 +46,17 @@ pub(crate) enum LibraryInput {
     Unreadable(ReadError),
     Announced(BlobId),
     GatewayPublish(ConnId, PublishRequest),
-    /// Tell causes of what does not move.
-    Causes(tokio::sync::oneshot::Sender<HashMap<(ChannelKey, ItemId), Cause>>),
+    /// Everything stops, or goes on.
+    Pause(bool),
+    /// Tell what is known of items here.
+    Standing(tokio::sync::oneshot::Sender<Standings>),
+}
+
+/// Causes of items that do not move, rates of those that do (bytes a second).
+#[derive(Default)]
+pub(crate) struct Standings {
+    pub(crate) causes: HashMap<(ChannelKey, ItemId), Cause>,
+    pub(crate) rates: HashMap<(ChannelKey, ItemId), u64>,
 }
 
 /// Talks to the library. Never waits: each message answers one thing that is bounded elsewhere (blobs in hand, paced DHT
@@ -74,6 +84,7 @@ struct Active {
     exhausted: bool,
     wanted: HashSet<BlobId>,
     told: Option<Duration>,
+    meter: Meter,
 }
 
 /// The task's state.
@@ -83,28 +94,38 @@ pub(crate) struct Library {
     active: HashMap<Key, Active>,
     queue: VecDeque<Key>,
     stalled: HashMap<Key, Cause>,
+    told_trouble: HashMap<Key, Code>,
     announced: Vec<BlobId>,
+    paused: bool,
 }
 
 impl Library {
-    pub(crate) fn new(ctx: Ctx) -> Self {
+    pub(crate) fn new(ctx: Ctx, paused: bool) -> Self {
         Self {
             ctx,
             reading: HashMap::new(),
             active: HashMap::new(),
             queue: VecDeque::new(),
             stalled: HashMap::new(),
+            told_trouble: HashMap::new(),
             announced: Vec::new(),
+            paused,
         }
     }
 
     /// Runs until the node stops.
     pub(crate) async fn run(mut self, mut inputs: mpsc::UnboundedReceiver<LibraryInput>) {
         let stop = self.ctx.stop.clone();
+        let mut retry = tokio::time::interval(RETRY_EVERY);
+        retry.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let input = tokio::select! {
                 () = stop.cancelled() => break,
                 input = inputs.recv() => input,
+                _ = retry.tick() => {
+                    self.retry();
+                    continue;
+                }
             };
             let Some(input) = input else { break };
             self.handle(input).await;
@@ -166,8 +187,12 @@ impl Library {
                 for active in self.active.values_mut() {
                     active.wanted.remove(&blob);
                 }
-                for (channel, item, _) in &placed.items {
-                    self.progress((*channel, *item));
+                for (channel, item, have) in &placed.items {
+                    self.progress((*channel, *item), *have);
+                }
+                for (channel, item) in placed.unopenable {
+                    let why = "a part of it does not open with the key in the list";
+                    self.stall((channel, item), ErrorInfo::new(Code::BadContent, why)).await;
                 }
                 for (channel, item) in placed.finished {
                     self.finish((channel, item));
@@ -218,12 +243,25 @@ impl Library {
                     ctx.engine.send(Input::Tell(conn, Command::Published(answer))).await;
                 });
             }
-            LibraryInput::Causes(answer) => {
+            LibraryInput::Pause(paused) => {
+                self.paused = paused;
+                if paused {
+                    let moving: Vec<Key> = self.active.keys().copied().collect();
+                    for key in moving {
+                        self.stop_item(key).await;
+                        self.queue.push_back(key);
+                    }
+                }
+            }
+            LibraryInput::Standing(answer) => {
+                let now = self.ctx.clock.now();
                 let mut causes = self.stalled.clone();
                 for key in &self.queue {
-                    causes.insert(*key, Cause::Queued);
+                    causes.insert(*key, if self.paused { Cause::Paused } else { Cause::Queued });
                 }
-                let _ = answer.send(causes);
+                let rates = self.active.iter().map(|(key, active)| (*key, active.meter.rate(now))).collect();
+                // Who asked may have gone: then nobody needs it.
+                let _ = answer.send(Standings { causes, rates });
             }
         }
     }
@@ -250,8 +288,24 @@ impl Library {
         });
     }
 
+    /// Items that could not be written are tried again: the disk may have room, the folder may be back.
+    fn retry(&mut self) {
+        let again: Vec<Key> = self
+            .stalled
+            .iter()
+            .filter(|(_, cause)| matches!(cause, Cause::DiskFull { .. } | Cause::FolderNotWritable { .. }))
+            .map(|(key, _)| *key)
+            .collect();
+        for (channel, item) in again {
+            self.ctx.library.send(LibraryInput::Start(channel, item));
+        }
+    }
+
     /// Starts queued items and asks the store what running ones lack.
     fn fill(&mut self) {
+        if self.paused {
+            return;
+        }
         while self.active.len() < ITEMS_AT_ONCE
             && let Some(key) = self.queue.pop_front()
         {
@@ -325,18 +379,25 @@ impl Library {
         }
         self.stop_item(key).await;
         let cause = match error.code {
-            Code::DiskFull => Cause::DiskFull { free: 0, needed: 0 },
+            Code::DiskFull => channel::disk_full(&self.ctx, key.0, key.1).await,
             Code::BadContent => Cause::BadContent { what: error.message.clone() },
             _ => Cause::FolderNotWritable { path: error.message.clone() },
         };
+        // A retry that fails as before is no news.
+        let news = self.stalled.get(&key).map(std::mem::discriminant) != Some(std::mem::discriminant(&cause))
+            && self.told_trouble.insert(key, error.code) != Some(error.code);
         self.stalled.insert(key, cause);
-        self.ctx.emit(Event::Notice(error));
+        if news {
+            self.ctx.emit(Event::Notice(error));
+        }
         self.told(key);
     }
 
-    fn progress(&mut self, key: Key) {
+    fn progress(&mut self, key: Key, have: u64) {
         let now = self.ctx.clock.now();
+        self.told_trouble.remove(&key);
         if let Some(active) = self.active.get_mut(&key) {
+            active.meter.note(now, have);
             if active.told.is_some_and(|at| now.saturating_sub(at) < PROGRESS_EVERY) {
                 return;
             }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use protocol::{ChannelKey, ItemId, Link};
+use store::keys::KeyStore;
 use store::{Channel, ItemRow, Standing};
 
 use crate::api::{
@@ -12,7 +13,7 @@ use crate::api::{
 };
 use crate::ctx::Ctx;
 use crate::error::Result;
-use crate::library::LibraryInput;
+use crate::library::{LibraryInput, Standings};
 
 /// One channel.
 pub(crate) async fn channel(ctx: &Ctx, key: ChannelKey) -> Result<Option<ChannelInfo>> {
@@ -32,6 +33,10 @@ pub(crate) async fn channel_info(ctx: &Ctx, row: &Channel, items: &[ItemRow]) ->
     let listed: Vec<&ItemRow> = items.iter().filter(|i| i.position != u32::MAX).collect();
     let cause = if row.paused {
         Some(Cause::Paused)
+    } else if row.private && row.read_key.is_none() {
+        Some(Cause::Locked)
+    } else if row.manifest.is_none() && ctx.dht.as_ref().is_some_and(|d| d.status().nodes == 0) && peers == 0 {
+        Some(Cause::DhtUnreachable)
     } else if row.manifest.is_none() {
         Some(Cause::NoManifest)
     } else if items.iter().any(|i| i.standing == Standing::Wanted) {
@@ -75,16 +80,16 @@ fn from_swarm(cause: swarm::Cause) -> Option<Cause> {
     }
 }
 
-/// Causes that the library knows.
-async fn causes(ctx: &Ctx) -> HashMap<(ChannelKey, ItemId), Cause> {
+/// What the library knows of its items.
+async fn standings(ctx: &Ctx) -> Standings {
     let (tx, rx) = tokio::sync::oneshot::channel();
-    ctx.library.send(LibraryInput::Causes(tx));
+    ctx.library.send(LibraryInput::Standing(tx));
     ctx.until_stop(async { Ok(rx.await.unwrap_or_default()) }).await.unwrap_or_default()
 }
 
 /// Rows as api types.
 pub(crate) async fn items(ctx: &Ctx, rows: Vec<ItemRow>) -> Result<Vec<ItemInfo>> {
-    let known = if ctx.config.offline { HashMap::new() } else { causes(ctx).await };
+    let known = if ctx.config.offline { Standings::default() } else { standings(ctx).await };
     let mut swarm_causes: HashMap<ChannelKey, Option<Cause>> = HashMap::new();
     let mut infos = Vec::with_capacity(rows.len());
     for row in rows {
@@ -94,7 +99,7 @@ pub(crate) async fn items(ctx: &Ctx, rows: Vec<ItemRow>) -> Result<Vec<ItemInfo>
             Standing::Complete | Standing::Published => row.bytes,
             Standing::Wanted => ctx.with_store(move |s| s.have_bytes(&channel, &id)).await?,
         };
-        let mut cause = known.get(&(channel, id)).cloned();
+        let mut cause = known.causes.get(&(channel, id)).cloned();
         if row.paused {
             cause = Some(Cause::Paused);
         }
@@ -110,7 +115,7 @@ pub(crate) async fn items(ctx: &Ctx, rows: Vec<ItemRow>) -> Result<Vec<ItemInfo>
             Standing::Listed => ItemState::Listed,
             Standing::Complete => ItemState::Complete,
             Standing::Published => ItemState::Published,
-            Standing::Wanted if row.paused => ItemState::Paused,
+            Standing::Wanted if cause == Some(Cause::Paused) => ItemState::Paused,
             Standing::Wanted if cause.is_some() || ctx.config.offline => ItemState::Waiting,
             Standing::Wanted => ItemState::Fetching,
         };
@@ -123,7 +128,7 @@ pub(crate) async fn items(ctx: &Ctx, rows: Vec<ItemRow>) -> Result<Vec<ItemInfo>
             files: row.files,
             bytes: row.bytes,
             have,
-            rate: 0,
+            rate: known.rates.get(&(channel, id)).copied().unwrap_or(0),
             state,
             cause,
             path: row.root,
@@ -183,7 +188,8 @@ async fn kept(ctx: &Ctx) -> String {
     match keys.kind() {
         store::keys::KeyKind::Keyring => "keyring",
         store::keys::KeyKind::Vault => "vault",
-        store::keys::KeyKind::Locked => "locked",
+        store::keys::KeyKind::Locked if KeyStore::is_chosen(&ctx.config.data_dir) => "locked",
+        store::keys::KeyKind::Locked => "none",
     }
     .into()
 }
@@ -206,7 +212,10 @@ pub(crate) async fn peers(ctx: &Ctx) -> Vec<PeerInfo> {
 
 /// The node's state.
 pub(crate) async fn status(ctx: &Ctx) -> Result<Status> {
-    let (channels, blobs) = ctx.with_store(|s| Ok((s.channels()?, s.blob_count()?))).await?;
+    let (channels, blobs, paused) =
+        ctx.with_store(|s| Ok((s.channels()?, s.blob_count()?, s.setting("paused")?))).await?;
+    let (received, sent) = ctx.traffic.totals();
+    let rates = *ctx.rates.borrow();
     let (peers, coverage) = if ctx.config.offline {
         (Vec::new(), swarm::Coverage::default())
     } else {
@@ -223,11 +232,11 @@ pub(crate) async fn status(ctx: &Ctx) -> Result<Status> {
         blobs,
         announced: coverage.announced,
         to_announce: coverage.total,
-        down: 0,
-        up: 0,
-        received: peers.iter().map(|p| p.received).sum(),
-        sent: peers.iter().map(|p| p.sent).sum(),
-        paused: false,
+        down: rates.down,
+        up: rates.up,
+        received,
+        sent,
+        paused: paused.as_deref() == Some("true"),
         secrets: kept(ctx).await,
     })
 }

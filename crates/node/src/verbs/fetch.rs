@@ -91,13 +91,27 @@ pub(super) async fn pause(ctx: &Ctx, target: Target, paused: bool) -> Result<()>
             let row = find_channel(ctx, &text).await?;
             pause_channel(ctx, row.key, paused).await
         }
-        Target::All => {
-            for row in ctx.with_store(|s| s.channels()).await? {
-                pause_channel(ctx, row.key, paused).await?;
-            }
-            Ok(())
+        Target::All => pause_all(ctx, paused).await,
+    }
+}
+
+/// Stops the whole node: nothing is fetched, shared, announced or looked up. Resuming lifts every pause.
+async fn pause_all(ctx: &Ctx, paused: bool) -> Result<()> {
+    ctx.with_store(move |s| s.set_setting("paused", Some(if paused { "true" } else { "false" }))).await?;
+    if !ctx.config.offline {
+        ctx.library.send(LibraryInput::Pause(paused));
+        ctx.engine.send(Input::Pause(paused)).await;
+    }
+    if !paused {
+        let channels = ctx.with_store(|s| s.channels()).await?;
+        for row in channels {
+            pause_channel(ctx, row.key, false).await?;
         }
     }
+    if !ctx.config.offline {
+        ctx.emit(Event::Snapshot(view::snapshot(ctx).await?));
+    }
+    Ok(())
 }
 
 async fn pause_channel(ctx: &Ctx, key: ChannelKey, paused: bool) -> Result<()> {
