@@ -97,21 +97,23 @@ impl World {
             return;
         }
         end.wake = None;
-        let due = end.timeout().is_some_and(|due| due <= now);
+        if end.timeout().is_none_or(|due| due > now) {
+            self.talks.push_back((link, side));
+            return;
+        }
         let node = end.node;
-        match &mut end.talk {
-            Talk::Session(session) if due => {
-                if session.handle_timeout(now).is_err() {
-                    self.end_talk(link, side, Closed::Failed);
-                    return;
-                }
-            }
-            Talk::V5(talk) if due => {
+        let broken = match &mut end.talk {
+            Talk::Session(session) => session.handle_timeout(now).is_err(),
+            Talk::V5(talk) => {
                 if let Told::Refused = talk.handle_timeout() {
                     self.v5_refused(node);
                 }
+                false
             }
-            _ => {}
+        };
+        if broken {
+            self.end_talk(link, side, Closed::Failed);
+            return;
         }
         self.talks.push_back((link, side));
     }

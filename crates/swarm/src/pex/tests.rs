@@ -29,8 +29,8 @@ fn a_clear_address_is_its_senders_own_and_dialled_before_it_is_passed_on() {
     assert_eq!(pex.announced(secs(0), ip("::ffff:45.1.2.3"), topic(2), &addr), Taken::Waiting);
     assert!(pex.peers(secs(0), &topic(1)).is_empty(), "not before the dial");
     pex.dialled(secs(1), &addr, true);
-    assert_eq!(pex.peers(secs(1), &topic(1)), [addr.clone()]);
-    assert_eq!(pex.peers(secs(1), &topic(2)), [addr.clone()]);
+    assert_eq!(pex.peers(secs(1), &topic(1)), std::slice::from_ref(&addr));
+    assert_eq!(pex.peers(secs(1), &topic(2)), std::slice::from_ref(&addr));
     assert_eq!(pex.announced(secs(2), ip("45.1.2.3"), topic(3), &addr), Taken::Kept, "known to be there");
     // Half an hour later it is forgotten.
     assert!(pex.peers(secs(1) + LIFE, &topic(1)).is_empty());
