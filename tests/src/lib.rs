@@ -6,5 +6,6 @@
 
 pub mod folder;
 pub mod foreign_dht;
+pub mod people;
 pub mod process;
 pub mod v5;

@@ -202,12 +202,17 @@ impl Home {
 /// It does not start or does not end.
 pub fn finish(mut command: Command) -> Result<Answer> {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let Output { status, stdout, stderr } = collect(Killed(child), PATIENCE)?;
-    Ok(Answer {
-        code: status.code(),
-        stdout: String::from_utf8_lossy(&stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&stderr).into_owned(),
-    })
+    Ok(collect(Killed(child), PATIENCE)?.into())
+}
+
+impl From<Output> for Answer {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
 }
 
 /// A child that does not outlive this value.
@@ -222,7 +227,7 @@ impl Drop for Killed {
 }
 
 /// Waits for a child whose pipes are read meanwhile.
-fn collect(mut child: Killed, patience: Duration) -> Result<Output> {
+pub(crate) fn collect(mut child: Killed, patience: Duration) -> Result<Output> {
     let (mut out, mut err) = (child.0.stdout.take(), child.0.stderr.take());
     let (done, ended) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
