@@ -125,6 +125,13 @@ async fn pause_channel(ctx: &Ctx, key: ChannelKey, paused: bool) -> Result<()> {
             pause_item(ctx, item, paused).await?;
         }
     }
+    // What was published meanwhile waited for this.
+    if !paused
+        && !ctx.config.offline
+        && let Some(row) = ctx.with_store(move |s| s.channel(&key)).await?
+    {
+        channel::start_wanted(ctx, &row).await?;
+    }
     channel::told(ctx, key).await;
     Ok(())
 }
