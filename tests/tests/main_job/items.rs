@@ -113,8 +113,10 @@ fn removed_verified_and_located() -> Result<()> {
     assert_eq!(report.code, Some(6), "{}", report.stderr);
     let report: serde_json::Value = serde_json::from_str(&report.stdout)?;
     assert_eq!((number(&report, "good")?, len(&report["files"])), (0, 2));
+    assert_eq!(alice.ask(&["items", "Tidewater"])?[0]["state"], "changed");
     let found = alice.ask(&["locate", &item, &moved.display().to_string()])?;
     assert_eq!(number(&found, "bad")?, 0);
+    assert_eq!(alice.ask(&["items", "Tidewater"])?[0]["state"], "published");
     let got =
         bob.ask(&["get", &format!("Tidewater/{item}"), "-o", &bob.home.path().join("new").display().to_string()])?;
     compare(&moved, Path::new(&text(&got["items"][0], "path")?))?;

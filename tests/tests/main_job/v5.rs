@@ -4,7 +4,7 @@ use super::{Person, dht, home, number};
 use anyhow::{Context, Result};
 use megatorrent_tests::folder::compare;
 use megatorrent_tests::people::{self, Shelf, text};
-use megatorrent_tests::v5::{self, Blob, Dht, Gossip, Habits, Server, V5Error, author};
+use megatorrent_tests::v5::{self, Dht, Gossip, Habits, Server, V5Error, author};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
@@ -66,17 +66,6 @@ fn we_find_and_fetch_what_a_v5_author_publishes() -> Result<()> {
             let hello: serde_json::Value = serde_json::from_slice(&hello)?;
             assert!(hello["v"] == 5 && hello["gossip"].is_object(), "{hello}");
         }
-        // A private list in the cipher of v5 clients.
-        let secret = author::Author::new([6; 32]);
-        let small = Blob::seal(b"for few eyes")?;
-        server.hold(&small);
-        outside.announce(&small.id, server.address().port())?;
-        let manifest =
-            secret.sign_private(&author::collections(&[("s.txt", &[small])]), sequence, &[8; 32], [1; 24])?;
-        outside.put(&secret, &manifest, sequence)?;
-        bob.ask(&["subscribe", &format!("{}:{}", secret.link(), "08".repeat(32))])?;
-        let ready = news.until_ready("s.txt")?;
-        assert_eq!(std::fs::read(Path::new(&text(&ready, "path")?).join("s.txt"))?, b"for few eyes");
         bob.stop()?;
     }
     Ok(())
