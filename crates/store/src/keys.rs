@@ -308,11 +308,12 @@ mod tests {
 
     #[test]
     fn a_locked_store_says_so() {
-        let keys = KeyStore::locked();
+        let keys = KeyStore::locked(true);
         assert_eq!(keys.kind(), KeyKind::Locked);
         assert!(matches!(keys.store_key(), Err(KeyError::Locked)));
         assert!(matches!(keys.set("a", b"b"), Err(KeyError::Locked)));
         assert!(matches!(keys.delete("a"), Err(KeyError::Locked)));
+        assert!(matches!(KeyStore::locked(false).store_key(), Err(KeyError::NoKeyring)));
     }
 
     #[test]
