@@ -6,6 +6,7 @@
 
 pub mod folder;
 pub mod foreign_dht;
+pub mod people;
 pub mod process;
 pub mod sim;
 pub mod v5;
