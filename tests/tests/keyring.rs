@@ -1,0 +1,135 @@
+//! Secrets in a real Secret Service: a session bus and gnome-keyring of this test's own, looked at with `secret-tool`.
+
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on says so by panicking, one that cannot be tried here by a line"
+)]
+
+use megatorrent_tests::process::Home;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+const INSIDE: &str = "MEGATORRENT_TEST_KEYRING";
+
+fn is_here(program: &str) -> bool {
+    Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+}
+
+#[test]
+fn secrets_live_in_the_secret_service_and_nowhere_else() {
+    let needed = ["dbus-run-session", "gnome-keyring-daemon", "secret-tool"];
+    if let Some(lacks) = needed.iter().find(|program| !is_here(program)) {
+        eprintln!("skipped: {lacks} is not installed");
+        return;
+    }
+    let runtime = tempfile::tempdir().unwrap();
+    let session = "printf 'passphrase' | gnome-keyring-daemon --unlock --components=secrets >/dev/null && exec \"$@\"";
+    let child = Command::new("dbus-run-session")
+        .args(["--", "sh", "-c", session, "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "inside", "--include-ignored", "--nocapture"])
+        .env(INSIDE, "1")
+        .env("HOME", runtime.path())
+        .env("XDG_RUNTIME_DIR", runtime.path())
+        .env("XDG_DATA_HOME", runtime.path().join("share"))
+        .env_remove("DBUS_SESSION_BUS_ADDRESS")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    let group = child.id();
+    // The daemon outlives its session for a minute: the group that we made ends with the test's other half.
+    let said = std::thread::spawn(move || child.wait_with_output().unwrap());
+    let mark = runtime.path().join("done");
+    while !said.is_finished() && !mark.exists() {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    Command::new("kill").args(["-TERM", "--", &format!("-{group}")]).status().unwrap();
+    let said = said.join().unwrap();
+    let text = format!("{}{}", String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+    assert_eq!(std::fs::read_to_string(&mark).ok().as_deref(), Some("came to its end"), "{text}");
+}
+
+/// A command of a home as a desktop has it: with a keyring, without a passphrase.
+fn ask(home: &Home, args: &[&str], passphrase: Option<&str>) -> serde_json::Value {
+    let mut command = home.command().unwrap();
+    command.env_remove("MEGATORRENT_PASSPHRASE").env_remove("MEGATORRENT_NO_KEYRING").arg("--json").args(args);
+    if let Some(passphrase) = passphrase {
+        command.env("MEGATORRENT_PASSPHRASE", passphrase);
+    }
+    let out = command.output().unwrap();
+    assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
+    serde_json::from_slice(&out.stdout).unwrap()
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut out = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { out.extend(files(&path)) } else { out.push(path) }
+    }
+    out
+}
+
+/// What the Secret Service keeps of ours under this name.
+fn kept(data: &Path, name: &str) -> Vec<u8> {
+    let choice: serde_json::Value = serde_json::from_slice(&std::fs::read(data.join("keys.json")).unwrap()).unwrap();
+    assert_eq!(choice["keyring"], true);
+    let user = format!("{}/{name}", choice["install"].as_str().unwrap());
+    let out = Command::new("secret-tool").args(["lookup", "service", "megatorrent", "username", &user]).output();
+    out.unwrap().stdout
+}
+
+#[test]
+#[ignore = "run by secrets_live_in_the_secret_service_and_nowhere_else, inside its session"]
+fn inside() {
+    if std::env::var_os(INSIDE).is_none() {
+        return;
+    }
+    let home = Home::new("keyring", &[]).unwrap();
+    let made = ask(&home, &["id", "new", "alice"], None);
+    let key = made["key"].as_str().unwrap().to_owned();
+    assert!(!home.data().join("vault.age").exists());
+    let seed = kept(&home.data(), &format!("identity-{key}"));
+    let store_key = kept(&home.data(), "store-key");
+    assert_eq!((seed.len(), store_key.len()), (32, 32), "the secret service has both");
+    for file in files(home.path()) {
+        let bytes = std::fs::read(&file).unwrap();
+        let hex: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
+        for secret in [&seed[..], hex.as_bytes(), &store_key[..]] {
+            assert!(!bytes.windows(secret.len()).any(|window| window == secret), "a secret lies in {file:?}");
+        }
+    }
+    // A backup, to another device.
+    let backup = home.path().join("alice.age");
+    ask(&home, &["id", "export", "alice", backup.to_str().unwrap()], Some("of the backup"));
+    let other = Home::new("other", &[]).unwrap();
+    let back = ask(&other, &["id", "import", backup.to_str().unwrap()], Some("of the backup"));
+    assert_eq!(back["key"], key);
+    assert_eq!(kept(&other.data(), &format!("identity-{key}")), seed);
+    // A v5 client's identity.
+    let v5 = home.path().join("identity.json");
+    std::fs::write(&v5, format!(r#"{{"seed":"{}"}}"#, "09".repeat(32))).unwrap();
+    let imported = ask(&other, &["id", "import", v5.to_str().unwrap(), "--name", "old"], None);
+    let old = kept(&other.data(), &format!("identity-{}", imported["key"].as_str().unwrap()));
+    assert_eq!(old, [9; 32]);
+    std::fs::write(PathBuf::from(std::env::var_os("XDG_RUNTIME_DIR").unwrap()).join("done"), "came to its end")
+        .unwrap();
+}
+
+#[test]
+fn without_keyring_and_passphrase_the_command_says_what_to_do() {
+    let home = Home::new("nothing", &[]).unwrap();
+    let mut command = home.command().unwrap();
+    command.env_remove("MEGATORRENT_PASSPHRASE").args(["id", "new", "alice"]);
+    let out = command.output().unwrap();
+    let text = String::from_utf8_lossy(&out.stderr);
+    assert!(!out.status.success());
+    assert!(text.contains("no keyring") && text.contains("MEGATORRENT_PASSPHRASE"), "{text}");
+    assert!(!home.data().join("vault.age").exists());
+}
