@@ -82,8 +82,6 @@ export interface HostSettings {
   close_to_tray: boolean;
   /** Start when the user logs in. */
   autostart: boolean;
-  /** The hint that closing hides was shown. */
-  told_about_tray: boolean;
   /** By channel key. */
   seen: Record<string, SeenMark>;
 }
