@@ -344,6 +344,10 @@ impl Swarm {
             self.meet_ourselves(id, twin);
         }
     }
+    /// The channel that a dial under way is for; `None`: it checks an announced address, or is over.
+    pub(crate) fn dial_channel(&self, id: DialId) -> Option<ChannelKey> {
+        self.dials.get(&id).and_then(|dial| dial.channel)
+    }
     /// What a dialled connection is about: the channels that the address was found for (E7).
     fn subjects(&self, addr: &PeerAddr, channel: Option<ChannelKey>) -> BTreeSet<ChannelKey> {
         let mut about: BTreeSet<ChannelKey> = channel.into_iter().collect();
