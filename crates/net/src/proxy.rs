@@ -73,4 +73,3 @@ pub(crate) async fn look(proxy: std::net::SocketAddr, offer: Offer<'_>, tell: im
         tokio::time::sleep(EVERY).await;
     }
 }
-

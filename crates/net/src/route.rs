@@ -200,7 +200,9 @@ mod tests {
     #[test]
     fn proxies_are_read() {
         let plain = |text: &str| text.parse::<Proxy>().map(|p| (p.addr.to_string(), p.login));
-        for text in ["socks5://127.0.0.1:9050", "SOCKS5h://127.0.0.1:9050/", "127.0.0.1:9050", "socks5://localhost:9050"] {
+        for text in
+            ["socks5://127.0.0.1:9050", "SOCKS5h://127.0.0.1:9050/", "127.0.0.1:9050", "socks5://localhost:9050"]
+        {
             assert_eq!(plain(text), Ok(("127.0.0.1:9050".into(), None)), "{text}");
         }
         let login = Login::new("me", "p@ss:w/rd%").unwrap();

@@ -433,7 +433,7 @@ async fn connect(gate: &Gate, addr: &PeerAddr, channel: Option<ChannelKey>) -> O
     } else {
         (DIAL_TIMEOUT, HANDSHAKE_TIMEOUT)
     };
-    let apart = channel.map_or(&b"check"[..], |key| &key.0);
+    let apart = channel.as_ref().map_or(&b"check"[..], |key| &key.0);
     let stream = match gate.dial(addr, apart, dial).await {
         Ok(stream) => stream,
         Err(error) => {

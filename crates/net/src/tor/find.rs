@@ -74,11 +74,7 @@ async fn named(at: &TorAt, config: &TorConfig) -> Result<Found, RouteTrouble> {
     }
 }
 
-async fn controlled(
-    addr: &ControlAddr,
-    socks: Option<SocketAddr>,
-    config: &TorConfig,
-) -> Result<Found, ControlError> {
+async fn controlled(addr: &ControlAddr, socks: Option<SocketAddr>, config: &TorConfig) -> Result<Found, ControlError> {
     let password = config.password.as_ref().map(|password| &**password.0);
     let mut control = Control::connect(addr, password).await?;
     let socks = match socks {

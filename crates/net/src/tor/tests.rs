@@ -129,7 +129,15 @@ async fn no_file_but_a_cookie_is_ever_read_to_a_port() {
 
 #[tokio::test]
 async fn what_is_no_control_port_is_told_apart() {
-    for nonsense in ["HTTP/1.0 200 OK\r\n", "25\r\n", "250?what\r\n", "250-a\r\n251 b\r\n", "250 no end\n", "999 x\r\n", "250 OK\r\n"] {
+    for nonsense in [
+        "HTTP/1.0 200 OK\r\n",
+        "25\r\n",
+        "250?what\r\n",
+        "250-a\r\n251 b\r\n",
+        "250 no end\n",
+        "999 x\r\n",
+        "250 OK\r\n",
+    ] {
         let addr = port(move |_| nonsense.into()).await;
         assert!(matches!(connect(addr, None).await, Err(ControlError::NotControl)), "{nonsense}");
     }
