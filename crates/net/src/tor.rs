@@ -34,8 +34,8 @@ use zeroize::Zeroizing;
 /// How tor is reached or started.
 #[derive(Debug, Clone)]
 pub struct TorConfig {
-    /// A running tor. `None`: one is looked for at the usual ports, and started when none lets us in.
-    pub at: Option<TorAt>,
+    /// Which tor.
+    pub choice: TorChoice,
     /// For a control port that wants a password.
     pub password: Option<Password>,
     /// The program to start. `None`: `tor` from the PATH.
@@ -44,6 +44,18 @@ pub struct TorConfig {
     pub data_dir: PathBuf,
     /// The onion service; `None`: nobody can dial us.
     pub onion: Option<OnionService>,
+}
+
+/// Which tor is worked with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum TorChoice {
+    /// One that runs at the usual ports and lets us in; else one of our own; else one that lets us out only.
+    #[default]
+    Any,
+    /// This one and no other.
+    Running(TorAt),
+    /// One that we start.
+    Own,
 }
 
 /// Where a running tor is. At least one of the two must be given for it to be of use.

@@ -2,7 +2,7 @@
 
 use super::control::{Control, ControlAddr, ControlError, unquote};
 use super::own::{self, OwnTor};
-use super::{TorAt, TorConfig};
+use super::{TorAt, TorChoice, TorConfig};
 use crate::route::RouteTrouble;
 use crate::socks::SocksError;
 use std::io;
@@ -30,8 +30,10 @@ pub(super) enum Found {
 }
 
 pub(super) async fn find(config: &TorConfig) -> Result<Found, RouteTrouble> {
-    if let Some(at) = &config.at {
-        return named(at, config).await;
+    match &config.choice {
+        TorChoice::Running(at) => return named(at, config).await,
+        TorChoice::Own => return start(config).await?.ok_or(RouteTrouble::NoTor),
+        TorChoice::Any => {}
     }
     let mut why = String::from("the running tor has no control port");
     for control in usual_controls() {
@@ -41,10 +43,8 @@ pub(super) async fn find(config: &TorConfig) -> Result<Found, RouteTrouble> {
             Ok(Err(other)) => why = other.to_string(),
         }
     }
-    if let Some(program) = own::program(config) {
-        let (own, mut control) = own::start(&program, &config.data_dir).await?;
-        let socks = socks_of(&mut control).await.map_err(|e| RouteTrouble::Control(e.to_string()))?;
-        return Ok(Found::Controlled { control, socks, own: Some(own) });
+    if let Some(found) = start(config).await? {
+        return Ok(found);
     }
     for (port, _) in USUAL {
         let socks = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -53,6 +53,14 @@ pub(super) async fn find(config: &TorConfig) -> Result<Found, RouteTrouble> {
         }
     }
     Err(RouteTrouble::NoTor)
+}
+
+/// Starts one, if there is a program.
+async fn start(config: &TorConfig) -> Result<Option<Found>, RouteTrouble> {
+    let Some(program) = own::program(config) else { return Ok(None) };
+    let (own, mut control) = own::start(&program, &config.data_dir).await?;
+    let socks = socks_of(&mut control).await.map_err(|e| RouteTrouble::Control(e.to_string()))?;
+    Ok(Some(Found::Controlled { control, socks, own: Some(own) }))
 }
 
 /// The tor that the user named, and no other.

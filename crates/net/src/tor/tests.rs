@@ -180,7 +180,7 @@ fn purposes_and_peers_have_names_of_their_own() {
 fn config(at: TorAt, data_dir: &std::path::Path) -> TorConfig {
     let secret = OnionSecret::from_bytes(&[9; 32]);
     let onion = Some(OnionService { secret, port: 6881 });
-    TorConfig { at: Some(at), password: None, program: None, data_dir: data_dir.to_owned(), onion }
+    TorConfig { choice: TorChoice::Running(at), password: None, program: None, data_dir: data_dir.to_owned(), onion }
 }
 
 async fn status(gate: &Gate, wanted: impl FnMut(&RouteStatus) -> bool) -> RouteStatus {
