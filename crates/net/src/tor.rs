@@ -165,7 +165,7 @@ impl Apart {
     /// The login for a purpose and a peer.
     fn login(&self, apart: &[u8], addr: &PeerAddr) -> Result<Login, GateError> {
         let hash = Sha256::new()
-            .chain_update(&*self.0)
+            .chain_update(*self.0)
             .chain_update((apart.len() as u64).to_be_bytes())
             .chain_update(apart)
             .chain_update(addr.to_string())

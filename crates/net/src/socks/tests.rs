@@ -133,7 +133,8 @@ async fn a_login_is_said_where_it_is_wanted() {
 async fn a_proxy_that_fails_is_named_as_what_it_is() {
     let (plain, login) = (Offer::Nothing, login());
     let login = Offer::Login(&login);
-    let cases: [(&str, Offer<'_>, fn() -> Vec<Act>, SocksError); 17] = [
+    type Case<'a> = (&'a str, Offer<'a>, fn() -> Vec<Act>, SocksError);
+    let cases: [Case<'_>; 17] = [
         ("closes at once", plain, Vec::new, SocksError::Closed),
         ("closes after half an answer", plain, || vec![Hear(vec![5, 1, 0]), Say(vec![5])], SocksError::Closed),
         ("closes after the greeting", plain, greeted, SocksError::Closed),

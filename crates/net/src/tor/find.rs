@@ -24,7 +24,7 @@ const ANSWER_MAX: u64 = 1024;
 /// A tor to work with.
 pub(super) enum Found {
     /// We are logged in at its control port.
-    Controlled { control: Control, socks: SocketAddr, own: Option<OwnTor> },
+    Controlled { control: Control, socks: SocketAddr, own: Option<Box<OwnTor>> },
     /// Only its SOCKS port is ours to use; why the control port is not.
     Blind { socks: SocketAddr, why: String },
 }
@@ -60,7 +60,7 @@ async fn start(config: &TorConfig) -> Result<Option<Found>, RouteTrouble> {
     let Some(program) = own::program(config) else { return Ok(None) };
     let (own, mut control) = own::start(&program, &config.data_dir).await?;
     let socks = socks_of(&mut control).await.map_err(|e| RouteTrouble::Control(e.to_string()))?;
-    Ok(Some(Found::Controlled { control, socks, own: Some(own) }))
+    Ok(Some(Found::Controlled { control, socks, own: Some(Box::new(own)) }))
 }
 
 /// The tor that the user named, and no other.

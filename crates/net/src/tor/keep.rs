@@ -42,7 +42,7 @@ impl Keeper {
             let Some(found) = stop.run_until_cancelled(find::find(&self.config)).await else { return };
             let trouble = match found {
                 Ok(Found::Controlled { mut control, socks, mut own }) => {
-                    let trouble = stop.run_until_cancelled(self.control(&mut control, socks, own.as_mut())).await;
+                    let trouble = stop.run_until_cancelled(self.control(&mut control, socks, own.as_deref_mut())).await;
                     self.down(trouble.clone());
                     // Our own tor ends with this connection, another one's onion service does.
                     drop(control);

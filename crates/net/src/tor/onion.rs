@@ -42,7 +42,7 @@ impl OnionSecret {
     /// As tor takes it: base64 of the expanded key, which is SHA-512 of the seed, clamped.
     pub(crate) fn expanded(&self) -> Zeroizing<String> {
         let mut key = Zeroizing::new([0; 64]);
-        key.copy_from_slice(&Sha512::digest(&*self.0));
+        key.copy_from_slice(&Sha512::digest(*self.0));
         key[0] &= 248;
         key[31] &= 63;
         key[31] |= 64;
