@@ -100,6 +100,9 @@ pub(crate) async fn items(ctx: &Ctx, rows: Vec<ItemRow>) -> Result<Vec<ItemInfo>
             Standing::Wanted => ctx.with_store(move |s| s.have_bytes(&channel, &id)).await?,
         };
         let mut cause = known.causes.get(&(channel, id)).cloned();
+        if row.lost_files > 0 {
+            cause = Some(Cause::FilesChanged { files: row.lost_files });
+        }
         if row.paused {
             cause = Some(Cause::Paused);
         }
