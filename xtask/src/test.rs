@@ -14,6 +14,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     setup::compiler()?;
     setup::rust_components()?;
     setup::foreign_dht()?;
+    setup::tor()?;
     let cargo = || {
         let mut command = cargo();
         command.current_dir(&root);

@@ -16,6 +16,10 @@ use tokio::process::{Child, ChildStdout, Command};
 
 /// Time until it opens its control port. Reading its cached network takes seconds on a slow disk.
 const START_LIMIT: Duration = Duration::from_secs(60);
+/// Between two looks at its files when its log says nothing.
+const LOOK: Duration = Duration::from_millis(100);
+/// Bytes of its cookie.
+const COOKIE_LEN: u64 = 32;
 /// Time to end in peace.
 const END_LIMIT: Duration = Duration::from_secs(5);
 /// Bytes of one line of its log that are read at once.
@@ -51,7 +55,7 @@ pub(super) fn program(config: &TorConfig) -> Option<PathBuf> {
 pub(super) async fn start(program: &Path, folder: &Path) -> Result<(OwnTor, Control), RouteTrouble> {
     let failed = |error: io::Error| RouteTrouble::TorEnded(error.to_string());
     let (port_file, cookie) = (folder.join("control_port"), folder.join("control_auth_cookie"));
-    prepare(folder, &port_file).await.map_err(failed)?;
+    prepare(folder, &port_file, &cookie).await.map_err(failed)?;
     let torrc = folder.join("torrc");
     let none = folder.join("none");
     tokio::fs::write(&none, b"").await.map_err(failed)?;
@@ -79,7 +83,7 @@ pub(super) async fn start(program: &Path, folder: &Path) -> Result<(OwnTor, Cont
     let Some(stdout) = child.stdout.take() else { return Err(RouteTrouble::TorEnded("it has no output".into())) };
     let mut own = OwnTor { child, log: Log { lines: BufReader::new(stdout), warnings: VecDeque::new() } };
     let starting = async {
-        let addr = own.control_port(&port_file).await?;
+        let addr = own.control_port(&port_file, &cookie).await?;
         Control::connect(&ControlAddr::Tcp(addr), None).await.map_err(|e| RouteTrouble::Control(e.to_string()))
     };
     let mut control = match tokio::time::timeout(START_LIMIT, starting).await {
@@ -91,29 +95,37 @@ pub(super) async fn start(program: &Path, folder: &Path) -> Result<(OwnTor, Cont
     Ok((own, control))
 }
 
-/// Its folder is ours alone, and holds no port of an earlier run.
-async fn prepare(folder: &Path, port_file: &Path) -> io::Result<()> {
+/// Its folder is ours alone, and holds no port and no cookie of an earlier run.
+async fn prepare(folder: &Path, port_file: &Path, cookie: &Path) -> io::Result<()> {
     tokio::fs::create_dir_all(folder).await?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
         tokio::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).await?;
     }
-    match tokio::fs::remove_file(port_file).await {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+    for old in [port_file, cookie] {
+        match tokio::fs::remove_file(old).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
     }
+    Ok(())
 }
 
 impl OwnTor {
-    /// Waits until the file with the port is there; each line of the log is a reason to look.
-    async fn control_port(&mut self, file: &Path) -> Result<std::net::SocketAddr, RouteTrouble> {
+    /// Waits until the files with the port and, a moment later, with the cookie are there. Each line of the log is a
+    /// reason to look; the last of them may come before the cookie.
+    async fn control_port(&mut self, file: &Path, cookie: &Path) -> Result<std::net::SocketAddr, RouteTrouble> {
         loop {
+            // Files that are not there yet are looked for again.
             let text = tokio::fs::read_to_string(file).await.unwrap_or_default();
-            if let Some(addr) = text.strip_prefix("PORT=").and_then(|rest| rest.trim().parse().ok()) {
+            let cookie = tokio::fs::metadata(cookie).await.map_or(0, |file| file.len());
+            if let Some(addr) = text.strip_prefix("PORT=").and_then(|rest| rest.trim().parse().ok())
+                && cookie >= COOKIE_LEN
+            {
                 return Ok(addr);
             }
-            if self.log.line().await.is_none() {
+            if let Ok(None) = tokio::time::timeout(LOOK, self.log.line()).await {
                 return Err(self.ended().await);
             }
         }
