@@ -43,6 +43,28 @@ pub(crate) fn fresh(key: ChannelKey) -> Channel {
     }
 }
 
+/// Where the links that a channel was opened by said to ask (their `bootstrap`), at most 8: the user's word, unlike
+/// what its author writes into the body.
+pub(crate) async fn link_peers(ctx: &Ctx, key: ChannelKey) -> Result<Vec<PeerAddr>> {
+    let kept = ctx.with_store(move |s| s.setting(&link_setting(&key))).await?.unwrap_or_default();
+    Ok(kept.split_whitespace().filter_map(|addr| addr.parse().ok()).collect())
+}
+
+/// Keeps a link's `bootstrap`, the newest first.
+pub(crate) async fn keep_link_peers(ctx: &Ctx, key: ChannelKey, new: &[PeerAddr]) -> Result<()> {
+    if new.is_empty() {
+        return Ok(());
+    }
+    let mut all = new.to_vec();
+    all.extend(link_peers(ctx, key).await?.into_iter().filter(|addr| !new.contains(addr)));
+    let text = all.iter().take(8).map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    ctx.with_store(move |s| s.set_setting(&link_setting(&key), Some(&text))).await
+}
+
+fn link_setting(key: &ChannelKey) -> String {
+    format!("link {key}")
+}
+
 /// Tells the swarm to follow a channel; reads its list if that was not done for the manifest at hand.
 pub(crate) async fn follow(ctx: &Ctx, channel: &Channel, user: Vec<PeerAddr>) -> Result<()> {
     let key = channel.key;
@@ -289,7 +311,7 @@ async fn content(
         Payload::File(file) => vec![file.clone()],
         Payload::Folder(files) => files.clone(),
         Payload::FolderTree { tree, .. } => {
-            body::parse_files(&stream::read(ctx, key, tree, FILES_TREE_MAX, blobs).await?)?.0
+            body::parse_files(&stream::read(ctx, key, tree, protocol::body::FILES_STREAM_MAX, blobs).await?)?.0
         }
     };
     let mut with_chunks = Vec::with_capacity(files.len());

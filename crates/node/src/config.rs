@@ -67,5 +67,3 @@ pub const PUT_AGAIN: [Duration; 4] =
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 /// Fewer nodes than this with the newest manifest: put it again (E4).
 pub const KEEP_ALIVE_BELOW: u32 = 8;
-/// Most bytes of an array of files behind `filesTree`.
-pub const FILES_TREE_MAX: u64 = 256 << 20;

@@ -138,6 +138,10 @@ impl Swarm {
         if peer.role == Role::Acceptor && peer.shared.is_empty() {
             return;
         }
+        // E10: an address of our own network leads nowhere from outside, and is nobody's business there.
+        if own.class() < peer.addr.class() {
+            return;
+        }
         // A v5 server keeps public meeting points unknowingly; a private one it need not see.
         let told =
             |key: &&ChannelKey| peer.stage == Stage::Spoke || self.channels.get(key).is_some_and(|c| !c.is_private());

@@ -466,7 +466,7 @@ async fn structure_of(ctx: &Ctx, identity: &Identity, item: &Item) -> Result<Vec
         Payload::File(file) => vec![file.clone()],
         Payload::Folder(files) => files.clone(),
         Payload::FolderTree { tree, .. } => {
-            let list = stream::read(ctx, identity.channel(), tree, crate::config::FILES_TREE_MAX, &mut blobs).await?;
+            let list = stream::read(ctx, identity.channel(), tree, protocol::body::FILES_STREAM_MAX, &mut blobs).await?;
             body::parse_files(&list)?.0
         }
     };
