@@ -122,8 +122,15 @@ pub(crate) async fn open(
         return fail(Code::WrongReadKey, "This channel is private. Its link needs the read key.");
     }
     let head = manifest.open(channel.read_key.as_ref()).map_err(|error| {
-        let code = if manifest.is_private() { Code::WrongReadKey } else { Code::BadContent };
-        ErrorInfo::new(code, error.to_string())
+        use protocol::manifest::ManifestError as E;
+        match error {
+            E::ReadKey => ErrorInfo::new(Code::WrongReadKey, "The read key in this link does not open the channel."),
+            E::NotPrivate => {
+                let text = "This channel is public, but the link has a read key. It may be another channel's link.";
+                ErrorInfo::new(Code::WrongReadKey, text)
+            }
+            error => error.into(),
+        }
     })?;
     let body = match head {
         Head::Inline(body) => body,

@@ -25,6 +25,7 @@ impl From<store::StoreError> for ErrorInfo {
             E::DiskFull { .. } => Code::DiskFull,
             E::Corrupt(_) => Code::Corrupt,
             E::SecretsLocked => Code::Secrets,
+            E::BadPlan { .. } => Code::BadContent,
             _ => Code::Io,
         };
         Self::new(code, error.to_string())

@@ -4,6 +4,7 @@
 //! One message at a time; reading lists and finishing files runs beside, and reports back.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,7 +47,15 @@ pub(crate) enum LibraryInput {
     Announced(BlobId),
     GatewayPublish(ConnId, PublishRequest),
     /// Tell causes of what does not move.
-    Causes(tokio::sync::oneshot::Sender<HashMap<(ChannelKey, ItemId), Cause>>),
+    Causes(tokio::sync::oneshot::Sender<Causes>),
+}
+
+/// Why things do not move, as far as the library knows.
+#[derive(Debug, Default)]
+pub(crate) struct Causes {
+    pub(crate) items: HashMap<(ChannelKey, ItemId), Cause>,
+    /// Channels whose newest list cannot be read.
+    pub(crate) channels: HashMap<ChannelKey, Cause>,
 }
 
 /// Talks to the library. Never waits: each message answers one thing that is bounded elsewhere (blobs in hand, paced DHT
@@ -83,6 +92,7 @@ pub(crate) struct Library {
     active: HashMap<Key, Active>,
     queue: VecDeque<Key>,
     stalled: HashMap<Key, Cause>,
+    unread: HashMap<ChannelKey, Cause>,
     announced: Vec<BlobId>,
 }
 
@@ -94,6 +104,7 @@ impl Library {
             active: HashMap::new(),
             queue: VecDeque::new(),
             stalled: HashMap::new(),
+            unread: HashMap::new(),
             announced: Vec::new(),
         }
     }
@@ -129,10 +140,22 @@ impl Library {
                     self.reading.remove(&key);
                 }
                 match result {
-                    Ok(()) => {}
+                    Ok(()) => drop(self.unread.remove(&key)),
                     Err(error) if error.code == Code::Cancelled || error.code == Code::Stopping => {}
-                    Err(error) => self.ctx.emit(Event::Notice(error)),
+                    Err(error) => {
+                        let what = error.message.clone();
+                        let cause = match error.code {
+                            Code::WrongReadKey => Some(Cause::WrongReadKey { what }),
+                            Code::BadContent => Some(Cause::BadContent { what }),
+                            Code::DiskFull => Some(full(&self.ctx.config.data_dir, 0)),
+                            _ => None,
+                        };
+                        self.unread.extend(cause.map(|cause| (key, cause)));
+                        self.ctx.emit(Event::Notice(error));
+                    }
                 }
+                let ctx = self.ctx.clone();
+                self.ctx.spawn(async move { channel::told(&ctx, key).await });
             }
             LibraryInput::Start(channel, item) => {
                 let key = (channel, item);
@@ -152,6 +175,7 @@ impl Library {
                 }
                 self.queue.retain(|k| k.0 != channel);
                 self.stalled.retain(|k, _| k.0 != channel);
+                self.unread.remove(&channel);
             }
             LibraryInput::Planned(channel, item, result) => match result {
                 Ok(()) => {
@@ -219,11 +243,9 @@ impl Library {
                 });
             }
             LibraryInput::Causes(answer) => {
-                let mut causes = self.stalled.clone();
-                for key in &self.queue {
-                    causes.insert(*key, Cause::Queued);
-                }
-                let _ = answer.send(causes);
+                let mut items = self.stalled.clone();
+                items.extend(self.queue.iter().map(|key| (*key, Cause::Queued)));
+                let _ = answer.send(Causes { items, channels: self.unread.clone() });
             }
         }
     }
@@ -324,14 +346,31 @@ impl Library {
             return;
         }
         self.stop_item(key).await;
+        let what = error.message.clone();
         let cause = match error.code {
-            Code::DiskFull => Cause::DiskFull { free: 0, needed: 0 },
-            Code::BadContent => Cause::BadContent { what: error.message.clone() },
-            _ => Cause::FolderNotWritable { path: error.message.clone() },
+            Code::BadContent => Cause::BadContent { what },
+            code => match self.place_of(key).await {
+                Ok((place, needed)) if code == Code::DiskFull => full(&place, needed),
+                Ok((place, _)) => Cause::FolderNotWritable { path: place.display().to_string() },
+                Err(_) => Cause::FolderNotWritable { path: what },
+            },
         };
         self.stalled.insert(key, cause);
         self.ctx.emit(Event::Notice(error));
         self.told(key);
+    }
+
+    /// Where an item's files go, and how many bytes it still needs there.
+    async fn place_of(&self, key: Key) -> Result<(PathBuf, u64)> {
+        let row = self.ctx.with_store(move |s| Ok((s.item(&key.0, &key.1)?, s.have_bytes(&key.0, &key.1)?))).await;
+        let (root, needed) = match row {
+            Ok((Some(row), have)) => (row.root, row.bytes.saturating_sub(have)),
+            _ => (None, 0),
+        };
+        match root {
+            Some(root) => Ok((root, needed)),
+            None => Ok((channel::download_dir(&self.ctx).await?, needed)),
+        }
     }
 
     fn progress(&mut self, key: Key) {
@@ -361,6 +400,12 @@ impl Library {
             log(self.ctx.with_store(move |s| s.set_announced(&blobs, at)).await);
         }
     }
+}
+
+/// The disk with this place is full; a folder that is not there yet lies on the disk of the one above.
+fn full(place: &Path, needed: u64) -> Cause {
+    let free = place.ancestors().find_map(|folder| store::free_space(folder).ok()).unwrap_or(0);
+    Cause::DiskFull { free, needed }
 }
 
 /// Trouble in the background is told in the log; what a person must know goes out as a notice where it happens.

@@ -12,7 +12,7 @@ use crate::api::{
 };
 use crate::ctx::Ctx;
 use crate::error::Result;
-use crate::library::LibraryInput;
+use crate::library::{Causes, LibraryInput};
 
 /// One channel.
 pub(crate) async fn channel(ctx: &Ctx, key: ChannelKey) -> Result<Option<ChannelInfo>> {
@@ -30,10 +30,13 @@ pub(crate) async fn channel_info(ctx: &Ctx, row: &Channel, items: &[ItemRow]) ->
         .await
         .map_or((0, None), |(n, c)| (n, from_swarm(c)));
     let listed: Vec<&ItemRow> = items.iter().filter(|i| i.position != u32::MAX).collect();
+    let unread = causes(ctx).await.channels.remove(&key);
     let cause = if row.paused {
         Some(Cause::Paused)
+    } else if unread.is_some() {
+        unread
     } else if row.manifest.is_none() {
-        Some(Cause::NoManifest)
+        (!row.own).then_some(Cause::NoManifest)
     } else if items.iter().any(|i| i.standing == Standing::Wanted) {
         cause
     } else {
@@ -75,8 +78,11 @@ fn from_swarm(cause: swarm::Cause) -> Option<Cause> {
     }
 }
 
-/// Causes that the library knows.
-async fn causes(ctx: &Ctx) -> HashMap<(ChannelKey, ItemId), Cause> {
+/// Causes that the library knows; none of a node that is offline.
+pub(crate) async fn causes(ctx: &Ctx) -> Causes {
+    if ctx.config.offline {
+        return Causes::default();
+    }
     let (tx, rx) = tokio::sync::oneshot::channel();
     ctx.library.send(LibraryInput::Causes(tx));
     ctx.until_stop(async { Ok(rx.await.unwrap_or_default()) }).await.unwrap_or_default()
@@ -84,7 +90,7 @@ async fn causes(ctx: &Ctx) -> HashMap<(ChannelKey, ItemId), Cause> {
 
 /// Rows as api types.
 pub(crate) async fn items(ctx: &Ctx, rows: Vec<ItemRow>) -> Result<Vec<ItemInfo>> {
-    let known = if ctx.config.offline { HashMap::new() } else { causes(ctx).await };
+    let known = causes(ctx).await.items;
     let mut swarm_causes: HashMap<ChannelKey, Option<Cause>> = HashMap::new();
     let mut infos = Vec::with_capacity(rows.len());
     for row in rows {

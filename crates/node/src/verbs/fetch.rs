@@ -3,7 +3,7 @@
 use protocol::{ChannelKey, Link};
 use store::{ItemRow, Standing};
 
-use crate::api::{Code, Event, Get, Got, Locate, Remove, Target, VerifyReport};
+use crate::api::{Cause, Code, Event, Get, Got, Locate, Remove, Target, VerifyReport};
 use crate::channel;
 use crate::ctx::Ctx;
 use crate::engine::Input;
@@ -40,11 +40,11 @@ pub(super) async fn get(ctx: &Ctx, args: Get) -> Result<Got> {
                     return fail(Code::NotFound, "The publisher took the item out of the list.");
                 };
                 match item.cause {
-                    Some(crate::api::Cause::DiskFull { .. }) => {
-                        return fail(Code::DiskFull, "The disk is full. What was fetched stays and goes on later.");
+                    Some(cause @ Cause::DiskFull { .. }) => {
+                        return fail(Code::DiskFull, format!("{cause}. What was fetched stays; the same command goes on."));
                     }
-                    Some(crate::api::Cause::FolderNotWritable { path }) => return fail(Code::Io, path),
-                    Some(crate::api::Cause::BadContent { what }) => return fail(Code::BadContent, what),
+                    Some(cause @ Cause::FolderNotWritable { .. }) => return fail(Code::Io, format!("{cause}.")),
+                    Some(cause @ Cause::BadContent { .. }) => return fail(Code::BadContent, format!("{cause}.")),
                     _ => {}
                 }
                 if !matches!(item.state, crate::api::ItemState::Complete | crate::api::ItemState::Published) {
