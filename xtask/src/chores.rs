@@ -1,4 +1,4 @@
-//! `cargo xtask demo | bench | run`: what is missing is installed, what is needed is built, then a program of the
+//! `cargo xtask demo | bench | run | types`: what is missing is installed, what is needed is built, then a program of the
 //! house does the work.
 
 use crate::setup;
@@ -66,4 +66,16 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     say("── The window is not part of this version: this is the command line, package megatorrent-cli");
     let words: &[String] = if args.is_empty() { &["--help".to_owned()] } else { args };
     step("megatorrent", Command::new(folder.join("megatorrent")).args(words))
+}
+
+/// Writes `ui/src/host/gen/api.ts`: see `crates/node/src/api/typescript.rs`.
+pub(crate) fn types(args: &[String]) -> Result<()> {
+    if let Some(unknown) = args.first() {
+        bail!("`cargo xtask types` takes no arguments, got {unknown:?}");
+    }
+    setup::compiler()?;
+    let mut write = cargo();
+    write.current_dir(root()?).env("MEGATORRENT_WRITE_TYPES", "1");
+    write.args(["test", "--quiet", "-p", "megatorrent-node", "--lib", "the_windows_types"]);
+    step("Writing the window's types", &mut write)
 }

@@ -1,4 +1,4 @@
-//! Set-up and chores: `cargo xtask test | demo | bench | run`. Works on a fresh machine.
+//! Set-up and chores: `cargo xtask test | demo | bench | run | types`. Works on a fresh machine.
 
 mod chores;
 mod setup;
@@ -13,6 +13,7 @@ cargo xtask demo [--keep]  a network of three nodes on this machine; --keep leav
 cargo xtask test           formatting, lints and every test
 cargo xtask bench          speed, as ratios to what this machine could do at best
 cargo xtask run [ARG…]     the program itself
+cargo xtask types          the window's TypeScript types, written from crates/node/src/api.rs
 ";
 
 fn main() -> ExitCode {
@@ -33,6 +34,7 @@ fn dispatch() -> Result<()> {
         Some("demo") => chores::demo(&rest),
         Some("bench") => chores::bench(&rest),
         Some("run") => chores::run(&rest),
+        Some("types") => chores::types(&rest),
         Some("test") => test::run(&rest),
         None | Some("help" | "--help" | "-h") => {
             shell::say(USAGE);

@@ -57,9 +57,9 @@ pub(crate) fn data_dir(global: &Global) -> Result<PathBuf, Failure> {
 pub(crate) async fn running(data_dir: &Path) -> Result<Option<Client>, Failure> {
     match Client::connect(data_dir).await {
         Ok(client) => Ok(Some(client)),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => Ok(None),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::ConnectionRefused) => Ok(None),
         Err(error) => {
-            let message = format!("The running node's socket cannot be used: {error}");
+            let message = format!("The socket of the node in {} cannot be used: {error}", data_dir.display());
             Err(Failure::Refused(ErrorInfo { code: Code::Io, message }))
         }
     }

@@ -7,8 +7,12 @@
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
+#[cfg(test)]
+mod typescript;
+
 /// What can be asked of a node: a verb and its arguments.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(tag = "method", content = "params", rename_all = "snake_case")]
 pub enum Request {
     /// Make an identity.
@@ -75,12 +79,14 @@ pub enum Request {
 
 /// See [`Request::IdNew`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct IdNew {
     /// Local name, unique.
     pub name: String,
 }
 /// See [`Request::IdExport`].
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct IdExport {
     /// Local name or key.
     pub identity: String,
@@ -91,6 +97,7 @@ pub struct IdExport {
 }
 /// See [`Request::IdImport`].
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct IdImport {
     /// Local name; default: the one in the backup.
     pub name: Option<String>,
@@ -101,6 +108,7 @@ pub struct IdImport {
 }
 /// See [`Request::IdRename`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct IdRename {
     /// Local name or key.
     pub identity: String,
@@ -109,6 +117,7 @@ pub struct IdRename {
 }
 /// See [`Request::Publish`].
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(default)]
 pub struct Publish {
     /// Files and folders. One folder becomes the item; several paths become one item.
@@ -123,17 +132,19 @@ pub struct Publish {
     pub about: Option<String>,
     /// Replace this item.
     pub update: Option<String>,
-    /// Publish through gateways only (never the DHT).
+    /// Publish this channel through these gateways only (`host:port`), never the DHT; kept for its later updates.
     pub gateway: Vec<String>,
 }
 /// See [`Request::Unpublish`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Unpublish {
     /// Item ID, or `channel/item`.
     pub item: String,
 }
 /// See [`Request::Edit`].
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(default)]
 pub struct Edit {
     /// Own channel (name, key or link) or item ID.
@@ -145,12 +156,14 @@ pub struct Edit {
 }
 /// A link.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct LinkArg {
     /// `megatorrent://…`
     pub link: String,
 }
 /// What is fetched on its own from a followed channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum FetchRule {
     /// Everything.
@@ -163,6 +176,7 @@ pub enum FetchRule {
 }
 /// See [`Request::Subscribe`].
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Subscribe {
     /// `megatorrent://…`
     pub link: String,
@@ -172,6 +186,7 @@ pub struct Subscribe {
 }
 /// See [`Request::Unsubscribe`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Unsubscribe {
     /// Key, name or link.
     pub channel: String,
@@ -181,18 +196,21 @@ pub struct Unsubscribe {
 }
 /// A channel by key, name or link.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ChannelArg {
     /// Key, unique prefix of at least 8 characters, name or link.
     pub channel: String,
 }
 /// An item by ID or unique prefix, or `channel/item`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ItemArg {
     /// Item.
     pub item: String,
 }
 /// See [`Request::Get`].
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Get {
     /// Link, or `channel/item`.
     pub what: String,
@@ -201,6 +219,7 @@ pub struct Get {
 }
 /// What to pause or resume.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
     /// Everything.
@@ -212,6 +231,7 @@ pub enum Target {
 }
 /// See [`Request::Remove`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Remove {
     /// Item.
     pub item: String,
@@ -221,6 +241,7 @@ pub struct Remove {
 }
 /// See [`Request::Locate`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Locate {
     /// Item.
     pub item: String,
@@ -229,6 +250,7 @@ pub struct Locate {
 }
 /// Settings that can be changed while running.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(default)]
 pub struct Settings {
     /// Where downloads go.
@@ -238,6 +260,7 @@ pub struct Settings {
 }
 /// See [`Request::Unlock`].
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Unlock {
     /// Opens the vault.
     pub passphrase: String,
@@ -245,6 +268,7 @@ pub struct Unlock {
 
 /// What comes back.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(tag = "kind", content = "value", rename_all = "snake_case")]
 pub enum Reply {
     /// Done, nothing to say.
@@ -287,6 +311,7 @@ pub enum Reply {
 
 /// An identity, without its secret.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct IdentityInfo {
     /// Local name.
     pub name: String,
@@ -305,6 +330,7 @@ pub struct IdentityInfo {
 }
 /// See [`Request::Publish`], [`Request::Unpublish`] and [`Request::Edit`].
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Published {
     /// With the read key, if private.
     pub link: String,
@@ -331,6 +357,7 @@ pub struct Published {
 }
 /// A file left out.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct LeftOut {
     /// Path: hostile text.
     pub path: String,
@@ -339,6 +366,7 @@ pub struct LeftOut {
 }
 /// See [`Request::ParseLink`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct LinkInfo {
     /// Key, hex.
     pub key: String,
@@ -355,6 +383,7 @@ pub struct LinkInfo {
 }
 /// See [`Request::Look`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Looked {
     /// The channel.
     pub channel: ChannelInfo,
@@ -363,6 +392,7 @@ pub struct Looked {
 }
 /// A channel.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ChannelInfo {
     /// Key, hex.
     pub key: String,
@@ -401,6 +431,7 @@ pub struct ChannelInfo {
 }
 /// Where an item stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum ItemState {
     /// In the list, not fetched.
@@ -421,6 +452,7 @@ pub enum ItemState {
 }
 /// An item.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ItemInfo {
     /// ID, hex.
     pub id: String,
@@ -451,6 +483,7 @@ pub struct ItemInfo {
 }
 /// A file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct FileInfo {
     /// Relative path.
     pub path: String,
@@ -463,6 +496,7 @@ pub struct FileInfo {
 }
 /// Why something does not move: a closed list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(tag = "cause", rename_all = "snake_case")]
 pub enum Cause {
     /// No source is known yet.
@@ -554,12 +588,14 @@ impl std::fmt::Display for Cause {
 }
 /// See [`Request::Get`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Got {
     /// Items fetched.
     pub items: Vec<ItemInfo>,
 }
 /// See [`Request::Verify`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct VerifyReport {
     /// Blobs read and right.
     pub good: u64,
@@ -570,6 +606,7 @@ pub struct VerifyReport {
 }
 /// A connected peer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct PeerInfo {
     /// `host:port`.
     pub addr: String,
@@ -585,7 +622,8 @@ pub struct PeerInfo {
     pub sent: u64,
 }
 /// The node's state.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Status {
     /// Program version.
     pub version: String,
@@ -611,9 +649,9 @@ pub struct Status {
     pub down: u64,
     /// Bytes a second out.
     pub up: u64,
-    /// Blob bytes received since start.
+    /// Bytes received from peers since start.
     pub received: u64,
-    /// Blob bytes sent since start.
+    /// Bytes sent to peers since start.
     pub sent: u64,
     /// Everything is paused.
     pub paused: bool,
@@ -624,6 +662,7 @@ pub struct Status {
 
 /// All that a listener needs to start.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Snapshot {
     /// State.
     pub status: Status,
@@ -635,6 +674,7 @@ pub struct Snapshot {
 
 /// News. At most 4 a second per thing.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(tag = "event", content = "data", rename_all = "snake_case")]
 pub enum Event {
     /// Sent first, and again to a listener that fell behind.
@@ -658,6 +698,7 @@ pub enum Event {
 }
 /// A publication's progress.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct PublishProgress {
     /// Which publication: its title.
     pub title: String,
@@ -675,6 +716,7 @@ pub struct PublishProgress {
 
 /// An error as it crosses a border.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[error("{message}")]
 pub struct ErrorInfo {
     /// For programs.
@@ -685,6 +727,7 @@ pub struct ErrorInfo {
 
 /// Error codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
     /// A link that is none.

@@ -8,12 +8,13 @@ use protocol::manifest::Head;
 use protocol::params::{BODY_MAX, PAGE_MAX};
 use protocol::session::PublishRequest;
 use protocol::{
-    BlobId, Body, ChannelKey, Content, FileEntry, Item, ItemId, Payload, PeerAddr, SafePath, SignedManifest, body,
+    BlobId, Body, ChannelKey, Chunk, Content, FileEntry, Item, ItemId, Payload, PeerAddr, SafePath, SignedManifest,
+    body,
 };
 use store::{Channel, ItemRow, PlanFile, Standing};
 use swarm::{Follow, Source};
 
-use crate::api::{Code, ErrorInfo, Event};
+use crate::api::{Cause, Code, ErrorInfo, Event};
 use crate::config::*;
 use crate::ctx::Ctx;
 use crate::engine::Input;
@@ -257,13 +258,15 @@ pub(crate) async fn plan(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Result<()> {
     if row.planned {
         return Ok(());
     }
-    let item = Item::from_json(&row.json)?;
-    let mut blobs = Vec::new();
-    let (files, folder) = match item.payload {
-        Payload::File(file) => (vec![file], false),
-        Payload::Folder(files) => (files, true),
-        Payload::FolderTree { tree, .. } => {
-            (body::parse_files(&stream::read(ctx, key, &tree, FILES_TREE_MAX, &mut blobs).await?)?.0, true)
+    let payload = Item::from_json(&row.json)?.payload;
+    let folder = !matches!(payload, Payload::File(_));
+    // What the plan is read from stays as long as it does: others will ask us for it. A newer list may drop some of it
+    // before it is tied; then it is read again.
+    let files = loop {
+        let mut blobs = Vec::new();
+        let files = content(ctx, key, &payload, &mut blobs).await?;
+        if ctx.with_store(move |s| s.tie_structure(&key, &id, &blobs)).await?.is_empty() {
+            break files;
         }
     };
     let root = match row.root {
@@ -274,15 +277,70 @@ pub(crate) async fn plan(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Result<()> {
         }
     };
     let mut plan = Vec::with_capacity(files.len());
-    for FileEntry { path, size, mime, content } in files {
-        let chunks = match content {
-            Content::Chunks(chunks) => chunks,
-            Content::Tree(tree) => stream::chunks(ctx, key, &tree, &mut blobs).await?,
-        };
+    for (FileEntry { path, size, mime, .. }, chunks) in files {
         let disk = path.parts().fold(root.clone(), |disk, part| disk.join(part));
         plan.push(PlanFile { path, disk, size, mime, mtime_ns: 0, chunks });
     }
     ctx.with_store(move |s| s.plan_download(&key, &id, &root, plan).map(drop)).await
+}
+
+/// An item's files and their chunks; `blobs` gets the structure blobs that tell them.
+async fn content(
+    ctx: &Ctx,
+    key: ChannelKey,
+    payload: &Payload,
+    blobs: &mut Vec<BlobId>,
+) -> Result<Vec<(FileEntry, Vec<Chunk>)>> {
+    let files = match payload {
+        Payload::File(file) => vec![file.clone()],
+        Payload::Folder(files) => files.clone(),
+        Payload::FolderTree { tree, .. } => {
+            body::parse_files(&stream::read(ctx, key, tree, FILES_TREE_MAX, blobs).await?)?.0
+        }
+    };
+    let mut with_chunks = Vec::with_capacity(files.len());
+    for file in files {
+        let chunks = match &file.content {
+            Content::Chunks(chunks) => chunks.clone(),
+            Content::Tree(tree) => stream::chunks(ctx, key, tree, blobs).await?,
+        };
+        with_chunks.push((file, chunks));
+    }
+    Ok(with_chunks)
+}
+
+/// What the disk below an item has, and what the item still needs.
+pub(crate) async fn disk_full(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Cause {
+    let data_dir = ctx.config.data_dir.clone();
+    let found = ctx
+        .with_store(move |s| {
+            let row = s.item(&key, &id)?;
+            let needed = row.as_ref().map_or(0, |r| r.bytes).saturating_sub(s.have_bytes(&key, &id)?);
+            let place = row.and_then(|r| r.root).unwrap_or(data_dir);
+            // A folder that is not there yet lies on its nearest ancestor's disk.
+            let there = place.ancestors().find(|p| p.exists()).unwrap_or(&place);
+            Ok((store::free_space(there)?, needed))
+        })
+        .await;
+    let (free, needed) = found.unwrap_or_default();
+    Cause::DiskFull { free, needed }
+}
+
+/// The disk of the data folder is full.
+pub(crate) async fn data_full(ctx: &Ctx) -> Cause {
+    let data_dir = ctx.config.data_dir.clone();
+    let free = ctx.with_store(move |_| store::free_space(&data_dir)).await.unwrap_or_default();
+    Cause::DiskFull { free, needed: protocol::params::BLOB_LEN as u64 }
+}
+
+/// Where an item's files go, as text.
+pub(crate) async fn place_of(ctx: &Ctx, key: ChannelKey, id: ItemId) -> String {
+    let root = ctx.with_store(move |s| Ok(s.item(&key, &id)?.and_then(|row| row.root))).await.unwrap_or_default();
+    let place = match root {
+        Some(root) => root,
+        None => download_dir(ctx).await.unwrap_or_default(),
+    };
+    place.display().to_string()
 }
 
 /// Every blob of an item is here: its files get their names.

@@ -54,6 +54,15 @@ pub const ITEMS_AT_ONCE: usize = 3;
 pub const EVENTS_QUEUED: usize = 256;
 /// Shortest time between two progress events of one thing.
 pub const PROGRESS_EVERY: Duration = Duration::from_millis(250);
+/// Gateways that one manifest is handed to.
+pub const GATEWAYS_ASKED: usize = 4;
+/// Time for a gateway's whole answer: it reads and writes the DHT meanwhile.
+pub const GATEWAY_TIMEOUT: Duration = Duration::from_secs(60);
+/// An item that could not be written is tried again after this long.
+pub const RETRY_EVERY: Duration = Duration::from_secs(30);
+/// Waits before a manifest that no DHT node took is put again; the last one repeats.
+pub const PUT_AGAIN: [Duration; 4] =
+    [Duration::from_secs(15), Duration::from_secs(60), Duration::from_secs(300), Duration::from_secs(900)];
 /// Time for everything to end at shutdown.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 /// Fewer nodes than this with the newest manifest: put it again (E4).

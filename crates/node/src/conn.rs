@@ -15,10 +15,12 @@ use store::{ReadError, Store};
 use swarm::{Closed, ConnId};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
+use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::config::*;
 use crate::engine::{BlobInHand, Engine, Input};
+use crate::meter::Traffic;
 
 /// What the engine tells a connection.
 pub(crate) enum ConnCommand {
@@ -40,6 +42,8 @@ pub(crate) struct Conn {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) hands: Arc<Semaphore>,
+    pub(crate) traffic: Arc<Traffic>,
+    pub(crate) tasks: TaskTracker,
 }
 
 const DATA: u8 = 0x03;
@@ -53,17 +57,19 @@ impl Conn {
     }
 
     async fn talk(self) -> Closed {
-        let Self { id, role, ours, mut reader, mut writer, mut commands, engine, store, clock, hands } = self;
+        let Self { id, role, ours, mut reader, mut writer, mut commands, engine, store, clock, hands, traffic, tasks } =
+            self;
         let mut session = Session::new(role, ours, clock.now());
         let frame_max = Arc::new(AtomicUsize::new(session.frame_max()));
         let (frames_tx, mut frames) = mpsc::channel::<Result<Vec<u8>, WireError>>(FRAMES_QUEUED);
         let (writes, mut writes_rx) = mpsc::channel::<Vec<u8>>(WRITES_QUEUED);
         let mut children = JoinSet::new();
-        let cap = frame_max.clone();
+        let (cap, received) = (frame_max.clone(), traffic.clone());
         children.spawn(async move {
             loop {
                 let mut frame = Vec::new();
                 let read = reader.read(&|| cap.load(Ordering::Acquire), &mut frame).await.map(|()| frame);
+                received.receive(read.as_ref().map_or(0, Vec::len));
                 let end = read.is_err();
                 if frames_tx.send(read).await.is_err() || end {
                     return;
@@ -77,6 +83,7 @@ impl Conn {
                     let _ = broken_tx.send(()).await;
                     return;
                 }
+                traffic.send(plain.len());
             }
             let _ = writer.close().await;
         });
@@ -91,7 +98,7 @@ impl Conn {
                     Event::Blob(blob, bytes) => {
                         let Ok(permit) = hands.clone().acquire_owned().await else { break };
                         let engine = engine.clone();
-                        tokio::task::spawn_blocking(move || {
+                        tasks.spawn_blocking(move || {
                             let verified = VerifiedBlob::verify(blob, bytes).ok();
                             engine.send_blocking(Input::Blob(BlobInHand { conn: id, blob, verified, permit }));
                         });

@@ -6,7 +6,7 @@ use net::dht::Dht;
 use net::gate::Gate;
 use store::Store;
 use store::keys::KeyStore;
-use tokio::sync::{RwLock, broadcast};
+use tokio::sync::{RwLock, Semaphore, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -16,6 +16,7 @@ use crate::config::NodeConfig;
 use crate::engine::Engine;
 use crate::error::{Result, blocking};
 use crate::library::LibrarySender;
+use crate::meter::{Rates, Traffic};
 
 /// Shared by all parts of a node.
 pub(crate) struct Inner {
@@ -30,6 +31,10 @@ pub(crate) struct Inner {
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
     pub(crate) keys: RwLock<Arc<KeyStore>>,
+    pub(crate) traffic: Arc<Traffic>,
+    pub(crate) rates: watch::Sender<Rates>,
+    /// One manifest at a time is read, changed and signed: two at once would lose one's change.
+    pub(crate) signing: Semaphore,
 }
 
 /// A cheap handle to it.

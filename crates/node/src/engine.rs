@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::config::*;
 use crate::conn::{Conn, ConnCommand};
 use crate::library::{LibraryInput, LibrarySender};
+use crate::meter::Traffic;
 
 /// A blob that a peer sent, hashed; holds its place among the blobs in hand.
 pub(crate) struct BlobInHand {
@@ -68,6 +69,10 @@ pub(crate) enum Input {
     Closed(ConnId, Closed),
     Found(InfoHash, Vec<std::net::SocketAddr>),
     Announced(InfoHash, bool),
+    /// Stop everything, or go on.
+    Pause(bool),
+    /// What HELLO names from here on.
+    Capabilities(protocol::session::Capabilities),
     /// Tell a connection's session something (answers made elsewhere).
     Tell(ConnId, Command),
     /// Look at the swarm.
@@ -129,6 +134,9 @@ pub(crate) struct EngineTask {
     pub(crate) stop: CancellationToken,
     pub(crate) hands: Arc<Semaphore>,
     pub(crate) port: u16,
+    pub(crate) traffic: Arc<Traffic>,
+    /// Nothing moves: no connection is made, kept or taken, nothing is announced or looked up.
+    pub(crate) paused: bool,
 }
 
 impl EngineTask {
@@ -198,9 +206,14 @@ impl EngineTask {
                 Input::Dialled(id, None) => self.swarm.handle_dialled(now, id, None),
                 Input::Dialled(id, Some(connected)) => {
                     let binding = connected.binding;
-                    self.start_conn(id, Role::Dialler, *connected, &mut conns);
-                    self.swarm.handle_dialled(now, id, Some(binding));
+                    if self.paused {
+                        self.swarm.handle_dialled(now, id, None);
+                    } else {
+                        self.start_conn(id, Role::Dialler, *connected, &mut conns);
+                        self.swarm.handle_dialled(now, id, Some(binding));
+                    }
                 }
+                Input::Accepted(_) if self.paused => {}
                 Input::Accepted(connected) => {
                     let id = ConnId(next_accepted);
                     next_accepted += 1;
@@ -225,12 +238,31 @@ impl EngineTask {
                         self.library.send(LibraryInput::Announced(BlobId(topic.0)));
                     }
                 }
+                Input::Pause(paused) => self.pause(paused, &mut conns),
+                Input::Capabilities(ours) => {
+                    self.ours = ours;
+                    self.swarm.set_capabilities(ours);
+                }
                 Input::Tell(id, command) => tell(&mut conns, id, ConnCommand::Session(command)),
                 Input::Ask(ask) => ask(&mut self.swarm, now),
             }
         }
         for conn in conns.values() {
             let _ = conn.try_send(ConnCommand::Session(Command::Close));
+        }
+    }
+
+    /// Stops everything, or lets it go on.
+    fn pause(&mut self, paused: bool, conns: &mut HashMap<ConnId, mpsc::Sender<ConnCommand>>) {
+        if paused == self.paused {
+            return;
+        }
+        self.paused = paused;
+        if paused {
+            // A connection whose sender goes ends in peace.
+            conns.clear();
+        } else {
+            self.swarm.handle_network_change(self.clock.now());
         }
     }
 
@@ -254,6 +286,8 @@ impl EngineTask {
             store: self.store.clone(),
             clock: self.clock,
             hands: self.hands.clone(),
+            traffic: self.traffic.clone(),
+            tasks: self.tasks.clone(),
         };
         self.tasks.spawn(conn.run());
     }
@@ -266,7 +300,7 @@ impl EngineTask {
         };
         let wanted = structure.get(&blob).map(|s| (s.channel, s.role));
         let (store, engine) = (self.store.clone(), self.engine.clone());
-        tokio::task::spawn_blocking(move || {
+        self.tasks.spawn_blocking(move || {
             let result = match wanted {
                 Some((channel, role)) => {
                     store.put_stored(&channel, role, &verified).map(|()| Placement::Structure(channel, role))
@@ -331,7 +365,7 @@ impl EngineTask {
             Output::Serve(id, blob) => tell(conns, id, ConnCommand::Serve(blob)),
             Output::Close(id) => tell(conns, id, ConnCommand::Session(Command::Close)),
             Output::DhtLookup(infohash) => {
-                let (dht, engine) = (self.dht.clone(), self.engine.clone());
+                let (dht, engine) = (self.dht.clone().filter(|_| !self.paused), self.engine.clone());
                 self.spawn(async move {
                     let found = match dht {
                         Some(dht) => dht.get_peers(infohash, 100).await.unwrap_or_else(|error| {
@@ -344,7 +378,7 @@ impl EngineTask {
                 });
             }
             Output::DhtAnnounce(infohash) => {
-                let (dht, engine, port) = (self.dht.clone(), self.engine.clone(), self.port);
+                let (dht, engine, port) = (self.dht.clone().filter(|_| !self.paused), self.engine.clone(), self.port);
                 self.spawn(async move {
                     let ok = match dht {
                         Some(dht) => dht.announce(infohash, port).await.is_ok(),
@@ -353,6 +387,7 @@ impl EngineTask {
                     engine.send(Input::Announced(infohash, ok)).await;
                 });
             }
+            Output::DhtRefresh(_) if self.paused => {}
             Output::DhtRefresh(key) => self.library.send(LibraryInput::Refresh(key)),
             Output::NewManifest(manifest) => self.library.send(LibraryInput::Manifest(manifest)),
             Output::SignedTwice(key) => self.library.send(LibraryInput::SignedTwice(key)),
@@ -368,7 +403,7 @@ impl EngineTask {
     }
 
     fn dial(&self, id: ConnId, addr: PeerAddr) {
-        let (gate, engine) = (self.gate.clone(), self.engine.clone());
+        let (gate, engine) = (self.gate.clone().filter(|_| !self.paused), self.engine.clone());
         self.spawn(async move {
             let connected = match gate {
                 Some(gate) => connect(&gate, &addr).await,

@@ -91,7 +91,15 @@ pub(crate) fn io(path: &std::path::Path, error: &std::io::Error) -> ErrorInfo {
         std::io::ErrorKind::StorageFull => Code::DiskFull,
         _ => Code::Io,
     };
-    ErrorInfo::new(code, format!("{}: {error}", path.display()))
+    let path = path.display();
+    let text = match error.kind() {
+        std::io::ErrorKind::NotFound => format!("{path} does not exist."),
+        std::io::ErrorKind::AlreadyExists => format!("{path} exists already. It is not written over."),
+        std::io::ErrorKind::PermissionDenied => format!("{path} cannot be opened: this account has no permission."),
+        std::io::ErrorKind::StorageFull => format!("The disk with {path} is full."),
+        _ => format!("{path}: {error}"),
+    };
+    ErrorInfo::new(code, text)
 }
 
 /// Runs blocking work; a panic in it is a bug that is told, not spread.

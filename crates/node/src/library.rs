@@ -4,7 +4,6 @@
 //! One message at a time; reading lists and finishing files runs beside, and reports back.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use crate::config::*;
 use crate::ctx::Ctx;
 use crate::engine::Input;
 use crate::error::Result;
+use crate::meter::Meter;
 use crate::view;
 
 /// What the library hears.
@@ -46,16 +46,19 @@ pub(crate) enum LibraryInput {
     Unreadable(ReadError),
     Announced(BlobId),
     GatewayPublish(ConnId, PublishRequest),
-    /// Tell causes of what does not move.
-    Causes(tokio::sync::oneshot::Sender<Causes>),
+    /// Everything stops, or goes on.
+    Pause(bool),
+    /// Tell what is known of items here.
+    Standing(tokio::sync::oneshot::Sender<Standings>),
 }
 
-/// Why things do not move, as far as the library knows.
-#[derive(Debug, Default)]
-pub(crate) struct Causes {
-    pub(crate) items: HashMap<(ChannelKey, ItemId), Cause>,
+/// Causes of items that do not move and of lists that cannot be read, rates of what moves (bytes a second).
+#[derive(Default)]
+pub(crate) struct Standings {
+    pub(crate) causes: HashMap<(ChannelKey, ItemId), Cause>,
+    pub(crate) rates: HashMap<(ChannelKey, ItemId), u64>,
     /// Channels whose newest list cannot be read.
-    pub(crate) channels: HashMap<ChannelKey, Cause>,
+    pub(crate) unread: HashMap<ChannelKey, Cause>,
 }
 
 /// Talks to the library. Never waits: each message answers one thing that is bounded elsewhere (blobs in hand, paced DHT
@@ -83,6 +86,7 @@ struct Active {
     exhausted: bool,
     wanted: HashSet<BlobId>,
     told: Option<Duration>,
+    meter: Meter,
 }
 
 /// The task's state.
@@ -93,11 +97,13 @@ pub(crate) struct Library {
     queue: VecDeque<Key>,
     stalled: HashMap<Key, Cause>,
     unread: HashMap<ChannelKey, Cause>,
+    told_trouble: HashMap<Key, Code>,
     announced: Vec<BlobId>,
+    paused: bool,
 }
 
 impl Library {
-    pub(crate) fn new(ctx: Ctx) -> Self {
+    pub(crate) fn new(ctx: Ctx, paused: bool) -> Self {
         Self {
             ctx,
             reading: HashMap::new(),
@@ -105,17 +111,25 @@ impl Library {
             queue: VecDeque::new(),
             stalled: HashMap::new(),
             unread: HashMap::new(),
+            told_trouble: HashMap::new(),
             announced: Vec::new(),
+            paused,
         }
     }
 
     /// Runs until the node stops.
     pub(crate) async fn run(mut self, mut inputs: mpsc::UnboundedReceiver<LibraryInput>) {
         let stop = self.ctx.stop.clone();
+        let mut retry = tokio::time::interval(RETRY_EVERY);
+        retry.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let input = tokio::select! {
                 () = stop.cancelled() => break,
                 input = inputs.recv() => input,
+                _ = retry.tick() => {
+                    self.retry();
+                    continue;
+                }
             };
             let Some(input) = input else { break };
             self.handle(input).await;
@@ -147,7 +161,7 @@ impl Library {
                         let cause = match error.code {
                             Code::WrongReadKey => Some(Cause::WrongReadKey { what }),
                             Code::BadContent => Some(Cause::BadContent { what }),
-                            Code::DiskFull => Some(full(&self.ctx.config.data_dir, 0)),
+                            Code::DiskFull => Some(channel::data_full(&self.ctx).await),
                             _ => None,
                         };
                         self.unread.extend(cause.map(|cause| (key, cause)));
@@ -190,8 +204,12 @@ impl Library {
                 for active in self.active.values_mut() {
                     active.wanted.remove(&blob);
                 }
-                for (channel, item, _) in &placed.items {
-                    self.progress((*channel, *item));
+                for (channel, item, have) in &placed.items {
+                    self.progress((*channel, *item), *have);
+                }
+                for (channel, item) in placed.unopenable {
+                    let why = "a part of it does not open with the key in the list";
+                    self.stall((channel, item), ErrorInfo::new(Code::BadContent, why)).await;
                 }
                 for (channel, item) in placed.finished {
                     self.finish((channel, item));
@@ -242,10 +260,25 @@ impl Library {
                     ctx.engine.send(Input::Tell(conn, Command::Published(answer))).await;
                 });
             }
-            LibraryInput::Causes(answer) => {
-                let mut items = self.stalled.clone();
-                items.extend(self.queue.iter().map(|key| (*key, Cause::Queued)));
-                let _ = answer.send(Causes { items, channels: self.unread.clone() });
+            LibraryInput::Pause(paused) => {
+                self.paused = paused;
+                if paused {
+                    let moving: Vec<Key> = self.active.keys().copied().collect();
+                    for key in moving {
+                        self.stop_item(key).await;
+                        self.queue.push_back(key);
+                    }
+                }
+            }
+            LibraryInput::Standing(answer) => {
+                let now = self.ctx.clock.now();
+                let mut causes = self.stalled.clone();
+                for key in &self.queue {
+                    causes.insert(*key, if self.paused { Cause::Paused } else { Cause::Queued });
+                }
+                let rates = self.active.iter().map(|(key, active)| (*key, active.meter.rate(now))).collect();
+                // Who asked may have gone: then nobody needs it.
+                let _ = answer.send(Standings { causes, rates, unread: self.unread.clone() });
             }
         }
     }
@@ -272,8 +305,24 @@ impl Library {
         });
     }
 
+    /// Items that could not be written are tried again: the disk may have room, the folder may be back.
+    fn retry(&mut self) {
+        let again: Vec<Key> = self
+            .stalled
+            .iter()
+            .filter(|(_, cause)| matches!(cause, Cause::DiskFull { .. } | Cause::FolderNotWritable { .. }))
+            .map(|(key, _)| *key)
+            .collect();
+        for (channel, item) in again {
+            self.ctx.library.send(LibraryInput::Start(channel, item));
+        }
+    }
+
     /// Starts queued items and asks the store what running ones lack.
     fn fill(&mut self) {
+        if self.paused {
+            return;
+        }
         while self.active.len() < ITEMS_AT_ONCE
             && let Some(key) = self.queue.pop_front()
         {
@@ -346,36 +395,26 @@ impl Library {
             return;
         }
         self.stop_item(key).await;
-        let what = error.message.clone();
         let cause = match error.code {
-            Code::BadContent => Cause::BadContent { what },
-            code => match self.place_of(key).await {
-                Ok((place, needed)) if code == Code::DiskFull => full(&place, needed),
-                Ok((place, _)) => Cause::FolderNotWritable { path: place.display().to_string() },
-                Err(_) => Cause::FolderNotWritable { path: what },
-            },
+            Code::DiskFull => channel::disk_full(&self.ctx, key.0, key.1).await,
+            Code::BadContent => Cause::BadContent { what: error.message.clone() },
+            _ => Cause::FolderNotWritable { path: channel::place_of(&self.ctx, key.0, key.1).await },
         };
+        // A retry that fails as before is no news.
+        let news = self.stalled.get(&key).map(std::mem::discriminant) != Some(std::mem::discriminant(&cause))
+            && self.told_trouble.insert(key, error.code) != Some(error.code);
         self.stalled.insert(key, cause);
-        self.ctx.emit(Event::Notice(error));
+        if news {
+            self.ctx.emit(Event::Notice(error));
+        }
         self.told(key);
     }
 
-    /// Where an item's files go, and how many bytes it still needs there.
-    async fn place_of(&self, key: Key) -> Result<(PathBuf, u64)> {
-        let row = self.ctx.with_store(move |s| Ok((s.item(&key.0, &key.1)?, s.have_bytes(&key.0, &key.1)?))).await;
-        let (root, needed) = match row {
-            Ok((Some(row), have)) => (row.root, row.bytes.saturating_sub(have)),
-            _ => (None, 0),
-        };
-        match root {
-            Some(root) => Ok((root, needed)),
-            None => Ok((channel::download_dir(&self.ctx).await?, needed)),
-        }
-    }
-
-    fn progress(&mut self, key: Key) {
+    fn progress(&mut self, key: Key, have: u64) {
         let now = self.ctx.clock.now();
+        self.told_trouble.remove(&key);
         if let Some(active) = self.active.get_mut(&key) {
+            active.meter.note(now, have);
             if active.told.is_some_and(|at| now.saturating_sub(at) < PROGRESS_EVERY) {
                 return;
             }
@@ -400,12 +439,6 @@ impl Library {
             log(self.ctx.with_store(move |s| s.set_announced(&blobs, at)).await);
         }
     }
-}
-
-/// The disk with this place is full; a folder that is not there yet lies on the disk of the one above.
-fn full(place: &Path, needed: u64) -> Cause {
-    let free = place.ancestors().find_map(|folder| store::free_space(folder).ok()).unwrap_or(0);
-    Cause::DiskFull { free, needed }
 }
 
 /// Trouble in the background is told in the log; what a person must know goes out as a notice where it happens.

@@ -9,7 +9,7 @@ use protocol::session::Capabilities;
 use store::keys::{KeyError, KeyStore};
 use store::{DataDir, Role, Store};
 use swarm::{Rank, Source, Swarm};
-use tokio::sync::{RwLock, Semaphore, broadcast};
+use tokio::sync::{RwLock, Semaphore, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,6 +20,7 @@ use crate::ctx::{Ctx, Inner};
 use crate::engine::{self, Engine, EngineTask, Input};
 use crate::error::{Result, blocking, fail};
 use crate::library::{self, Library, LibrarySender};
+use crate::meter::{self, Rates, Traffic};
 use crate::{channel, verbs, view};
 
 /// A running node. Cheap to clone; [`Node::stop`] ends it.
@@ -55,7 +56,7 @@ impl Events {
 }
 
 /// What this version really does; only that is named in HELLO.
-fn capabilities(gateway: bool) -> Capabilities {
+pub(crate) fn capabilities(gateway: bool) -> Capabilities {
     Capabilities { manifest: true, have: true, split: true, gateway }
 }
 
@@ -108,13 +109,22 @@ impl Node {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             keys: RwLock::new(Arc::new(keys)),
+            traffic: Arc::new(Traffic::default()),
+            rates: watch::Sender::new(Rates::default()),
+            signing: Semaphore::new(1),
             config,
         });
         let node = Self { ctx: ctx.clone() };
         if ctx.config.offline {
             return Ok(node);
         }
-        let gateway = ctx.with_store(|s| s.setting("gateway")).await?.as_deref() == Some("true") && dht.is_some();
+        let (gateway, paused) = ctx
+            .with_store(|s| {
+                let on = |name| Ok::<_, store::StoreError>(s.setting(name)?.as_deref() == Some("true"));
+                Ok((on("gateway")?, on("paused")?))
+            })
+            .await?;
+        let gateway = gateway && dht.is_some();
         let ours = capabilities(gateway);
         let local = ctx.config.listen.is_some_and(|l| l.ip().is_loopback()) || !ctx.config.bootstrap.is_empty();
         let swarm_config = swarm::Config {
@@ -146,9 +156,12 @@ impl Node {
             stop: ctx.stop.clone(),
             hands: Arc::new(Semaphore::new(BLOBS_IN_HAND)),
             port: ctx.port(),
+            traffic: ctx.traffic.clone(),
+            paused,
         };
         ctx.tasks.spawn(task.run());
-        ctx.tasks.spawn(Library::new(ctx.clone()).run(library_inputs));
+        ctx.tasks.spawn(Library::new(ctx.clone(), paused).run(library_inputs));
+        ctx.tasks.spawn(meter::run(ctx.clone()));
         node.tell_all().await?;
         if let Some(gate) = gate {
             ctx.tasks.spawn(engine::accept(gate, engine, ctx.tasks.clone(), ctx.stop.clone()));

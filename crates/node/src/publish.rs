@@ -3,8 +3,9 @@
 //! Memory does not grow with the files: a handful of 1 MiB buffers go round. Small files of a folder share blobs (E2).
 //! A file that changes while it is read fails the publication and names itself.
 
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -12,7 +13,7 @@ use std::time::UNIX_EPOCH;
 
 use protocol::params::{BLOB_LEN, CHUNK_LEN, INLINE_FILES_MAX};
 use protocol::path::SafePath;
-use protocol::{BlobKey, Chunk, Content, FileEntry, Identity, Payload, blob};
+use protocol::{BlobId, BlobKey, Chunk, Content, FileEntry, Identity, Payload, blob};
 use store::{PlanFile, Store};
 
 use crate::api::{Code, ErrorInfo, LeftOut};
@@ -141,24 +142,119 @@ fn add(
     }
 }
 
-/// One buffer to seal: which bytes of which files are in it.
-struct Job {
-    plain: Vec<u8>,
-    spans: Vec<(usize, usize, u32, u32)>,
+/// A piece of a file in a blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Span {
+    /// Number of the file in the scan.
+    file: usize,
+    /// Number of the chunk in the file.
+    index: usize,
+    /// Where its bytes start in the blob.
+    offset: u32,
+    len: u32,
 }
 
-/// Reads, seals and hashes every file. `progress` counts plain bytes; `cancel` stops it. Blocking.
-pub(crate) fn seal(scan: &Scan, progress: &AtomicU64, cancel: &AtomicBool) -> Result<Vec<PlanFile>> {
+/// What goes into one blob, and the blob that held exactly these pieces before, if there was one.
+struct Group {
+    spans: Vec<Span>,
+    known: Option<(BlobKey, BlobId)>,
+}
+
+/// One buffer to seal.
+struct Job {
+    plain: Vec<u8>,
+    group: Group,
+}
+
+/// Cuts the files into blobs: those that `known` cut alike keep their cut, so that unchanged bytes keep their blobs;
+/// then whole chunks, and packs of small files.
+fn cut(scan: &Scan, known: &[PlanFile]) -> Vec<Group> {
+    let numbers: HashMap<&str, usize> = scan.files.iter().enumerate().map(|(n, f)| (f.path.as_str(), n)).collect();
+    let mut old: HashMap<BlobId, (BlobKey, Option<Vec<Span>>)> = HashMap::new();
+    for file in known {
+        let number = numbers.get(file.path.as_str()).copied().filter(|n| scan.files[*n].size == file.size);
+        for (index, chunk) in file.chunks.iter().enumerate() {
+            let (_, spans) = old.entry(chunk.blob).or_insert_with(|| (chunk.key.clone(), Some(Vec::new())));
+            match (number, spans.as_mut()) {
+                (Some(file), Some(spans)) => {
+                    spans.push(Span { file, index, offset: chunk.offset, len: chunk.len });
+                }
+                // A file of this pack is gone or has another size: the pack is cut anew.
+                _ => *spans = None,
+            }
+        }
+    }
+    let mut taken: HashSet<(usize, usize)> = HashSet::new();
+    let mut groups = Vec::new();
+    for (blob, (key, spans)) in old {
+        let Some(mut spans) = spans else { continue };
+        spans.sort_by_key(|span| span.offset);
+        let mut end = 0;
+        let whole = spans.iter().all(|span| {
+            let fits = u64::from(span.offset) == end;
+            end += u64::from(span.len);
+            fits
+        });
+        if whole && end <= CHUNK_LEN as u64 && spans.iter().all(|s| !taken.contains(&(s.file, s.index))) {
+            taken.extend(spans.iter().map(|s| (s.file, s.index)));
+            groups.push(Group { spans, known: Some((key, blob)) });
+        }
+    }
+    let mut pack = Vec::new();
+    let mut packed = 0_u64;
+    for (file, source) in scan.files.iter().enumerate() {
+        let small = scan.folder && source.size < PACK_BELOW;
+        let mut left = source.size;
+        for index in 0.. {
+            if left == 0 {
+                break;
+            }
+            let len = left.min(CHUNK_LEN as u64);
+            left -= len;
+            // Both fit: a chunk has 1 MiB at most.
+            let short = u32::try_from(len).unwrap_or(u32::MAX);
+            if taken.contains(&(file, index)) {
+                continue;
+            }
+            if !small {
+                groups.push(Group { spans: vec![Span { file, index, offset: 0, len: short }], known: None });
+                continue;
+            }
+            if packed + len > CHUNK_LEN as u64 {
+                groups.push(Group { spans: std::mem::take(&mut pack), known: None });
+                packed = 0;
+            }
+            pack.push(Span { file, index, offset: u32::try_from(packed).unwrap_or(u32::MAX), len: short });
+            packed += len;
+        }
+    }
+    if !pack.is_empty() {
+        groups.push(Group { spans: pack, known: None });
+    }
+    // Files are read from front to end.
+    groups.sort_by_key(|group| group.spans.first().map(|span| (span.file, span.index)));
+    groups
+}
+
+/// Reads, seals and hashes every file. `known`: how the item was cut before. `progress` counts plain bytes; `cancel`
+/// stops it. Blocking.
+pub(crate) fn seal(
+    scan: &Scan,
+    known: &[PlanFile],
+    progress: &AtomicU64,
+    cancel: &AtomicBool,
+) -> Result<Vec<PlanFile>> {
     let mut chunks: Vec<Vec<Option<Chunk>>> = scan
         .files
         .iter()
         .map(|f| vec![None; usize::try_from(f.size.div_ceil(CHUNK_LEN as u64)).unwrap_or(usize::MAX)])
         .collect();
+    let groups = cut(scan, known);
     let workers = std::thread::available_parallelism().map_or(2, |n| n.get().clamp(1, 8));
     let (job_tx, job_rx) = mpsc::sync_channel::<Job>(workers);
     let job_rx = std::sync::Mutex::new(job_rx);
     let (back_tx, back_rx) = mpsc::channel::<Vec<u8>>();
-    let (done_tx, done_rx) = mpsc::channel::<Result<(usize, usize, Chunk)>>();
+    let (done_tx, done_rx) = mpsc::channel::<Result<(Span, Chunk)>>();
     std::thread::scope(|scope| {
         for _ in 0..workers {
             let (done, back, jobs) = (done_tx.clone(), back_tx.clone(), &job_rx);
@@ -169,7 +265,7 @@ pub(crate) fn seal(scan: &Scan, progress: &AtomicU64, cancel: &AtomicBool) -> Re
                         Err(_) => return,
                     };
                     let Ok(job) = job else { return };
-                    let used = job.spans.iter().map(|s| u64::from(s.3)).sum();
+                    let used = job.plain.len() as u64;
                     match seal_one(job) {
                         Ok((named, buffer)) => {
                             progress.fetch_add(used, Ordering::Relaxed);
@@ -182,12 +278,12 @@ pub(crate) fn seal(scan: &Scan, progress: &AtomicU64, cancel: &AtomicBool) -> Re
             });
         }
         drop((done_tx, back_tx));
-        let read = read_all(scan, &job_tx, &back_rx, cancel);
+        let read = read_all(scan, groups, &job_tx, &back_rx, cancel);
         drop(job_tx);
         let mut failed = None;
         for done in done_rx {
             match done {
-                Ok((file, index, chunk)) => chunks[file][index] = Some(chunk),
+                Ok((span, chunk)) => chunks[span.file][span.index] = Some(chunk),
                 Err(error) => failed = Some(error),
             }
         }
@@ -211,78 +307,83 @@ pub(crate) fn seal(scan: &Scan, progress: &AtomicU64, cancel: &AtomicBool) -> Re
     Ok(plan)
 }
 
-/// Where each piece of a sealed blob belongs (file, chunk number), and the buffer to fill again.
-type Sealed = (Vec<(usize, usize, Chunk)>, Vec<u8>);
+/// Where each piece of a sealed blob belongs, and the buffer to fill again.
+type Sealed = (Vec<(Span, Chunk)>, Vec<u8>);
 
+/// Seals a buffer: under the key it had before if the very blob comes out, else under a new one. What was sealed under
+/// an old key and is another blob never leaves this function (E8).
 fn seal_one(job: Job) -> Result<Sealed> {
-    let mut key = BlobKey { key: [0; 32], nonce: [0; 12] };
-    getrandom::fill(&mut key.key)
-        .and_then(|()| getrandom::fill(&mut key.nonce))
-        .map_err(|e| ErrorInfo::new(Code::Internal, format!("no random numbers: {e}")))?;
-    let sealed = blob::seal(job.plain, &key);
+    let Job { mut plain, group } = job;
+    let used = plain.len();
+    let mut kept = None;
+    if let Some((key, id)) = group.known {
+        let sealed = blob::seal(plain, &key);
+        if sealed.id() == id {
+            kept = Some((sealed, key));
+            plain = Vec::new();
+        } else {
+            plain = blob::open(sealed, &key)?;
+            plain.truncate(used);
+        }
+    }
+    let (sealed, key) = match kept {
+        Some(kept) => kept,
+        None => {
+            let mut key = BlobKey { key: [0; 32], nonce: [0; 12] };
+            getrandom::fill(&mut key.key)
+                .and_then(|()| getrandom::fill(&mut key.nonce))
+                .map_err(|e| ErrorInfo::new(Code::Internal, format!("no random numbers: {e}")))?;
+            (blob::seal(plain, &key), key)
+        }
+    };
     let id = sealed.id();
-    let named = job
+    let named = group
         .spans
         .into_iter()
-        .map(|(file, index, offset, len)| (file, index, Chunk { blob: id, key: key.clone(), offset, len }))
+        .map(|span| (span, Chunk { blob: id, key: key.clone(), offset: span.offset, len: span.len }))
         .collect();
     Ok((named, sealed.into_bytes()))
 }
 
 fn read_all(
     scan: &Scan,
+    groups: Vec<Group>,
     jobs: &mpsc::SyncSender<Job>,
     back: &mpsc::Receiver<Vec<u8>>,
     cancel: &AtomicBool,
 ) -> Result<()> {
-    let buffer = || {
-        let mut buffer = back.try_recv().unwrap_or_else(|_| Vec::with_capacity(BLOB_LEN));
-        buffer.clear();
-        buffer
-    };
-    let stopped = || ErrorInfo::new(Code::Internal, "the sealing workers ended");
-    let mut pack = Job { plain: buffer(), spans: Vec::new() };
-    for (number, source) in scan.files.iter().enumerate() {
-        let mut file = File::open(&source.disk).map_err(|e| changed(source, &e.to_string()))?;
-        let packed = scan.folder && source.size < PACK_BELOW;
-        if packed && pack.plain.len() as u64 + source.size > CHUNK_LEN as u64 {
-            let full = std::mem::replace(&mut pack, Job { plain: buffer(), spans: Vec::new() });
-            jobs.send(full).map_err(|_| stopped())?;
+    let mut open: Option<(usize, u64, File)> = None;
+    for group in groups {
+        if cancel.load(Ordering::Relaxed) {
+            return fail(Code::Cancelled, "Publishing was cancelled. Nothing was published.");
         }
-        let mut left = source.size;
-        let mut index = 0;
-        while left > 0 {
-            if cancel.load(Ordering::Relaxed) {
-                return fail(Code::Cancelled, "Publishing was cancelled. Nothing was published.");
-            }
-            let take = left.min(CHUNK_LEN as u64);
-            let mut job = if packed {
-                std::mem::replace(&mut pack, Job { plain: Vec::new(), spans: Vec::new() })
-            } else {
-                Job { plain: buffer(), spans: Vec::new() }
+        let mut plain = back.try_recv().unwrap_or_else(|_| Vec::with_capacity(BLOB_LEN));
+        plain.clear();
+        for span in &group.spans {
+            let source = &scan.files[span.file];
+            let at = span.index as u64 * CHUNK_LEN as u64;
+            let mut file = match open.take() {
+                Some((number, position, file)) if number == span.file && position == at => file,
+                _ => {
+                    let mut file = File::open(&source.disk).map_err(|e| changed(source, &e.to_string()))?;
+                    file.seek(SeekFrom::Start(at)).map_err(|e| io(&source.disk, &e))?;
+                    file
+                }
             };
-            let offset = job.plain.len();
-            let got = (&mut file).take(take).read_to_end(&mut job.plain).map_err(|e| io(&source.disk, &e))?;
-            if got as u64 != take {
+            let got =
+                (&mut file).take(u64::from(span.len)).read_to_end(&mut plain).map_err(|e| io(&source.disk, &e))?;
+            if got as u64 != u64::from(span.len) {
                 return Err(changed(source, "it is shorter than before"));
             }
-            let (Ok(offset), Ok(len)) = (u32::try_from(offset), u32::try_from(take)) else { return Err(stopped()) };
-            job.spans.push((number, index, offset, len));
-            if packed {
-                pack = job;
-            } else {
-                jobs.send(job).map_err(|_| stopped())?;
-            }
-            left -= take;
-            index += 1;
+            open = Some((span.file, at + u64::from(span.len), file));
         }
-        let now = file.metadata().map_err(|e| io(&source.disk, &e))?;
+        jobs.send(Job { plain, group }).map_err(|_| ErrorInfo::new(Code::Internal, "the sealing workers ended"))?;
+    }
+    for source in &scan.files {
+        let now = std::fs::metadata(&source.disk).map_err(|e| changed(source, &e.to_string()))?;
         if now.len() != source.size || mtime_ns(&now) != source.mtime_ns {
             return Err(changed(source, "it was written to"));
         }
-    }
-    if !pack.spans.is_empty() {
-        jobs.send(pack).map_err(|_| stopped())?;
     }
     Ok(())
 }
@@ -341,4 +442,90 @@ fn mime_of(name: &str) -> Option<&'static str> {
         "zip" => "application/zip",
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sealed(folder: &Path, known: &[PlanFile]) -> Vec<PlanFile> {
+        let scan = scan(&[folder.to_path_buf()]).unwrap();
+        seal(&scan, known, &AtomicU64::new(0), &AtomicBool::new(false)).unwrap()
+    }
+
+    fn chunks<'a>(plan: &'a [PlanFile], path: &str) -> &'a [Chunk] {
+        &plan.iter().find(|f| f.path.as_str() == path).unwrap().chunks
+    }
+
+    #[test]
+    fn an_update_keeps_the_blobs_of_what_did_not_change() {
+        let tmp = tempfile::tempdir().unwrap();
+        let big: Vec<u8> = (0..3 * CHUNK_LEN + 5).map(|i| (i / 7) as u8).collect();
+        std::fs::write(tmp.path().join("big"), &big).unwrap();
+        for i in 0..10_u8 {
+            std::fs::write(tmp.path().join(format!("small {i}")), vec![i; 1000]).unwrap();
+        }
+        let first = sealed(tmp.path(), &[]);
+        assert_eq!(sealed(tmp.path(), &first).iter().map(|f| f.chunks.clone()).collect::<Vec<_>>(), {
+            first.iter().map(|f| f.chunks.clone()).collect::<Vec<_>>()
+        });
+        // One byte in the second chunk, one new small file, one gone.
+        let mut other = big.clone();
+        other[CHUNK_LEN + 1] ^= 1;
+        std::fs::write(tmp.path().join("big"), &other).unwrap();
+        std::fs::write(tmp.path().join("a new one"), b"new").unwrap();
+        let second = sealed(tmp.path(), &first);
+        let (was, is) = (chunks(&first, "big"), chunks(&second, "big"));
+        assert_eq!((&was[0], &was[2], &was[3]), (&is[0], &is[2], &is[3]));
+        assert_ne!(was[1].blob, is[1].blob);
+        assert_ne!(was[1].key.key, is[1].key.key, "other bytes under an old key betray both versions");
+        assert_eq!(chunks(&first, "small 3"), chunks(&second, "small 3"), "the pack is as it was");
+        assert_eq!(chunks(&second, "a new one").len(), 1);
+        // A pack that lost a file is cut anew, all of it under a new key.
+        std::fs::remove_file(tmp.path().join("small 4")).unwrap();
+        let third = sealed(tmp.path(), &second);
+        assert_ne!(chunks(&second, "small 3")[0].key.key, chunks(&third, "small 3")[0].key.key);
+        assert_eq!(chunks(&second, "big"), chunks(&third, "big"));
+    }
+
+    #[test]
+    fn a_thousand_small_files_take_few_blobs_and_every_byte_is_named_once() {
+        let tmp = tempfile::tempdir().unwrap();
+        for i in 0..300 {
+            std::fs::write(tmp.path().join(format!("{i}")), vec![1; 10_000]).unwrap();
+        }
+        std::fs::write(tmp.path().join("empty"), b"").unwrap();
+        let plan = sealed(tmp.path(), &[]);
+        let blobs: HashSet<BlobId> = plan.iter().flat_map(|f| f.chunks.iter().map(|c| c.blob)).collect();
+        assert_eq!(blobs.len(), 3);
+        let mut spans: HashMap<BlobId, Vec<(u32, u32)>> = HashMap::new();
+        for chunk in plan.iter().flat_map(|f| &f.chunks) {
+            spans.entry(chunk.blob).or_default().push((chunk.offset, chunk.len));
+        }
+        for spans in spans.values_mut() {
+            spans.sort_unstable();
+            assert!(spans.windows(2).all(|w| w[0].0 + w[0].1 == w[1].0), "pieces lie side by side");
+        }
+        assert!(chunks(&plan, "empty").is_empty());
+    }
+
+    #[test]
+    fn a_file_that_changes_while_it_is_read_fails_and_is_named() {
+        let tmp = tempfile::tempdir().unwrap();
+        std::fs::write(tmp.path().join("a"), vec![1; 10]).unwrap();
+        std::fs::write(tmp.path().join("b"), vec![1; 10]).unwrap();
+        let seen = scan(&[tmp.path().to_path_buf()]).unwrap();
+        std::fs::write(tmp.path().join("b"), vec![1; 11]).unwrap();
+        let error = seal(&seen, &[], &AtomicU64::new(0), &AtomicBool::new(false)).unwrap_err();
+        assert_eq!(error.code, Code::SourceChanged);
+        assert!(error.message.contains("/b changed"), "{}", error.message);
+        std::fs::remove_file(tmp.path().join("b")).unwrap();
+        let error = seal(&seen, &[], &AtomicU64::new(0), &AtomicBool::new(false)).unwrap_err();
+        assert_eq!(error.code, Code::SourceChanged);
+        assert_eq!(
+            seal(&seen, &[], &AtomicU64::new(0), &AtomicBool::new(true)).unwrap_err().code,
+            Code::Cancelled,
+            "a cancelled publication says so"
+        );
+    }
 }

@@ -28,16 +28,16 @@ pub(crate) async fn read(
         let role = if i == 0 && tree.depth == 0 { Role::Root } else { Role::Structure };
         let plain = opened(ctx, channel, leaf.blob, &leaf.key, role).await?;
         stream.extend_from_slice(&plain[..leaf.len as usize]);
-        if tree.depth > 0 {
-            blobs.push(leaf.blob);
-        }
+        blobs.push(leaf.blob);
     }
     Ok(stream)
 }
 
-/// The chunks of a tree's stream: reads its tables only.
+/// The chunks of a tree's stream: reads its tables only; `blobs` gets those.
 pub(crate) async fn chunks(ctx: &Ctx, channel: ChannelKey, tree: &Tree, blobs: &mut Vec<BlobId>) -> Result<Vec<Chunk>> {
-    blobs.push(tree.blob);
+    if tree.depth > 0 {
+        blobs.push(tree.blob);
+    }
     let mut level = vec![tree.clone()];
     let mut role = Role::Root;
     while level.first().is_some_and(|t| t.depth > 0) {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use protocol::{ChannelKey, ItemId, Link};
+use store::keys::KeyStore;
 use store::{Channel, ItemRow, Standing};
 
 use crate::api::{
@@ -12,7 +13,7 @@ use crate::api::{
 };
 use crate::ctx::Ctx;
 use crate::error::Result;
-use crate::library::{Causes, LibraryInput};
+use crate::library::{LibraryInput, Standings};
 
 /// One channel.
 pub(crate) async fn channel(ctx: &Ctx, key: ChannelKey) -> Result<Option<ChannelInfo>> {
@@ -30,13 +31,19 @@ pub(crate) async fn channel_info(ctx: &Ctx, row: &Channel, items: &[ItemRow]) ->
         .await
         .map_or((0, None), |(n, c)| (n, from_swarm(c)));
     let listed: Vec<&ItemRow> = items.iter().filter(|i| i.position != u32::MAX).collect();
-    let unread = causes(ctx).await.channels.remove(&key);
+    let unread = standings(ctx).await.unread.remove(&key);
     let cause = if row.paused {
         Some(Cause::Paused)
     } else if unread.is_some() {
         unread
+    } else if row.own && row.manifest.is_none() {
+        None
+    } else if row.private && row.read_key.is_none() {
+        Some(Cause::Locked)
+    } else if row.manifest.is_none() && ctx.dht.as_ref().is_some_and(|d| d.status().nodes == 0) && peers == 0 {
+        Some(Cause::DhtUnreachable)
     } else if row.manifest.is_none() {
-        (!row.own).then_some(Cause::NoManifest)
+        Some(Cause::NoManifest)
     } else if items.iter().any(|i| i.standing == Standing::Wanted) {
         cause
     } else {
@@ -78,29 +85,35 @@ fn from_swarm(cause: swarm::Cause) -> Option<Cause> {
     }
 }
 
-/// Causes that the library knows; none of a node that is offline.
-pub(crate) async fn causes(ctx: &Ctx) -> Causes {
+/// What the library knows of its items and lists; nothing while the node is offline.
+pub(crate) async fn standings(ctx: &Ctx) -> Standings {
     if ctx.config.offline {
-        return Causes::default();
+        return Standings::default();
     }
     let (tx, rx) = tokio::sync::oneshot::channel();
-    ctx.library.send(LibraryInput::Causes(tx));
+    ctx.library.send(LibraryInput::Standing(tx));
     ctx.until_stop(async { Ok(rx.await.unwrap_or_default()) }).await.unwrap_or_default()
 }
 
 /// Rows as api types.
 pub(crate) async fn items(ctx: &Ctx, rows: Vec<ItemRow>) -> Result<Vec<ItemInfo>> {
-    let known = causes(ctx).await.items;
+    let known = standings(ctx).await;
     let mut swarm_causes: HashMap<ChannelKey, Option<Cause>> = HashMap::new();
     let mut infos = Vec::with_capacity(rows.len());
     for row in rows {
         let (channel, id) = (row.channel, row.id);
         let have = match row.standing {
             Standing::Listed => 0,
-            Standing::Complete | Standing::Published => row.bytes,
-            Standing::Wanted => ctx.with_store(move |s| s.have_bytes(&channel, &id)).await?,
+            Standing::Complete => row.bytes,
+            Standing::Published | Standing::Wanted => ctx.with_store(move |s| s.have_bytes(&channel, &id)).await?,
         };
-        let mut cause = known.get(&(channel, id)).cloned();
+        let mut cause = known.causes.get(&(channel, id)).cloned();
+        if row.standing == Standing::Published && have < row.bytes {
+            // What the store withdrew stays withdrawn over a restart, until the item is verified.
+            let files = ctx.with_store(move |s| s.files(&channel, &id)).await?;
+            let changed = files.iter().filter(|(file, have)| *have < file.size).count();
+            cause = (changed > 0).then_some(Cause::FilesChanged { files: changed as u64 });
+        }
         if row.paused {
             cause = Some(Cause::Paused);
         }
@@ -116,7 +129,7 @@ pub(crate) async fn items(ctx: &Ctx, rows: Vec<ItemRow>) -> Result<Vec<ItemInfo>
             Standing::Listed => ItemState::Listed,
             Standing::Complete => ItemState::Complete,
             Standing::Published => ItemState::Published,
-            Standing::Wanted if row.paused => ItemState::Paused,
+            Standing::Wanted if cause == Some(Cause::Paused) => ItemState::Paused,
             Standing::Wanted if cause.is_some() || ctx.config.offline => ItemState::Waiting,
             Standing::Wanted => ItemState::Fetching,
         };
@@ -129,7 +142,7 @@ pub(crate) async fn items(ctx: &Ctx, rows: Vec<ItemRow>) -> Result<Vec<ItemInfo>
             files: row.files,
             bytes: row.bytes,
             have,
-            rate: 0,
+            rate: known.rates.get(&(channel, id)).copied().unwrap_or(0),
             state,
             cause,
             path: row.root,
@@ -189,7 +202,8 @@ async fn kept(ctx: &Ctx) -> String {
     match keys.kind() {
         store::keys::KeyKind::Keyring => "keyring",
         store::keys::KeyKind::Vault => "vault",
-        store::keys::KeyKind::Locked => "locked",
+        store::keys::KeyKind::Locked if KeyStore::is_chosen(&ctx.config.data_dir) => "locked",
+        store::keys::KeyKind::Locked => "none",
     }
     .into()
 }
@@ -212,7 +226,10 @@ pub(crate) async fn peers(ctx: &Ctx) -> Vec<PeerInfo> {
 
 /// The node's state.
 pub(crate) async fn status(ctx: &Ctx) -> Result<Status> {
-    let (channels, blobs) = ctx.with_store(|s| Ok((s.channels()?, s.blob_count()?))).await?;
+    let (channels, blobs, paused) =
+        ctx.with_store(|s| Ok((s.channels()?, s.blob_count()?, s.setting("paused")?))).await?;
+    let (received, sent) = ctx.traffic.totals();
+    let rates = *ctx.rates.borrow();
     let (peers, coverage) = if ctx.config.offline {
         (Vec::new(), swarm::Coverage::default())
     } else {
@@ -229,11 +246,11 @@ pub(crate) async fn status(ctx: &Ctx) -> Result<Status> {
         blobs,
         announced: coverage.announced,
         to_announce: coverage.total,
-        down: 0,
-        up: 0,
-        received: peers.iter().map(|p| p.received).sum(),
-        sent: peers.iter().map(|p| p.sent).sum(),
-        paused: false,
+        down: rates.down,
+        up: rates.up,
+        received,
+        sent,
+        paused: paused.as_deref() == Some("true"),
         secrets: kept(ctx).await,
     })
 }

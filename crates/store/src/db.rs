@@ -62,6 +62,10 @@ CREATE TABLE structure(
     channel INTEGER NOT NULL REFERENCES channels(id) ON DELETE CASCADE, blob INTEGER NOT NULL REFERENCES blobs(id),
     role INTEGER NOT NULL, PRIMARY KEY(channel, blob)) WITHOUT ROWID;
 CREATE INDEX structure_blob ON structure(blob);
+CREATE TABLE item_structure(
+    item INTEGER NOT NULL REFERENCES items(id) ON DELETE CASCADE, blob INTEGER NOT NULL REFERENCES blobs(id),
+    PRIMARY KEY(item, blob)) WITHOUT ROWID;
+CREATE INDEX item_structure_blob ON item_structure(blob);
 CREATE TABLE identities(
     key BLOB PRIMARY KEY, name TEXT NOT NULL, private INTEGER, created INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE settings(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

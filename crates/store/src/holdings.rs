@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use protocol::{BlobId, ChannelKey};
+use protocol::{BlobId, ChannelKey, ItemId};
 use rusqlite::{Row, Transaction, params};
 
 use crate::db::{array, int, uint};
 use crate::plans::{self, Candidate};
-use crate::{Holding, Role, Store, StoreError, channels};
+use crate::{Holding, Role, Store, StoreError, channels, items};
 
 const BATCH: usize = 10_000;
 
@@ -32,16 +32,39 @@ impl Role {
 impl Store {
     /// Whether a blob is held.
     pub fn has(&self, blob: &BlobId) -> Result<bool, StoreError> {
-        self.core.db.read(|tx| {
-            let mut statement = tx.prepare_cached(
-                "SELECT EXISTS(SELECT 1 FROM blobs b WHERE b.blob = ?
-                 AND (b.stored = 1 OR EXISTS(SELECT 1 FROM chunks k WHERE k.blob = b.id AND k.state = 2)))",
+        self.core.db.read(|tx| is_held(tx, blob))
+    }
+
+    /// Ties structure blobs (tables, file lists) to a planned item: they stay as long as its plan, whatever the
+    /// channel's list becomes. Replaces what was tied before; returns those that are not held at all. One that is held
+    /// for another reason only is neither tied nor returned.
+    pub fn tie_structure(
+        &self,
+        channel: &ChannelKey,
+        id: &ItemId,
+        blobs: &[BlobId],
+    ) -> Result<Vec<BlobId>, StoreError> {
+        let _layout = self.core.shared();
+        self.core.db.write(|tx| {
+            let item = items::row_id(tx, channel, id)?;
+            tx.prepare_cached("DELETE FROM item_structure WHERE item = ?")?.execute([item])?;
+            let mut tie = tx.prepare_cached(
+                "INSERT OR IGNORE INTO item_structure(item, blob) SELECT i.id, s.blob FROM items i
+                 JOIN structure s ON s.channel = i.channel JOIN blobs b ON b.id = s.blob WHERE i.id = ? AND b.blob = ?",
             )?;
-            Ok(statement.query_row([blob.as_bytes()], |row| row.get(0))?)
+            let mut lacking = Vec::new();
+            for blob in blobs {
+                tie.execute(params![item, blob.as_bytes()])?;
+                if !is_held(tx, blob)? {
+                    lacking.push(*blob);
+                }
+            }
+            Ok(lacking)
         })
     }
 
-    /// Structure blobs that belong to the channel's current list; others of that channel that nothing needs are dropped and returned.
+    /// Keeps the structure blobs of the channel's current list and those tied to its items; others of that channel that
+    /// nothing needs are dropped and returned.
     pub fn retain_structure(&self, channel: &ChannelKey, keep: &[BlobId]) -> Result<Vec<BlobId>, StoreError> {
         let keep: HashSet<&BlobId> = keep.iter().collect();
         let _layout = self.core.exclusive();
@@ -49,6 +72,17 @@ impl Store {
             let channel = channels::row_id(tx, channel)?;
             let mut old = structure_of(tx, channel)?;
             old.retain(|(_, blob)| !keep.contains(blob));
+            let mut tied = tx.prepare_cached(
+                "SELECT EXISTS(SELECT 1 FROM item_structure t JOIN items i ON i.id = t.item
+                 WHERE t.blob = ? AND i.channel = ?)",
+            )?;
+            let mut free = Vec::with_capacity(old.len());
+            for one in old {
+                if !tied.query_row([one.0.0, channel], |row| row.get::<_, bool>(0))? {
+                    free.push(one);
+                }
+            }
+            let old = free;
             for ((row, _), _) in &old {
                 tx.prepare_cached("DELETE FROM structure WHERE channel = ? AND blob = ?")?.execute([channel, *row])?;
             }
@@ -120,6 +154,14 @@ impl Store {
             Ok(())
         })
     }
+}
+
+fn is_held(tx: &Transaction<'_>, blob: &BlobId) -> Result<bool, StoreError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT EXISTS(SELECT 1 FROM blobs b WHERE b.blob = ?
+         AND (b.stored = 1 OR EXISTS(SELECT 1 FROM chunks k WHERE k.blob = b.id AND k.state = 2)))",
+    )?;
+    Ok(statement.query_row([blob.as_bytes()], |row| row.get(0))?)
 }
 
 /// A channel's structure blobs.

@@ -162,6 +162,8 @@ impl Store {
             }
             plans::forget_retired(tx, item, &mut blobs, &mut files)?;
             tx.prepare_cached("DELETE FROM files WHERE item = ?")?.execute([item])?;
+            // The structure itself goes with the next list.
+            tx.prepare_cached("DELETE FROM item_structure WHERE item = ?")?.execute([item])?;
             tx.prepare_cached(
                 "UPDATE items SET standing = 0, paused = 0, root = NULL, planned = 0, have = 0, changed = ? WHERE id = ?",
             )?

@@ -132,6 +132,11 @@ impl KeyStore {
         Self { place: Mutex::new(Place::Locked), kind: KeyKind::Locked }
     }
 
+    /// Whether a place for this folder's secrets was chosen on an earlier start.
+    pub fn is_chosen(data_dir: &Path) -> bool {
+        data_dir.join(FILE).exists()
+    }
+
     /// Where the secrets are.
     pub fn kind(&self) -> KeyKind {
         self.kind

@@ -1,5 +1,7 @@
 //! E11 Secrets at rest — XChaCha20-Poly1305 per value under the store key, bound to what the value is.
 
+use std::sync::{PoisonError, RwLock};
+
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
@@ -10,19 +12,25 @@ const NONCE: usize = 24;
 const DOMAIN: &[u8] = b"megatorrent store v1";
 
 /// The store key, or none while keyring or vault are locked.
-pub(crate) struct Sealing(Option<Zeroizing<[u8; 32]>>);
+pub(crate) struct Sealing(RwLock<Option<Zeroizing<[u8; 32]>>>);
 
 impl Sealing {
     pub(crate) fn new(key: Option<&[u8; 32]>) -> Self {
-        Self(key.map(|key| Zeroizing::new(*key)))
+        Self(RwLock::new(key.map(|key| Zeroizing::new(*key))))
+    }
+
+    /// From here on with this key.
+    pub(crate) fn unlock(&self, key: &[u8; 32]) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Zeroizing::new(*key));
     }
 
     pub(crate) fn locked(&self) -> bool {
-        self.0.is_none()
+        self.0.read().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 
     fn cipher(&self) -> Result<XChaCha20Poly1305, StoreError> {
-        let key = self.0.as_ref().ok_or(StoreError::SecretsLocked)?;
+        let key = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let key = key.as_ref().ok_or(StoreError::SecretsLocked)?;
         XChaCha20Poly1305::new_from_slice(&key[..]).map_err(|_| StoreError::SecretsLocked)
     }
 
@@ -71,5 +79,7 @@ mod tests {
         let sealing = Sealing::new(None);
         assert!(sealing.locked());
         assert!(matches!(sealing.seal(b"a", b"x"), Err(StoreError::SecretsLocked)));
+        sealing.unlock(&[1; 32]);
+        assert!(!sealing.locked() && sealing.seal(b"a", b"x").is_ok());
     }
 }

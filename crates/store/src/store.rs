@@ -61,6 +61,11 @@ impl Store {
         Ok((Self { core, syncer }, recovery))
     }
 
+    /// Seals and opens secrets at rest with this key from here on (E11): keyring or vault were opened after the start.
+    pub fn unlock(&self, store_key: &[u8; 32]) {
+        self.core.sealing.unlock(store_key);
+    }
+
     /// Syncs everything and marks the stop as clean. Further calls fail.
     pub fn close(&self) -> Result<(), StoreError> {
         if self.core.closed.swap(true, Ordering::SeqCst) {

@@ -155,6 +155,10 @@ impl Swarm {
             self.timers.set(Timer::Tell(conn), now);
         }
     }
+    /// What HELLO names on connections made from here on.
+    pub fn set_capabilities(&mut self, ours: protocol::session::Capabilities) {
+        self.config.capabilities = ours;
+    }
     /// A number for an accepted connection that no dial has or will have.
     pub fn next_conn(&mut self) -> ConnId {
         self.next_conn += 1;

@@ -140,7 +140,8 @@ impl Person {
         let took = timer.elapsed().as_secs_f64();
         for (title, source) in expected {
             let (files, bytes) = self.compare(source, title)?;
-            say(&format!("   {title}: {files} files, {}, every byte the same.", megabytes(bytes)));
+            let files = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
+            say(&format!("   {title}: {files}, {}, every byte the same.", megabytes(bytes)));
         }
         say(&format!("   It took {took:.1} s."));
         Ok(())

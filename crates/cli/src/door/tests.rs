@@ -14,14 +14,22 @@ use tokio::sync::watch;
 struct Fake {
     asked: Arc<Mutex<Vec<String>>>,
     stop: watch::Sender<bool>,
+    listeners: watch::Sender<u32>,
 }
 
-/// A snapshot, then the end.
-struct Brief(bool);
+/// A snapshot, then nothing until the node stops.
+struct Brief {
+    first: bool,
+    stop: watch::Receiver<bool>,
+}
 
 impl News for Brief {
     async fn next(&mut self) -> Option<Event> {
-        std::mem::take(&mut self.0).then(|| Event::Snapshot(Snapshot::default()))
+        if std::mem::take(&mut self.first) {
+            return Some(Event::Snapshot(Snapshot::default()));
+        }
+        let _ = self.stop.wait_for(|stopped| *stopped).await;
+        None
     }
 }
 
@@ -45,7 +53,8 @@ impl Handler for Fake {
         }
     }
     fn events(&self) -> Brief {
-        Brief(true)
+        self.listeners.send_modify(|n| *n += 1);
+        Brief { first: true, stop: self.stop.subscribe() }
     }
     async fn stopped(&self) {
         let _ = self.stop.subscribe().wait_for(|stopped| *stopped).await;
@@ -58,7 +67,7 @@ fn refuse(code: Code) -> Result<Reply, ErrorInfo> {
 
 impl Fake {
     fn serve(dir: &Path) -> (Self, Serving) {
-        let fake = Self { asked: Arc::default(), stop: watch::channel(false).0 };
+        let fake = Self { asked: Arc::default(), stop: watch::channel(false).0, listeners: watch::channel(0).0 };
         let serving = node::rpc::serve(fake.clone(), dir).unwrap();
         (fake, serving)
     }
@@ -93,17 +102,20 @@ async fn commands_talk_to_the_running_node_and_end_with_its_code() {
         ("publish x", 3, &[r#"{"method":"id_list"}"#]),
         ("status", 1, &[r#"{"method":"status"}"#]),
         ("daemon", 8, &[]),
-        ("watch", 0, &[]),
     ];
     for (line, code, asked) in table {
         assert_eq!(exit(dir, line).await, *code, "{line}");
         assert_eq!(fake.asked(), *asked, "{line}");
     }
-    let stop = exit(dir, "stop");
+    let listened = async {
+        let _ = fake.listeners.subscribe().wait_for(|n| *n > 0).await;
+        exit(dir, "stop").await
+    };
     let ended = async {
         fake.stopped().await;
         serving.end().await;
     };
-    assert_eq!(tokio::join!(stop, ended).0, 0);
+    let (watched, stopped, ()) = tokio::join!(exit(dir, "watch"), listened, ended);
+    assert_eq!((watched, stopped), (0, 0), "watching ends when the node stops");
     assert_eq!(exit(dir, "stop").await, 3, "none runs any more");
 }

@@ -1,7 +1,9 @@
 //! Items fetched, paused, removed, verified, located.
 
-use protocol::{ChannelKey, Link};
+use protocol::{BlobId, ChannelKey, Link};
+use std::collections::BTreeSet;
 use store::{ItemRow, Standing};
+use swarm::Rank;
 
 use crate::api::{Cause, Code, Event, Get, Got, Locate, Remove, Target, VerifyReport};
 use crate::channel;
@@ -91,13 +93,27 @@ pub(super) async fn pause(ctx: &Ctx, target: Target, paused: bool) -> Result<()>
             let row = find_channel(ctx, &text).await?;
             pause_channel(ctx, row.key, paused).await
         }
-        Target::All => {
-            for row in ctx.with_store(|s| s.channels()).await? {
-                pause_channel(ctx, row.key, paused).await?;
-            }
-            Ok(())
+        Target::All => pause_all(ctx, paused).await,
+    }
+}
+
+/// Stops the whole node: nothing is fetched, shared, announced or looked up. Resuming lifts every pause.
+async fn pause_all(ctx: &Ctx, paused: bool) -> Result<()> {
+    ctx.with_store(move |s| s.set_setting("paused", Some(if paused { "true" } else { "false" }))).await?;
+    if !ctx.config.offline {
+        ctx.library.send(LibraryInput::Pause(paused));
+        ctx.engine.send(Input::Pause(paused)).await;
+    }
+    if !paused {
+        let channels = ctx.with_store(|s| s.channels()).await?;
+        for row in channels {
+            pause_channel(ctx, row.key, false).await?;
         }
     }
+    if !ctx.config.offline {
+        ctx.emit(Event::Snapshot(view::snapshot(ctx).await?));
+    }
+    Ok(())
 }
 
 async fn pause_channel(ctx: &Ctx, key: ChannelKey, paused: bool) -> Result<()> {
@@ -159,6 +175,14 @@ pub(super) async fn verify(ctx: &Ctx, item: &str) -> Result<VerifyReport> {
     let stop = ctx.stop.clone();
     let outcome = ctx.with_store(move |s| s.verify_item(&channel, &id, &mut |_, _| !stop.is_cancelled())).await?;
     let bad = outcome.bad.len() as u64;
+    if !ctx.config.offline {
+        // What was lost and is right again is shared again.
+        let here = ctx.with_store(move |s| held_of(s, &channel, &id)).await?;
+        ctx.engine.send(Input::Hold(here.into_iter().map(|b| (b, channel, Rank::Rest, None)).collect())).await;
+        if row.standing == Standing::Published {
+            ctx.library.send(LibraryInput::Stop(channel, id));
+        }
+    }
     if !ctx.config.offline && bad > 0 {
         ctx.engine.send(Input::Unhold(outcome.bad)).await;
         if row.standing != Standing::Published {
@@ -167,6 +191,23 @@ pub(super) async fn verify(ctx: &Ctx, item: &str) -> Result<VerifyReport> {
         }
     }
     Ok(VerifyReport { good: outcome.good, bad, files: outcome.files.iter().map(|f| f.display().to_string()).collect() })
+}
+
+/// An item's blobs that are held here.
+fn held_of(
+    store: &store::Store,
+    channel: &ChannelKey,
+    id: &protocol::ItemId,
+) -> std::result::Result<BTreeSet<BlobId>, store::StoreError> {
+    let mut held = BTreeSet::new();
+    for (file, _) in store.files(channel, id)? {
+        for chunk in file.chunks {
+            if !held.contains(&chunk.blob) && store.has(&chunk.blob)? {
+                held.insert(chunk.blob);
+            }
+        }
+    }
+    Ok(held)
 }
 
 /// Says where an item's files lie now, then verifies them.

@@ -115,7 +115,7 @@ pub(super) async fn list_of(ctx: &Ctx, key: protocol::ChannelKey) -> Result<Chan
         if row.is_some() {
             return Ok(row);
         }
-        match view::causes(ctx).await.channels.remove(&key) {
+        match view::standings(ctx).await.unread.remove(&key) {
             Some(Cause::WrongReadKey { what }) => fail(Code::WrongReadKey, what),
             Some(cause @ Cause::DiskFull { .. }) => fail(Code::DiskFull, format!("{cause}.")),
             Some(cause) => fail(Code::BadContent, format!("{cause}.")),

@@ -1,13 +1,14 @@
 //! Identities: made, listed, renamed, backed up, restored. Secrets go to keyring or vault, nowhere else.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use protocol::{ChannelKey, Identity, ReadKey};
-use store::keys::KeyError;
+use store::keys::{KeyError, KeyKind, KeyStore};
 use store::{IdentityRow, backup};
 use zeroize::Zeroizing;
 
-use crate::api::{Code, ErrorInfo, IdExport, IdImport, IdNew, IdRename, IdentityInfo};
+use crate::api::{Code, ErrorInfo, Event, IdExport, IdImport, IdNew, IdRename, IdentityInfo, Unlock};
 use crate::ctx::Ctx;
 use crate::error::{Result, blocking, fail, io};
 use crate::{channel, view};
@@ -90,6 +91,43 @@ pub(super) async fn new(ctx: &Ctx, args: IdNew) -> Result<IdentityInfo> {
     let identity = Identity::from_seed(&seed);
     let row = IdentityRow { key: identity.channel(), name: args.name, private: None, created: ctx.clock.unix_ms() };
     keep(ctx, identity, row, None).await
+}
+
+/// Opens the vault, or makes it; what was locked goes on: private channels, the address book.
+pub(super) async fn unlock(ctx: &Ctx, args: Unlock) -> Result<()> {
+    let passphrase = Zeroizing::new(args.passphrase);
+    if passphrase.is_empty() {
+        return fail(Code::BadArgument, "A vault needs a passphrase.");
+    }
+    let mut place = ctx.keys.write().await;
+    if place.kind() != KeyKind::Locked {
+        return Ok(());
+    }
+    let (dir, keyring, store) = (ctx.config.data_dir.clone(), ctx.config.use_keyring, ctx.store.clone());
+    let keys = blocking(move || {
+        let keys = KeyStore::open(&dir, Some(passphrase), keyring).map_err(|e| secrets(&e))?;
+        store.unlock(&*keys.store_key().map_err(|e| secrets(&e))?);
+        Ok(keys)
+    })
+    .await?;
+    *place = Arc::new(keys);
+    drop(place);
+    if !ctx.config.offline {
+        let (rows, book) = ctx.with_store(|s| Ok((s.channels()?, s.address_book()?))).await?;
+        for row in rows.iter().filter(|row| row.private) {
+            channel::follow(ctx, row, ctx.config.peers.clone()).await?;
+            channel::start_wanted(ctx, row).await?;
+        }
+        ctx.engine
+            .ask(move |swarm, now| {
+                for (addr, channel) in book {
+                    swarm.add_addr(now, addr, channel, swarm::Source::Body);
+                }
+            })
+            .await;
+    }
+    ctx.emit(Event::Status(view::status(ctx).await?));
+    Ok(())
 }
 
 pub(super) async fn rename(ctx: &Ctx, args: IdRename) -> Result<IdentityInfo> {

@@ -60,13 +60,12 @@ pub(crate) async fn call(ctx: &Ctx, request: Request) -> Result<Reply> {
         }
         Request::Settings => settings(ctx).await.map(Reply::Settings),
         Request::SetSettings(new) => set_settings(ctx, new).await.map(Reply::Settings),
+        Request::Unlock(args) => ids::unlock(ctx, args).await.map(|()| Reply::Done),
         Request::Watch => view::snapshot(ctx).await.map(Reply::Watching),
         Request::Shutdown => {
             ctx.stop.cancel();
             Ok(Reply::Done)
         }
-        #[allow(unreachable_patterns)]
-        _ => fail(Code::BadArgument, "This node does not know that verb."),
     }
 }
 
@@ -158,6 +157,10 @@ async fn set_settings(ctx: &Ctx, new: Settings) -> Result<Settings> {
     }
     if let Some(gateway) = new.gateway {
         ctx.with_store(move |s| s.set_setting("gateway", Some(if gateway { "true" } else { "false" }))).await?;
+        if !ctx.config.offline {
+            let ours = crate::node::capabilities(gateway && ctx.dht.is_some());
+            ctx.engine.send(crate::engine::Input::Capabilities(ours)).await;
+        }
     }
     settings(ctx).await
 }

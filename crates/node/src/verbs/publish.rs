@@ -5,18 +5,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use protocol::params::{CHUNK_LEN, MANIFEST_MAX, PAGE_ITEMS_MAX, SEQUENCE_MAX};
-use protocol::{BlobId, Body, Identity, Item, ItemId, ReadKey, SignedManifest, Topic, body, rendezvous};
+use protocol::{
+    BlobId, Body, ChannelKey, Identity, Item, ItemId, PeerAddr, ReadKey, SignedManifest, Topic, body, rendezvous,
+};
 use store::{Channel, PlanFile, Standing};
 use swarm::Rank;
 
 use crate::api::{Code, Edit, ErrorInfo, Event, Publish, PublishProgress, Published, Unpublish};
-use crate::config::PROGRESS_EVERY;
+use crate::config::{PROGRESS_EVERY, PUT_AGAIN};
 use crate::ctx::Ctx;
 use crate::engine::Input;
 use crate::error::{Result, blocking, fail};
 use crate::publish::{Scan, payload, scan, seal};
 use crate::verbs::{find_channel, find_item, ids, link_of};
-use crate::{channel, stream};
+use crate::{channel, gateway, stream};
 
 /// Sets its flag when dropped: sealing stops when the caller goes away.
 struct Cancel(Arc<AtomicBool>);
@@ -28,6 +30,7 @@ impl Drop for Cancel {
 }
 
 pub(super) async fn publish(ctx: &Ctx, args: Publish) -> Result<Published> {
+    let gateways = gateways_of(&args.gateway)?;
     let identity_row = ids::find(ctx, &args.identity).await?;
     let identity = ids::secret(ctx, identity_row.key).await?;
     if identity_row.private.is_some_and(|private| private != args.private) {
@@ -52,8 +55,15 @@ pub(super) async fn publish(ctx: &Ctx, args: Publish) -> Result<Published> {
     if row.name.is_empty() {
         row.name.clone_from(&identity_row.name);
     }
-    let stored = row.clone();
-    ctx.with_store(move |s| s.put_channel(&stored)).await?;
+    let stored = row;
+    ctx.with_store(move |s| {
+        if !gateways.is_empty() {
+            let list: Vec<String> = gateways.iter().map(ToString::to_string).collect();
+            s.set_setting(&gateways_setting(&key), Some(&list.join(" ")))?;
+        }
+        s.put_channel(&stored)
+    })
+    .await?;
 
     let old = match &args.update {
         Some(text) => {
@@ -69,7 +79,15 @@ pub(super) async fn publish(ctx: &Ctx, args: Publish) -> Result<Published> {
     let scanned = Arc::new(blocking(move || scan(&paths)).await?);
     let title =
         args.title.clone().or_else(|| old.as_ref().map(|o| o.name.clone())).unwrap_or_else(|| scanned.title.clone());
-    let plan = sealed(ctx, &scanned, &title).await?;
+    // What did not change keeps its blobs: subscribers do not fetch it again.
+    let known = match &old {
+        Some(row) if row.planned => {
+            let id = row.id;
+            ctx.with_store(move |s| s.files(&key, &id)).await?.into_iter().map(|(file, _)| file).collect()
+        }
+        _ => Vec::new(),
+    };
+    let plan = sealed(ctx, &scanned, known, &title).await?;
     let blobs = {
         let mut ids: Vec<BlobId> = plan.iter().flat_map(|f| f.chunks.iter().map(|c| c.blob)).collect();
         ids.sort_unstable();
@@ -112,7 +130,7 @@ pub(super) async fn publish(ctx: &Ctx, args: Publish) -> Result<Published> {
         ctx.with_store(move |s| s.put_identity(&identity_row)).await?;
     }
     let change = Change::Put(Box::new(item));
-    let signed = sign(ctx, &identity, row, change, &title).await?;
+    let signed = sign(ctx, &identity, change, &title).await?;
     Ok(Published {
         item: Some(id.to_string()),
         files: scanned.files.len() as u64,
@@ -124,11 +142,11 @@ pub(super) async fn publish(ctx: &Ctx, args: Publish) -> Result<Published> {
 }
 
 /// Seals on worker threads and tells how far it is.
-async fn sealed(ctx: &Ctx, scanned: &Arc<Scan>, title: &str) -> Result<Vec<PlanFile>> {
+async fn sealed(ctx: &Ctx, scanned: &Arc<Scan>, known: Vec<PlanFile>, title: &str) -> Result<Vec<PlanFile>> {
     let (progress, cancel) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
     let guard = Cancel(cancel.clone());
     let (scan, counter) = (scanned.clone(), progress.clone());
-    let mut work = tokio::task::spawn_blocking(move || seal(&scan, &counter, &cancel));
+    let mut work = tokio::task::spawn_blocking(move || seal(&scan, &known, &counter, &cancel));
     let mut tick = tokio::time::interval(PROGRESS_EVERY);
     loop {
         tokio::select! {
@@ -165,8 +183,8 @@ enum Change {
 
 pub(super) async fn unpublish(ctx: &Ctx, args: Unpublish) -> Result<Published> {
     let item = find_item(ctx, &args.item).await?;
-    let (row, identity) = own(ctx, &item.channel.to_string()).await?;
-    let signed = sign(ctx, &identity, row, Change::Out(item.id), &item.name).await?;
+    let (_, identity) = own(ctx, &item.channel.to_string()).await?;
+    let signed = sign(ctx, &identity, Change::Out(item.id), &item.name).await?;
     let (channel, id) = (item.channel, item.id);
     let gone = ctx.with_store(move |s| s.remove_item(&channel, &id, false)).await?;
     if !ctx.config.offline {
@@ -184,12 +202,12 @@ pub(super) async fn edit(ctx: &Ctx, args: Edit) -> Result<Published> {
         Ok(found) => {
             let (row, identity) = own(ctx, &found.key.to_string()).await?;
             let title = crate::view::named(&row);
-            sign(ctx, &identity, row, Change::Channel(args.name, args.about), &title).await
+            sign(ctx, &identity, Change::Channel(args.name, args.about), &title).await
         }
         Err(error) if error.code == Code::NotFound => {
             let item = find_item(ctx, &args.what).await?;
-            let (row, identity) = own(ctx, &item.channel.to_string()).await?;
-            let signed = sign(ctx, &identity, row, Change::Item(item.id, args.name, args.about), &item.name).await?;
+            let (_, identity) = own(ctx, &item.channel.to_string()).await?;
+            let signed = sign(ctx, &identity, Change::Item(item.id, args.name, args.about), &item.name).await?;
             Ok(Published { item: Some(item.id.to_string()), ..signed })
         }
         Err(error) => Err(error),
@@ -295,8 +313,12 @@ fn write(
 }
 
 /// Signs the changed list, announces what a reader needs first, and hands the manifest out: DHT, peers.
-async fn sign(ctx: &Ctx, identity: &Identity, mut row: Channel, change: Change, title: &str) -> Result<Published> {
+async fn sign(ctx: &Ctx, identity: &Identity, change: Change, title: &str) -> Result<Published> {
     let key = identity.channel();
+    let turn = ctx.signing.acquire().await;
+    let Some(mut row) = ctx.with_store(move |s| s.channel(&key)).await? else {
+        return Err(crate::view::unknown("channel", &key.to_string()));
+    };
     let items = changed(ctx, &mut row, change).await?;
     let floor = ctx.with_store(move |s| s.floor(&key)).await?;
     // A clock that went back does not make the sequence fall.
@@ -348,22 +370,92 @@ async fn sign(ctx: &Ctx, identity: &Identity, mut row: Channel, change: Change, 
     ctx.engine.send(Input::Unhold(gone)).await;
     ctx.engine.send(Input::Hold(structure.iter().map(|b| (*b, key, Rank::Root, None)).collect())).await;
     channel::follow(ctx, &Channel { manifest: None, ..row.clone() }, Vec::new()).await?;
-    announce_first(ctx, &row, &manifest, &items, &blobs, title).await;
-    if let Some(dht) = &ctx.dht {
-        match dht.put_manifest(&manifest, None).await {
-            Ok(nodes) => published.dht_nodes = nodes,
-            Err(error) => ctx.emit(Event::Notice(error.into())),
-        }
-    }
+    // Connected peers have it at once; whoever looks into the DHT finds the swarm announced before the manifest.
     let manifest = Arc::new(manifest);
-    ctx.engine.send(Input::Manifest(manifest)).await;
+    ctx.engine.send(Input::Manifest(manifest.clone())).await;
     let pushed = ctx.engine.ask(move |swarm, _| swarm.peers_of(&key)).await.unwrap_or(0);
     published.pushed = u32::try_from(pushed).unwrap_or(u32::MAX);
-    row.seen_by = Some(published.dht_nodes);
-    row.checked = Some(ctx.clock.unix_ms());
-    ctx.with_store(move |s| s.put_channel(&row)).await?;
+    drop(turn);
+    let gateways = ctx.with_store(move |s| s.setting(&gateways_setting(&key))).await?.unwrap_or_default();
+    let gateways: Vec<PeerAddr> = gateways.split_whitespace().filter_map(|a| a.parse().ok()).collect();
+    if gateways.is_empty() {
+        announce_first(ctx, &row, &manifest, &items, &blobs, title).await;
+        published.dht_nodes = put(ctx, &manifest).await;
+    } else {
+        let handed = gateway::publish(ctx, &gateways, &manifest).await;
+        published.gateways = handed.taken;
+        for (addr, why) in &handed.refused {
+            let text = format!("The gateway {addr} did not take it: {why}");
+            ctx.emit(Event::Notice(ErrorInfo::new(Code::NotPublished, text)));
+        }
+        if handed.taken > 0 && handed.shown == 0 {
+            let text = "No gateway shows what it took. Others may not find it.";
+            ctx.emit(Event::Notice(ErrorInfo::new(Code::NotPublished, text)));
+        }
+        if handed.taken == 0 {
+            let why = handed.refused.iter().map(|(addr, why)| format!("{addr}: {why}")).collect::<Vec<_>>().join("; ");
+            return fail(Code::NotPublished, format!("No gateway took it. {why}"));
+        }
+    }
+    let nodes = published.dht_nodes;
+    let now = ctx.clock.unix_ms();
+    ctx.with_store(move |s| {
+        let Some(mut row) = s.channel(&key)? else { return Ok(()) };
+        (row.seen_by, row.checked) = (Some(nodes), Some(now));
+        s.put_channel(&row)
+    })
+    .await?;
     channel::told(ctx, key).await;
     Ok(published)
+}
+
+/// Puts a manifest into the DHT; while no node takes it, again and again in the background, until a newer one is made.
+/// Returns how many nodes took it now.
+async fn put(ctx: &Ctx, manifest: &Arc<SignedManifest>) -> u32 {
+    let Some(dht) = ctx.dht.clone() else { return 0 };
+    match dht.put_manifest(manifest, None).await {
+        Ok(nodes) if nodes > 0 => return nodes,
+        Ok(_) => {}
+        Err(error) => ctx.emit(Event::Notice(error.into())),
+    }
+    let (again, manifest) = (ctx.clone(), manifest.clone());
+    ctx.spawn(async move {
+        let (key, mut waits) = (*manifest.key(), PUT_AGAIN.iter());
+        let mut wait = PUT_AGAIN[0];
+        loop {
+            wait = waits.next().copied().unwrap_or(wait);
+            tokio::time::sleep(wait).await;
+            let newest = again.with_store(move |s| s.floor(&key)).await;
+            if !newest.is_ok_and(|newest| newest == manifest.sequence()) {
+                return;
+            }
+            match dht.put_manifest(&manifest, None).await {
+                Ok(nodes) if nodes > 0 => {
+                    tracing::info!(channel = %key, nodes, "the DHT has the manifest now");
+                    return;
+                }
+                Ok(_) => {}
+                Err(error) => tracing::debug!(channel = %key, %error, "the DHT did not take the manifest"),
+            }
+        }
+    });
+    0
+}
+
+/// Where a channel's gateways are kept among the settings.
+fn gateways_setting(key: &ChannelKey) -> String {
+    format!("gateways {key}")
+}
+
+/// Gateways as the user wrote them.
+fn gateways_of(texts: &[String]) -> Result<Vec<PeerAddr>> {
+    if texts.len() > 16 {
+        return fail(Code::BadArgument, "At most 16 gateways can be named.");
+    }
+    let parse = |text: &String| {
+        text.parse().map_err(|e| ErrorInfo::new(Code::BadArgument, format!("{text:?} is no HOST:PORT ({e}).")))
+    };
+    texts.iter().map(parse).collect()
 }
 
 /// Tables and file lists below an item of ours.

@@ -1,0 +1,410 @@
+// Every verb, reply, event and error code of the program.
+// Written from crates/node/src/api.rs by `cargo xtask types`; a test fails when the two differ.
+// Sizes, counts and times are whole numbers below 2^53; paths are text.
+
+/** Why something does not move: a closed list. */
+export type Cause = { "cause": "no_peers_known",
+/** Peers asked. */
+asked: number, } | { "cause": "none_online",
+/** Addresses known. */
+known: number, } | { "cause": "nobody_has_it",
+/** Peers connected. */
+connected: number, } | { "cause": "no_manifest" } | { "cause": "dht_unreachable" } | { "cause": "paused" } | { "cause": "queued" } | { "cause": "disk_full",
+/** Bytes free. */
+free: number,
+/** Bytes needed. */
+needed: number, } | { "cause": "files_changed",
+/** How many. */
+files: number, } | { "cause": "folder_not_writable",
+/** The folder. */
+path: string, } | { "cause": "bad_content",
+/** What is wrong with it. */
+what: string, } | { "cause": "locked" };
+
+/** A channel by key, name or link. */
+export type ChannelArg = {
+/** Key, unique prefix of at least 8 characters, name or link. */
+channel: string, };
+
+/** A channel. */
+export type ChannelInfo = {
+/** Key, hex. */
+key: string,
+/** 16 groups of 4. */
+fingerprint: string,
+/** What it calls itself: hostile text. */
+name: string,
+/** Its description: hostile text. */
+about: string,
+/** Read key needed. */
+private: boolean,
+/** Ours. */
+own: boolean,
+/** Newest sequence, 0 when none is known yet. */
+sequence: number,
+/** Items in its list. */
+items: number,
+/** Of them complete here. */
+complete: number,
+/** Bytes of all items. */
+bytes: number,
+/** Last asked, ms since 1970. */
+checked: number | null,
+/** DHT nodes that showed the newest manifest last time. */
+seen_by: number | null,
+/** Peers connected for it. */
+peers: number,
+/** Two different manifests with one sequence were seen. */
+signed_twice: boolean,
+/** Paused. */
+paused: boolean,
+/** What is fetched. */
+fetch: FetchRule,
+/** Why it does not move, if it does not. */
+cause: Cause | null, };
+
+/** Error codes. */
+export type Code = "bad_link" | "other_read_key" | "wrong_read_key" | "not_found" | "ambiguous" | "exists" | "bad_argument" | "kind_mismatch" | "not_own" | "io" | "disk_full" | "source_changed" | "secrets" | "wrong_passphrase" | "not_published" | "timed_out" | "cancelled" | "busy" | "port_taken" | "corrupt" | "bad_content" | "stopping" | "internal";
+
+/** See [`Request::Edit`]. */
+export type Edit = {
+/** Own channel (name, key or link) or item ID. */
+what: string,
+/** New name. */
+name: string | null,
+/** New description. */
+about: string | null, };
+
+/** An error as it crosses a border. */
+export type ErrorInfo = {
+/** For programs. */
+code: Code,
+/** For people. */
+message: string, };
+
+/** News. At most 4 a second per thing. */
+export type Event = { "event": "snapshot", "data": Snapshot } | { "event": "status", "data": Status } | { "event": "channel", "data": ChannelInfo } | { "event": "channel_gone", "data": string } | { "event": "item", "data": ItemInfo } | { "event": "item_gone", "data": [string, string] } | { "event": "ready", "data": ItemInfo } | { "event": "publishing", "data": PublishProgress } | { "event": "notice", "data": ErrorInfo };
+
+/** What is fetched on its own from a followed channel. */
+export type FetchRule = "all" | { "newest": number } | "none";
+
+/** A file. */
+export type FileInfo = {
+/** Relative path. */
+path: string,
+/** Bytes. */
+size: number,
+/** Verified bytes here. */
+have: number,
+/** Media type as published. */
+mime: string | null, };
+
+/** See [`Request::Get`]. */
+export type Get = {
+/** Link, or `channel/item`. */
+what: string,
+/** Folder; default: the download folder. */
+dir: string | null, };
+
+/** See [`Request::Get`]. */
+export type Got = {
+/** Items fetched. */
+items: Array<ItemInfo>, };
+
+/** See [`Request::IdExport`]. */
+export type IdExport = {
+/** Local name or key. */
+identity: string,
+/** File to write. */
+file: string,
+/** Encrypts the backup. */
+passphrase: string, };
+
+/** See [`Request::IdImport`]. */
+export type IdImport = {
+/** Local name; default: the one in the backup. */
+name: string | null,
+/** File to read. */
+file: string,
+/** Opens an age backup. */
+passphrase: string | null, };
+
+/** See [`Request::IdNew`]. */
+export type IdNew = {
+/** Local name, unique. */
+name: string, };
+
+/** See [`Request::IdRename`]. */
+export type IdRename = {
+/** Local name or key. */
+identity: string,
+/** New local name. */
+name: string, };
+
+/** An identity, without its secret. */
+export type IdentityInfo = {
+/** Local name. */
+name: string,
+/** Public key, hex. */
+key: string,
+/** 16 groups of 4. */
+fingerprint: string,
+/** Link, without read key. */
+link: string,
+/** Whether it published a private channel; none: nothing published yet. */
+private: boolean | null,
+/** When it was made, ms since 1970. */
+created: number,
+/** Where the secret is kept: "keyring" or "vault". */
+kept: string, };
+
+/** An item by ID or unique prefix, or `channel/item`. */
+export type ItemArg = {
+/** Item. */
+item: string, };
+
+/** An item. */
+export type ItemInfo = {
+/** ID, hex. */
+id: string,
+/** Channel key, hex. */
+channel: string,
+/** Title: hostile text. */
+name: string,
+/** Description: hostile text. */
+about: string,
+/** ms since 1970. */
+published: number,
+/** Files. */
+files: number,
+/** Plain bytes. */
+bytes: number,
+/** Plain bytes here, verified. */
+have: number,
+/** Bytes a second now. */
+rate: number,
+/** State. */
+state: ItemState,
+/** Why it does not move. */
+cause: Cause | null,
+/** Where it lies on disk. */
+path: string | null,
+/** Files left out. */
+left_out: Array<LeftOut>, };
+
+/** Where an item stands. */
+export type ItemState = "listed" | "waiting" | "fetching" | "complete" | "paused" | "published" | "changed";
+
+/** A file left out. */
+export type LeftOut = {
+/** Path: hostile text. */
+path: string,
+/** Why. */
+why: string, };
+
+/** A link. */
+export type LinkArg = {
+/** `megatorrent://…` */
+link: string, };
+
+/** See [`Request::ParseLink`]. */
+export type LinkInfo = {
+/** Key, hex. */
+key: string,
+/** 16 groups of 4. */
+fingerprint: string,
+/** It carries a read key. */
+private: boolean,
+/** Hosts it names. */
+bootstrap: Array<string>,
+/** Followed already. */
+known: boolean,
+/** Ours. */
+own: boolean, };
+
+/** See [`Request::Locate`]. */
+export type Locate = {
+/** Item. */
+item: string,
+/** The file, or the folder that holds the item's files, now. */
+path: string, };
+
+/** See [`Request::Look`]. */
+export type Looked = {
+/** The channel. */
+channel: ChannelInfo,
+/** Its items. */
+items: Array<ItemInfo>, };
+
+/** A connected peer. */
+export type PeerInfo = {
+/** `host:port`. */
+addr: string,
+/** "direct", "onion". */
+kind: string,
+/** Speaks v5 without extensions. */
+v5: boolean,
+/** It dialled us. */
+inbound: boolean,
+/** Blob bytes received. */
+received: number,
+/** Blob bytes sent. */
+sent: number, };
+
+/** See [`Request::Publish`]. */
+export type Publish = {
+/** Files and folders. One folder becomes the item; several paths become one item. */
+paths: Array<string>,
+/** Local name or key of the identity. */
+identity: string,
+/** Private: only holders of the read key can read. Must fit what the channel already is. */
+private: boolean,
+/** Title; default: the file's or folder's name. */
+title: string | null,
+/** Description. */
+about: string | null,
+/** Replace this item. */
+update: string | null,
+/** Publish this channel through these gateways only (`host:port`), never the DHT; kept for its later updates. */
+gateway: Array<string>, };
+
+/** A publication's progress. */
+export type PublishProgress = {
+/** Which publication: its title. */
+title: string,
+/** "scan", "seal", "announce", "publish". */
+stage: string,
+/** Bytes read and sealed. */
+done: number,
+/** Bytes in all, once known. */
+total: number,
+/** Topics announced. */
+announced: number,
+/** Topics to announce before the manifest goes out. */
+to_announce: number, };
+
+/** See [`Request::Publish`], [`Request::Unpublish`] and [`Request::Edit`]. */
+export type Published = {
+/** With the read key, if private. */
+link: string,
+/** Item ID, if one was written. */
+item: string | null,
+/** New sequence. */
+sequence: number,
+/** DHT nodes that acknowledged the manifest. */
+dht_nodes: number,
+/** Gateways that took it. */
+gateways: number,
+/** Peers it was pushed to at once. */
+pushed: number,
+/** Files in it. */
+files: number,
+/** Plain bytes. */
+bytes: number,
+/** Blobs. */
+blobs: number,
+/** Files left out, with the reason. */
+left_out: Array<LeftOut>,
+/** Whether a node keeps running that seeds it. */
+seeding: boolean, };
+
+/** See [`Request::Remove`]. */
+export type Remove = {
+/** Item. */
+item: string,
+/** Delete its files too (never files that were published from here). */
+delete: boolean, };
+
+/** What comes back. */
+export type Reply = { "kind": "done" } | { "kind": "identity", "value": IdentityInfo } | { "kind": "identities", "value": Array<IdentityInfo> } | { "kind": "published", "value": Published } | { "kind": "link", "value": LinkInfo } | { "kind": "looked", "value": Looked } | { "kind": "channel", "value": ChannelInfo } | { "kind": "channels", "value": Array<ChannelInfo> } | { "kind": "items", "value": Array<ItemInfo> } | { "kind": "files", "value": Array<FileInfo> } | { "kind": "got", "value": Got } | { "kind": "verified", "value": VerifyReport } | { "kind": "status", "value": Status } | { "kind": "transfers", "value": Array<ItemInfo> } | { "kind": "peers", "value": Array<PeerInfo> } | { "kind": "link_text", "value": string } | { "kind": "settings", "value": Settings } | { "kind": "watching", "value": Snapshot };
+
+/** What can be asked of a node: a verb and its arguments. */
+export type Request = { "method": "id_new", "params": IdNew } | { "method": "id_list" } | { "method": "id_export", "params": IdExport } | { "method": "id_import", "params": IdImport } | { "method": "id_rename", "params": IdRename } | { "method": "publish", "params": Publish } | { "method": "unpublish", "params": Unpublish } | { "method": "edit", "params": Edit } | { "method": "parse_link", "params": LinkArg } | { "method": "look", "params": LinkArg } | { "method": "subscribe", "params": Subscribe } | { "method": "unsubscribe", "params": Unsubscribe } | { "method": "channels" } | { "method": "items", "params": ChannelArg } | { "method": "files", "params": ItemArg } | { "method": "get", "params": Get } | { "method": "pause", "params": Target } | { "method": "resume", "params": Target } | { "method": "remove", "params": Remove } | { "method": "verify", "params": ItemArg } | { "method": "locate", "params": Locate } | { "method": "status" } | { "method": "transfers" } | { "method": "peers" } | { "method": "channel_link", "params": ChannelArg } | { "method": "settings" } | { "method": "set_settings", "params": Settings } | { "method": "unlock", "params": Unlock } | { "method": "watch" } | { "method": "shutdown" };
+
+/** Settings that can be changed while running. */
+export type Settings = {
+/** Where downloads go. */
+download_dir: string | null,
+/** Serve as a gateway for others' manifests. */
+gateway: boolean | null, };
+
+/** All that a listener needs to start. */
+export type Snapshot = {
+/** State. */
+status: Status,
+/** Channels. */
+channels: Array<ChannelInfo>,
+/** Items that move, wait or were just finished. */
+transfers: Array<ItemInfo>, };
+
+/** The node's state. */
+export type Status = {
+/** Program version. */
+version: string,
+/** Data folder. */
+data_dir: string,
+/** Listening address. */
+listen: string | null,
+/** DHT: nodes known; none: no DHT. */
+dht_nodes: number | null,
+/** Connected peers. */
+peers: number,
+/** Followed channels. */
+channels: number,
+/** Own channels. */
+own: number,
+/** Blobs held. */
+blobs: number,
+/** Topics announced in this cycle. */
+announced: number,
+/** Topics to announce in a cycle. */
+to_announce: number,
+/** Bytes a second in. */
+down: number,
+/** Bytes a second out. */
+up: number,
+/** Bytes received from peers since start. */
+received: number,
+/** Bytes sent to peers since start. */
+sent: number,
+/** Everything is paused. */
+paused: boolean,
+/** Secrets: "keyring", "vault" (open), "locked" (a vault that waits for its passphrase), "none" (no keyring, and no
+ * vault made yet). */
+secrets: string, };
+
+/** See [`Request::Subscribe`]. */
+export type Subscribe = {
+/** `megatorrent://…` */
+link: string,
+/** What to fetch. */
+fetch: FetchRule, };
+
+/** What to pause or resume. */
+export type Target = "all" | { "channel": string } | { "item": string };
+
+/** See [`Request::Unlock`]. */
+export type Unlock = {
+/** Opens the vault. */
+passphrase: string, };
+
+/** See [`Request::Unpublish`]. */
+export type Unpublish = {
+/** Item ID, or `channel/item`. */
+item: string, };
+
+/** See [`Request::Unsubscribe`]. */
+export type Unsubscribe = {
+/** Key, name or link. */
+channel: string,
+/** Delete its files too. */
+delete: boolean, };
+
+/** See [`Request::Verify`]. */
+export type VerifyReport = {
+/** Blobs read and right. */
+good: number,
+/** Blobs missing or wrong; fetched again if the item is a download. */
+bad: number,
+/** Files concerned. */
+files: Array<string>, };
