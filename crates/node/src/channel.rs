@@ -155,6 +155,7 @@ pub(crate) async fn absorb(ctx: &Ctx, manifest: Arc<SignedManifest>) -> Result<(
     let Some(mut channel) = ctx.with_store(move |s| s.channel(&key)).await? else { return Ok(()) };
     channel.private = manifest.is_private();
     channel.manifest = Some((*manifest).clone());
+    channel.checked = Some(ctx.clock.unix_ms());
     let row = channel.clone();
     ctx.with_store(move |s| {
         s.raise_floor(&key, sequence)?;

@@ -1,7 +1,7 @@
 //! The store as a whole: opening, closing, and what its parts share.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::{OptionalExtension, Transaction};
@@ -29,7 +29,8 @@ pub(crate) struct Core {
     // Shared: reads and writes bytes of blobs. Exclusive: renames and removes their files.
     layout: RwLock<()>,
     closed: AtomicBool,
-    _dir: DataDir,
+    // Held while open: `close` lets another process have the folder.
+    dir: Mutex<Option<DataDir>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -49,7 +50,7 @@ impl Store {
             pace: Pace::default(),
             layout: RwLock::new(()),
             closed: AtomicBool::new(false),
-            _dir: dir,
+            dir: Mutex::new(Some(dir)),
         });
         let unclean = core.db.read(|tx| Ok(meta(tx, "running")?.is_some()))?;
         let recovery = if unclean { core.recover()? } else { Recovery::default() };
@@ -77,7 +78,9 @@ impl Store {
         let marked = synced.and_then(|()| {
             self.core.db.write(|tx| Ok(tx.execute("DELETE FROM meta WHERE name = 'running'", [])?)).map(drop)
         });
-        marked.and(self.core.db.close())
+        let closed = self.core.db.close();
+        drop(self.core.dir.lock().unwrap_or_else(PoisonError::into_inner).take());
+        marked.and(closed)
     }
 }
 
