@@ -26,7 +26,8 @@ pub fn manifest(id: u32, bep44: &[u8; 64], json: &str) -> Vec<u8> {
 
 /// Payload of a HELLO of the extensions that names one public channel.
 pub fn hello(channel: &str, sequence: u64) -> Vec<u8> {
-    format!("{{\"v\":5,\"gossip\":{{\"{channel}\":{sequence}}},\"ext\":[\"manifest\",\"have\",\"split\"]}}").into_bytes()
+    format!("{{\"v\":5,\"gossip\":{{\"{channel}\":{sequence}}},\"ext\":[\"manifest\",\"have\",\"split\"]}}")
+        .into_bytes()
 }
 
 /// A connection to a node about this author's channel; both HELLOs are said, so extensions may be used.

@@ -12,6 +12,8 @@ mod content;
 mod disk;
 #[path = "bad_input/links.rs"]
 mod links;
+#[path = "bad_input/local.rs"]
+mod local;
 #[path = "bad_input/manifests.rs"]
 mod manifests;
 #[path = "bad_input/network.rs"]

@@ -6,11 +6,11 @@ use crate::passphrase::line_of_stdin;
 use crate::progress::{Progress, Subject};
 use crate::show;
 use clap::CommandFactory as _;
+use node::Link;
 use node::api::{
     ChannelArg, Code, Edit, ErrorInfo, Event, ItemArg, LinkArg, Locate, Remove, Reply, Request, Settings, Subscribe,
     Target, Unpublish, Unsubscribe,
 };
-use node::Link;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use tracing_subscriber::EnvFilter;
@@ -329,7 +329,7 @@ fn on_or_off(value: &str) -> Result<bool, Failure> {
     match value {
         "on" | "yes" | "true" => Ok(true),
         "off" | "no" | "false" => Ok(false),
-        _ => refused(Code::BadArgument, "Write on or off"),
+        _ => refused(Code::BadArgument, "Write on or off: megatorrent set gateway on"),
     }
 }
 
@@ -381,7 +381,7 @@ fn print_event(event: &Event, out: &Out) -> Result<(), Failure> {
 async fn stop(global: &Global, out: &Out, signals: &mut Signals) -> Result<(), Failure> {
     unless_stopped(signals, async {
         let Some(mut client) = door::running(&door::data_dir(global)?).await? else {
-            return refused(Code::NotFound, "No node runs on this data folder");
+            return refused(Code::NotFound, "No node runs on this data folder.");
         };
         match client.call(Request::Shutdown).await {
             // It may be gone before its answer is.

@@ -327,6 +327,14 @@ pub(crate) async fn disk_full(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Cause {
     Cause::DiskFull { free, needed }
 }
 
+/// A channel's name in quotes, or the start of its key.
+pub(crate) async fn named(ctx: &Ctx, key: ChannelKey) -> String {
+    match ctx.with_store(move |s| s.channel(&key)).await {
+        Ok(Some(row)) if !row.name.is_empty() => format!("{:?}", row.name),
+        _ => format!("channel {}", &key.to_string()[..16]),
+    }
+}
+
 /// The disk of the data folder is full.
 pub(crate) async fn data_full(ctx: &Ctx) -> Cause {
     let data_dir = ctx.config.data_dir.clone();

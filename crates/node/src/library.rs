@@ -19,7 +19,7 @@ use crate::channel;
 use crate::config::*;
 use crate::ctx::Ctx;
 use crate::engine::Input;
-use crate::error::Result;
+use crate::error::{Result, sentence};
 use crate::meter::Meter;
 use crate::view;
 
@@ -165,7 +165,9 @@ impl Library {
                             _ => None,
                         };
                         self.unread.extend(cause.map(|cause| (key, cause)));
-                        self.ctx.emit(Event::Notice(error));
+                        let named = channel::named(&self.ctx, key).await;
+                        let text = format!("The newest list of {named} cannot be read: {}", sentence(&error.message));
+                        self.ctx.emit(Event::Notice(ErrorInfo::new(error.code, text)));
                     }
                 }
                 let ctx = self.ctx.clone();
@@ -295,6 +297,8 @@ impl Library {
         let token = self.ctx.stop.child_token();
         let sequence = manifest.sequence();
         self.reading.insert(key, (sequence, token.clone()));
+        // What was wrong with an older list says nothing of this one.
+        self.unread.remove(&key);
         let ctx = self.ctx.clone();
         self.ctx.tasks.spawn(async move {
             let result = match token.run_until_cancelled(channel::absorb(&ctx, manifest)).await {

@@ -49,10 +49,15 @@ pub(crate) async fn channel_info(ctx: &Ctx, row: &Channel, items: &[ItemRow]) ->
     } else {
         None
     };
+    let mut name = row.name.clone();
+    if name.is_empty() && row.own {
+        let identities = ctx.with_store(|s| s.identities()).await.unwrap_or_default();
+        name = identities.into_iter().find(|i| i.key == key).map(|i| i.name).unwrap_or_default();
+    }
     ChannelInfo {
         key: key.to_string(),
         fingerprint: key.fingerprint(),
-        name: row.name.clone(),
+        name,
         about: row.about.clone(),
         private: row.private,
         own: row.own,

@@ -34,9 +34,18 @@ fn bodies_and_tables_that_lie_are_named_and_the_old_list_stays() {
     let paged = hold(
         format!("{{\"collections\":[{{\"pages\":[{{\"count\":1,\"bytes\":0,\"tree\":{page_tree}}}]}}]}}").as_bytes(),
     );
-    let chunk = format!("{{\"blobId\":\"{0}\",\"key\":\"{0}\",\"nonce\":\"{1}\",\"realSize\":10}}", "ab".repeat(32), "ab".repeat(12));
-    let sums = hold(format!("{{\"collections\":[{{\"items\":[{{\"name\":\"x\",\"size\":11,\"chunks\":[{chunk}]}}]}}]}}").as_bytes());
-    let huge = hold(format!("{{\"collections\":[{{\"items\":[{{\"name\":\"x\",\"size\":1e18,\"chunks\":[{chunk}]}}]}}]}}").as_bytes());
+    let chunk = format!(
+        "{{\"blobId\":\"{0}\",\"key\":\"{0}\",\"nonce\":\"{1}\",\"realSize\":10}}",
+        "ab".repeat(32),
+        "ab".repeat(12)
+    );
+    let sums = hold(
+        format!("{{\"collections\":[{{\"items\":[{{\"name\":\"x\",\"size\":11,\"chunks\":[{chunk}]}}]}}]}}").as_bytes(),
+    );
+    let huge = hold(
+        format!("{{\"collections\":[{{\"items\":[{{\"name\":\"x\",\"size\":1e18,\"chunks\":[{chunk}]}}]}}]}}")
+            .as_bytes(),
+    );
     let mut wrong_key = small.clone();
     wrong_key.key = [1; 32];
     let cases = [
@@ -130,10 +139,8 @@ fn a_blob_that_hashes_wrong_is_never_kept_and_comes_from_another() {
     blobs.iter().for_each(|blob| [&liar, &honest].into_iter().for_each(|server| server.hold(blob)));
     // 996 bytes hold two chunks: the third stands in a body.
     let chunks: Vec<String> = blobs.iter().map(Blob::entry).collect();
-    let json = format!(
-        "{{\"collections\":[{{\"items\":[{{\"name\":\"film.bin\",\"chunks\":[{}]}}]}}]}}",
-        chunks.join(",")
-    );
+    let json =
+        format!("{{\"collections\":[{{\"items\":[{{\"name\":\"film.bin\",\"chunks\":[{}]}}]}}]}}", chunks.join(","));
     let list = Blob::seal(json.as_bytes()).unwrap();
     honest.hold(&list);
     honest.release();

@@ -103,7 +103,9 @@ fn a_full_disk_pauses_a_download_and_loses_nothing() {
     blobs.iter().chain(&note).chain([&list]).for_each(|blob| server.hold(blob));
     let manifest = body_manifest(&scene.author, &tree(&list, list.real_size as u64, 0), NOW);
     scene.push(&manifest, NOW);
-    watch.until("the list", |event| (scene.is_channel(event, NOW) && event["data"]["items"] == 2).then_some(())).unwrap();
+    watch
+        .until("the list", |event| (scene.is_channel(event, NOW) && event["data"]["items"] == 2).then_some(()))
+        .unwrap();
 
     let item = |name: &str| format!("{}/{name}", scene.author.channel());
     let answer = scene.home.run(["get", &item("film.bin"), "-o", small.to_str().unwrap()]).unwrap();
@@ -139,11 +141,14 @@ fn thirteen_gigabytes_out_of_two_blobs_stop_at_the_disks_end() {
     let table = Blob::seal(&record(&leaf).unwrap().repeat(13_797)).unwrap();
     let size = 13_797 * MIB;
     let file = tree(&table, size, 1);
-    let json = format!("{{\"collections\":[{{\"items\":[{{\"name\":\"bomb.bin\",\"size\":{size},\"tree\":{file}}}]}}]}}");
+    let json =
+        format!("{{\"collections\":[{{\"items\":[{{\"name\":\"bomb.bin\",\"size\":{size},\"tree\":{file}}}]}}]}}");
     let list = Blob::seal(json.as_bytes()).unwrap();
     [&leaf, &table, &list].into_iter().for_each(|blob| server.hold(blob));
     scene.push(&body_manifest(&scene.author, &tree(&list, list.real_size as u64, 0), NOW), NOW);
-    watch.until("the list", |event| (scene.is_channel(event, NOW) && event["data"]["items"] == 1).then_some(())).unwrap();
+    watch
+        .until("the list", |event| (scene.is_channel(event, NOW) && event["data"]["items"] == 1).then_some(()))
+        .unwrap();
 
     let item = format!("{}/bomb.bin", scene.author.channel());
     let answer = scene.home.run(["get", &item, "-o", small.to_str().unwrap()]).unwrap();

@@ -34,8 +34,9 @@ fn a_cut_or_foreign_link_is_named_and_leaves_nothing_behind() {
     for verb in ["look", "get"] {
         refused(&home.run([verb, &cut]).unwrap(), 7, "bad_link", &["cut off"]);
     }
-    let other = home.run(["get", "https://example.org/x"]).unwrap();
-    refused(&other, 2, "bad_argument", &["https://example.org/x", "link"]);
+    for foreign in ["https://example.org/x", &magnet] {
+        refused(&home.run(["get", foreign]).unwrap(), 7, "bad_link", &["no Megatorrent link"]);
+    }
 }
 
 #[test]

@@ -35,13 +35,29 @@ fn only_a_rightly_signed_newer_manifest_is_taken() {
         ("sequence below 0", body("\"sequence\":-1,\"collections\":[]"), NOW + 1),
         ("sequence with a fraction", body(&format!("\"sequence\":{}.5,\"collections\":[]", NOW + 1)), NOW + 1),
         ("no sequence", body("\"collections\":[]"), NOW + 1),
-        ("a number that is not finite", body(&format!("\"sequence\":{},\"collections\":[],\"x\":1e999", NOW + 1)), NOW + 1),
+        (
+            "a number that is not finite",
+            body(&format!("\"sequence\":{},\"collections\":[],\"x\":1e999", NOW + 1)),
+            NOW + 1,
+        ),
         ("a member twice", body(&format!("\"sequence\":1,\"sequence\":{},\"collections\":[]", NOW + 1)), NOW + 1),
         ("a key twice", body(&format!("\"publicKey\":\"{key}\",\"sequence\":{},\"collections\":[]", NOW + 1)), NOW + 1),
-        ("a member twice, deep", body(&format!("\"sequence\":{},\"collections\":[],\"x\":[{{\"a\":1,\"\\u0061\":2}}]", NOW + 1)), NOW + 1),
-        ("nested too deep", body(&format!("\"sequence\":{},\"collections\":[],\"x\":{}", NOW + 1, nested(200))), NOW + 1),
+        (
+            "a member twice, deep",
+            body(&format!("\"sequence\":{},\"collections\":[],\"x\":[{{\"a\":1,\"\\u0061\":2}}]", NOW + 1)),
+            NOW + 1,
+        ),
+        (
+            "nested too deep",
+            body(&format!("\"sequence\":{},\"collections\":[],\"x\":{}", NOW + 1, nested(200))),
+            NOW + 1,
+        ),
         ("997 bytes and more", long, NOW + 1),
-        ("another's list under our key", with(&stranger, &format!("\"sequence\":{},\"collections\":[]", NOW + 1)), NOW + 1),
+        (
+            "another's list under our key",
+            with(&stranger, &format!("\"sequence\":{},\"collections\":[]", NOW + 1)),
+            NOW + 1,
+        ),
         ("not JSON", "x".repeat(500), NOW + 1),
         ("another seq than sequence", author.sign_public(&list, NOW + 1), NOW + 2),
     ];
@@ -132,7 +148,8 @@ fn a_sequence_that_nobody_can_show_is_a_hint_and_no_more() {
     for author in &channels {
         assert!(hostile::push(scene.node, author, &author.sign_public(&list, NOW), NOW).unwrap());
         let key = author.channel();
-        let taken = |e: &serde_json::Value| (e["data"]["key"] == key.as_str() && e["data"]["sequence"] == NOW).then_some(());
+        let taken =
+            |e: &serde_json::Value| (e["data"]["key"] == key.as_str() && e["data"]["sequence"] == NOW).then_some(());
         watch.until("the list", taken).unwrap();
     }
     scene.end();

@@ -109,7 +109,8 @@ fn an_identity_whose_channel_is_ahead_elsewhere_goes_on_from_there() {
     let backup = home.path().join("alice.age");
     home.ask(["id", "export", "alice", backup.to_str().unwrap()]).unwrap();
     daemon.stop(&home).unwrap();
-    let (sequence, _) = dht.look_up(published["link"].as_str().unwrap().trim_start_matches("megatorrent://")).unwrap().unwrap();
+    let (sequence, _) =
+        dht.look_up(published["link"].as_str().unwrap().trim_start_matches("megatorrent://")).unwrap().unwrap();
     assert_eq!(published["sequence"], sequence);
 
     // The second device's clock is behind the first one's list: still the sequence rises.

@@ -43,7 +43,10 @@ pub(super) async fn get(ctx: &Ctx, args: Get) -> Result<Got> {
                 };
                 match item.cause {
                     Some(cause @ Cause::DiskFull { .. }) => {
-                        return fail(Code::DiskFull, format!("{cause}. What was fetched stays; the same command goes on."));
+                        return fail(
+                            Code::DiskFull,
+                            format!("{cause}. What was fetched stays; the same command goes on."),
+                        );
                     }
                     Some(cause @ Cause::FolderNotWritable { .. }) => return fail(Code::Io, format!("{cause}.")),
                     Some(cause @ Cause::BadContent { .. }) => return fail(Code::BadContent, format!("{cause}.")),
