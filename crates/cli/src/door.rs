@@ -57,9 +57,16 @@ pub(crate) fn data_dir(global: &Global) -> Result<PathBuf, Failure> {
 pub(crate) async fn running(data_dir: &Path) -> Result<Option<Client>, Failure> {
     match Client::connect(data_dir).await {
         Ok(client) => Ok(Some(client)),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => Ok(None),
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::ConnectionRefused
+            ) =>
+        {
+            Ok(None)
+        }
         Err(error) => {
-            let message = format!("The running node's socket cannot be used: {error}");
+            let message = format!("The socket of the node in {} cannot be used: {error}", data_dir.display());
             Err(Failure::Refused(ErrorInfo { code: Code::Io, message }))
         }
     }
@@ -74,7 +81,7 @@ impl Door {
         loop {
             if let Some(client) = running(&data_dir).await? {
                 if need == Need::Own {
-                    let message = "A node runs on this data folder already".to_owned();
+                    let message = "A node runs on this data folder already. Stop it first: megatorrent stop".to_owned();
                     return Err(Failure::Refused(ErrorInfo { code: Code::Busy, message }));
                 }
                 if global.shapes_a_node() {

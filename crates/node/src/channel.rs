@@ -145,8 +145,15 @@ pub(crate) async fn open(
         return fail(Code::WrongReadKey, "This channel is private. Its link needs the read key.");
     }
     let head = manifest.open(channel.read_key.as_ref()).map_err(|error| {
-        let code = if manifest.is_private() { Code::WrongReadKey } else { Code::BadContent };
-        ErrorInfo::new(code, error.to_string())
+        use protocol::manifest::ManifestError as E;
+        match error {
+            E::ReadKey => ErrorInfo::new(Code::WrongReadKey, "The read key in this link does not open the channel."),
+            E::NotPrivate => {
+                let text = "This channel is public, but the link has a read key. It may be another channel's link.";
+                ErrorInfo::new(Code::WrongReadKey, text)
+            }
+            error => error.into(),
+        }
     })?;
     let body = match head {
         Head::Inline(body) => body,
@@ -340,6 +347,31 @@ pub(crate) async fn disk_full(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Cause {
         .await;
     let (free, needed) = found.unwrap_or_default();
     Cause::DiskFull { free, needed }
+}
+
+/// A channel's name in quotes, or the start of its key.
+pub(crate) async fn named(ctx: &Ctx, key: ChannelKey) -> String {
+    match ctx.with_store(move |s| s.channel(&key)).await {
+        Ok(Some(row)) if !row.name.is_empty() => format!("{:?}", row.name),
+        _ => format!("channel {}", &key.to_string()[..16]),
+    }
+}
+
+/// The disk of the data folder is full.
+pub(crate) async fn data_full(ctx: &Ctx) -> Cause {
+    let data_dir = ctx.config.data_dir.clone();
+    let free = ctx.with_store(move |_| store::free_space(&data_dir)).await.unwrap_or_default();
+    Cause::DiskFull { free, needed: protocol::params::BLOB_LEN as u64 }
+}
+
+/// Where an item's files go, as text.
+pub(crate) async fn place_of(ctx: &Ctx, key: ChannelKey, id: ItemId) -> String {
+    let root = ctx.with_store(move |s| Ok(s.item(&key, &id)?.and_then(|row| row.root))).await.unwrap_or_default();
+    let place = match root {
+        Some(root) => root,
+        None => download_dir(ctx).await.unwrap_or_default(),
+    };
+    place.display().to_string()
 }
 
 /// Every blob of an item is here: its files get their names.

@@ -20,4 +20,4 @@ mod view;
 
 pub use config::NodeConfig;
 pub use node::{Events, Node};
-pub use protocol::PeerAddr;
+pub use protocol::{Link, PeerAddr};

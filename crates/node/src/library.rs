@@ -19,7 +19,7 @@ use crate::channel;
 use crate::config::*;
 use crate::ctx::Ctx;
 use crate::engine::Input;
-use crate::error::Result;
+use crate::error::{Result, sentence};
 use crate::meter::Meter;
 use crate::view;
 
@@ -52,11 +52,13 @@ pub(crate) enum LibraryInput {
     Standing(tokio::sync::oneshot::Sender<Standings>),
 }
 
-/// Causes of items that do not move, rates of those that do (bytes a second).
+/// Causes of items that do not move and of lists that cannot be read, rates of what moves (bytes a second).
 #[derive(Default)]
 pub(crate) struct Standings {
     pub(crate) causes: HashMap<(ChannelKey, ItemId), Cause>,
     pub(crate) rates: HashMap<(ChannelKey, ItemId), u64>,
+    /// Channels whose newest list cannot be read.
+    pub(crate) unread: HashMap<ChannelKey, Cause>,
 }
 
 /// Talks to the library. Never waits: each message answers one thing that is bounded elsewhere (blobs in hand, paced DHT
@@ -94,6 +96,7 @@ pub(crate) struct Library {
     active: HashMap<Key, Active>,
     queue: VecDeque<Key>,
     stalled: HashMap<Key, Cause>,
+    unread: HashMap<ChannelKey, Cause>,
     told_trouble: HashMap<Key, Code>,
     announced: Vec<BlobId>,
     paused: bool,
@@ -107,6 +110,7 @@ impl Library {
             active: HashMap::new(),
             queue: VecDeque::new(),
             stalled: HashMap::new(),
+            unread: HashMap::new(),
             told_trouble: HashMap::new(),
             announced: Vec::new(),
             paused,
@@ -150,10 +154,24 @@ impl Library {
                     self.reading.remove(&key);
                 }
                 match result {
-                    Ok(()) => {}
+                    Ok(()) => drop(self.unread.remove(&key)),
                     Err(error) if error.code == Code::Cancelled || error.code == Code::Stopping => {}
-                    Err(error) => self.ctx.emit(Event::Notice(error)),
+                    Err(error) => {
+                        let what = error.message.clone();
+                        let cause = match error.code {
+                            Code::WrongReadKey => Some(Cause::WrongReadKey { what }),
+                            Code::BadContent => Some(Cause::BadContent { what }),
+                            Code::DiskFull => Some(channel::data_full(&self.ctx).await),
+                            _ => None,
+                        };
+                        self.unread.extend(cause.map(|cause| (key, cause)));
+                        let named = channel::named(&self.ctx, key).await;
+                        let text = format!("The newest list of {named} cannot be read: {}", sentence(&error.message));
+                        self.ctx.emit(Event::Notice(ErrorInfo::new(error.code, text)));
+                    }
                 }
+                let ctx = self.ctx.clone();
+                self.ctx.spawn(async move { channel::told(&ctx, key).await });
             }
             LibraryInput::Start(channel, item) => {
                 let key = (channel, item);
@@ -173,6 +191,7 @@ impl Library {
                 }
                 self.queue.retain(|k| k.0 != channel);
                 self.stalled.retain(|k, _| k.0 != channel);
+                self.unread.remove(&channel);
             }
             LibraryInput::Planned(channel, item, result) => match result {
                 Ok(()) => {
@@ -261,7 +280,7 @@ impl Library {
                 }
                 let rates = self.active.iter().map(|(key, active)| (*key, active.meter.rate(now))).collect();
                 // Who asked may have gone: then nobody needs it.
-                let _ = answer.send(Standings { causes, rates });
+                let _ = answer.send(Standings { causes, rates, unread: self.unread.clone() });
             }
         }
     }
@@ -278,6 +297,8 @@ impl Library {
         let token = self.ctx.stop.child_token();
         let sequence = manifest.sequence();
         self.reading.insert(key, (sequence, token.clone()));
+        // What was wrong with an older list says nothing of this one.
+        self.unread.remove(&key);
         let ctx = self.ctx.clone();
         self.ctx.tasks.spawn(async move {
             let result = match token.run_until_cancelled(channel::absorb(&ctx, manifest)).await {
@@ -381,7 +402,7 @@ impl Library {
         let cause = match error.code {
             Code::DiskFull => channel::disk_full(&self.ctx, key.0, key.1).await,
             Code::BadContent => Cause::BadContent { what: error.message.clone() },
-            _ => Cause::FolderNotWritable { path: error.message.clone() },
+            _ => Cause::FolderNotWritable { path: channel::place_of(&self.ctx, key.0, key.1).await },
         };
         // A retry that fails as before is no news.
         let news = self.stalled.get(&key).map(std::mem::discriminant) != Some(std::mem::discriminant(&cause))

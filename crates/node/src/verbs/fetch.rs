@@ -1,9 +1,11 @@
 //! Items fetched, paused, removed, verified, located.
 
-use protocol::{ChannelKey, Link};
+use protocol::{BlobId, ChannelKey, Link};
+use std::collections::BTreeSet;
 use store::{ItemRow, Standing};
+use swarm::Rank;
 
-use crate::api::{Code, Event, Get, Got, Locate, Remove, Target, VerifyReport};
+use crate::api::{Cause, Code, Event, Get, Got, Locate, Remove, Target, VerifyReport};
 use crate::channel;
 use crate::ctx::Ctx;
 use crate::engine::Input;
@@ -40,11 +42,14 @@ pub(super) async fn get(ctx: &Ctx, args: Get) -> Result<Got> {
                     return fail(Code::NotFound, "The publisher took the item out of the list.");
                 };
                 match item.cause {
-                    Some(crate::api::Cause::DiskFull { .. }) => {
-                        return fail(Code::DiskFull, "The disk is full. What was fetched stays and goes on later.");
+                    Some(cause @ Cause::DiskFull { .. }) => {
+                        return fail(
+                            Code::DiskFull,
+                            format!("{cause}. What was fetched stays; the same command goes on."),
+                        );
                     }
-                    Some(crate::api::Cause::FolderNotWritable { path }) => return fail(Code::Io, path),
-                    Some(crate::api::Cause::BadContent { what }) => return fail(Code::BadContent, what),
+                    Some(cause @ Cause::FolderNotWritable { .. }) => return fail(Code::Io, format!("{cause}.")),
+                    Some(cause @ Cause::BadContent { .. }) => return fail(Code::BadContent, format!("{cause}.")),
                     _ => {}
                 }
                 if !matches!(item.state, crate::api::ItemState::Complete | crate::api::ItemState::Published) {
@@ -173,6 +178,14 @@ pub(super) async fn verify(ctx: &Ctx, item: &str) -> Result<VerifyReport> {
     let stop = ctx.stop.clone();
     let outcome = ctx.with_store(move |s| s.verify_item(&channel, &id, &mut |_, _| !stop.is_cancelled())).await?;
     let bad = outcome.bad.len() as u64;
+    if !ctx.config.offline {
+        // What was lost and is right again is shared again.
+        let here = ctx.with_store(move |s| held_of(s, &channel, &id)).await?;
+        ctx.engine.send(Input::Hold(here.into_iter().map(|b| (b, channel, Rank::Rest, None)).collect())).await;
+        if row.standing == Standing::Published {
+            ctx.library.send(LibraryInput::Stop(channel, id));
+        }
+    }
     if !ctx.config.offline && bad > 0 {
         ctx.engine.send(Input::Unhold(outcome.bad)).await;
         if row.standing != Standing::Published {
@@ -181,6 +194,23 @@ pub(super) async fn verify(ctx: &Ctx, item: &str) -> Result<VerifyReport> {
         }
     }
     Ok(VerifyReport { good: outcome.good, bad, files: outcome.files.iter().map(|f| f.display().to_string()).collect() })
+}
+
+/// An item's blobs that are held here.
+fn held_of(
+    store: &store::Store,
+    channel: &ChannelKey,
+    id: &protocol::ItemId,
+) -> std::result::Result<BTreeSet<BlobId>, store::StoreError> {
+    let mut held = BTreeSet::new();
+    for (file, _) in store.files(channel, id)? {
+        for chunk in file.chunks {
+            if !held.contains(&chunk.blob) && store.has(&chunk.blob)? {
+                held.insert(chunk.blob);
+            }
+        }
+    }
+    Ok(held)
 }
 
 /// Says where an item's files lie now, then verifies them.

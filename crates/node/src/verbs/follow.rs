@@ -6,7 +6,7 @@ use protocol::Link;
 use protocol::ReadKey;
 use store::Channel;
 
-use crate::api::{ChannelInfo, Code, Event, FetchRule, LinkInfo, Looked, Subscribe, Unsubscribe};
+use crate::api::{Cause, ChannelInfo, Code, Event, FetchRule, LinkInfo, Looked, Subscribe, Unsubscribe};
 use crate::channel;
 use crate::ctx::Ctx;
 use crate::engine::Input;
@@ -111,15 +111,16 @@ pub(super) async fn unsubscribe(ctx: &Ctx, args: Unsubscribe) -> Result<()> {
 /// Waits until a channel's list was read at least once.
 pub(super) async fn list_of(ctx: &Ctx, key: protocol::ChannelKey) -> Result<Channel> {
     super::wait_for(ctx, || async move {
-        let row = ctx.with_store(move |s| s.channel(&key)).await?;
-        if let Some(row) = &row
-            && let Some(manifest) = &row.manifest
-            && manifest.is_private()
-            && manifest.open(row.read_key.as_ref()).is_err()
-        {
-            return fail(Code::WrongReadKey, "The read key in this link does not open the channel.");
+        let row = ctx.with_store(move |s| s.channel(&key)).await?.filter(|r| r.body_sequence > 0);
+        if row.is_some() {
+            return Ok(row);
         }
-        Ok(row.filter(|r| r.body_sequence > 0))
+        match view::standings(ctx).await.unread.remove(&key) {
+            Some(Cause::WrongReadKey { what }) => fail(Code::WrongReadKey, what),
+            Some(cause @ Cause::DiskFull { .. }) => fail(Code::DiskFull, format!("{cause}.")),
+            Some(cause) => fail(Code::BadContent, format!("{cause}.")),
+            None => Ok(None),
+        }
     })
     .await
 }

@@ -16,7 +16,7 @@ use crate::{channel, view};
 /// A keyring's or vault's trouble, in words.
 pub(crate) fn secrets(error: &KeyError) -> ErrorInfo {
     let code = if matches!(error, KeyError::WrongPassphrase) { Code::WrongPassphrase } else { Code::Secrets };
-    ErrorInfo::new(code, error.to_string())
+    ErrorInfo::new(code, crate::error::sentence(error))
 }
 
 fn check_name(name: &str) -> Result<()> {
