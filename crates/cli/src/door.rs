@@ -46,11 +46,10 @@ pub(crate) fn data_dir(global: &Global) -> Result<PathBuf, Failure> {
     if let Some(dir) = &global.data_dir {
         return absolute(dir);
     }
-    let dirs = directories::ProjectDirs::from("", "", "megatorrent").ok_or_else(|| {
+    node::default_data_dir().ok_or_else(|| {
         let message = "This account has no home folder. Name the data folder: --data-dir DIR".to_owned();
         Failure::Refused(ErrorInfo { code: Code::NotFound, message })
-    })?;
-    Ok(dirs.data_local_dir().to_owned())
+    })
 }
 
 /// Connects to the node that runs on the data folder, if one does.

@@ -61,7 +61,7 @@ pub(crate) async fn keep_link_peers(ctx: &Ctx, key: ChannelKey, new: &[PeerAddr]
     ctx.with_store(move |s| s.set_setting(&link_setting(&key), Some(&text))).await
 }
 
-fn link_setting(key: &ChannelKey) -> String {
+pub(crate) fn link_setting(key: &ChannelKey) -> String {
     format!("link {key}")
 }
 
@@ -258,6 +258,11 @@ pub(crate) async fn download_dir(ctx: &Ctx) -> Result<PathBuf> {
         .unwrap_or_else(|| ctx.config.data_dir.join("downloads")))
 }
 
+/// A channel's folder below it.
+pub(crate) async fn folder_of(ctx: &Ctx, channel: &Channel) -> Result<PathBuf> {
+    Ok(download_dir(ctx).await?.join(folder_name(&channel.name, &channel.key.to_string()[..16])))
+}
+
 /// A name for a folder, made from hostile text: what a path part cannot hold becomes `_`.
 pub(crate) fn folder_name(text: &str, otherwise: &str) -> String {
     let cleaned: String = text
@@ -295,7 +300,7 @@ pub(crate) async fn plan(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Result<()> {
     let root = match row.root {
         Some(root) => root,
         None => {
-            let base = download_dir(ctx).await?.join(folder_name(&channel.name, &key.to_string()[..16]));
+            let base = folder_of(ctx, &channel).await?;
             if folder { base.join(folder_name(&row.name, &id.to_string()[..8])) } else { base }
         }
     };

@@ -7,21 +7,21 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::session::{Command, PublishRequest};
+use protocol::session::{Command, PublishRequest, RequestId};
 use protocol::{BlobId, ChannelKey, ItemId, SignedManifest};
 use store::{Placed, ReadError, Standing, StoreError};
 use swarm::ConnId;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{Cause, Code, ErrorInfo, Event};
-use crate::channel;
 use crate::config::*;
 use crate::ctx::Ctx;
 use crate::engine::Input;
 use crate::error::{Result, sentence};
 use crate::meter::Meter;
 use crate::view;
+use crate::{channel, gateway};
 
 /// What the library hears.
 pub(crate) enum LibraryInput {
@@ -46,6 +46,10 @@ pub(crate) enum LibraryInput {
     Unreadable(ReadError),
     Announced(BlobId),
     GatewayPublish(ConnId, PublishRequest),
+    /// A peer asks us, as a gateway, for a manifest newer than this sequence.
+    GatewayShow(ConnId, RequestId, ChannelKey, u64),
+    /// The DHT answered such a question.
+    GatewayShown(ChannelKey, Option<Arc<SignedManifest>>),
     /// Everything stops, or goes on.
     Pause(bool),
     /// Tell what is known of items here.
@@ -100,6 +104,9 @@ pub(crate) struct Library {
     told_trouble: HashMap<Key, Code>,
     announced: Vec<BlobId>,
     paused: bool,
+    keep_own_at: Duration,
+    served: gateway::Served,
+    at_once: Arc<Semaphore>,
 }
 
 impl Library {
@@ -114,6 +121,9 @@ impl Library {
             told_trouble: HashMap::new(),
             announced: Vec::new(),
             paused,
+            keep_own_at: Duration::ZERO,
+            served: gateway::Served::default(),
+            at_once: Arc::new(Semaphore::new(GATEWAY_AT_ONCE)),
         }
     }
 
@@ -128,6 +138,7 @@ impl Library {
                 input = inputs.recv() => input,
                 _ = retry.tick() => {
                     self.retry();
+                    self.keep_own();
                     continue;
                 }
             };
@@ -255,13 +266,9 @@ impl Library {
                     self.flush_announced().await;
                 }
             }
-            LibraryInput::GatewayPublish(conn, request) => {
-                let ctx = self.ctx.clone();
-                self.ctx.spawn(async move {
-                    let answer = channel::publish_for(&ctx, request).await;
-                    ctx.engine.send(Input::Tell(conn, Command::Published(answer))).await;
-                });
-            }
+            LibraryInput::GatewayPublish(conn, request) => self.publish_for(conn, request),
+            LibraryInput::GatewayShow(conn, request, key, sequence) => self.show_for(conn, request, key, sequence),
+            LibraryInput::GatewayShown(key, found) => self.served.show(self.ctx.clock.now(), key, found),
             LibraryInput::Pause(paused) => {
                 self.paused = paused;
                 if paused {
@@ -285,6 +292,53 @@ impl Library {
         }
     }
 
+    /// As a gateway: checks a peer's manifest, puts it, and says what came of it.
+    fn publish_for(&mut self, conn: ConnId, request: PublishRequest) {
+        let now = self.ctx.clock.now();
+        // Checked first: a stranger's forgery does not count against the channel.
+        let refused = match protocol::manifest::verify_publish(&request) {
+            Err(error) => Some(error.to_string()),
+            Ok(_) if !self.served.may_put(now, request.key) => {
+                Some(format!("This channel was published just now. Wait {} s.", GATEWAY_PUT_EVERY.as_secs()))
+            }
+            Ok(_) => None,
+        };
+        let (ctx, slots) = (self.ctx.clone(), self.at_once.clone());
+        self.ctx.spawn(async move {
+            let answer = match (refused, slots.try_acquire()) {
+                (Some(why), _) => Err(why),
+                (None, Err(_)) => Err("This gateway is busy".into()),
+                (None, Ok(_slot)) => channel::publish_for(&ctx, request).await,
+            };
+            ctx.engine.send(Input::Tell(conn, Command::Published(answer))).await;
+        });
+    }
+
+    /// As a gateway: shows a manifest of a channel that this node does not follow, by one look-up for all who ask.
+    fn show_for(&mut self, conn: ConnId, request: RequestId, key: ChannelKey, sequence: u64) {
+        let kept = self.served.shown(self.ctx.clock.now(), &key);
+        let (ctx, slots) = (self.ctx.clone(), self.at_once.clone());
+        self.ctx.spawn(async move {
+            let found = match (kept, &ctx.dht, slots.try_acquire()) {
+                (Some(kept), ..) => kept,
+                (None, Some(dht), Ok(_slot)) => match dht.get_manifest(&key, 0).await {
+                    Ok(found) => {
+                        let found = found.map(|found| Arc::new(found.manifest));
+                        ctx.library.send(LibraryInput::GatewayShown(key, found.clone()));
+                        found
+                    }
+                    Err(error) => {
+                        tracing::debug!(channel = %key, %error, "look-up for another failed");
+                        None
+                    }
+                },
+                _ => None,
+            };
+            let newer = found.filter(|manifest| manifest.sequence() > sequence);
+            ctx.engine.send(Input::Tell(conn, Command::Manifest(request, newer))).await;
+        });
+    }
+
     /// Reads a manifest's list; a newer one replaces the reading of an older.
     fn read_list(&mut self, manifest: Arc<SignedManifest>) {
         let key = *manifest.key();
@@ -306,6 +360,27 @@ impl Library {
                 None => Err(ErrorInfo::new(Code::Cancelled, "A newer list came.")),
             };
             ctx.library.send(LibraryInput::Absorbed(key, sequence, result));
+        });
+    }
+
+    /// E4 for our own private channels: their followers do not put again what we signed, so we do, once an hour.
+    fn keep_own(&mut self) {
+        let now = self.ctx.clock.now();
+        if self.paused || now < self.keep_own_at {
+            return;
+        }
+        self.keep_own_at = now + KEEP_OWN_EVERY;
+        let ctx = self.ctx.clone();
+        self.ctx.spawn(async move {
+            let work = async {
+                for row in ctx.with_store(|s| s.channels()).await? {
+                    if row.own && row.private && row.manifest.is_some() {
+                        channel::refresh(&ctx, row.key).await?;
+                    }
+                }
+                Ok(())
+            };
+            log(work.await);
         });
     }
 

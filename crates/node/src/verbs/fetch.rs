@@ -1,6 +1,6 @@
 //! Items fetched, paused, removed, verified, located.
 
-use protocol::{BlobId, ChannelKey, Link};
+use protocol::{BlobId, ChannelKey, Item, Link, Payload};
 use std::collections::BTreeSet;
 use store::{ItemRow, Standing};
 use swarm::Rank;
@@ -22,6 +22,7 @@ pub(super) async fn get(ctx: &Ctx, args: Get) -> Result<Got> {
             let row = follow::record(ctx, &link).await?;
             let (key, stored) = (row.key, row.clone());
             ctx.with_store(move |s| s.put_channel(&stored)).await?;
+            channel::keep_link_peers(ctx, key, &link.bootstrap).await?;
             channel::follow(ctx, &row, link.bootstrap.into_iter().chain(ctx.config.peers.clone()).collect()).await?;
             follow::list_of(ctx, key).await?;
             ctx.with_store(move |s| s.items(&key)).await?
@@ -74,7 +75,7 @@ async fn start(ctx: &Ctx, row: ItemRow, dir: Option<std::path::PathBuf>) -> Resu
     let (channel, id) = (row.channel, row.id);
     ctx.with_store(move |s| {
         if let Some(dir) = dir.filter(|_| !row.planned) {
-            let folder = row.files != 1;
+            let folder = !matches!(Item::from_json(&row.json).map(|i| i.payload), Ok(Payload::File(_)));
             let root = if folder { dir.join(channel::folder_name(&row.name, &id.to_string()[..8])) } else { dir };
             s.set_root(&channel, &id, &root)?;
         }
