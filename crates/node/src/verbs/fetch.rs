@@ -1,9 +1,7 @@
 //! Items fetched, paused, removed, verified, located.
 
-use protocol::{BlobId, ChannelKey, Item, Link, Payload};
-use std::collections::BTreeSet;
+use protocol::{ChannelKey, Item, Link, Payload};
 use store::{ItemRow, Standing};
-use swarm::Rank;
 
 use crate::api::{Cause, Code, Event, Get, Got, Locate, Remove, Target, VerifyReport};
 use crate::channel;
@@ -190,14 +188,6 @@ pub(super) async fn verify(ctx: &Ctx, item: &str) -> Result<VerifyReport> {
         ctx.engine.send(Input::Hold(held)).await;
     }
     let bad = outcome.bad.len() as u64;
-    if !ctx.config.offline {
-        // What was lost and is right again is shared again.
-        let here = ctx.with_store(move |s| held_of(s, &channel, &id)).await?;
-        ctx.engine.send(Input::Hold(here.into_iter().map(|b| (b, channel, Rank::Rest, None)).collect())).await;
-        if row.standing == Standing::Published {
-            ctx.library.send(LibraryInput::Stop(channel, id));
-        }
-    }
     if !ctx.config.offline && bad > 0 {
         ctx.engine.send(Input::Unhold(outcome.bad)).await;
         if row.standing != Standing::Published {
@@ -209,23 +199,6 @@ pub(super) async fn verify(ctx: &Ctx, item: &str) -> Result<VerifyReport> {
         ctx.library.send(LibraryInput::Checked(channel, id, outcome.files.len() as u64));
     }
     Ok(VerifyReport { good: outcome.good, bad, files: outcome.files.iter().map(|f| f.display().to_string()).collect() })
-}
-
-/// An item's blobs that are held here.
-fn held_of(
-    store: &store::Store,
-    channel: &ChannelKey,
-    id: &protocol::ItemId,
-) -> std::result::Result<BTreeSet<BlobId>, store::StoreError> {
-    let mut held = BTreeSet::new();
-    for (file, _) in store.files(channel, id)? {
-        for chunk in file.chunks {
-            if !held.contains(&chunk.blob) && store.has(&chunk.blob)? {
-                held.insert(chunk.blob);
-            }
-        }
-    }
-    Ok(held)
 }
 
 /// Says where an item's files lie now, then verifies them.
