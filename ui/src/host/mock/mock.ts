@@ -1,0 +1,149 @@
+/** The host of the mock world. Its address chooses the scene: `?scene=stress&theme=dark&lang=de&dir=rtl`. */
+import { isErrorInfo, type Drag, type Host, type HostSettings, type NodeState, type Picked } from "../host";
+import { MockNode, type Scene } from "./node";
+import moon from "./moon.webm?url";
+import { tone } from "./tone";
+
+const DAY = 24 * 3600_000;
+
+export interface MockHost extends Host {
+  node_: MockNode;
+  /** For tests: drops, links and states as the shell would send them. */
+  drag(drag: Drag): void;
+  link(link: string): void;
+  state(state: NodeState): void;
+  copied: string[];
+  picks: Picked[][];
+}
+
+export function makeMock(scene: Scene = "world", change: Partial<HostSettings> = {}): MockHost {
+  const node = new MockNode(scene);
+  const now = Date.now();
+  let settings: HostSettings = {
+    welcomed: scene !== "first",
+    language: "system",
+    theme: "system",
+    close_to_tray: true,
+    autostart: false,
+    told_about_tray: true,
+    seen: {},
+    ...change,
+  };
+  if (scene !== "first" && !change.seen) {
+    // Looked at some days ago: what came since is new.
+    const marks: [string, number][] = [["7f3a91c2", 3], ["a1e09c44", 1], ["f2d9481c", 4], ["5b07c9d1", 1], ["93c0ffee", scene === "stress" ? 128 : 0]];
+    void node.call({ method: "channels" }).then((reply) => {
+      if (reply.kind !== "channels") return;
+      for (const channel of reply.value) {
+        const fresh = marks.find(([head]) => channel.key.startsWith(head))?.[1] ?? 0;
+        settings = { ...settings, seen: { ...settings.seen, [channel.key]: { at: now - DAY, items: channel.items - fresh } } };
+      }
+    });
+  }
+  let state: NodeState = scene === "failed" ? { state: "failed", error: { code: "port_taken", message: "bind 0.0.0.0:51413: Address already in use (os error 98)" } } : { state: "running" };
+  const states = new Set<(state: NodeState) => void>();
+  const drags = new Set<(drag: Drag) => void>();
+  const links = new Set<(link: string) => void>();
+  let handle = 0;
+
+  const tell = (next: NodeState) => {
+    state = next;
+    for (const listener of states) listener(next);
+  };
+  const keep = (picked: Omit<Picked, "handle">): Picked => {
+    const whole = { ...picked, handle: `handle-${(handle += 1)}` };
+    node.files.set(whole.handle, whole);
+    return whole;
+  };
+  const later = <T>(value: T): Promise<T> => new Promise((resolve) => setTimeout(() => resolve(value), 10));
+
+  const host: MockHost = {
+    node_: node,
+    copied: [],
+    picks: [],
+    drag: (drag) => drags.forEach((listener) => listener(drag)),
+    link: (link) => links.forEach((listener) => listener(link)),
+    state: tell,
+
+    async call(request) {
+      try {
+        return await node.call(request);
+      } catch (thrown) {
+        throw isErrorInfo(thrown) ? thrown : { code: "internal", message: String(thrown) };
+      }
+    },
+    async watch(listener) {
+      node.start();
+      const stop = node.watch(listener);
+      return () => {
+        node.stop();
+        stop();
+      };
+    },
+    async node(listener) {
+      states.add(listener);
+      listener(state);
+      return () => states.delete(listener);
+    },
+    retry: async () => {
+      tell({ state: "starting" });
+      setTimeout(() => tell({ state: "running" }), 700);
+    },
+    quit: async () => tell({ state: "stopping" }),
+    surroundings: () => later({ tray: true, autostart: true, download_dir: "/home/mira/Documents/Megatorrent", platform: "browser" as const }),
+    settings: () => later(settings),
+    setSettings: async (more) => (settings = { ...settings, ...more }),
+    async pick(pick) {
+      const prepared = host.picks.shift();
+      if (prepared) return prepared.map((one) => keep(one));
+      if (pick.what === "folder") return [keep({ name: "Hallett Point 2026", folder: true, bytes: null })];
+      if (pick.what === "backup") return [keep({ name: "lindqvist-family.age", folder: false, bytes: 412 })];
+      if (pick.what === "save") return [keep({ name: pick.name, folder: false, bytes: null })];
+      return [keep({ name: "Fog signal, last blast.flac", folder: false, bytes: 188_400_000 })];
+    },
+    inside: () =>
+      later({
+        files: 42,
+        bytes: 6_800_000_000,
+        more: false,
+        entries: [
+          { name: "fog-signal", folder: true, files: 28, bytes: 5_120_000_000 },
+          { name: "interviews", folder: true, files: 9, bytes: 1_610_000_000 },
+          { name: "photographs", folder: true, files: 4, bytes: 61_800_000 },
+          { name: "README.txt", folder: false, files: 1, bytes: 4000 },
+        ],
+      }),
+    picture: async () => new Blob([], { type: "image/png" }),
+    save: async () => true,
+    async onDrag(listener) {
+      drags.add(listener);
+      return () => drags.delete(listener);
+    },
+    async onLink(listener) {
+      links.add(listener);
+      return () => links.delete(listener);
+    },
+    openFolder: async () => undefined,
+    openFile: async () => undefined,
+    async copyText(text) {
+      host.copied.push(text);
+    },
+    play: (_item, path) => later(/\.(flac|mp3|ogg|wav)$/.test(path) ? { url: tone(), mime: "audio/wav" } : { url: moon, mime: "video/webm" }),
+    playOutside: async () => undefined,
+  };
+  return host;
+}
+
+/** As a page of the browser asks for it. */
+export function mockFromAddress(address: URLSearchParams): Host {
+  const language = address.get("lang");
+  const theme = address.get("theme");
+  if (address.get("dir") === "rtl") document.documentElement.dir = "rtl";
+  const host = makeMock((address.get("scene") ?? "world") as Scene, {
+    ...(language === "de" || language === "en" ? { language } : {}),
+    ...(theme === "light" || theme === "dark" ? { theme } : {}),
+  });
+  // For whoever tries things out in the browser's console, and for the pictures.
+  Object.assign(window, { mock: host });
+  return host;
+}

@@ -1,0 +1,356 @@
+/** A node that is none: answers every verb from memory, and lets time pass. */
+import type { ChannelInfo, Code, ErrorInfo, Event, IdentityInfo, ItemInfo, Published, Reply, Request, Settings, Status } from "../gen/api";
+import type { Picked } from "../host";
+import { makeChance } from "./chance";
+import { DAY, filesOf, fingerprintOf, KB, MB, peersOf, settle, stress, tidewater, world, type Made } from "./data";
+
+export type Scene = "world" | "empty" | "first" | "locked" | "nokeyring" | "failed" | "paused" | "stress" | "lonely";
+
+const done: Reply = { kind: "done" };
+const refuse = (code: Code, message: string): never => {
+  const error: ErrorInfo = { code, message };
+  throw error;
+};
+const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+/** Steps of the mock clock. */
+const TICK_MS = 500;
+
+export class MockNode {
+  readonly #chance = makeChance(42);
+  readonly #made = new Map<string, Made>();
+  readonly #listeners = new Set<(event: Event) => void>();
+  readonly #links = new Map<string, string>();
+  readonly files = new Map<string, Picked>();
+  /** Gates of the slow verbs, for tests: how long they take. */
+  slow = 900;
+  identities: IdentityInfo[] = [];
+  settings: Settings = { download_dir: "/home/mira/Documents/Megatorrent", gateway: true };
+  status: Status;
+  #timer: ReturnType<typeof setInterval> | null = null;
+
+  constructor(scene: Scene, now = Date.now()) {
+    const all = scene === "stress" ? stress(now) : ["empty", "first", "failed"].includes(scene) ? [] : world(now);
+    for (const made of all) this.#made.set(made.channel.key, made);
+    const lonely = scene === "lonely" || scene === "stress";
+    this.status = {
+      version: "0.1.0",
+      data_dir: "/home/mira/.local/share/megatorrent",
+      listen: "203.0.113.24:51413",
+      dht_nodes: lonely ? 0 : 214,
+      peers: lonely ? 2 : all.length > 0 ? 41 : 0,
+      channels: all.length,
+      own: 1,
+      blobs: all.length > 0 ? 21_480 : 0,
+      announced: all.length > 0 ? 3900 : 0,
+      to_announce: all.length > 0 ? 21_480 : 0,
+      down: all.length > 0 ? 4.8 * MB : 0,
+      up: all.length > 0 ? 1.2 * MB : 0,
+      received: all.length > 0 ? 6_200 * MB : 0,
+      sent: all.length > 0 ? 2_900 * MB : 0,
+      paused: scene === "paused",
+      secrets: scene === "locked" ? "locked" : scene === "nokeyring" ? "none" : "keyring",
+    };
+    if (all.length > 0) {
+      const kept = scene === "locked" ? "vault" : "keyring";
+      for (const [name, key, secret, age] of [
+        ["Lindqvist family", "b06e2f19c3d4a5b60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c07ac", true, 400 * DAY],
+        ["Harbour Courier, weekend edition", "19d4c8e07755aa33bb22cc11dd00ee99ff8877665544332211009988776ff3b2", null, 3 * DAY],
+      ] as const) {
+        this.identities.push({ name, key, fingerprint: fingerprintOf(key), link: `megatorrent://${key}`, private: secret, created: now - age, kept });
+      }
+    }
+  }
+
+  start(): void {
+    this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
+  }
+  stop(): void {
+    if (this.#timer) clearInterval(this.#timer);
+    this.#timer = null;
+  }
+
+  watch(listener: (event: Event) => void): () => void {
+    this.#listeners.add(listener);
+    const transfers = this.#items().filter((item) => ["waiting", "fetching", "paused", "changed"].includes(item.state));
+    // A few that were finished a moment ago.
+    const finished = this.#items().filter((item) => item.state === "complete").slice(0, 7);
+    const snapshot = { status: this.status, channels: [...this.#made.values()].map((made) => made.channel), transfers: [...transfers, ...finished] };
+    listener({ event: "snapshot", data: snapshot });
+    return () => this.#listeners.delete(listener);
+  }
+  emit(event: Event): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  #items(): ItemInfo[] {
+    return [...this.#made.values()].flatMap((made) => made.items);
+  }
+  #channel(text: string): Made {
+    const found = this.#made.get(text) ?? [...this.#made.values()].find((made) => made.channel.name === text);
+    return found ?? refuse("not_found", `There is no channel ${text}.`);
+  }
+  #item(text: string): { made: Made; item: ItemInfo } {
+    const id = text.split("/").at(-1) ?? text;
+    for (const made of this.#made.values()) {
+      const item = made.items.find((one) => one.id === id);
+      if (item) return { made, item };
+    }
+    return refuse("not_found", `There is no item ${text}.`);
+  }
+  #put(made: Made, id: string, change: Partial<ItemInfo>): ItemInfo {
+    const at = made.items.findIndex((item) => item.id === id);
+    const item = { ...(made.items[at] as ItemInfo), ...change };
+    made.items[at] = item;
+    this.emit({ event: "item", data: item });
+    return item;
+  }
+  #tell(made: Made, change: Partial<ChannelInfo> = {}): ChannelInfo {
+    made.channel = settle({ ...made.channel, ...change }, made.items);
+    this.emit({ event: "channel", data: made.channel });
+    return made.channel;
+  }
+
+  #tick(): void {
+    const step = TICK_MS / 1000;
+    let [down, up] = [0, 0];
+    if (!this.status.paused) {
+      for (const made of this.#made.values()) {
+        for (const item of made.items) {
+          if (item.state !== "fetching" || item.cause) continue;
+          const rate = Math.max(200 * KB, item.rate * (0.94 + this.#chance.next() * 0.12));
+          const have = Math.min(item.bytes, item.have + rate * step);
+          down += rate;
+          if (have < item.bytes) {
+            this.#put(made, item.id, { have: Math.round(have), rate: Math.round(rate) });
+          } else {
+            const whole = this.#put(made, item.id, { have: item.bytes, rate: 0, state: "complete", path: `/home/mira/Documents/Megatorrent/${item.name}` });
+            this.emit({ event: "ready", data: whole });
+            this.#tell(made);
+          }
+        }
+      }
+      up = this.#made.size > 0 ? this.status.up * (0.9 + this.#chance.next() * 0.2) || 900 * KB : 0;
+      up = Math.min(2 * MB, up);
+    }
+    const status = this.status;
+    this.status = {
+      ...status,
+      down: Math.round(down),
+      up: Math.round(up),
+      received: Math.round(status.received + down * step),
+      sent: Math.round(status.sent + up * step),
+      announced: status.to_announce > 0 ? (status.announced + 12) % status.to_announce : 0,
+    };
+    this.emit({ event: "status", data: this.status });
+  }
+
+  async call(request: Request): Promise<Reply> {
+    await wait(20);
+    switch (request.method) {
+      case "channels":
+        return { kind: "channels", value: [...this.#made.values()].map((made) => made.channel) };
+      case "items":
+        return { kind: "items", value: this.#channel(request.params.channel).items.slice() };
+      case "files":
+        return { kind: "files", value: filesOf(this.#item(request.params.item).item) };
+      case "status":
+        return { kind: "status", value: this.status };
+      case "transfers":
+        return { kind: "transfers", value: this.#items().filter((item) => item.state !== "listed") };
+      case "peers":
+        return { kind: "peers", value: peersOf(this.status.peers) };
+      case "settings":
+        return { kind: "settings", value: this.settings };
+      case "set_settings": {
+        const { download_dir: dir, gateway } = request.params;
+        if (dir !== null) this.settings = { ...this.settings, download_dir: `/home/mira/${this.files.get(dir)?.name ?? dir}` };
+        if (gateway !== null) this.settings = { ...this.settings, gateway };
+        return { kind: "settings", value: this.settings };
+      }
+      case "parse_link":
+        return { kind: "link", value: this.#parse(request.params.link) };
+      case "look": {
+        const info = this.#parse(request.params.link);
+        await wait(this.slow);
+        const made = this.#behind(info.key, info.private);
+        return { kind: "looked", value: { channel: made.channel, items: made.items } };
+      }
+      case "subscribe": {
+        const info = this.#parse(request.params.link);
+        this.#links.set(info.key, request.params.link);
+        const made = this.#made.get(info.key) ?? this.#behind(info.key, info.private);
+        this.#made.set(info.key, made);
+        return { kind: "channel", value: this.#tell(made, { fetch: request.params.fetch }) };
+      }
+      case "unsubscribe": {
+        const { key } = this.#channel(request.params.channel).channel;
+        this.#made.delete(key);
+        this.emit({ event: "channel_gone", data: key });
+        return done;
+      }
+      case "channel_link": {
+        const { channel } = this.#channel(request.params.channel);
+        return { kind: "link_text", value: this.#links.get(channel.key) ?? `megatorrent://${channel.key}${channel.private ? `:${"4f".repeat(32)}` : ""}?bootstrap=203.0.113.24:51413` };
+      }
+      case "get": {
+        const { made, item } = this.#item(request.params.what);
+        const got = this.#put(made, item.id, { state: "fetching", cause: null, rate: 1.4 * MB });
+        return { kind: "got", value: { items: [got] } };
+      }
+      case "pause":
+      case "resume":
+        return this.#pause(request.params, request.method === "pause");
+      case "remove": {
+        const { made, item } = this.#item(request.params.item);
+        this.#put(made, item.id, { state: "listed", have: 0, rate: 0, cause: null, path: null });
+        this.#tell(made);
+        return done;
+      }
+      case "verify":
+      case "locate": {
+        const { made, item } = this.#item(request.params.item);
+        await wait(this.slow);
+        if (request.method === "locate") this.#put(made, item.id, { state: "complete", cause: null, have: item.bytes });
+        return { kind: "verified", value: { good: Math.ceil(item.bytes / MB), bad: 0, files: [] } };
+      }
+      case "id_list":
+        return { kind: "identities", value: this.identities };
+      case "id_new":
+      case "id_rename":
+      case "id_import":
+      case "id_export":
+        return this.#identity(request);
+      case "publish":
+        return { kind: "published", value: await this.#publish(request.params) };
+      case "unpublish": {
+        const { made, item } = this.#item(request.params.item);
+        made.items = made.items.filter((one) => one.id !== item.id);
+        this.emit({ event: "item_gone", data: [item.channel, item.id] });
+        this.#tell(made);
+        return { kind: "published", value: this.#published(made.channel, null) };
+      }
+      case "edit": {
+        const { what, name, about } = request.params;
+        const made = this.#made.get(what);
+        const change = { ...(name === null ? {} : { name }), ...(about === null ? {} : { about }) };
+        if (made) this.#tell(made, change);
+        else {
+          const found = this.#item(what);
+          this.#put(found.made, found.item.id, change);
+        }
+        return { kind: "published", value: this.#published(made?.channel ?? this.#item(what).made.channel, null) };
+      }
+      case "unlock": {
+        await wait(200);
+        if (request.params.passphrase === "wrong") refuse("wrong_passphrase", "The passphrase does not open the vault.");
+        this.status = { ...this.status, secrets: "vault" };
+        this.emit({ event: "status", data: this.status });
+        return done;
+      }
+      case "watch":
+        return refuse("bad_argument", "Watching has its own way.");
+      case "shutdown":
+        return done;
+    }
+  }
+
+  #parse(link: string) {
+    const found = /^megatorrent:\/\/([0-9a-f]{64})(?::([0-9a-f]{64}))?(?:\?(.*))?$/i.exec(link.trim());
+    const key = found?.[1]?.toLowerCase();
+    if (!key) return refuse("bad_link", "This link is none.");
+    const known = this.#made.get(key)?.channel;
+    if (known && found?.[2] && known.private && found[2] === "00".repeat(32)) refuse("other_read_key", "Known with another read key.");
+    const bootstrap = new URLSearchParams(found?.[3] ?? "").getAll("bootstrap");
+    return { key, fingerprint: fingerprintOf(key), private: found?.[2] !== undefined, bootstrap, known: known !== undefined && !known.own, own: known?.own ?? false };
+  }
+
+  /** What is behind a link that nobody follows yet. */
+  #behind(key: string, secret: boolean): Made {
+    if (key.startsWith("0000")) refuse("timed_out", "Nobody showed the list.");
+    const made = tidewater(Date.now(), makeChance(5));
+    const items = made.items.slice(0, 212).map((item): ItemInfo => ({ ...item, channel: key, state: "listed", have: 0, rate: 0, cause: null, path: null }));
+    items[0] = { ...(items[0] as ItemInfo), name: "Letters, autumn 1961" };
+    items[1] = { ...(items[1] as ItemInfo), name: "Letters, winter 1961–62" };
+    const channel = { ...made.channel, key, fingerprint: fingerprintOf(key), private: secret, name: "Ingrid & Pål: letters 1961–74", about: "Scans and readings, a letter a week.", fetch: "none" as const };
+    return { channel: settle(channel, items), items };
+  }
+
+  #pause(target: Extract<Request, { method: "pause" }>["params"], pause: boolean): Reply {
+    if (target === "all") {
+      this.status = { ...this.status, paused: pause };
+      this.emit({ event: "status", data: this.status });
+    } else if ("channel" in target) {
+      this.#tell(this.#channel(target.channel), { paused: pause, cause: pause ? { cause: "paused" } : null });
+    } else {
+      const { made, item } = this.#item(target.item);
+      this.#put(made, item.id, pause ? { state: "paused", rate: 0, cause: null } : { state: "fetching", rate: 1.1 * MB, cause: null });
+    }
+    return done;
+  }
+
+  #identity(request: Extract<Request, { method: "id_new" | "id_rename" | "id_import" | "id_export" }>): Reply {
+    if (request.method === "id_export") return done;
+    if (request.method === "id_rename") {
+      const { identity, name } = request.params;
+      if (this.identities.some((one) => one.name === name && one.key !== identity)) refuse("exists", "That name is taken.");
+      this.identities = this.identities.map((one) => (one.key === identity ? { ...one, name } : one));
+      return { kind: "identity", value: this.identities.find((one) => one.key === identity) as IdentityInfo };
+    }
+    if (request.method === "id_import" && request.params.passphrase === "wrong") refuse("wrong_passphrase", "It does not open the backup.");
+    const name = request.params.name ?? "Restored";
+    if (this.identities.some((one) => one.name === name)) refuse("exists", "That name is taken.");
+    const key = this.#chance.hex(64);
+    const kept = this.status.secrets === "keyring" ? "keyring" : "vault";
+    const identity: IdentityInfo = { name, key, fingerprint: fingerprintOf(key), link: `megatorrent://${key}`, private: null, created: Date.now(), kept };
+    this.identities = [...this.identities, identity];
+    return { kind: "identity", value: identity };
+  }
+
+  #published(channel: ChannelInfo, item: ItemInfo | null): Published {
+    return {
+      link: `megatorrent://${channel.key}${channel.private ? `:${"4f".repeat(32)}` : ""}`,
+      item: item?.id ?? null,
+      sequence: Date.now(),
+      dht_nodes: 8,
+      gateways: 0,
+      pushed: 2,
+      files: item?.files ?? 0,
+      bytes: item?.bytes ?? 0,
+      blobs: Math.ceil((item?.bytes ?? 0) / (1.048 * MB)),
+      left_out: [],
+      seeding: true,
+    };
+  }
+
+  async #publish(args: Extract<Request, { method: "publish" }>["params"]): Promise<Published> {
+    const identity = this.identities.find((one) => one.key === args.identity || one.name === args.identity);
+    if (!identity) return refuse("not_found", "There is no such identity.");
+    if (identity.private !== null && identity.private !== args.private) refuse("kind_mismatch", "It is of the other kind.");
+    const title = args.title ?? "Untitled";
+    const bytes = 6_800 * MB;
+    const base = { title, done: 0, total: 0, announced: 0, to_announce: 0 };
+    this.emit({ event: "publishing", data: { ...base, stage: "scan" } });
+    for (let i = 0; i <= 8; i += 1) {
+      await wait(this.slow / 4);
+      this.emit({ event: "publishing", data: { ...base, stage: "seal", total: bytes, done: Math.round((bytes * i) / 8) } });
+    }
+    for (let i = 1; i <= 5; i += 1) {
+      await wait(this.slow / 4);
+      this.emit({ event: "publishing", data: { ...base, stage: "announce", total: bytes, done: bytes, announced: i * 248, to_announce: 1240 } });
+    }
+    this.emit({ event: "publishing", data: { ...base, stage: "publish", total: bytes, done: bytes, announced: 1240, to_announce: 1240 } });
+    await wait(this.slow / 2);
+    identity.private = args.private;
+    const made = this.#made.get(identity.key) ?? {
+      channel: { key: identity.key, fingerprint: identity.fingerprint, name: identity.name, about: "", private: args.private, own: true, sequence: Date.now(), items: 0, complete: 0, bytes: 0, checked: Date.now(), seen_by: 8, peers: 2, signed_twice: false, paused: false, fetch: "all" as const, cause: null },
+      items: [],
+    };
+    this.#made.set(identity.key, made);
+    const item: ItemInfo = { id: this.#chance.hex(32), channel: identity.key, name: title, about: args.about ?? "", published: Date.now(), files: 42, bytes, have: bytes, rate: 0, state: "published", cause: null, path: null, left_out: [] };
+    made.items = [item, ...made.items];
+    this.#tell(made, { sequence: Date.now() });
+    const out = [{ path: "interviews/take?2.wav", why: "Windows cannot store a name with “?”" }];
+    return { ...this.#published(made.channel, item), left_out: out };
+  }
+}

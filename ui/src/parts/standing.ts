@@ -1,0 +1,66 @@
+/** Where an item or a channel stands, as it is drawn: icon, tone, words, bar. */
+import type { Cause, ItemInfo } from "../host/gen/api";
+import type { Sentence, Words } from "../words/words";
+import type { IconName } from "./icons";
+import { plain } from "./text";
+
+export type Tone = "moves" | "waits" | "needs" | "settled" | "quiet";
+
+export interface Standing extends Sentence {
+  icon: IconName;
+  /** Green moves, amber waits, red needs someone, grey is settled. */
+  tone: Tone;
+  bar: "moving" | "still" | "queued" | null;
+}
+
+const CAUSE_LOOKS: Record<Cause["cause"], { icon: IconName; tone: Tone }> = {
+  no_peers_known: { icon: "hourglass", tone: "waits" },
+  none_online: { icon: "hourglass", tone: "waits" },
+  nobody_has_it: { icon: "hourglass", tone: "waits" },
+  no_manifest: { icon: "hourglass", tone: "waits" },
+  dht_unreachable: { icon: "unplug", tone: "waits" },
+  paused: { icon: "pause", tone: "settled" },
+  queued: { icon: "list-ordered", tone: "settled" },
+  disk_full: { icon: "hard-drive", tone: "needs" },
+  files_changed: { icon: "triangle-alert", tone: "needs" },
+  folder_not_writable: { icon: "folder", tone: "needs" },
+  bad_content: { icon: "triangle-alert", tone: "needs" },
+  locked: { icon: "lock", tone: "waits" },
+};
+
+/** A cause as it is drawn. What it quotes is hostile text. */
+export function causeStanding(cause: Cause, t: Words): Standing {
+  const { word, rest } = t.cause(cause);
+  const look = CAUSE_LOOKS[cause.cause];
+  return { ...look, word, rest: plain(rest), bar: cause.cause === "queued" ? "queued" : "still" };
+}
+
+/** An item's standing. `fresh`: it came after this person last looked. */
+export function itemStanding(item: ItemInfo, t: Words, fresh = false): Standing {
+  const started = item.have > 0 ? "still" : "queued";
+  switch (item.state) {
+    case "listed":
+      return fresh
+        ? { icon: "circle-dot", tone: "moves", ...t.state.new, bar: null }
+        : { icon: "download", tone: "quiet", ...t.state.listed, bar: null };
+    case "complete":
+      return item.cause ? { ...causeStanding(item.cause, t), bar: null } : { icon: "check", tone: "settled", ...t.state.complete, bar: null };
+    case "published":
+      return item.cause ? { ...causeStanding(item.cause, t), bar: null } : { icon: "upload", tone: "settled", ...t.state.published, bar: null };
+    case "changed":
+      if (item.cause) return { ...causeStanding(item.cause, t), bar: null };
+      return { icon: "triangle-alert", tone: "needs", ...t.state.changed, bar: null };
+    case "paused":
+      return { icon: "pause", tone: "settled", ...t.state.paused, bar: started };
+    case "waiting":
+      if (item.cause) return { ...causeStanding(item.cause, t), bar: started };
+      return { icon: "list-ordered", tone: "settled", ...t.state.waiting, bar: started };
+    case "fetching":
+      if (item.cause) return { ...causeStanding(item.cause, t), bar: started };
+      return { icon: "arrow-down", tone: "moves", ...t.state.fetching, bar: "moving" };
+  }
+}
+
+/** Time left at the present rate; null when it does not move. */
+export const msLeft = (item: ItemInfo): number | null =>
+  item.rate > 0 && item.have < item.bytes ? ((item.bytes - item.have) / item.rate) * 1000 : null;

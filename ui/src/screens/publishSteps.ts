@@ -1,0 +1,59 @@
+/** The four steps of a publication, from what the node tells of it. */
+import type { PublishProgress } from "../host/gen/api";
+import type { Job } from "../state/app.svelte";
+import type { Format } from "../words/format";
+import type { Words } from "../words/words";
+
+export interface Step {
+  state: "done" | "now" | "next" | "failed";
+  title: string;
+  text: string;
+  /** At the end of the line. */
+  figure: string;
+  /** Share done, when it is known. */
+  share: number | null;
+}
+
+const ORDER = ["scan", "seal", "announce", "publish"];
+
+export function steps(job: Job, progress: PublishProgress | null, t: Words, f: Format): Step[] {
+  const { result } = job;
+  const p = t.publish;
+  const reached = result ? ORDER.length : Math.max(0, ORDER.indexOf(progress?.stage ?? "scan"));
+  const state = (index: number): Step["state"] =>
+    index < reached ? "done" : index > reached ? "next" : job.state === "failed" ? "failed" : "now";
+  const step = (index: number, title: string, text: string, figure = "", share: number | null = null): Step => ({
+    state: state(index),
+    title,
+    text: state(index) === "next" ? p.waiting : text,
+    figure: state(index) === "next" ? "" : figure,
+    share: state(index) === "now" ? share : null,
+  });
+  const total = result?.bytes ?? progress?.total ?? 0;
+  const sealing = progress?.stage === "seal" && !result ? progress : null;
+  const [announced, all] = [progress?.announced ?? 0, progress?.to_announce ?? 0];
+
+  const read = step(0, p.read, result ? p.readText(result.files) : reached > 0 ? "" : p.readNow, total > 0 ? f.size(total) : "");
+  const sealed = step(
+    1,
+    p.sealed,
+    result ? p.sealedText(result.blobs) : reached > 1 ? "" : p.sealNow,
+    sealing && sealing.total > 0 ? f.percent(sealing.done, sealing.total) : reached > 1 ? f.percent(1, 1) : "",
+    sealing && sealing.total > 0 ? sealing.done / sealing.total : null,
+  );
+  const told = step(
+    2,
+    p.announced,
+    reached > 2 ? (announced < all ? p.announcedText : p.announcedDone) : p.announceNow,
+    all > 0 ? p.nOf(announced, all) : "",
+    all > 0 ? announced / all : null,
+  );
+  const list = result
+    ? step(
+        3,
+        result.gateways > 0 ? p.seenGateways(result.gateways) : result.dht_nodes > 0 ? p.seen(result.dht_nodes) : p.seenNone,
+        result.pushed > 0 ? p.seenPeers(result.pushed) : t.channel.sequence(result.sequence),
+      )
+    : step(3, p.seenStep, p.seenNow);
+  return [read, sealed, told, list];
+}

@@ -1,0 +1,40 @@
+/** What can open over a screen. */
+import type { FetchRule, IdentityInfo, ItemInfo } from "../host/gen/api";
+import type { Picked } from "../host/host";
+
+export interface Confirm {
+  kind: "confirm";
+  title: string;
+  text: string;
+  /** Label of the button that does it. */
+  go: string;
+  danger: boolean;
+  /** A box to tick, off at first. */
+  also?: string;
+  /** Whether to do it, and whether the box was ticked; null when the person turned back. */
+  answer: (yes: { also: boolean } | null) => void;
+}
+
+export type Sheet =
+  /** `outside`: the link was clicked somewhere else, not typed here. */
+  | { kind: "add"; link: string; outside: boolean }
+  | { kind: "share"; channel: string }
+  | { kind: "rule"; channel: string; name: string; fetch: FetchRule; bytes: number }
+  | { kind: "edit_channel"; channel: string; name: string; about: string }
+  | { kind: "edit_item"; item: ItemInfo }
+  | { kind: "new_identity" }
+  | { kind: "rename"; identity: IdentityInfo }
+  | { kind: "back_up"; identity: IdentityInfo }
+  | { kind: "restore"; file: Picked }
+  /** `then` runs once the vault is open; `turned` when the person turned back. */
+  | { kind: "unlock"; make: boolean; then: () => void; turned: () => void }
+  | { kind: "keys" }
+  | Confirm;
+
+export interface Toast {
+  id: number;
+  tone: "plain" | "danger";
+  text: string;
+  more: string;
+  act: { label: string; go: () => void } | null;
+}

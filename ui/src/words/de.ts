@@ -1,0 +1,690 @@
+/** German. Its shape is checked against English. */
+import type { Cause, Code } from "../host/gen/api";
+import type { Format } from "./format";
+import type { Sentence, Words } from "./words";
+
+const s = (word: string, rest = ""): Sentence => ({ word, rest });
+
+export const de = (f: Format): Words => {
+  const n = f.number;
+  const count = (k: number, one: string, other: string) => `${n(k)} ${f.plural(k, one, other)}`;
+  const files = (k: number) => count(k, "Datei", "Dateien");
+  const items = (k: number) => count(k, "Eintrag", "Einträge");
+  const nodes = (k: number) => count(k, "DHT-Knoten", "DHT-Knoten");
+  const span = (ms: number): string => {
+    const { days, hours, minutes, seconds } = f.span(ms);
+    if (days > 0) return hours > 0 ? `${n(days)} T. ${n(hours)} Std.` : `${n(days)} T.`;
+    if (hours > 0) return minutes > 0 ? `${n(hours)} Std. ${n(minutes)} Min.` : `${n(hours)} Std.`;
+    return minutes > 0 ? `${n(minutes)} Min.` : `${n(seconds)} Sek.`;
+  };
+
+  return {
+    app: "Megatorrent",
+    unknown: "–",
+    notKnownYet: "noch nicht bekannt",
+    files,
+    items,
+    nodes,
+    span,
+    channels: (k) => count(k, "Kanal", "Kanäle"),
+    peers: (k) => count(k, "Gegenstelle", "Gegenstellen"),
+    unnamed: "Noch ohne Namen",
+    cut: "…",
+    ago: (ms) => {
+      const { days, hours, minutes } = f.span(ms);
+      if (days > 0) return `vor ${n(days)} ${f.plural(days, "Tag", "Tagen")}`;
+      if (hours > 0) return `vor ${n(hours)} Std.`;
+      return minutes > 0 ? `vor ${n(minutes)} Min.` : "gerade eben";
+    },
+
+    nav: {
+      label: "Hauptmenü",
+      channels: "Kanäle",
+      publish: "Veröffentlichen",
+      transfers: "Übertragungen",
+      identities: "Identitäten",
+      network: "Netz",
+      settings: "Einstellungen",
+      skip: "Zum Inhalt",
+    },
+    foot: { route: "Weg: direkt", down: "Ab", up: "Auf", paused: "Alles ist angehalten" },
+    act: {
+      add: "Hinzufügen",
+      back: "Zurück",
+      cancel: "Abbrechen",
+      close: "Schließen",
+      choose: "Wählen …",
+      copy: "Kopieren",
+      copied: "Kopiert",
+      done: "Fertig",
+      save: "Speichern",
+      share: "Teilen",
+      more: "Mehr",
+      moreFor: (name) => `Mehr zu ${name}`,
+      get: "Holen",
+      play: "Abspielen",
+      pause: "Anhalten",
+      resume: "Fortsetzen",
+      openFolder: "Im Ordner zeigen",
+      open: "Öffnen",
+      retry: "Erneut versuchen",
+      remove: "Entfernen",
+      quit: "Beenden",
+      dismiss: "Ausblenden",
+      show: "Zeigen",
+      clear: "Leeren",
+    },
+
+    kinds: {
+      private: "Privat",
+      public: "Öffentlich",
+      privateLong: "Nur wer diesen Link hat, kann ihn lesen",
+      publicLong: "Wer den Link hat, kann ihn lesen",
+      own: "Deiner",
+    },
+
+    state: {
+      listed: s("Nicht geholt"),
+      new: s("Neu"),
+      waiting: s("Wartet:", "bis es an der Reihe ist"),
+      fetching: s("Lädt"),
+      complete: s("Fertig"),
+      paused: s("Angehalten"),
+      published: s("Veröffentlicht", "von hier"),
+      changed: s("Dateien geändert,", "nicht mehr geteilt"),
+      left: (ms) => `noch ${span(ms)}`,
+      progress: (name) => `Fortschritt von ${name}`,
+      readySince: (when) => s("Fertig", `seit ${when}`),
+    },
+    cause: (cause: Cause): Sentence => {
+      switch (cause.cause) {
+        case "no_peers_known":
+          return cause.asked > 0
+            ? s("Wartet:", `noch keine Quelle bekannt. ${count(cause.asked, "Gegenstelle wird", "Gegenstellen werden")} gefragt.`)
+            : s("Wartet:", "noch keine Quelle bekannt");
+        case "none_online":
+          return s("Wartet:", `keine Quelle online, ${n(cause.known)} bekannt`);
+        case "nobody_has_it":
+          return s(
+            "Wartet:",
+            cause.connected === 1 ? "der einzigen Gegenstelle fehlt der Rest auch" : `keine von ${n(cause.connected)} Gegenstellen hat den Rest`,
+          );
+        case "no_manifest":
+          return s("Wartet:", "die Liste ist noch nicht gefunden");
+        case "dht_unreachable":
+          return s("Wartet:", "DHT nicht erreichbar");
+        case "paused":
+          return s("Angehalten");
+        case "queued":
+          return s("In der Schlange");
+        case "disk_full":
+          return s("Platte voll:", `${f.size(cause.free)} frei, ${f.size(cause.needed)} nötig`);
+        case "files_changed":
+          return s(f.plural(cause.files, "Datei geändert,", `${n(cause.files)} Dateien geändert,`), "nicht mehr geteilt");
+        case "folder_not_writable":
+          return s("Ordner nicht beschreibbar:", cause.path);
+        case "bad_content":
+          return s("Daten des Herausgebers sind falsch:", cause.what);
+        case "locked":
+          return s("Wartet:", "die Geheimnisse sind verschlossen");
+      }
+    },
+    remedy: (cause: Cause): string => {
+      switch (cause.cause) {
+        case "no_peers_known":
+        case "none_online":
+        case "nobody_has_it":
+          return "Es geht von selbst weiter, sobald jemand mit den fehlenden Teilen online ist.";
+        case "no_manifest":
+          return "Der Herausgeber oder jemand, der dem Kanal folgt, muss einmal online sein. Es wird immer wieder gefragt.";
+        case "dht_unreachable":
+          return "Bekannte Gegenstellen gehen weiter. Oft sperrt eine Firewall UDP.";
+        case "paused":
+          return "Setze es fort, wann du magst.";
+        case "queued":
+          return "";
+        case "disk_full":
+          return "Schaffe Platz und setze dann fort.";
+        case "files_changed":
+          return "Hole sie neu, zeige, wohin sie kamen, oder lass sie, wie sie sind.";
+        case "folder_not_writable":
+          return "Mach den Ordner wieder beschreibbar oder wähle in den Einstellungen einen anderen.";
+        case "bad_content":
+          return "Nur der Herausgeber kann das richten.";
+        case "locked":
+          return "Öffne den Tresor, dann geht es weiter.";
+      }
+    },
+
+    kind: { folder: "Ordner", file: "Datei", size: (k, type) => `${files(k)}${type ? ` · ${type}` : ""}` },
+
+    list: {
+      find: "Kanal suchen",
+      none: "Kein Kanal heißt so",
+      downloading: (k) => (k === 1 ? "1 lädt" : `${n(k)} laden`),
+      updated: (when) => `Neu ${when}`,
+      checked: (when) => `Geprüft ${when}`,
+      never: "Noch nicht gefunden",
+      privatePrefix: "Privat",
+      pausedByYou: "Von dir angehalten",
+      fresh: (k) => `${n(k)} neu`,
+      foot: (k, bytes) => `${count(k, "Kanal", "Kanäle")} · ${bytes} gelistet`,
+    },
+
+    begin: {
+      title: "Füge einen Kanal-Link ein",
+      textBefore: "Jemand gab dir einen Link, der so beginnt:",
+      textAfter: "Du siehst, wessen Kanal es ist, bevor etwas geholt wird.",
+      field: "Kanal-Link",
+      open: "Link öffnen",
+      qr: "oder lege ein Bild seines QR-Codes auf dieses Fenster",
+      publishBefore: "Hast du etwas zu geben?",
+      publish: "Einen Ordner veröffentlichen",
+    },
+
+    channel: {
+      key: "Schlüssel",
+      copyKey: "Schlüssel kopieren",
+      about: "Beschreibung",
+      noAbout: "Der Herausgeber schrieb nichts dazu.",
+      updated: (when) => `Neu ${when}`,
+      notUpdated: "Noch keine Liste gefunden",
+      checked: (when) => `geprüft ${when}`,
+      neverChecked: "noch nicht geprüft",
+      sources: (k) => count(k, "Quelle", "Quellen"),
+      seenBy: (k) => `gesehen von ${nodes(k)}`,
+      sequence: (k) => `Folgenummer ${k}`,
+      search: (k) => `${items(k)} durchsuchen`,
+      clearSearch: "Suche leeren",
+      item: "Eintrag",
+      published: "Datum",
+      size: "Größe",
+      state: "Stand",
+      actions: "Aktionen",
+      sortBy: (column) => `Nach ${column} ordnen`,
+      foot: (k, here) => `${items(k)} · ${n(here)} auf diesem Gerät`,
+      footFound: (k, of) => `${n(k)} von ${count(of, "Eintrag", "Einträgen")}`,
+      footBytes: (bytes) => `${bytes} insgesamt`,
+      empty: "Dieser Kanal listet noch nichts.",
+      emptyOwn: "Hier hast du noch nichts veröffentlicht.",
+      emptyUnknown: "Die Liste ist noch nicht gefunden. Sie erscheint hier, sobald jemand sie zeigt.",
+      noMatch: (text) => `Kein Eintrag enthält „${text}“ im Namen.`,
+      loading: "Die Liste wird gelesen",
+      getAuto: "Von selbst holen:",
+      rule: { all: "alles", none: "nichts", newest: (k) => (k === 1 ? "den neuesten" : `die neuesten ${n(k)}`) },
+      signedTwice: "Zwei verschiedene Listen tragen dieselbe Nummer",
+      signedTwiceMore: "Der Schlüssel wird an zwei Orten benutzt, oder jemand anders hat ihn. Frage den Herausgeber, bevor du Neuem traust.",
+      pause: "Kanal anhalten",
+      resume: "Kanal fortsetzen",
+      edit: "Texte ändern …",
+      leave: "Nicht mehr folgen …",
+      publishHere: "Hier veröffentlichen",
+      choose: "Wähle einen Kanal, um zu sehen, was er veröffentlicht.",
+    },
+
+    rule: {
+      legend: "Von selbst holen",
+      none: "Nichts; ich wähle einzeln",
+      newestBefore: "Die neuesten",
+      newestAfter: "Einträge",
+      newestLabel: "Wie viele der neuesten Einträge",
+      all: "Alles",
+      allSize: (bytes) => `Alles, ${bytes}`,
+      set: "So einstellen",
+    },
+
+    share: {
+      title: (name) => `„${name}“ teilen`,
+      text: "Wer diesen Link öffnet, kann dem Kanal folgen.",
+      textPrivate: "Dieser Link trägt den Leseschlüssel. Wer ihn hat, kann alles im Kanal lesen, für immer.",
+      copy: "Link kopieren",
+      copied: "Link kopiert",
+      saveQr: "QR sichern",
+      saved: "Bild gesichert",
+      qr: "QR-Code des Links",
+      qrName: "megatorrent-link.png",
+      tooLong: "Dieser Link ist zu lang für einen QR-Code.",
+      fingerprint: "Fingerabdruck des Schlüssels",
+    },
+
+    add: {
+      title: "Kanal hinzufügen",
+      fromLink: "Über einen Link geöffnet. Diesen Kanal hinzufügen?",
+      paste: "Füge den Link ein, den du bekommen hast.",
+      field: "Kanal-Link",
+      next: "Weiter",
+      nameless: "Kanal, noch ohne Namen",
+      namelessText: "Sein Name steht in der Liste, und die ist noch nicht geholt.",
+      compare: "Fingerabdruck des Schlüssels. Vergleiche ihn mit dem, was der Absender sagt.",
+      nothingSent: "Es wurde noch nichts gesendet.",
+      look: "Hineinsehen",
+      looking: "Die Liste wird erfragt",
+      lookText: "„Hineinsehen“ fragt das Netz nach der Liste und holt keine Datei.",
+      list: (k) => `Jetzt: die Liste mit ${count(k, "Eintrag", "Einträgen")}. Noch keine Datei.`,
+      listUnknown: "Jetzt: die Liste der Einträge. Noch keine Datei.",
+      address: "Andere im Kanal sehen die Adresse dieses Geräts, denn der Weg ist direkt.",
+      giveBack: "Was du hast, teilst du mit anderen, die folgen.",
+      hosts: (hosts) => `Der Link nennt ${hosts}. Dort wird zuerst gefragt und deine Adresse gesehen.`,
+      add: "Kanal hinzufügen",
+      knownTitle: "Diesem Kanal folgst du schon",
+      ownTitle: "Das ist dein eigener Kanal",
+      goThere: "Zum Kanal",
+      inside: (k, bytes) => `${items(k)}, ${bytes}`,
+      newestItems: "Neueste Einträge",
+      added: (name) => `„${name}“ hinzugefügt`,
+      noQr: "In diesem Bild ist kein QR-Code mit einem Kanal-Link.",
+      cutOff: (have) => `Dieser Link ist abgeschnitten: ${n(have)} von 64 Zeichen des Schlüssels.`,
+      notLink: "Ein Kanal-Link beginnt mit megatorrent:// und einem Schlüssel aus 64 Zeichen.",
+    },
+
+    item: {
+      files: "Dateien in diesem Eintrag",
+      file: "Datei",
+      here: "Hier",
+      about: "Beschreibung",
+      sources: "Quellen",
+      facts: "Angaben",
+      publishedOn: (day) => `veröffentlicht ${day}`,
+      where: "Auf der Platte",
+      peers: "Gegenstellen des Kanals",
+      have: "Hier",
+      rate: "Tempo",
+      id: "Kennung",
+      leftOut: (k) => `${files(k)} ausgelassen:`,
+      fileReady: "Fertig",
+      filePart: (percent) => `${percent} hier`,
+      fileNone: "Nicht hier",
+      filePlaying: (percent) => `Spielt, ${percent}`,
+      open: "Öffnen",
+      playOutside: "In anderem Programm abspielen",
+      preview: (name) => `Bild: ${name}`,
+      noFiles: "Die Dateien sind bekannt, sobald die Liste dieses Eintrags hier ist.",
+      verify: "Dateien prüfen",
+      verifying: "Dateien werden geprüft",
+      verifiedGood: (good) => `Alle ${count(good, "Blob", "Blobs")} stimmen`,
+      verifiedBad: (bad, good) => `${count(bad, "Blob fehlt", "Blobs fehlen")} oder ist anders, ${n(good)} stimmen`,
+      locate: "Dateien verschoben? Zeigen …",
+      located: "Gefunden. Die Dateien werden wieder geteilt.",
+      getTo: "In anderen Ordner holen …",
+      remove: "Von diesem Gerät entfernen …",
+      unpublish: "Aus dem Kanal nehmen …",
+      update: "Neue Fassung veröffentlichen …",
+      edit: "Texte ändern …",
+      files1: "Dateien",
+    },
+
+    player: {
+      label: (name) => `Wiedergabe: ${name}`,
+      seek: "Stelle",
+      play: "Abspielen",
+      pause: "Anhalten",
+      rewind: "10 Sekunden zurück",
+      mute: "Ton aus",
+      unmute: "Ton an",
+      volume: "Lautstärke",
+      speed: (rate) => `Tempo ${rate}`,
+      speedShort: (rate) => `${rate}×`,
+      pip: "Kleines Fenster",
+      fullscreen: "Vollbild",
+      leaveFullscreen: "Vollbild verlassen",
+      of: (at, all) => `${at} von ${all}`,
+      whileDownloading: "Spielt, während es lädt",
+      ahead: (time) => `Spielt, während es lädt: ${time} voraus`,
+      first: "Die nächsten Minuten kommen zuerst.",
+      here: (percent) => `${percent} sind hier.`,
+      rest: (rate, left) => `Der Rest folgt mit ${rate}, etwa ${left}.`,
+      restSlow: "Der Rest wartet auf jemanden, der ihn hat.",
+      all: "Alles davon ist auf diesem Gerät.",
+      held: "Geladen",
+      waiting: "Diese Stelle wird geholt",
+      cannot: "Dieses Fenster kann die Datei nicht abspielen",
+      cannotText: "Dem System fehlt ein Decoder dafür, oder der Anfang ist noch nicht hier.",
+      close: "Wiedergabe schließen",
+    },
+
+    publish: {
+      title: "Veröffentlichen",
+      drop: "Dateien oder einen Ordner hier ablegen",
+      dropMore: "Weitere Dateien oder Ordner hier ablegen",
+      dropText: "Sie werden gelesen, wo sie liegen, nicht kopiert.",
+      dropNow: "Loslassen, um zu veröffentlichen",
+      files: "Dateien …",
+      folder: "Ordner …",
+      remove: (name) => `${name} auslassen`,
+      atLeast: (text) => `über ${text}`,
+      moreEntries: (k) => `und ${n(k)} weitere`,
+      itemTitle: "Titel",
+      titleHint: "Was Folgende in der Liste sehen",
+      about: "Beschreibung",
+      optional: "nicht nötig",
+      as: "Veröffentlichen als",
+      newIdentity: "Neue Identität …",
+      newName: "Name des Kanals",
+      newNameHint: "Folgende sehen ihn. Du kannst ihn später ändern.",
+      who: "Wer es lesen kann",
+      everyone: "Alle",
+      withLink: "Mit dem Link",
+      everyoneText: "Offen gelistet: Wer den Link hat oder den Schlüssel findet, kann es lesen.",
+      withLinkText: "Versiegelt mit einem Leseschlüssel, den nur der Link trägt. Das lässt sich später nicht umkehren.",
+      fixedPublic: "Dieser Kanal ist schon öffentlich.",
+      fixedPrivate: "Dieser Kanal ist schon privat.",
+      go: "Veröffentlichen",
+      goUpdate: "Neue Fassung veröffentlichen",
+      updating: (name) => `Neue Fassung von „${name}“. Kopien auf anderen Platten bleiben.`,
+      another: "Noch etwas veröffentlichen",
+      needFiles: "Wähle zuerst, was veröffentlicht wird.",
+      needName: "Der Kanal braucht einen Namen.",
+      needUnlock: "Die Geheimnisse sind verschlossen.",
+      running: "Wird veröffentlicht",
+      finished: "Veröffentlicht",
+      failed: "Nicht veröffentlicht",
+      runningText: "Du kannst diese Seite verlassen; es geht weiter.",
+      read: "Gelesen",
+      readText: (k) => `${files(k)}, jedes Byte einmal`,
+      readNow: "Liest und zählt",
+      sealed: "Versiegelt",
+      sealedText: (k) => `${count(k, "Blob", "Blobs")}, verschlüsselt und gehasht`,
+      sealNow: "Verschlüsselt und hasht",
+      announced: "Bekannt gemacht",
+      announcedText: "Ist zu finden; der Rest folgt der Reihe nach",
+      announcedDone: "Seine Teile sind zu finden",
+      announceNow: "Sagt der DHT, wo die Teile liegen",
+      seen: (k) => `Gesehen von ${nodes(k)}`,
+      seenNone: "Noch nicht in der DHT",
+      seenGateways: (k) => `An ${count(k, "Gateway", "Gateways")} übergeben`,
+      seenPeers: (k) => `Sofort an ${count(k, "Gegenstelle", "Gegenstellen")} übergeben`,
+      seenNow: "Legt die Liste in die DHT",
+      seenStep: "Liste verteilt",
+      nOf: (a, b) => `${n(a)} von ${n(b)}`,
+      waiting: "Kommt danach",
+      linkReady: "Der Link ist da",
+      linkText: "Wer ihn öffnet, folgt dem Kanal. Lass dieses Gerät an, bis jemand anders alles hat.",
+      linkTextPrivate: "Er trägt den Leseschlüssel: Wer ihn hat, kann alles lesen. Lass dieses Gerät an, bis jemand anders alles hat.",
+      leftOut: (k) => `${files(k)} ausgelassen:`,
+      leftOutMore: (k) => `und ${n(k)} weitere`,
+      showChannel: "Zum Kanal",
+      out: (time) => `Veröffentlicht um ${time}.`,
+    },
+
+    transfers: {
+      title: "Übertragungen",
+      pauseAll: "Alles anhalten",
+      resumeAll: "Alles fortsetzen",
+      pausedNote: "Alles ist angehalten",
+      pausedText: "Nichts wird geholt und nichts gegeben, bis du fortsetzt.",
+      moving: "In Bewegung",
+      still: "Steht",
+      done: "Fertig",
+      item: "Eintrag",
+      state: "Stand",
+      down: "Ab",
+      peers: "Gegenst.",
+      left: "Noch",
+      emptyTitle: "Nichts bewegt sich",
+      emptyText: "Was du aus einem Kanal holst, steht hier, mit Tempo, und mit dem Grund, wenn es steht.",
+      emptyAct: "Zu den Kanälen",
+      foot: (down, up) => `Seit dem Start: ${down} ab, ${up} auf`,
+      ratio: (percent) => `Zurückgegeben: ${percent} von dem, was kam`,
+      settings: "Speicher-Einstellungen",
+    },
+
+    graph: {
+      label: (down, up) => `Tempo der letzten 5 Minuten. Jetzt ${down} ab, ${up} auf.`,
+      from: "vor 5 Min.",
+      now: "jetzt",
+      last: "Letzte 5 Minuten",
+    },
+
+    identities: {
+      title: "Identitäten",
+      text: "Eine Identität ist der Schlüssel, mit dem du veröffentlichst. Wer ihn hat, ist der Kanal. Darum bleibt er im Schlüsselbund dieses Computers und verlässt ihn nur als verschlüsselte Sicherung.",
+      textVault: "Eine Identität ist der Schlüssel, mit dem du veröffentlichst. Wer ihn hat, ist der Kanal. Darum bleibt er in einem verschlüsselten Tresor auf diesem Computer und verlässt ihn nur als verschlüsselte Sicherung.",
+      create: "Neue Identität",
+      identity: "Identität",
+      key: "Schlüssel",
+      kept: "Liegt im",
+      keyring: "Schlüsselbund",
+      vault: "Tresor",
+      nothingYet: "Noch nichts veröffentlicht",
+      made: (day) => `gemacht ${day}`,
+      link: "Link",
+      backUp: "Sichern",
+      rename: "Umbenennen …",
+      noLink: "Den Link gibt es, sobald etwas veröffentlicht ist.",
+      emptyTitle: "Noch keine Identität",
+      emptyText: "Zum Veröffentlichen brauchst du eine, zum Folgen nicht. Sie entsteht beim ersten Veröffentlichen oder hier.",
+      createTitle: "Neue Identität",
+      createText: "Der Name ist für dich und für den Kanal, der mit ihr beginnt.",
+      name: "Name",
+      createGo: "Identität machen",
+      made1: (name) => `„${name}“ ist da. Sichere sie: Niemand kann sie für dich zurücksetzen.`,
+      renameTitle: (name) => `„${name}“ umbenennen`,
+      renameText: "Nur der Name auf diesem Computer ändert sich.",
+      renamed: "Umbenannt",
+      backUpTitle: "In eine Datei sichern",
+      backUpText: "Eine verschlüsselte Datei für eine Identität. Ohne Passphrase nützt sie weder einem Dieb noch dir.",
+      which: "Identität",
+      passphrase: "Passphrase",
+      passphraseAgain: "Passphrase noch einmal",
+      showPass: "Passphrase zeigen",
+      hidePass: "Passphrase verbergen",
+      strong: "Stark genug",
+      weak: "Kurz. Vier oder mehr Wörter sind sicherer.",
+      differ: "Die beiden sind verschieden.",
+      saveBackup: "Sicherung speichern …",
+      backedUp: (file) => `Gespeichert in ${file}`,
+      restoreTitle: "Aus einer Datei zurückholen",
+      restoreBefore: "Lege eine Sicherung hier ab, oder eine",
+      restoreAfter: "aus Version 5. Ihre Kanäle gehen weiter, wo sie waren.",
+      drop: "Sicherung ablegen",
+      or: "oder",
+      chooseIt: "auswählen",
+      restorePass: "Passphrase der Sicherung",
+      restorePassHint: "Bei einer identity.json leer lassen.",
+      restoreGo: "Zurückholen",
+      restored: (name) => `„${name}“ ist wieder da`,
+      restoreName: "Name auf diesem Computer",
+    },
+
+    network: {
+      title: "Netz",
+      dht: "DHT",
+      dhtNodes: (k) => `${n(k)} Knoten bekannt`,
+      dhtOff: "Aus",
+      dhtNone: "Kein Knoten antwortet",
+      dhtText: "findet Kanäle und Quellen",
+      dhtNoneText: "Vielleicht sperrt eine Firewall UDP. Bekannte Gegenstellen gehen weiter.",
+      peers: "Gegenstellen",
+      peersKinds: (direct, onion, v5) =>
+        [direct ? `${n(direct)} direkt` : "", onion ? `${n(onion)} Onion` : "", v5 ? `${n(v5)} v5` : ""].filter(Boolean).join(" · ") ||
+        "keine verbunden",
+      listen: "Horcht auf",
+      listenNone: "Horcht nicht",
+      listenText: "andere können sich verbinden, wenn es erreichbar ist",
+      listenNoneText: "du verbindest dich mit anderen; sie sich nicht mit dir",
+      announced: "In dieser Runde bekannt gemacht",
+      announcedOf: (a, b) => `${n(a)} von ${count(b, "Blob", "Blobs")}`,
+      announcedNone: "Nichts bekannt zu machen",
+      blobs: (k) => `${count(k, "Blob", "Blobs")} hier`,
+      gateway: "Gateway sein",
+      gatewayText: "Legt Listen in die öffentliche DHT für Leute, die es nicht können. Privates kannst du nicht lesen.",
+      on: "An",
+      off: "Aus",
+      peersTitle: "Verbundene Gegenstellen",
+      addr: "Adresse",
+      kind: "Art",
+      direction: "Richtung",
+      received: "Empfangen",
+      sent: "Gesendet",
+      direct: "Direkt",
+      onion: "Onion",
+      inbound: "kam zu uns",
+      outbound: "von uns gerufen",
+      noPeers: "Niemand ist verbunden. Gegenstellen kommen und gehen mit dem, was du verfolgst und teilst.",
+      version: (version) => `Version ${version}`,
+      dataDir: "Datenordner",
+    },
+
+    settings: {
+      title: "Einstellungen",
+      storage: "Speicher",
+      folder: "Download-Ordner",
+      folderText: "Neues kommt dorthin, als gewöhnliche Dateien. Was schon da ist, bleibt, wo es ist.",
+      change: "Ändern …",
+      window: "Fenster",
+      tray: "In der Leiste weiterlaufen, wenn das Fenster zu ist",
+      trayText: "„Beenden“ im Menü der Leiste oder Strg+Q hält es an.",
+      autostart: "Mit dem Computer starten, in der Leiste",
+      autostartText: "Kanäle bleiben aktuell, und du gibst zurück, während du anderes tust.",
+      looks: "Sprache und Aussehen",
+      language: "Sprache",
+      system: "Wie das System",
+      theme: "Aussehen",
+      light: "Hell",
+      dark: "Dunkel",
+      secrets: "Geheimnisse",
+      secretsKeyring: "Im Schlüsselbund dieses Computers",
+      secretsVault: "In einem Tresor mit Passphrase; offen",
+      secretsLocked: "In einem Tresor, der verschlossen ist",
+      secretsNone: "Hier gibt es keinen Schlüsselbund. Ein Tresor mit Passphrase entsteht, wenn du ihn zuerst brauchst.",
+      unlock: "Öffnen …",
+      keys: "Tastatur",
+      keysShow: "Kürzel zeigen",
+      program: "Programm",
+      saved: "Gespeichert",
+      dataDir: "Datenordner",
+      version: "Version",
+    },
+
+    unlock: {
+      title: "Tresor öffnen",
+      text: "Die Geheimnisse deiner Identitäten liegen in einem Tresor auf diesem Computer. Seine Passphrase öffnet ihn.",
+      makeTitle: "Tresor anlegen",
+      makeText: "Auf diesem Computer gibt es keinen Schlüsselbund für das Geheimnis einer Identität. Stattdessen versiegelt es eine Passphrase in einem Tresor. Niemand kann sie für dich zurücksetzen.",
+      passphrase: "Passphrase",
+      go: "Öffnen",
+      make: "Tresor anlegen",
+      note: "Der Tresor ist verschlossen",
+      noteText: "Folgen und Holen gehen weiter. Veröffentlichen und private Kanäle warten auf seine Passphrase.",
+      opened: "Offen",
+    },
+
+    first: {
+      step1: "Was das ist",
+      step2: "Ordner",
+      title1: "Link folgen. Dateien behalten.",
+      lead1: "Megatorrent bringt dir, was Kanäle veröffentlichen, geradewegs von denen, die es schon haben.",
+      p1: "Du folgst Kanälen",
+      p1Text: "Ein Kanal ist ein Schlüssel, ein Link öffnet ihn. Was veröffentlicht wird, kommt als gewöhnliche Dateien an.",
+      p2: "Menschen geben es weiter",
+      p2Text: "Es gibt kein Konto und keinen Server. Du gibst zurück, was du nahmst. Wer in deinen Kanälen ist, sieht deine Internet-Adresse.",
+      p3: "Unterwegs ist es versiegelt",
+      p3Text: "Wer es trägt, kann es nicht lesen. Jedes Stück wird geprüft, bevor du es siehst.",
+      foot1: "Dauert etwa eine Minute. Alles lässt sich später ändern.",
+      next1: "Ordner wählen",
+      title2: "Wo dürfen die Dateien liegen?",
+      lead2: "Fertiges liegt als gewöhnliche Dateien in diesem Ordner.",
+      folder: "Ordner",
+      tray: "Weiterlaufen, wenn das Fenster zu ist",
+      trayText: "Es bleibt in der Leiste und gibt zurück. „Beenden“ hält es an.",
+      autostart: "Mit dem Computer starten, in der Leiste",
+      autostartText: "Kanäle bleiben aktuell, während du anderes tust.",
+      start: "Los",
+      steps: "Schritte",
+      stepOf: (a, b) => `Schritt ${n(a)} von ${n(b)}`,
+    },
+
+    failed: {
+      title: "Megatorrent kann nicht starten",
+      starting: "Startet",
+      stopping: "Sichert, was hier ist, und beendet dann",
+      detail: "Genauer",
+    },
+
+    confirm: {
+      leaveTitle: (name) => `„${name}“ nicht mehr folgen?`,
+      leaveText: "Neues kommt nicht mehr an, und du gibst nicht mehr zurück, was er veröffentlichte.",
+      leaveFiles: "Auch seine Dateien von diesem Computer löschen",
+      leaveGo: "Nicht mehr folgen",
+      removeTitle: (name) => `„${name}“ von diesem Gerät entfernen?`,
+      removeText: "Es bleibt in der Liste des Kanals; du kannst es wieder holen, solange jemand es hat.",
+      removeFiles: "Auch die Dateien löschen",
+      removeGo: "Entfernen",
+      unpublishTitle: (name) => `„${name}“ aus dem Kanal nehmen?`,
+      unpublishText: "Folgende sehen es nicht mehr in der Liste. Ihre Kopien bleiben bei ihnen, deine Dateien hier.",
+      unpublishGo: "Herausnehmen",
+      quitTitle: "Megatorrent beenden?",
+      quitText: "Downloads halten an, und niemand kann etwas von diesem Computer holen, bis es wieder läuft.",
+      quitGo: "Beenden",
+    },
+
+    edit: {
+      channelTitle: "Texte des Kanals ändern",
+      itemTitle: "Texte des Eintrags ändern",
+      text: "Folgende sehen die Änderung mit der nächsten Liste.",
+      name: "Name",
+      itemName: "Titel",
+      about: "Beschreibung",
+      saved: "Die neuen Texte sind unterwegs",
+    },
+
+    toast: {
+      ready: (name) => `„${name}“ ist fertig`,
+      paused: "Angehalten",
+      resumed: "Geht weiter",
+      removed: "Entfernt",
+      left: (name) => `Du folgst „${name}“ nicht mehr`,
+      unpublished: "Aus dem Kanal genommen",
+      copied: "Kopiert",
+      tray: "Megatorrent läuft in der Leiste weiter. „Beenden“ hält es an.",
+      label: "Meldungen",
+    },
+
+    keys: {
+      title: "Tastenkürzel",
+      screens: "Zu den Seiten der Leiste, in ihrer Reihenfolge",
+      find: "Kanal suchen",
+      search: "In der Liste suchen",
+      add: "Kanal hinzufügen",
+      publish: "Veröffentlichen",
+      back: "Zurück",
+      rows: "In einer Liste bewegen",
+      open: "Gewähltes öffnen",
+      pauseAll: "Alles anhalten oder fortsetzen",
+      player: "In der Wiedergabe: abspielen, springen, Ton, Vollbild",
+      settings: "Einstellungen",
+      quit: "Beenden",
+      help: "Diese Liste",
+      arrows: "Pfeiltasten",
+      enter: "Eingabe",
+      space: "Leertaste",
+      esc: "Esc",
+    },
+
+    errors: {
+      bad_link: ["Das ist kein Kanal-Link", "Ein Link beginnt mit megatorrent:// und einem Schlüssel aus 64 Zeichen. Kopiere ihn noch einmal, ganz."],
+      other_read_key: ["Diesem Kanal folgst du mit einem anderen Leseschlüssel", "Einer der beiden Links ist veraltet. Frage den Absender, welcher gilt."],
+      wrong_read_key: ["Der Leseschlüssel öffnet diesen Kanal nicht", "Der Link ist unvollständig, oder der Schlüssel wurde gewechselt. Bitte um einen neuen Link."],
+      not_found: ["Nicht gefunden", "Es steht nicht mehr in der Liste, oder die Liste ist noch nicht da."],
+      ambiguous: ["Das passt auf mehreres", "Nimm den ganzen Schlüssel oder den ganzen Namen."],
+      exists: ["Diesen Namen gibt es schon", "Wähle einen anderen."],
+      bad_argument: ["Das passt nicht zusammen", "Ändere die Angaben und versuche es noch einmal."],
+      kind_mismatch: ["Dieser Kanal ist von der anderen Art", "Ein Kanal ist vom ersten Eintrag an öffentlich oder privat. Wähle eine andere Identität."],
+      not_own: ["Nur der Herausgeber kann das ändern", "Es ist keine deiner Identitäten."],
+      io: ["Eine Datei ließ sich nicht lesen oder schreiben", "Sieh nach, ob die Platte da ist und der Ordner benutzt werden darf."],
+      disk_full: ["Die Platte ist voll", "Schaffe Platz und versuche es dann noch einmal. Was schon hier ist, ist sicher."],
+      source_changed: ["Eine Datei änderte sich beim Lesen", "Schließe das Programm, das in sie schreibt, und veröffentliche dann noch einmal."],
+      secrets: ["Die Geheimnisse sind nicht erreichbar", "Der Schlüsselbund ist verschlossen oder fehlt. Ein Tresor mit Passphrase geht auch."],
+      wrong_passphrase: ["Die Passphrase passt nicht", "Groß und klein zählt. Nichts wurde geändert."],
+      not_published: ["Niemand nahm die Liste an", "Kein DHT-Knoten und kein Gateway antwortete. Deine Dateien sind versiegelt und geteilt; versuche es wieder, wenn das Netz da ist."],
+      timed_out: ["Keine Antwort in der Zeit", "Niemand, der online ist, zeigte es. Später noch einmal hilft oft."],
+      cancelled: ["Abgebrochen", "Nichts wurde geändert."],
+      busy: ["Ein anderes Megatorrent benutzt diesen Datenordner", "Schließe das andere und versuche es dann noch einmal."],
+      port_taken: ["Der Port ist belegt", "Ein anderes Programm horcht dort. Schließe es und versuche es dann noch einmal."],
+      corrupt: ["Der Datenordner ist beschädigt", "Deine fertigen Dateien sind unberührt. Fehlen Identitäten, hole sie aus einer Sicherung zurück."],
+      bad_content: ["Was der Herausgeber unterschrieb, ist falsch", "Es wurde abgelehnt. Nur der Herausgeber kann das richten."],
+      stopping: ["Es wird gerade beendet", "Starte es neu, um weiterzumachen."],
+      internal: ["Etwas Unvorhergesehenes geschah", "Es lag nicht an dir. Noch einmal versuchen hilft oft."],
+    } satisfies Record<Code, [string, string]>,
+  };
+};

@@ -1,0 +1,707 @@
+/** English, and the pattern for every other language. Short, present tense, no blame: a fact, then what follows. */
+import type { Cause, Code } from "../host/gen/api";
+import type { Format } from "./format";
+import type { Sentence } from "./words";
+
+const s = (word: string, rest = ""): Sentence => ({ word, rest });
+
+export const en = (f: Format) => {
+  const n = f.number;
+  const count = (k: number, one: string, other: string) => `${n(k)} ${f.plural(k, one, other)}`;
+  const files = (k: number) => count(k, "file", "files");
+  const items = (k: number) => count(k, "item", "items");
+  const nodes = (k: number) => count(k, "DHT node", "DHT nodes");
+  const span = (ms: number): string => {
+    const { days, hours, minutes, seconds } = f.span(ms);
+    if (days > 0) return hours > 0 ? `${n(days)} d ${n(hours)} h` : `${n(days)} d`;
+    if (hours > 0) return minutes > 0 ? `${n(hours)} h ${n(minutes)} min` : `${n(hours)} h`;
+    return minutes > 0 ? `${n(minutes)} min` : `${n(seconds)} s`;
+  };
+
+  return {
+    app: "Megatorrent",
+    unknown: "–",
+    notKnownYet: "not known yet",
+    files,
+    items,
+    nodes,
+    span,
+    channels: (k: number) => count(k, "channel", "channels"),
+    peers: (k: number) => count(k, "peer", "peers"),
+    unnamed: "No name yet",
+    cut: "…",
+    /** How long ago, read beside a verb: "Updated 3 min ago". */
+    ago: (ms: number): string => {
+      const { days, hours, minutes } = f.span(ms);
+      if (days > 0) return `${n(days)} ${f.plural(days, "day", "days")} ago`;
+      if (hours > 0) return `${n(hours)} h ago`;
+      return minutes > 0 ? `${n(minutes)} min ago` : "just now";
+    },
+
+    nav: {
+      label: "Main",
+      channels: "Channels",
+      publish: "Publish",
+      transfers: "Transfers",
+      identities: "Identities",
+      network: "Network",
+      settings: "Settings",
+      skip: "Skip to content",
+    },
+    foot: {
+      route: "Route: Direct",
+      down: "Down",
+      up: "Up",
+      paused: "Everything is paused",
+    },
+    act: {
+      add: "Add",
+      back: "Back",
+      cancel: "Cancel",
+      close: "Close",
+      choose: "Choose…",
+      copy: "Copy",
+      copied: "Copied",
+      done: "Done",
+      save: "Save",
+      share: "Share",
+      more: "More",
+      moreFor: (name: string) => `More for ${name}`,
+      get: "Get",
+      play: "Play",
+      pause: "Pause",
+      resume: "Resume",
+      openFolder: "Show in folder",
+      open: "Open",
+      retry: "Try again",
+      remove: "Remove",
+      quit: "Quit",
+      dismiss: "Dismiss",
+      show: "Show",
+      clear: "Clear",
+    },
+
+    kinds: {
+      private: "Private",
+      public: "Public",
+      privateLong: "Only people with this link can read it",
+      publicLong: "Anyone who has the link can read it",
+      own: "Yours",
+    },
+
+    state: {
+      listed: s("Not fetched"),
+      new: s("New"),
+      waiting: s("Waiting:", "its turn"),
+      fetching: s("Downloading"),
+      complete: s("Ready"),
+      paused: s("Paused"),
+      published: s("Published", "from here"),
+      changed: s("Files changed on disk,", "no longer shared"),
+      left: (ms: number) => `${span(ms)} left`,
+      progress: (name: string) => `Progress of ${name}`,
+      readySince: (when: string) => s("Ready", `since ${when}`),
+    },
+    /** Why something does not move. */
+    cause: (cause: Cause): Sentence => {
+      switch (cause.cause) {
+        case "no_peers_known":
+          return cause.asked > 0
+            ? s("Waiting:", `no source known yet. Asking ${count(cause.asked, "peer", "peers")}.`)
+            : s("Waiting:", "no source known yet");
+        case "none_online":
+          return s("Waiting:", `no source online, ${n(cause.known)} known`);
+        case "nobody_has_it":
+          return s(
+            "Waiting:",
+            cause.connected === 1 ? "the one peer online lacks the rest" : `none of ${count(cause.connected, "peer", "peers")} online has the rest`,
+          );
+        case "no_manifest":
+          return s("Waiting:", "its list is not found yet");
+        case "dht_unreachable":
+          return s("Waiting:", "DHT not reachable");
+        case "paused":
+          return s("Paused");
+        case "queued":
+          return s("Queued");
+        case "disk_full":
+          return s("Disk full:", `${f.size(cause.free)} free, ${f.size(cause.needed)} needed`);
+        case "files_changed":
+          return s(
+            f.plural(cause.files, "File changed on disk,", `${n(cause.files)} files changed on disk,`),
+            "no longer shared",
+          );
+        case "folder_not_writable":
+          return s("Folder cannot be written:", cause.path);
+        case "bad_content":
+          return s("The publisher's data is wrong:", cause.what);
+        case "locked":
+          return s("Waiting:", "the secrets are locked");
+      }
+    },
+    /** What a person can do about a cause; empty where only time helps. */
+    remedy: (cause: Cause): string => {
+      switch (cause.cause) {
+        case "no_peers_known":
+        case "none_online":
+        case "nobody_has_it":
+          return "It goes on by itself as soon as someone with the missing parts is online.";
+        case "no_manifest":
+          return "The publisher, or anyone who follows the channel, has to be online once. It is asked for again and again.";
+        case "dht_unreachable":
+          return "Known peers still work. A firewall that blocks UDP is a common reason.";
+        case "paused":
+          return "Resume it when you like.";
+        case "queued":
+          return "";
+        case "disk_full":
+          return "Free some space, then resume.";
+        case "files_changed":
+          return "Fetch them again, tell where they went, or leave them as they are.";
+        case "folder_not_writable":
+          return "Give the folder back its write permission, or choose another one in the settings.";
+        case "bad_content":
+          return "Only the publisher can put it right.";
+        case "locked":
+          return "Unlock the vault to go on.";
+      }
+    },
+
+    kind: {
+      folder: "Folder",
+      file: "File",
+      size: (k: number, type: string) => `${files(k)}${type ? ` · ${type}` : ""}`,
+    },
+
+    list: {
+      find: "Find a channel",
+      none: "No channel has that name",
+      downloading: (k: number) => `${n(k)} downloading`,
+      updated: (when: string) => `Updated ${when}`,
+      checked: (when: string) => `Checked ${when}`,
+      never: "Not found yet",
+      privatePrefix: "Private",
+      pausedByYou: "Paused by you",
+      fresh: (k: number) => `${n(k)} new`,
+      foot: (k: number, bytes: string) => `${count(k, "channel", "channels")} · ${bytes} listed`,
+    },
+
+    begin: {
+      title: "Paste a channel link to begin",
+      textBefore: "Someone gave you a link that starts with",
+      textAfter: "You will see whose channel it is before anything is fetched.",
+      field: "Channel link",
+      open: "Open link",
+      qr: "or drop a picture of its QR code on this window",
+      publishBefore: "Have something to give?",
+      publish: "Publish a folder",
+    },
+
+    channel: {
+      key: "Key",
+      copyKey: "Copy the key",
+      about: "About",
+      noAbout: "The publisher wrote nothing about it.",
+      updated: (when: string) => `Updated ${when}`,
+      notUpdated: "No list found yet",
+      checked: (when: string) => `checked ${when}`,
+      neverChecked: "not checked yet",
+      sources: (k: number) => count(k, "source", "sources"),
+      seenBy: (k: number) => `seen by ${nodes(k)}`,
+      sequence: (k: number) => `sequence ${k}`,
+      search: (k: number) => `Search ${items(k)}`,
+      clearSearch: "Clear the search",
+      item: "Item",
+      published: "Published",
+      size: "Size",
+      state: "State",
+      actions: "Actions",
+      sortBy: (column: string) => `Sort by ${column}`,
+      foot: (k: number, here: number) => `${items(k)} · ${n(here)} on this device`,
+      footFound: (k: number, of: number) => `${n(k)} of ${items(of)}`,
+      footBytes: (bytes: string) => `${bytes} in all`,
+      empty: "This channel lists nothing yet.",
+      emptyOwn: "You have published nothing here yet.",
+      emptyUnknown: "The list has not been found yet. It appears here as soon as someone shows it.",
+      noMatch: (text: string) => `No item has “${text}” in its name.`,
+      loading: "Reading the list",
+      getAuto: "Get automatically:",
+      rule: { all: "everything", none: "nothing", newest: (k: number) => `newest ${n(k)}` },
+      signedTwice: "Two different lists carry the same number",
+      signedTwiceMore: "The key is used in two places, or someone else has it. Ask the publisher before you trust new items.",
+      pause: "Pause channel",
+      resume: "Resume channel",
+      edit: "Edit texts…",
+      leave: "Stop following…",
+      publishHere: "Publish here",
+      choose: "Choose a channel to see what it publishes.",
+    },
+
+    rule: {
+      legend: "Get automatically",
+      none: "Nothing; I choose each",
+      newestBefore: "The newest",
+      newestAfter: "items",
+      newestLabel: "How many of the newest items",
+      all: "Everything",
+      allSize: (bytes: string) => `Everything, ${bytes}`,
+      set: "Use this rule",
+    },
+
+    share: {
+      title: (name: string) => `Share “${name}”`,
+      text: "Anyone who opens this link can follow the channel.",
+      textPrivate: "This link carries the read key. Whoever has it can read everything in the channel, for good.",
+      copy: "Copy link",
+      copied: "Link copied",
+      saveQr: "Save QR",
+      saved: "Picture saved",
+      qr: "QR code of the link",
+      qrName: "megatorrent-link.png",
+      tooLong: "This link is too long for a QR code.",
+      fingerprint: "Key fingerprint",
+    },
+
+    add: {
+      title: "Add a channel",
+      fromLink: "Opened from a link. Add this channel?",
+      paste: "Paste the link that you were given.",
+      field: "Channel link",
+      next: "Continue",
+      nameless: "Channel without a name yet",
+      namelessText: "Its name is inside the list, which has not been fetched.",
+      compare: "Key fingerprint. Compare it with what the sender tells you.",
+      nothingSent: "Nothing has been sent anywhere yet.",
+      look: "Look inside",
+      looking: "Asking for the list",
+      lookText: "“Look inside” asks the network for the list and fetches no file.",
+      list: (k: number) => `Now: the list of ${items(k)}. No file yet.`,
+      listUnknown: "Now: the list of its items. No file yet.",
+      address: "Other members see this device's address, because the route is Direct.",
+      giveBack: "You share what you hold with others who follow it.",
+      hosts: (hosts: string) => `The link names ${hosts}. They are asked first and see your address.`,
+      add: "Add channel",
+      knownTitle: "You follow this channel already",
+      ownTitle: "This is your own channel",
+      goThere: "Go to the channel",
+      inside: (k: number, bytes: string) => `${items(k)}, ${bytes}`,
+      newestItems: "Newest items",
+      added: (name: string) => `Added “${name}”`,
+      noQr: "No QR code with a channel link was found in that picture.",
+      cutOff: (have: number) => `This link is cut off: ${n(have)} of 64 characters of the key.`,
+      notLink: "A channel link starts with megatorrent:// and a key of 64 characters.",
+    },
+
+    item: {
+      files: "Files in this item",
+      file: "File",
+      here: "Here",
+      about: "About",
+      sources: "Sources",
+      facts: "Facts",
+      publishedOn: (day: string) => `published ${day}`,
+      where: "On disk",
+      peers: "Peers of the channel",
+      have: "Here",
+      rate: "Rate",
+      id: "Item ID",
+      leftOut: (k: number) => `${files(k)} left out:`,
+      fileReady: "Ready",
+      filePart: (percent: string) => `${percent} here`,
+      fileNone: "Not here",
+      filePlaying: (percent: string) => `Playing, ${percent}`,
+      open: "Open",
+      playOutside: "Play in another program",
+      preview: (name: string) => `Picture: ${name}`,
+      noFiles: "Its files are known once the list of this item is here.",
+      verify: "Check files",
+      verifying: "Checking files",
+      verifiedGood: (good: number) => `All ${count(good, "blob", "blobs")} are right`,
+      verifiedBad: (bad: number, good: number) =>
+        `${count(bad, "blob is", "blobs are")} missing or changed, ${n(good)} right`,
+      locate: "Files moved? Locate…",
+      located: "Found. The files are shared again.",
+      getTo: "Get to another folder…",
+      remove: "Remove from this device…",
+      unpublish: "Take out of the channel…",
+      update: "Publish a new version…",
+      edit: "Edit texts…",
+      files1: "Files",
+    },
+
+    player: {
+      label: (name: string) => `Player: ${name}`,
+      seek: "Position",
+      play: "Play",
+      pause: "Pause",
+      rewind: "Back 10 seconds",
+      mute: "Mute",
+      unmute: "Sound on",
+      volume: "Volume",
+      speed: (rate: string) => `Speed ${rate}`,
+      speedShort: (rate: string) => `${rate}×`,
+      pip: "Small window",
+      fullscreen: "Full screen",
+      leaveFullscreen: "Leave full screen",
+      of: (at: string, all: string) => `${at} of ${all}`,
+      whileDownloading: "Plays while it downloads",
+      ahead: (time: string) => `Plays while it downloads: ${time} ahead`,
+      first: "The next minutes come first.",
+      here: (percent: string) => `${percent} is here.`,
+      rest: (rate: string, left: string) => `The rest follows at ${rate}, about ${left}.`,
+      restSlow: "The rest waits for someone who has it.",
+      all: "All of it is on this device.",
+      held: "Loaded",
+      waiting: "Fetching this part",
+      cannot: "This window cannot play the file",
+      cannotText: "The desktop lacks a decoder for it, or the beginning is not here yet.",
+      close: "Close the player",
+    },
+
+    publish: {
+      title: "Publish",
+      drop: "Drop files or a folder here",
+      dropMore: "Drop more files or folders here",
+      dropText: "They are read where they lie, not copied.",
+      dropNow: "Drop to publish",
+      files: "Files…",
+      folder: "Folder…",
+      remove: (name: string) => `Leave out ${name}`,
+      atLeast: (text: string) => `over ${text}`,
+      moreEntries: (k: number) => `and ${n(k)} more`,
+      itemTitle: "Title",
+      titleHint: "What followers see in the list",
+      about: "Description",
+      optional: "optional",
+      as: "Publish as",
+      newIdentity: "New identity…",
+      newName: "Name of the channel",
+      newNameHint: "Followers see it. You can change it later.",
+      who: "Who can read it",
+      everyone: "Everyone",
+      withLink: "With the link",
+      everyoneText: "Listed openly: anyone who has the link, or finds the key, can read it.",
+      withLinkText: "Sealed with a read key that only the link carries. This cannot be turned around later.",
+      fixedPublic: "This channel is public already.",
+      fixedPrivate: "This channel is private already.",
+      go: "Publish",
+      goUpdate: "Publish update",
+      updating: (name: string) => `New version of “${name}”. Copies already on followers' disks stay.`,
+      another: "Publish something else",
+      needFiles: "Choose what to publish first.",
+      needName: "The channel needs a name.",
+      needUnlock: "The secrets are locked.",
+      running: "Publishing",
+      finished: "Published",
+      failed: "Not published",
+      runningText: "You can leave this screen; it goes on.",
+      read: "Read",
+      readText: (k: number) => `${files(k)}, every byte once`,
+      readNow: "Reading and counting",
+      sealed: "Sealed",
+      sealedText: (k: number) => `${count(k, "blob", "blobs")}, encrypted and hashed`,
+      sealNow: "Encrypting and hashing",
+      announced: "Announced",
+      announcedText: "Can be found; the rest follows in turn",
+      announcedDone: "Its parts can be found",
+      announceNow: "Telling the DHT where its parts are",
+      seen: (k: number) => `Seen by ${nodes(k)}`,
+      seenNone: "Not on the DHT yet",
+      seenGateways: (k: number) => `Handed to ${count(k, "gateway", "gateways")}`,
+      seenPeers: (k: number) => `Handed to ${count(k, "peer", "peers")} at once`,
+      seenNow: "Putting the list on the DHT",
+      seenStep: "List handed out",
+      nOf: (a: number, b: number) => `${n(a)} of ${n(b)}`,
+      waiting: "Comes next",
+      linkReady: "The link is ready",
+      linkText: "Anyone who opens it follows the channel. Keep this device on until another has it all.",
+      linkTextPrivate: "It carries the read key: who has it can read everything. Keep this device on until another has it all.",
+      leftOut: (k: number) => `${files(k)} left out:`,
+      leftOutMore: (k: number) => `and ${n(k)} more`,
+      showChannel: "Go to the channel",
+      out: (time: string) => `Out since ${time}.`,
+    },
+
+    transfers: {
+      title: "Transfers",
+      pauseAll: "Pause all",
+      resumeAll: "Resume all",
+      pausedNote: "Everything is paused",
+      pausedText: "Nothing is fetched and nothing is given until you resume.",
+      moving: "Moving",
+      still: "Not moving",
+      done: "Finished",
+      item: "Item",
+      state: "State",
+      down: "Down",
+      peers: "Peers",
+      left: "Left",
+      emptyTitle: "Nothing moves",
+      emptyText: "What you get from a channel shows up here, with its pace, and with the reason when it stands still.",
+      emptyAct: "Go to Channels",
+      foot: (down: string, up: string) => `Since start: ${down} down, ${up} up`,
+      ratio: (percent: string) => `Given back: ${percent} of what was taken`,
+      settings: "Storage settings",
+    },
+
+    graph: {
+      label: (down: string, up: string) => `Rates of the last 5 minutes. Now ${down} down, ${up} up.`,
+      from: "5 min ago",
+      now: "now",
+      last: "Last 5 minutes",
+    },
+
+    identities: {
+      title: "Identities",
+      text: "An identity is the key you publish with. Whoever has the key is the channel, so it stays in this computer's keyring and leaves only as an encrypted backup.",
+      textVault: "An identity is the key you publish with. Whoever has the key is the channel, so it stays in an encrypted vault on this computer and leaves only as an encrypted backup.",
+      create: "New identity",
+      identity: "Identity",
+      key: "Key",
+      kept: "Kept in",
+      keyring: "Keyring",
+      vault: "Vault",
+      nothingYet: "Nothing published yet",
+      made: (day: string) => `made ${day}`,
+      link: "Link",
+      backUp: "Back up",
+      rename: "Rename…",
+      noLink: "Its link exists once something is published.",
+      emptyTitle: "No identity yet",
+      emptyText: "You need one to publish, not to follow. It is made when you first publish, or here.",
+      createTitle: "New identity",
+      createText: "The name is for you and for the channel that starts with it.",
+      name: "Name",
+      createGo: "Make identity",
+      made1: (name: string) => `“${name}” is made. Back it up: no one can reset it for you.`,
+      renameTitle: (name: string) => `Rename “${name}”`,
+      renameText: "Only the name on this computer changes.",
+      renamed: "Renamed",
+      backUpTitle: "Back up to a file",
+      backUpText: "One encrypted file for one identity. Without its passphrase it is useless to a thief, and to you.",
+      which: "Identity",
+      passphrase: "Passphrase",
+      passphraseAgain: "Passphrase again",
+      showPass: "Show the passphrase",
+      hidePass: "Hide the passphrase",
+      strong: "Strong enough",
+      weak: "Short. Four or more words are safer.",
+      differ: "The two differ.",
+      saveBackup: "Save backup…",
+      backedUp: (file: string) => `Saved to ${file}`,
+      restoreTitle: "Restore from a file",
+      restoreBefore: "Drop a backup here, or an",
+      restoreAfter: "from version 5. Its channels continue where they were.",
+      drop: "Drop the backup file",
+      or: "or",
+      chooseIt: "choose it",
+      restorePass: "Passphrase of the backup",
+      restorePassHint: "Leave it empty for an identity.json.",
+      restoreGo: "Restore",
+      restored: (name: string) => `“${name}” is back`,
+      restoreName: "Name on this computer",
+    },
+
+    network: {
+      title: "Network",
+      dht: "DHT",
+      dhtNodes: (k: number) => `${n(k)} ${f.plural(k, "node", "nodes")} known`,
+      dhtOff: "Off",
+      dhtNone: "No node answers",
+      dhtText: "finds channels and sources",
+      dhtNoneText: "A firewall may block UDP. Known peers still work.",
+      peers: "Peers",
+      peersKinds: (direct: number, onion: number, v5: number) =>
+        [direct ? `${n(direct)} direct` : "", onion ? `${n(onion)} onion` : "", v5 ? `${n(v5)} v5` : ""].filter(Boolean).join(" · ") ||
+        "none connected",
+      listen: "Listening on",
+      listenNone: "Not listening",
+      listenText: "others can connect if it is reachable",
+      listenNoneText: "you connect to others; they cannot connect to you",
+      announced: "Announced in this round",
+      announcedOf: (a: number, b: number) => `${n(a)} of ${count(b, "blob", "blobs")}`,
+      announcedNone: "Nothing to announce",
+      blobs: (k: number) => `${count(k, "blob", "blobs")} held`,
+      gateway: "Be a gateway",
+      gatewayText: "Put lists on the public DHT for people who cannot. You cannot read what is private.",
+      on: "On",
+      off: "Off",
+      peersTitle: "Connected peers",
+      addr: "Address",
+      kind: "Kind",
+      direction: "Direction",
+      received: "Received",
+      sent: "Sent",
+      direct: "Direct",
+      onion: "Onion",
+      inbound: "came to us",
+      outbound: "we called",
+      noPeers: "No peer is connected. They come and go with what you follow and share.",
+      version: (version: string) => `Version ${version}`,
+      dataDir: "Data folder",
+    },
+
+    settings: {
+      title: "Settings",
+      storage: "Storage",
+      folder: "Download folder",
+      folderText: "New items go there, as plain files. What is there already stays where it is.",
+      change: "Change…",
+      window: "Window",
+      tray: "Keep running in the tray when the window is closed",
+      trayText: "Quit in the tray's menu, or Ctrl+Q, stops it.",
+      autostart: "Start with the computer, in the tray",
+      autostartText: "Channels stay up to date and you give back while you do other things.",
+      looks: "Language and looks",
+      language: "Language",
+      system: "As the system",
+      theme: "Appearance",
+      light: "Light",
+      dark: "Dark",
+      secrets: "Secrets",
+      secretsKeyring: "Kept in this computer's keyring",
+      secretsVault: "Kept in a vault with a passphrase; open",
+      secretsLocked: "In a vault that is locked",
+      secretsNone: "There is no keyring here. A vault with a passphrase is made when you first need one.",
+      unlock: "Unlock…",
+      keys: "Keyboard",
+      keysShow: "Show shortcuts",
+      program: "Program",
+      saved: "Saved",
+      dataDir: "Data folder",
+      version: "Version",
+    },
+
+    unlock: {
+      title: "Unlock the vault",
+      text: "The secrets of your identities are in a vault on this computer. Its passphrase opens it.",
+      makeTitle: "Make a vault",
+      makeText: "There is no keyring on this computer that could keep the secret of an identity. A passphrase seals it in a vault instead. No one can reset it for you.",
+      passphrase: "Passphrase",
+      go: "Unlock",
+      make: "Make vault",
+      note: "The vault is locked",
+      noteText: "Following and fetching go on. Publishing, and private channels, wait for its passphrase.",
+      opened: "Unlocked",
+    },
+
+    first: {
+      step1: "What this is",
+      step2: "Folder",
+      title1: "Follow a link. Keep the files.",
+      lead1: "Megatorrent brings you what channels publish, straight from the people who already have it.",
+      p1: "You follow channels",
+      p1Text: "A channel is a key, opened by a link. What its owner publishes arrives as ordinary files.",
+      p2: "People pass it on",
+      p2Text: "There is no account and no server. You give back what you took. People in your channels see your internet address.",
+      p3: "What travels is sealed",
+      p3Text: "Those who carry it cannot read it. Every piece is checked before you see it.",
+      foot1: "Takes about a minute. All of it can be changed later.",
+      next1: "Choose the folder",
+      title2: "Where may the files live?",
+      lead2: "Finished items are plain files in this folder.",
+      folder: "Folder",
+      tray: "Keep running when the window is closed",
+      trayText: "It stays in the tray and gives back. Quit stops it.",
+      autostart: "Start with the computer, in the tray",
+      autostartText: "Channels stay up to date while you do other things.",
+      start: "Start",
+      steps: "Steps",
+      stepOf: (a: number, b: number) => `Step ${n(a)} of ${n(b)}`,
+    },
+
+    failed: {
+      title: "Megatorrent cannot start",
+      starting: "Starting",
+      stopping: "Storing what is here, then quitting",
+      detail: "In detail",
+    },
+
+    confirm: {
+      leaveTitle: (name: string) => `Stop following “${name}”?`,
+      leaveText: "Nothing new arrives, and you stop giving back what it published.",
+      leaveFiles: "Delete its files from this computer too",
+      leaveGo: "Stop following",
+      removeTitle: (name: string) => `Remove “${name}” from this device?`,
+      removeText: "It stays in the channel's list; you can get it again as long as someone has it.",
+      removeFiles: "Delete its files too",
+      removeGo: "Remove",
+      unpublishTitle: (name: string) => `Take “${name}” out of the channel?`,
+      unpublishText: "Followers no longer see it in the list. Copies that they have stay with them, and your own files stay here.",
+      unpublishGo: "Take out",
+      quitTitle: "Quit Megatorrent?",
+      quitText: "Downloads stop, and no one can get anything from this computer until it starts again.",
+      quitGo: "Quit",
+    },
+
+    edit: {
+      channelTitle: "Edit the channel's texts",
+      itemTitle: "Edit the item's texts",
+      text: "Followers see the change with the next list.",
+      name: "Name",
+      itemName: "Title",
+      about: "Description",
+      saved: "The new texts are on their way",
+    },
+
+    toast: {
+      ready: (name: string) => `“${name}” is ready`,
+      paused: "Paused",
+      resumed: "Resumed",
+      removed: "Removed",
+      left: (name: string) => `You no longer follow “${name}”`,
+      unpublished: "Taken out of the channel",
+      copied: "Copied",
+      tray: "Megatorrent keeps running in the tray. Quit stops it.",
+      label: "Messages",
+    },
+
+    keys: {
+      title: "Keyboard shortcuts",
+      screens: "Go to the screens in the sidebar, in their order",
+      find: "Find a channel",
+      search: "Search in the list",
+      add: "Add a channel",
+      publish: "Publish",
+      back: "Back",
+      rows: "Move in a list",
+      open: "Open what is selected",
+      pauseAll: "Pause or resume everything",
+      player: "In the player: play or pause, jump, sound, full screen",
+      settings: "Settings",
+      quit: "Quit",
+      help: "This list",
+      arrows: "Arrow keys",
+      enter: "Enter",
+      space: "Space",
+      esc: "Esc",
+    },
+
+    /** By error code: what happened, and what follows from it. */
+    errors: {
+      bad_link: ["This is not a channel link", "A link starts with megatorrent:// and a key of 64 characters. Copy it again, whole."],
+      other_read_key: ["You follow this channel with another read key", "One of the two links is out of date. Ask the sender which one holds."],
+      wrong_read_key: ["The read key does not open this channel", "The link is incomplete, or the publisher changed the key. Ask for a new link."],
+      not_found: ["Not found", "It is no longer in the list, or the list has not arrived yet."],
+      ambiguous: ["That fits more than one", "Use the whole key or the whole name."],
+      exists: ["That name is taken", "Choose another one."],
+      bad_argument: ["That does not fit together", "Change what you entered and try again."],
+      kind_mismatch: ["This channel is of the other kind", "A channel is public or private from its first item on. Choose another identity."],
+      not_own: ["Only the publisher can change this", "It is not one of your identities."],
+      io: ["A file could not be read or written", "Check that the disk is there and that the folder may be used."],
+      disk_full: ["The disk is full", "Free some space, then try again. What is here already is safe."],
+      source_changed: ["A file changed while it was read", "Close the program that writes to it, then publish again."],
+      secrets: ["The secrets are out of reach", "The keyring is locked or missing. A vault with a passphrase works too."],
+      wrong_passphrase: ["The passphrase does not fit", "Upper and lower case count. Nothing was changed."],
+      not_published: ["No one took the list", "No DHT node and no gateway answered. Your files are sealed and shared; try again when the network is back."],
+      timed_out: ["No answer in time", "No one who is online showed it. Trying again later often helps."],
+      cancelled: ["Cancelled", "Nothing was changed."],
+      busy: ["Another Megatorrent uses this data folder", "Close the other one, then try again."],
+      port_taken: ["The port is in use", "Another program listens there. Close it, then try again."],
+      corrupt: ["The data folder is damaged", "Your finished files are not touched. Restore identities from a backup if they are missing."],
+      bad_content: ["What the publisher signed is wrong", "It was refused. Only the publisher can put it right."],
+      stopping: ["It is shutting down", "Start it again to go on."],
+      internal: ["Something unforeseen happened", "It was not your doing. Trying again often helps."],
+    } satisfies Record<Code, [string, string]> as Record<Code, [string, string]>,
+  };
+};
