@@ -7,5 +7,6 @@
 pub mod folder;
 pub mod foreign_dht;
 pub mod hostile;
+pub mod people;
 pub mod process;
 pub mod v5;

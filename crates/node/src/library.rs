@@ -36,6 +36,8 @@ pub(crate) enum LibraryInput {
     Start(ChannelKey, ItemId),
     /// An item is paused or removed: forget it.
     Stop(ChannelKey, ItemId),
+    /// A published item's files were read again: so many of them are not what was published.
+    Checked(ChannelKey, ItemId, u64),
     /// Forget a channel.
     Forget(ChannelKey),
     Planned(ChannelKey, ItemId, Result<()>),
@@ -181,6 +183,15 @@ impl Library {
                 }
             }
             LibraryInput::Stop(channel, item) => self.stop_item((channel, item)).await,
+            LibraryInput::Checked(channel, item, files) => {
+                let key = (channel, item);
+                if files > 0 {
+                    self.stalled.insert(key, Cause::FilesChanged { files });
+                } else {
+                    self.stalled.remove(&key);
+                }
+                self.told(key);
+            }
             LibraryInput::Forget(channel) => {
                 if let Some((_, token)) = self.reading.remove(&channel) {
                     token.cancel();

@@ -69,7 +69,9 @@ impl Node {
             let dir_lock = DataDir::lock(&dir)?;
             let keys = match KeyStore::open(&dir, passphrase, keyring) {
                 Ok(keys) => keys,
-                Err(KeyError::Locked | KeyError::NoKeyring) => KeyStore::locked(),
+                Err(error @ (KeyError::Locked | KeyError::NoKeyring)) => {
+                    KeyStore::locked(matches!(error, KeyError::Locked))
+                }
                 Err(error) => return Err(verbs::secrets(&error)),
             };
             let store_key = keys.store_key().ok();

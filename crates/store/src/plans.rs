@@ -468,7 +468,13 @@ fn files_where(tx: &Transaction<'_>, item: i64, what: &str) -> Result<Vec<Doomed
     let rows = statement.query_map([item], |row| {
         Ok((row.get::<_, Option<Vec<u8>>>(0)?.map(path::from_sql), path::from_sql(row.get(1)?)))
     })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let mut files: Vec<Doomed> = rows.collect::<Result<_, _>>()?;
+    // A folder that was made for this item alone goes with its last file; one file may lie among others' files.
+    let own = files.len() > 1 || files.iter().any(|(root, file)| file.parent() != root.as_deref());
+    for (root, _) in files.iter_mut().filter(|_| own) {
+        *root = root.as_deref().and_then(Path::parent).map(Path::to_path_buf).or_else(|| root.take());
+    }
+    Ok(files)
 }
 
 /// Part files of an item's plan.

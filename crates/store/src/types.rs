@@ -180,6 +180,8 @@ pub struct VerifyOutcome {
     pub bad: Vec<BlobId>,
     /// Files concerned.
     pub files: Vec<PathBuf>,
+    /// Blobs that were withdrawn and are held again.
+    pub back: Vec<BlobId>,
 }
 
 /// An identity as kept; its secret is elsewhere.

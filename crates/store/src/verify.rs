@@ -35,8 +35,9 @@ impl Store {
                 break;
             }
             let _layout = self.core.shared();
-            let bad =
-                self.core.check_blob(item, blob, if published { chunk_state::LOST } else { chunk_state::MISSING })?;
+            let wrong = if published { chunk_state::LOST } else { chunk_state::MISSING };
+            let (bad, back) = self.core.check_blob(item, blob, wrong)?;
+            outcome.back.extend(back.then_some(*blob));
             if bad.is_empty() {
                 outcome.good += 1;
             } else {
@@ -63,8 +64,8 @@ fn here_or_lost(tx: &Transaction<'_>, item: i64) -> Result<Vec<BlobId>, StoreErr
 
 impl Core {
     /// Reads one blob's plain bytes in an item and sets its chunks' states; wrong ones become `wrong`. Returns the files
-    /// in which bytes are wrong.
-    fn check_blob(&self, item: i64, id: &BlobId, wrong: i64) -> Result<Vec<std::path::PathBuf>, StoreError> {
+    /// in which bytes are wrong, and whether a withdrawn blob is held again.
+    fn check_blob(&self, item: i64, id: &BlobId, wrong: i64) -> Result<(Vec<std::path::PathBuf>, bool), StoreError> {
         let mut found = self.db.read(|tx| groups(tx, id, Some(item), chunk_state::LOST..=chunk_state::DERIVED))?;
         let mut bad = Vec::new();
         let mut changes: Vec<(&Span, i64)> = Vec::new();
@@ -86,6 +87,7 @@ impl Core {
             }
         }
         changes.retain(|(span, to)| span.state != *to);
+        let back = changes.iter().any(|(span, to)| span.state == chunk_state::LOST && *to == chunk_state::DERIVED);
         if !changes.is_empty() {
             self.db.write(|tx| {
                 for (span, to) in &changes {
@@ -94,7 +96,7 @@ impl Core {
                 Ok(())
             })?;
         }
-        Ok(bad)
+        Ok((bad, back))
     }
 
     /// Compares plain bytes with the stored blob, if that is here: span by span.
@@ -169,7 +171,7 @@ impl Core {
         let mut rechecked: BTreeSet<BlobId> = stored.into_iter().collect();
         for (item, blob) in chunks {
             rechecked.insert(blob);
-            if !self.check_blob(item, &blob, chunk_state::MISSING)?.is_empty() {
+            if !self.check_blob(item, &blob, chunk_state::MISSING)?.0.is_empty() {
                 lost.insert(blob);
             }
         }

@@ -130,6 +130,13 @@ async fn pause_channel(ctx: &Ctx, key: ChannelKey, paused: bool) -> Result<()> {
             pause_item(ctx, item, paused).await?;
         }
     }
+    // What was published meanwhile waited for this.
+    if !paused
+        && !ctx.config.offline
+        && let Some(row) = ctx.with_store(move |s| s.channel(&key)).await?
+    {
+        channel::start_wanted(ctx, &row).await?;
+    }
     channel::told(ctx, key).await;
     Ok(())
 }
@@ -177,6 +184,10 @@ pub(super) async fn verify(ctx: &Ctx, item: &str) -> Result<VerifyReport> {
     let (channel, id) = (row.channel, row.id);
     let stop = ctx.stop.clone();
     let outcome = ctx.with_store(move |s| s.verify_item(&channel, &id, &mut |_, _| !stop.is_cancelled())).await?;
+    if !ctx.config.offline && !outcome.back.is_empty() {
+        let held = outcome.back.iter().map(|blob| (*blob, channel, swarm::Rank::Rest, None)).collect();
+        ctx.engine.send(Input::Hold(held)).await;
+    }
     let bad = outcome.bad.len() as u64;
     if !ctx.config.offline {
         // What was lost and is right again is shared again.
@@ -192,6 +203,9 @@ pub(super) async fn verify(ctx: &Ctx, item: &str) -> Result<VerifyReport> {
             ctx.with_store(move |s| s.set_standing(&channel, &id, Standing::Wanted, false)).await?;
             ctx.library.send(LibraryInput::Start(channel, id));
         }
+    }
+    if row.standing == Standing::Published {
+        ctx.library.send(LibraryInput::Checked(channel, id, outcome.files.len() as u64));
     }
     Ok(VerifyReport { good: outcome.good, bad, files: outcome.files.iter().map(|f| f.display().to_string()).collect() })
 }
