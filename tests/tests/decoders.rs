@@ -1,6 +1,7 @@
 //! Every decoder on the fuzzer's seeds and on seeds with something wrong in them: what CI has without the fuzzer.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so by panicking")]
+#![allow(clippy::print_stderr, reason = "it names the bytes that a decoder minded")]
 
 #[path = "../../fuzz/src/lib.rs"]
 #[allow(unreachable_pub, reason = "public for the fuzz targets")]

@@ -130,14 +130,17 @@ impl Door {
     }
 
     async fn unlock(&mut self, locked: ErrorInfo) -> Result<(), Failure> {
-        if self.passphrases.at_hand()?.is_none() && !self.passphrases.asks_a_person() {
-            return Err(Failure::Refused(locked));
-        }
         // A vault that is made now has nothing yet to tell a slip of the finger by.
         let new = match self.ask(Request::Status).await {
             Ok(Reply::Status(status)) => status.secrets == "none",
             _ => false,
         };
+        if self.passphrases.at_hand()?.is_none() && !self.passphrases.asks_a_person() {
+            let what = if new { "This machine has no keyring." } else { locked.message.as_str() };
+            let message =
+                format!("{what} Set MEGATORRENT_PASSPHRASE, or run this in a terminal to be asked for a passphrase.");
+            return Err(Failure::Refused(ErrorInfo { code: Code::Secrets, message }));
+        }
         let mut tries = 0;
         loop {
             tries += 1;

@@ -27,7 +27,8 @@ fn bodies_and_tables_that_lie_are_named_and_the_old_list_stays() {
         blob
     };
     let small = hold(b"{\"collections\":[]}");
-    let deep = hold("[".repeat(1 << 20).as_bytes());
+    let nested = format!("{{\"collections\":[],\"x\":{}", "[".repeat(1 << 20));
+    let deep = hold(&nested.as_bytes()[..1 << 20]);
     let noise = hold(&[0xff; 1000]);
     let page = hold(b"{\"items\":[{\"name\":\"one\",\"chunks\":[]},{\"name\":\"two\",\"chunks\":[]}],\"items\":[]}");
     let page_tree = tree(&page, page.real_size as u64, 0);
