@@ -8,6 +8,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+/// What a peer does on a connection; told which one it is.
+type Script = Box<dyn Fn(TcpStream, usize) + Send + Sync>;
+
 const NOW: u64 = 1_700_000_000_000;
 
 /// Waits until the other side ends this connection.
@@ -122,7 +125,7 @@ fn a_download_comes_from_the_honest_one_among_broken_servers() {
         let _ = (&stream).read_to_end(&mut Vec::new());
     };
     // Each answers the handshake, then does one wrong thing when asked.
-    let scripts: Vec<(&str, Box<dyn Fn(TcpStream, usize) + Send + Sync>)> = vec![
+    let scripts: Vec<(&str, Script)> = vec![
         ("silent", Box::new(move |stream, _| wait(stream))),
         (
             "zero key",

@@ -8,6 +8,9 @@ use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+/// A name, the word that the message says, and what is done to the file.
+type Case = (&'static str, &'static str, fn(&Path));
+
 struct Publisher {
     home: Home,
     daemon: Daemon,
@@ -62,7 +65,7 @@ fn disturbed(name: &str, disturb: impl FnOnce(&Path) + Send) -> (Publisher, mega
 
 #[test]
 fn a_file_that_changes_or_goes_while_it_is_published_stops_that_publication() {
-    let cases: [(&str, &str, fn(&Path)); 3] = [
+    let cases: [Case; 3] = [
         ("shorter", "big.bin", |folder| {
             File::options().write(true).open(folder.join("big.bin")).unwrap().set_len(1 << 20).unwrap();
         }),
