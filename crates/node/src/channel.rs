@@ -11,7 +11,7 @@ use protocol::{
     BlobId, Body, ChannelKey, Chunk, Content, FileEntry, Item, ItemId, Payload, PeerAddr, SafePath, SignedManifest,
     body,
 };
-use store::{Channel, ItemRow, PlanFile, Standing};
+use store::{Channel, ItemRow, PlanFile, Standing, StoreError};
 use swarm::{Follow, Source};
 
 use crate::api::{Cause, Code, ErrorInfo, Event};
@@ -225,28 +225,22 @@ pub(crate) fn row_of(channel: ChannelKey, position: usize, item: &Item) -> ItemR
         root: None,
         left_out: item.left_out.iter().map(|l| (l.path.clone(), l.why.to_string())).collect(),
         planned: false,
+        lost_files: 0,
     }
 }
 
 /// Starts the items that the channel's rule fetches, and those that were wanted before an edit.
 pub(crate) async fn start_wanted(ctx: &Ctx, channel: &Channel) -> Result<()> {
+    if channel.paused {
+        return Ok(());
+    }
     let key = channel.key;
-    let items = ctx.with_store(move |s| s.items(&key)).await?;
-    for (i, item) in items.iter().enumerate() {
-        let by_rule = channel.followed && !channel.own && !channel.paused && within(channel.fetch, i);
-        let id = item.id;
-        if item.standing == Standing::Listed && by_rule && item.position != u32::MAX {
-            ctx.with_store(move |s| s.set_standing(&key, &id, Standing::Wanted, false)).await?;
-        } else if item.standing != Standing::Wanted || item.paused || channel.paused {
-            continue;
-        }
+    let newest = if channel.followed && !channel.own { channel.fetch } else { 0 };
+    let wanted = ctx.with_store(move |s| s.want_by_rule(&key, newest)).await?;
+    for id in wanted {
         ctx.library.send(LibraryInput::Start(key, id));
     }
     Ok(())
-}
-
-fn within(fetch: i64, place: usize) -> bool {
-    fetch < 0 || i64::try_from(place).is_ok_and(|place| place < fetch)
 }
 
 /// Where downloads go.
@@ -309,7 +303,9 @@ pub(crate) async fn plan(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Result<()> {
         let disk = path.parts().fold(root.clone(), |disk, part| disk.join(part));
         plan.push(PlanFile { path, disk, size, mime, mtime_ns: 0, chunks });
     }
-    ctx.with_store(move |s| s.plan_download(&key, &id, &root, plan).map(drop)).await
+    let planned = ctx.with_store(move |s| s.plan_download(&key, &id, &root, plan)).await?;
+    ctx.engine.send(Input::Unhold(planned.gone)).await;
+    Ok(())
 }
 
 /// An item's files and their chunks; `blobs` gets the structure blobs that tell them.
@@ -380,8 +376,27 @@ pub(crate) async fn place_of(ctx: &Ctx, key: ChannelKey, id: ItemId) -> String {
 }
 
 /// Every blob of an item is here: its files get their names.
-pub(crate) async fn finish(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Result<()> {
-    ctx.with_store(move |s| s.finish_item(&key, &id).map(drop)).await
+///
+/// False: a part file was removed or cut by somebody else, and some are missing again.
+pub(crate) async fn finish(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Result<bool> {
+    let gone = ctx
+        .with_store(move |s| match s.finish_item(&key, &id) {
+            Ok(gone) => Ok(Some(gone)),
+            Err(StoreError::Incomplete) if !s.missing(&key, &id, 1, &|_| false)?.is_empty() => Ok(None),
+            Err(error) => Err(error),
+        })
+        .await?;
+    let Some(gone) = gone else { return Ok(false) };
+    ctx.engine.send(Input::Unhold(gone)).await;
+    Ok(true)
+}
+
+/// Reads all of a file again that was seen to have changed: what it no longer holds is no longer offered.
+pub(crate) async fn recheck(ctx: &Ctx, (key, id): (ChannelKey, ItemId), file: PathBuf) -> Result<()> {
+    let stop = ctx.stop.clone();
+    let gone = ctx.with_store(move |s| s.recheck(&key, &id, &file, &mut || !stop.is_cancelled())).await?;
+    ctx.engine.send(Input::Unhold(gone)).await;
+    Ok(())
 }
 
 /// A peer asks us, as a gateway, to publish: checked before it is relayed; the text goes back to the peer.

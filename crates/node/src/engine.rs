@@ -226,6 +226,9 @@ impl EngineTask {
                 Input::Placed(id, blob, result) => self.placed(id, blob, result, &mut structure),
                 Input::Unreadable(blob, error) => {
                     self.swarm.unhold(now, &blob);
+                    if let ReadError::Changed { withdrawn, .. } = &error {
+                        withdrawn.iter().for_each(|blob| self.swarm.unhold(now, blob));
+                    }
                     self.library.send(LibraryInput::Unreadable(error));
                 }
                 Input::Closed(id, why) => {
@@ -329,6 +332,7 @@ impl EngineTask {
                         self.swarm.hold(now, blob, channel, rank, None);
                     }
                     Placement::Content(placed) => {
+                        placed.lost.iter().for_each(|blob| self.swarm.unhold(now, blob));
                         if let Some((channel, ..)) = placed.items.first() {
                             self.swarm.hold(now, blob, *channel, Rank::Rest, None);
                         }

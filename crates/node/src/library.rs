@@ -4,6 +4,7 @@
 //! One message at a time; reading lists and finishing files runs beside, and reports back.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,8 +45,11 @@ pub(crate) enum LibraryInput {
     Placed(BlobId, Placed),
     NotPlaced(BlobId, StoreError),
     Missing(ChannelKey, ItemId, Result<Vec<BlobId>>),
-    Finished(ChannelKey, ItemId, Result<()>),
+    /// Every file has its name; false: a part file was removed or cut, and blobs are missing again.
+    Finished(ChannelKey, ItemId, Result<bool>),
     Unreadable(ReadError),
+    /// All of a changed file was read again.
+    Rechecked((ChannelKey, ItemId), PathBuf),
     Announced(BlobId),
     GatewayPublish(ConnId, PublishRequest),
     /// A peer asks us, as a gateway, for a manifest newer than this sequence.
@@ -105,6 +109,7 @@ pub(crate) struct Library {
     unread: HashMap<ChannelKey, Cause>,
     told_trouble: HashMap<Key, Code>,
     announced: Vec<BlobId>,
+    rechecking: HashSet<PathBuf>,
     paused: bool,
     keep_own_at: Duration,
     served: gateway::Served,
@@ -122,6 +127,7 @@ impl Library {
             unread: HashMap::new(),
             told_trouble: HashMap::new(),
             announced: Vec::new(),
+            rechecking: HashSet::new(),
             paused,
             keep_own_at: Duration::ZERO,
             served: gateway::Served::default(),
@@ -227,6 +233,8 @@ impl Library {
             LibraryInput::Placed(blob, placed) => {
                 for active in self.active.values_mut() {
                     active.wanted.remove(&blob);
+                    // A part file was removed or cut: there is more to ask for again.
+                    active.exhausted &= placed.lost.is_empty();
                 }
                 for (channel, item, have) in &placed.items {
                     self.progress((*channel, *item), *have);
@@ -248,7 +256,12 @@ impl Library {
                 }
             }
             LibraryInput::Finished(channel, item, result) => match result {
-                Ok(()) => {
+                Ok(false) => {
+                    if let Some(active) = self.active.get_mut(&(channel, item)) {
+                        (active.exhausted, active.asking) = (false, false);
+                    }
+                }
+                Ok(true) => {
                     self.active.remove(&(channel, item));
                     let ctx = self.ctx.clone();
                     self.ctx.spawn(async move {
@@ -260,16 +273,29 @@ impl Library {
                 Err(error) => self.stall((channel, item), error).await,
             },
             LibraryInput::Unreadable(error) => {
-                if let ReadError::Changed { file, item } = error {
-                    self.stalled.insert(item, Cause::FilesChanged { files: 1 });
+                if let ReadError::Changed { file, item, .. } = error {
                     self.ctx.emit(Event::Notice(ErrorInfo::new(
                         Code::SourceChanged,
                         format!("{} changed on disk, no longer shared", file.display()),
                     )));
+                    if let Some(active) = self.active.get_mut(&item) {
+                        active.exhausted = false;
+                    }
+                    if self.rechecking.insert(file.clone()) {
+                        let ctx = self.ctx.clone();
+                        self.ctx.spawn(async move {
+                            log(channel::recheck(&ctx, item, file.clone()).await);
+                            ctx.library.send(LibraryInput::Rechecked(item, file));
+                        });
+                    }
                     self.told(item);
                 } else if let ReadError::Store(error) = error {
                     self.ctx.emit(Event::Notice(error.into()));
                 }
+            }
+            LibraryInput::Rechecked(item, file) => {
+                self.rechecking.remove(&file);
+                self.told(item);
             }
             LibraryInput::Announced(blob) => {
                 self.announced.push(blob);

@@ -109,15 +109,12 @@ pub(crate) async fn items(ctx: &Ctx, rows: Vec<ItemRow>) -> Result<Vec<ItemInfo>
         let (channel, id) = (row.channel, row.id);
         let have = match row.standing {
             Standing::Listed => 0,
-            Standing::Complete => row.bytes,
-            Standing::Published | Standing::Wanted => ctx.with_store(move |s| s.have_bytes(&channel, &id)).await?,
+            Standing::Complete | Standing::Published => row.bytes,
+            Standing::Wanted => ctx.with_store(move |s| s.have_bytes(&channel, &id)).await?,
         };
         let mut cause = known.causes.get(&(channel, id)).cloned();
-        if row.standing == Standing::Published && have < row.bytes {
-            // What the store withdrew stays withdrawn over a restart, until the item is verified.
-            let files = ctx.with_store(move |s| s.files(&channel, &id)).await?;
-            let changed = files.iter().filter(|(file, have)| *have < file.size).count();
-            cause = (changed > 0).then_some(Cause::FilesChanged { files: changed as u64 });
+        if row.lost_files > 0 {
+            cause = Some(Cause::FilesChanged { files: row.lost_files });
         }
         if row.paused {
             cause = Some(Cause::Paused);

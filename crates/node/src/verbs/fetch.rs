@@ -188,9 +188,9 @@ pub(super) async fn verify(ctx: &Ctx, item: &str) -> Result<VerifyReport> {
         ctx.engine.send(Input::Hold(held)).await;
     }
     let bad = outcome.bad.len() as u64;
-    if !ctx.config.offline && bad > 0 {
-        ctx.engine.send(Input::Unhold(outcome.bad)).await;
-        if row.standing != Standing::Published {
+    if !ctx.config.offline {
+        ctx.engine.send(Input::Unhold(outcome.gone)).await;
+        if bad > 0 && row.standing != Standing::Published {
             ctx.with_store(move |s| s.set_standing(&channel, &id, Standing::Wanted, false)).await?;
             ctx.library.send(LibraryInput::Start(channel, id));
         }

@@ -92,15 +92,8 @@ pub(super) async fn unsubscribe(ctx: &Ctx, args: Unsubscribe) -> Result<()> {
     }
     let gone = ctx
         .with_store(move |s| {
-            let mut gone = Vec::new();
             s.set_setting(&channel::link_setting(&key), None)?;
-            if args.delete {
-                for item in s.items(&key)? {
-                    gone.extend(s.remove_item(&key, &item.id, true)?);
-                }
-            }
-            gone.extend(s.remove_channel(&key)?);
-            Ok(gone)
+            s.remove_channel(&key, args.delete)
         })
         .await?;
     if args.delete {
@@ -187,7 +180,7 @@ impl Drop for Forget {
             if matches!(row, Ok(Some(row)) if !row.followed && !row.own) {
                 ctx.library.send(LibraryInput::Forget(key));
                 ctx.engine.send(Input::Unfollow(key)).await;
-                if let Ok(gone) = ctx.with_store(move |s| s.remove_channel(&key)).await {
+                if let Ok(gone) = ctx.with_store(move |s| s.remove_channel(&key, false)).await {
                     ctx.engine.send(Input::Unhold(gone)).await;
                 }
             }
