@@ -32,8 +32,12 @@ pub struct NodeConfig {
 
 /// Time to reach a peer.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time to reach a peer through a proxy or Tor, which has to meet an onion service first.
+pub const DIAL_TIMEOUT_DETOUR: Duration = Duration::from_secs(60);
 /// Time for both 32-byte keys.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The same on a detour, and for whoever comes to us.
+pub const HANDSHAKE_TIMEOUT_DETOUR: Duration = Duration::from_secs(30);
 /// Opened frames of one connection that wait to be handled; a v5 peer's may have 1 MiB each.
 pub const FRAMES_QUEUED: usize = 4;
 /// Plain frames of one connection that wait to be sealed.

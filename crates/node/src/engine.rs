@@ -410,9 +410,10 @@ impl EngineTask {
 
     fn dial(&self, id: ConnId, addr: PeerAddr) {
         let (gate, engine) = (self.gate.clone().filter(|_| !self.paused), self.engine.clone());
+        let apart = self.swarm.dialled_for(id);
         self.spawn(async move {
             let connected = match gate {
-                Some(gate) => connect(&gate, &addr).await,
+                Some(gate) => connect(&gate, &addr, apart).await,
                 None => None,
             };
             engine.send(Input::Dialled(id, connected.map(Box::new))).await;
@@ -420,15 +421,21 @@ impl EngineTask {
     }
 }
 
-async fn connect(gate: &Gate, addr: &PeerAddr) -> Option<Connected> {
-    let stream = match gate.dial(addr, DIAL_TIMEOUT).await {
+async fn connect(gate: &Gate, addr: &PeerAddr, channel: Option<ChannelKey>) -> Option<Connected> {
+    let (dial, handshake) = if gate.is_detour() {
+        (DIAL_TIMEOUT_DETOUR, HANDSHAKE_TIMEOUT_DETOUR)
+    } else {
+        (DIAL_TIMEOUT, HANDSHAKE_TIMEOUT)
+    };
+    let apart = channel.as_ref().map_or(&b"check"[..], |key| &key.0);
+    let stream = match gate.dial(addr, apart, dial).await {
         Ok(stream) => stream,
         Err(error) => {
             tracing::debug!(%addr, %error, "no connection");
             return None;
         }
     };
-    match net::wire::handshake(stream, Role::Dialler, HANDSHAKE_TIMEOUT).await {
+    match net::wire::handshake(stream, Role::Dialler, handshake).await {
         Ok((reader, writer, binding)) => Some(Connected { addr: addr.clone(), reader, writer, binding }),
         Err(error) => {
             tracing::debug!(%addr, %error, "no handshake");

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use net::dht::{Dht, DhtConfig};
-use net::gate::{Gate, GateConfig, Route};
+use net::gate::Gate;
+use net::route::Route;
 use protocol::session::Capabilities;
 use protocol::{AddrClass, PeerAddr};
 use store::keys::{KeyError, KeyStore};
@@ -85,8 +86,10 @@ impl Node {
         }
         let (mut gate, mut dht) = (None, None);
         if !config.offline {
-            gate = Some(Gate::open(GateConfig { route: Route::Direct, listen: config.listen }).await?);
-            if config.dht {
+            let opened = Gate::open(Route::Direct { listen: config.listen }).await?;
+            let clear = opened.clear().filter(|_| config.dht);
+            gate = Some(opened);
+            if let Some(clear) = clear {
                 let cached = store.clone();
                 let cache = blocking(move || Ok(cached.dht_cache()?)).await?;
                 let dht_config = DhtConfig {
@@ -96,7 +99,7 @@ impl Node {
                     port: 0,
                     rate: 20.0,
                 };
-                dht = Some(Dht::start(dht_config).await?);
+                dht = Some(Dht::start(clear, dht_config).await?);
             }
         }
         let (engine, inputs) = Engine::channel();
