@@ -136,6 +136,25 @@ impl Gate {
         }
     }
 
+    /// Where peers of our own network, or of the world if no address translation stands between, can dial us: the
+    /// listener's address, or, where it listens on all, the one that leads out. Nothing is sent to find it. `None` on every
+    /// route but the direct one.
+    pub fn reachable(&self) -> Option<PeerAddr> {
+        let bound = self.listening()?;
+        let at = match &*self.way {
+            Way::Direct { .. } if bound.ip().is_unspecified() => {
+                // Connecting a UDP socket only asks the routing table (the address is TEST-NET-1).
+                let probe = std::net::UdpSocket::bind(("0.0.0.0", 0)).ok()?;
+                probe.connect(("192.0.2.1", 9)).ok()?;
+                SocketAddr::new(probe.local_addr().ok()?.ip(), bound.port())
+            }
+            Way::Direct { .. } | Way::Memory { .. } => bound,
+            // No clear address is anybody's business there.
+            Way::Proxy { .. } | Way::Tor(_) => return None,
+        };
+        PeerAddr::from_socket(at).ok()
+    }
+
     /// Dials a peer. The whole, a name's look-up included, ends within `timeout`.
     ///
     /// `apart` says what the connection is for. On Tor, two dials with another `apart` or another address never share a

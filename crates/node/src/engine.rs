@@ -11,7 +11,7 @@ use net::dht::Dht;
 use net::gate::Gate;
 use net::wire::{FrameReader, FrameWriter};
 use protocol::handshake::Binding;
-use protocol::session::{Command, Event, RequestId, Role};
+use protocol::session::{Command, Event, Role};
 use protocol::{BlobId, ChannelKey, InfoHash, PeerAddr, SignedManifest, VerifiedBlob};
 use store::{Placed, ReadError, Store, StoreError};
 use swarm::{Closed, ConnId, Follow, Output, Priority, Rank, Source, Swarm, Verdict};
@@ -396,7 +396,9 @@ impl EngineTask {
             Output::NewManifest(manifest) => self.library.send(LibraryInput::Manifest(manifest)),
             Output::SignedTwice(key) => self.library.send(LibraryInput::SignedTwice(key)),
             Output::Publish(id, request) => self.library.send(LibraryInput::GatewayPublish(id, request)),
-            Output::GatewayLookup(id, request, key, sequence) => self.gateway_lookup(id, request, key, sequence),
+            Output::GatewayLookup(id, request, key, sequence) => {
+                self.library.send(LibraryInput::GatewayShow(id, request, key, sequence));
+            }
             Output::Banned(addr, time) => tracing::info!(%addr, seconds = time.as_secs(), "banned for a wrong blob"),
         }
     }
@@ -415,18 +417,6 @@ impl EngineTask {
                 None => None,
             };
             engine.send(Input::Dialled(id, connected.map(Box::new))).await;
-        });
-    }
-
-    fn gateway_lookup(&self, id: ConnId, request: RequestId, key: ChannelKey, sequence: u64) {
-        let (dht, engine) = (self.dht.clone(), self.engine.clone());
-        self.spawn(async move {
-            let found = match dht {
-                Some(dht) => dht.get_manifest(&key, sequence.saturating_add(1)).await.ok().flatten(),
-                None => None,
-            };
-            let manifest = found.map(|f| Arc::new(f.manifest));
-            engine.send(Input::Tell(id, Command::Manifest(request, manifest))).await;
         });
     }
 }

@@ -7,6 +7,7 @@ use net::dht::{Dht, DhtConfig};
 use net::gate::Gate;
 use net::route::Route;
 use protocol::session::Capabilities;
+use protocol::{AddrClass, PeerAddr};
 use store::keys::{KeyError, KeyStore};
 use store::{DataDir, Role, Store};
 use swarm::{Rank, Source, Swarm};
@@ -131,7 +132,10 @@ impl Node {
             .await?;
         let gateway = gateway && dht.is_some();
         let ours = capabilities(gateway);
-        let local = ctx.config.listen.is_some_and(|l| l.ip().is_loopback()) || !ctx.config.bootstrap.is_empty();
+        // A network of our own (tests, demos, a house): nobody in it has an address of the wide world.
+        let bootstrap: Vec<PeerAddr> = ctx.config.bootstrap.iter().filter_map(|b| b.parse().ok()).collect();
+        let inside = !bootstrap.is_empty() && bootstrap.iter().all(|b| b.class() < AddrClass::Global);
+        let local = inside || ctx.config.listen.is_some_and(|l| l.ip().is_loopback());
         let swarm_config = swarm::Config {
             capabilities: ours,
             port: ctx.port(),
@@ -143,7 +147,7 @@ impl Node {
             announces_per_second: if local { 20.0 } else { 2.0 },
             announce_cycle: Duration::from_secs(15 * 60),
             ban: Duration::from_secs(3600),
-            own_addr: None,
+            own_addr: ctx.gate.as_ref().and_then(Gate::reachable),
         };
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).map_err(|e| ErrorInfo::new(Code::Internal, format!("no random numbers: {e}")))?;
@@ -180,7 +184,13 @@ impl Node {
         let ctx = &self.ctx;
         let (channels, book) = ctx.with_store(|s| Ok((s.channels()?, s.address_book()?))).await?;
         for row in &channels {
-            channel::follow(ctx, row, ctx.config.peers.clone()).await?;
+            let mut user = channel::link_peers(ctx, row.key).await?;
+            user.extend(ctx.config.peers.clone());
+            channel::follow(ctx, row, user).await?;
+            // Subscribed while no node ran: what its rule fetches was not started yet.
+            if row.body_sequence > 0 {
+                channel::start_wanted(ctx, row).await?;
+            }
         }
         let peers = ctx.config.peers.clone();
         ctx.engine
@@ -188,8 +198,9 @@ impl Node {
                 for addr in peers {
                     swarm.add_addr(now, addr, None, Source::User);
                 }
+                // Dialled with success before: as good as the user's word.
                 for (addr, channel) in book {
-                    swarm.add_addr(now, addr, channel, Source::Body);
+                    swarm.add_addr(now, addr, channel, Source::User);
                 }
             })
             .await;

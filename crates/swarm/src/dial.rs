@@ -26,7 +26,7 @@ pub(crate) struct Dialling {
 
 impl Swarm {
     pub(crate) fn learn_addr(&mut self, now: Duration, addr: PeerAddr, channel: Option<ChannelKey>, source: Source) {
-        let told = matches!(source, Source::Dht | Source::Pex);
+        let told = matches!(source, Source::Dht | Source::Pex | Source::Body);
         if told && !self.config.allow_local && addr.class() < AddrClass::Global {
             return;
         }
