@@ -93,6 +93,7 @@ pub struct Home {
     folder: TempDir,
     name: String,
     bootstrap: Vec<String>,
+    patience: Duration,
 }
 
 impl Home {
@@ -101,9 +102,22 @@ impl Home {
     /// # Errors
     /// No temporary folder.
     pub fn new(name: &str, bootstrap: &[String]) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix(&format!("megatorrent-{name}-")).tempdir()?;
+        Self::within(&std::env::temp_dir(), name, bootstrap)
+    }
+
+    /// As [`Self::new`], inside this folder.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn within(place: &Path, name: &str, bootstrap: &[String]) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix(&format!("megatorrent-{name}-")).tempdir_in(place)?;
         std::fs::create_dir_all(folder.path().join("downloads"))?;
-        Ok(Self { folder, name: name.to_owned(), bootstrap: bootstrap.to_vec() })
+        Ok(Self { folder, name: name.to_owned(), bootstrap: bootstrap.to_vec(), patience: PATIENCE })
+    }
+
+    /// Lets commands take longer than [`PATIENCE`].
+    pub fn be_patient(&mut self, patience: Duration) {
+        self.patience = patience;
     }
 
     /// Everything of this device lies in here.
@@ -162,11 +176,11 @@ impl Home {
     /// Types a command with `--json` and waits for its end.
     ///
     /// # Errors
-    /// It does not start, or takes longer than [`PATIENCE`].
+    /// It does not start, or takes longer than [`PATIENCE`] or what [`Self::be_patient`] said.
     pub fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Result<Answer> {
         let mut command = self.command()?;
         command.arg("--json").args(args);
-        finish(command)
+        finish_within(self.patience, command)
     }
 
     /// As [`Self::run`], and it must succeed; gives back what it printed.
@@ -200,14 +214,27 @@ impl Home {
 ///
 /// # Errors
 /// It does not start or does not end.
-pub fn finish(mut command: Command) -> Result<Answer> {
+pub fn finish(command: Command) -> Result<Answer> {
+    finish_within(PATIENCE, command)
+}
+
+/// As [`finish`], with its own limit.
+///
+/// # Errors
+/// As [`finish`].
+pub fn finish_within(patience: Duration, mut command: Command) -> Result<Answer> {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let Output { status, stdout, stderr } = collect(Killed(child), PATIENCE)?;
-    Ok(Answer {
-        code: status.code(),
-        stdout: String::from_utf8_lossy(&stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&stderr).into_owned(),
-    })
+    Ok(collect(Killed(child), patience)?.into())
+}
+
+impl From<Output> for Answer {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
 }
 
 /// A child that does not outlive this value.
@@ -222,7 +249,7 @@ impl Drop for Killed {
 }
 
 /// Waits for a child whose pipes are read meanwhile.
-fn collect(mut child: Killed, patience: Duration) -> Result<Output> {
+pub(crate) fn collect(mut child: Killed, patience: Duration) -> Result<Output> {
     let (mut out, mut err) = (child.0.stdout.take(), child.0.stderr.take());
     let (done, ended) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {

@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// Foreign crates that belong to one room, and the room.
 const OWNED: &[(&str, &str)] = &[
     ("mainline", "megatorrent-net"),
-    ("tokio-socks", "megatorrent-net"),
+    ("hmac", "megatorrent-net"),
     ("interprocess", "megatorrent-net"),
     ("rusqlite", "megatorrent-store"),
     ("keyring", "megatorrent-store"),

@@ -28,7 +28,7 @@ fn build(words: &str, how: Build) -> Result<PathBuf> {
 }
 
 /// Where cargo puts what it builds.
-fn target() -> Result<PathBuf> {
+pub(crate) fn target() -> Result<PathBuf> {
     let out =
         cargo().current_dir(root()?).args(["metadata", "--format-version", "1", "--no-deps", "--offline"]).output()?;
     let metadata: serde_json::Value = serde_json::from_slice(&out.stdout)?;

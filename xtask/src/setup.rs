@@ -45,6 +45,14 @@ pub(crate) fn compiler() -> Result<()> {
     debian(&[("cc", "build-essential")])
 }
 
+/// Tor, of which the tests run a private network. It lies in a folder that is not in everybody's PATH.
+pub(crate) fn tor() -> Result<()> {
+    if ["/usr/sbin/tor", "/usr/bin/tor"].iter().any(|file| Path::new(file).is_file()) && on_path("tor-gencert") {
+        return Ok(());
+    }
+    debian(&[("tor", "tor"), ("tor-gencert", "tor")])
+}
+
 /// Sets up the foreign DHT implementations of `tests/foreign/dht` in `.xtask/foreign`, once per change of their lists.
 /// Nothing to do when that folder holds no list.
 pub(crate) fn foreign_dht() -> Result<()> {

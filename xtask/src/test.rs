@@ -1,7 +1,8 @@
 //! `cargo xtask test`: everything that must hold before a change goes in.
 
+use crate::chores::target;
 use crate::setup;
-use crate::shell::{cargo, root, say, step};
+use crate::shell::{cargo, on_path, root, say, step};
 use anyhow::{Result, bail};
 
 /// Formatting, lints, then every test of the workspace.
@@ -13,6 +14,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     setup::compiler()?;
     setup::rust_components()?;
     setup::foreign_dht()?;
+    setup::tor()?;
     let cargo = || {
         let mut command = cargo();
         command.current_dir(&root);
@@ -24,7 +26,16 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     )?;
     step("The programs that whole-system tests start", cargo().args(["build", "--workspace", "--bins"]))?;
-    step("Tests", cargo().args(["test", "--workspace"]))?;
+    // Said once, so that no test asks cargo again.
+    let program = target()?.join("debug").join("megatorrent").with_extension(std::env::consts::EXE_EXTENSION);
+    if on_path("cargo-nextest") {
+        let mut nextest = cargo();
+        nextest.args(["nextest", "run", "--workspace", "--no-fail-fast"]).env("MEGATORRENT_BIN", program);
+        step("Tests", &mut nextest)?;
+        step("Examples in the documentation", cargo().args(["test", "--quiet", "--workspace", "--doc"]))?;
+    } else {
+        step("Tests", cargo().args(["test", "--workspace", "--no-fail-fast"]).env("MEGATORRENT_BIN", program))?;
+    }
     say("── Everything holds.");
     Ok(())
 }

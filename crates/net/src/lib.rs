@@ -6,4 +6,8 @@ pub mod dht;
 pub mod gate;
 pub mod local;
 pub mod memory;
+mod proxy;
+pub mod route;
+pub mod socks;
+pub mod tor;
 pub mod wire;

@@ -544,8 +544,24 @@ pub enum Cause {
         /// What is wrong with it.
         what: String,
     },
+    /// The read key does not open the channel, or is missing.
+    WrongReadKey {
+        /// What is wrong with it.
+        what: String,
+    },
     /// The secrets are locked.
     Locked,
+}
+/// Bytes as people read them, in powers of 1000.
+fn size(bytes: u64) -> String {
+    let (mut whole, mut unit) = (bytes as f64, "B");
+    for larger in ["KB", "MB", "GB", "TB", "PB"] {
+        if whole < 999.95 {
+            break;
+        }
+        (whole, unit) = (whole / 1000.0, larger);
+    }
+    if unit == "B" { format!("{bytes} B") } else { format!("{whole:.1} {unit}") }
 }
 impl std::fmt::Display for Cause {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -560,10 +576,12 @@ impl std::fmt::Display for Cause {
             Self::DhtUnreachable => f.write_str("The DHT does not answer. Known peers still work."),
             Self::Paused => f.write_str("Paused"),
             Self::Queued => f.write_str("Queued"),
-            Self::DiskFull { free, needed } => write!(f, "Disk full: {free} bytes free, {needed} needed"),
+            Self::DiskFull { free, needed } => write!(f, "Disk full: {} free, {} needed", size(*free), size(*needed)),
+            Self::FilesChanged { files: 1 } => f.write_str("1 file changed on disk, no longer shared"),
             Self::FilesChanged { files } => write!(f, "{files} files changed on disk, no longer shared"),
             Self::FolderNotWritable { path } => write!(f, "The folder {path:?} cannot be written"),
             Self::BadContent { what } => write!(f, "The publisher's data is wrong: {what}"),
+            Self::WrongReadKey { what } => f.write_str(what),
             Self::Locked => f.write_str("The keyring is locked"),
         }
     }

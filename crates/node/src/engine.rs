@@ -11,7 +11,7 @@ use net::dht::Dht;
 use net::gate::Gate;
 use net::wire::{FrameReader, FrameWriter};
 use protocol::handshake::Binding;
-use protocol::session::{Command, Event, RequestId, Role};
+use protocol::session::{Command, Event, Role};
 use protocol::{BlobId, ChannelKey, InfoHash, PeerAddr, SignedManifest, VerifiedBlob};
 use store::{Placed, ReadError, Store, StoreError};
 use swarm::{Closed, ConnId, Follow, Output, Priority, Rank, Source, Swarm, Verdict};
@@ -226,6 +226,9 @@ impl EngineTask {
                 Input::Placed(id, blob, result) => self.placed(id, blob, result, &mut structure),
                 Input::Unreadable(blob, error) => {
                     self.swarm.unhold(now, &blob);
+                    if let ReadError::Changed { withdrawn, .. } = &error {
+                        withdrawn.iter().for_each(|blob| self.swarm.unhold(now, blob));
+                    }
                     self.library.send(LibraryInput::Unreadable(error));
                 }
                 Input::Closed(id, why) => {
@@ -329,6 +332,7 @@ impl EngineTask {
                         self.swarm.hold(now, blob, channel, rank, None);
                     }
                     Placement::Content(placed) => {
+                        placed.lost.iter().for_each(|blob| self.swarm.unhold(now, blob));
                         if let Some((channel, ..)) = placed.items.first() {
                             self.swarm.hold(now, blob, *channel, Rank::Rest, None);
                         }
@@ -392,7 +396,9 @@ impl EngineTask {
             Output::NewManifest(manifest) => self.library.send(LibraryInput::Manifest(manifest)),
             Output::SignedTwice(key) => self.library.send(LibraryInput::SignedTwice(key)),
             Output::Publish(id, request) => self.library.send(LibraryInput::GatewayPublish(id, request)),
-            Output::GatewayLookup(id, request, key, sequence) => self.gateway_lookup(id, request, key, sequence),
+            Output::GatewayLookup(id, request, key, sequence) => {
+                self.library.send(LibraryInput::GatewayShow(id, request, key, sequence));
+            }
             Output::Banned(addr, time) => tracing::info!(%addr, seconds = time.as_secs(), "banned for a wrong blob"),
         }
     }
@@ -404,37 +410,32 @@ impl EngineTask {
 
     fn dial(&self, id: ConnId, addr: PeerAddr) {
         let (gate, engine) = (self.gate.clone().filter(|_| !self.paused), self.engine.clone());
+        let apart = self.swarm.dialled_for(id);
         self.spawn(async move {
             let connected = match gate {
-                Some(gate) => connect(&gate, &addr).await,
+                Some(gate) => connect(&gate, &addr, apart).await,
                 None => None,
             };
             engine.send(Input::Dialled(id, connected.map(Box::new))).await;
         });
     }
-
-    fn gateway_lookup(&self, id: ConnId, request: RequestId, key: ChannelKey, sequence: u64) {
-        let (dht, engine) = (self.dht.clone(), self.engine.clone());
-        self.spawn(async move {
-            let found = match dht {
-                Some(dht) => dht.get_manifest(&key, sequence.saturating_add(1)).await.ok().flatten(),
-                None => None,
-            };
-            let manifest = found.map(|f| Arc::new(f.manifest));
-            engine.send(Input::Tell(id, Command::Manifest(request, manifest))).await;
-        });
-    }
 }
 
-async fn connect(gate: &Gate, addr: &PeerAddr) -> Option<Connected> {
-    let stream = match gate.dial(addr, DIAL_TIMEOUT).await {
+async fn connect(gate: &Gate, addr: &PeerAddr, channel: Option<ChannelKey>) -> Option<Connected> {
+    let (dial, handshake) = if gate.is_detour() {
+        (DIAL_TIMEOUT_DETOUR, HANDSHAKE_TIMEOUT_DETOUR)
+    } else {
+        (DIAL_TIMEOUT, HANDSHAKE_TIMEOUT)
+    };
+    let apart = channel.as_ref().map_or(&b"check"[..], |key| &key.0);
+    let stream = match gate.dial(addr, apart, dial).await {
         Ok(stream) => stream,
         Err(error) => {
             tracing::debug!(%addr, %error, "no connection");
             return None;
         }
     };
-    match net::wire::handshake(stream, Role::Dialler, HANDSHAKE_TIMEOUT).await {
+    match net::wire::handshake(stream, Role::Dialler, handshake).await {
         Ok((reader, writer, binding)) => Some(Connected { addr: addr.clone(), reader, writer, binding }),
         Err(error) => {
             tracing::debug!(%addr, %error, "no handshake");

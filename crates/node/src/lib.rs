@@ -18,6 +18,6 @@ mod stream;
 mod verbs;
 mod view;
 
-pub use config::NodeConfig;
+pub use config::{NodeConfig, default_data_dir};
 pub use node::{Events, Node};
-pub use protocol::PeerAddr;
+pub use protocol::{Link, PeerAddr};

@@ -13,7 +13,7 @@ use crate::session::Role;
 /// Both ephemeral public keys: what a connection's tokens bind to (E7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Binding {
-    /// The dialling side's ephemeral public key.
+    /// The dialling side's ephemeral public key, raw X25519.
     pub dialler: [u8; 32],
     /// The accepting side's.
     pub acceptor: [u8; 32],

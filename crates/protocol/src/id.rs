@@ -73,15 +73,15 @@ macro_rules! name_of_bytes {
 }
 
 name_of_bytes!(
-    /// A channel: the Ed25519 public key of the identity that signs it (§1.1).
+    /// A channel: the raw 32-byte Ed25519 public key of the identity that signs it (§1.1).
     ChannelKey, 32
 );
 name_of_bytes!(
-    /// A blob: SHA-256 of its sealed bytes (§1.3).
+    /// A blob: SHA-256 of its 1,048,592 sealed bytes (§1.3).
     BlobId, 32
 );
 name_of_bytes!(
-    /// An item of a channel: random, stable over edits (E2).
+    /// An item of a channel: 16 random bytes, stable over edits (E2).
     ItemId, 16
 );
 name_of_bytes!(
@@ -94,7 +94,7 @@ name_of_bytes!(
 );
 
 impl BlobId {
-    /// The ID of these sealed bytes.
+    /// The ID of these sealed bytes: their SHA-256.
     pub fn of(sealed: &[u8]) -> Self {
         Self(Sha256::digest(sealed).into())
     }
@@ -123,7 +123,7 @@ impl ChannelKey {
         groups.join(" ")
     }
 
-    /// Whether `signature` over `message` was made by this channel's identity (strict Ed25519: no small-order keys).
+    /// Whether `signature` (64 bytes) over `message` was made by this channel's identity (strict Ed25519: no small-order keys).
     pub fn verify(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         ed25519_dalek::VerifyingKey::from_bytes(&self.0)
             .and_then(|key| key.verify_strict(message, &ed25519_dalek::Signature::from_bytes(signature)))
@@ -160,7 +160,7 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// The shared secret that opens a private channel's manifests (§1.2).
+/// The shared 32-byte secret that opens a private channel's manifests (§1.2) and proves a follower (E7).
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct ReadKey(pub [u8; 32]);
 

@@ -21,7 +21,7 @@ use crate::params::{MANIFEST_MAX, SEQUENCE_MAX, TAG_LEN};
 use crate::session::PublishRequest;
 use crate::{ChannelKey, Identity, ReadKey, Tree};
 
-/// Longest salt of a BEP 44 item.
+/// Longest salt of a BEP 44 item, bytes.
 pub const SALT_MAX: usize = 64;
 
 /// A manifest of which both signatures (its own and BEP 44's) were verified.
@@ -175,7 +175,7 @@ impl SignedManifest {
     pub fn json(&self) -> &[u8] {
         &self.json
     }
-    /// BEP 44 signature.
+    /// BEP 44 signature: over the unsalted DHT item, see [`bep44_message`].
     pub fn bep44(&self) -> &[u8; 64] {
         &self.bep44
     }
@@ -207,11 +207,12 @@ impl SignedManifest {
         let manifest = Self::sign(identity, sequence, false, |object| body::write_inline(object, body));
         (manifest.json.len() <= MANIFEST_MAX).then_some(manifest)
     }
-    /// Signs a public manifest whose body is a tree.
+    /// Signs a public manifest whose body is a tree. `sequence` and `timestamp`: milliseconds since 1970.
     pub fn sign_tree(identity: &Identity, sequence: u64, body: &Tree, timestamp: u64) -> Self {
         Self::sign(identity, sequence, false, |object| write_tree_head(object, body, timestamp))
     }
-    /// Signs a private manifest whose body is a tree, sealed under the read key with this nonce.
+    /// Signs a private manifest whose body is a tree, sealed under the read key with this nonce, which is never used
+    /// twice. `sequence` and `timestamp`: milliseconds since 1970.
     pub fn sign_private(
         identity: &Identity,
         sequence: u64,

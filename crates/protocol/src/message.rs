@@ -58,19 +58,19 @@ kinds! {
     Announce = 0x07, 1024;
     /// Text.
     Ok = 0x08, TEXT_MAX;
-    /// `id ‖ channel ‖ sequence`.
+    /// `id (4) ‖ channel (32) ‖ sequence (8)`; numbers are big-endian, here and below.
     GetManifest = 0x10, 4 + 32 + 8;
-    /// `id ‖ BEP 44 signature ‖ JSON`.
+    /// `id (4) ‖ BEP 44 signature (64) ‖ JSON`.
     Manifest = 0x11, 4 + 64 + MANIFEST_MAX;
-    /// `id ‖ blob IDs`.
+    /// `id (4) ‖ blob IDs (32 each)`.
     HaveQuery = 0x12, WIDE;
-    /// `id ‖ bits`.
+    /// `id (4) ‖ bits`, the first in the highest.
     Have = 0x13, 4 + HAVE_QUERY_MAX / 8;
-    /// `id ‖ reason`.
+    /// `id (4) ‖ reason (1)`.
     None = 0x14, 4 + 1;
-    /// `id ‖ u16 indexes`.
+    /// `id (4) ‖ u16 indexes`, from 0.
     HaveMore = 0x15, 4 + HAVE_QUERY_MAX * 2;
-    /// A blob ID, raw.
+    /// A blob ID, 32 raw bytes.
     Cancel = 0x16, 32;
     /// Text.
     Error = 0xff, TEXT_MAX;
@@ -128,7 +128,7 @@ pub enum Message<'a> {
     Announce(Topic, PeerAddr),
     /// PUBLISH was done.
     Ok(Cow<'a, str>),
-    /// Asks for a newer manifest than this sequence.
+    /// Asks for a newer manifest than this sequence (ms since 1970).
     GetManifest(RequestId, ChannelKey, u64),
     /// A manifest, not verified; id 0: a push.
     Manifest {

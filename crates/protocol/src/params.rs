@@ -8,9 +8,10 @@ pub const TAG_LEN: usize = 16;
 pub const BLOB_LEN: usize = CHUNK_LEN + TAG_LEN;
 /// Version that HELLO names (§2.3).
 pub const VERSION: u64 = 5;
-/// Largest JSON of a manifest: a DHT value may have 1000 bencoded bytes, four of which are `996:` (§1.2, BEP 44).
+/// Largest JSON of a manifest, bytes: a DHT value may have 1000 bencoded bytes, four of which are `996:` (§1.2, BEP 44).
 pub const MANIFEST_MAX: usize = 996;
-/// Highest sequence: the largest integer that JavaScript holds exactly (E4).
+/// Highest sequence (milliseconds since 1970), and highest number in any JSON: the largest integer that JavaScript
+/// holds exactly (§1.2, E4).
 pub const SEQUENCE_MAX: u64 = (1 << 53) - 1;
 /// Largest `N` of a frame while a REQUEST of ours is open: type byte, a whole blob, tag (§2.2).
 pub const FRAME_MAX_BLOB: usize = 1 + BLOB_LEN + TAG_LEN;
@@ -22,25 +23,25 @@ pub const FRAME_MIN: usize = 1 + TAG_LEN;
 pub const SPLIT_LEN: usize = 64 * 1024;
 /// Channels that one HELLO may name (E3).
 pub const HELLO_CHANNELS_MAX: usize = 64;
-/// Tokens that one HELLO may carry (E7, E10).
+/// Tokens of 16 bytes that one HELLO may carry (E7).
 pub const HELLO_TOKENS_MAX: usize = 256;
 /// Blob IDs that one HAVE_QUERY may name (E5).
 pub const HAVE_QUERY_MAX: usize = 4096;
 /// HAVE_QUERYs held per connection (E5).
 pub const HAVE_QUERIES_HELD: usize = 64;
-/// Addresses that one PEERS may carry.
+/// Addresses that one PEERS may carry (§2.3).
 pub const PEERS_MAX: usize = 200;
-/// Bytes of one record of a tree's table: blob ID, key, nonce (E1).
+/// Bytes of one record of a tree's table: blob ID (32), key (32), nonce (12), in this order (E1).
 pub const RECORD_LEN: usize = 32 + 32 + 12;
 /// Records that one table holds (E1).
 pub const FANOUT: u64 = (CHUNK_LEN / RECORD_LEN) as u64;
 /// Deepest tree (E1).
 pub const DEPTH_MAX: u8 = 2;
-/// Longest tree stream: depth 2 (E1).
+/// Longest tree stream, bytes: depth 2 (E1).
 pub const TREE_SIZE_MAX: u64 = FANOUT * FANOUT * CHUNK_LEN as u64;
-/// Largest body stream (E2).
+/// Largest body stream, bytes (E2).
 pub const BODY_MAX: u64 = 16 << 20;
-/// Largest page stream (E2).
+/// Largest page stream, bytes (E2).
 pub const PAGE_MAX: u64 = 8 << 20;
 /// Items on one page (E2).
 pub const PAGE_ITEMS_MAX: usize = 1000;

@@ -51,15 +51,15 @@ pub struct Capabilities {
 /// What a HELLO says (§2.3, E3, E7).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Hello {
-    /// Public channels and the sequence held of each (0: none yet), at most 64.
+    /// Public channels and the sequence held of each (ms since 1970; 0: none yet), at most 64.
     pub gossip: Vec<(ChannelKey, u64)>,
-    /// Tokens of private channels (E7).
+    /// Tokens of private channels, at most 256 (E7).
     pub private: Vec<[u8; 16]>,
     /// Extensions of the side that says it.
     pub ext: Capabilities,
 }
 
-/// Names an extension request on one connection; the answer echoes it.
+/// Names an extension request on one connection; the answer echoes it (E3). Big-endian on the wire; 0 marks a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u32);
 
@@ -68,13 +68,13 @@ pub struct RequestId(pub u32);
 pub struct PublishRequest {
     /// The manifest's channel.
     pub key: ChannelKey,
-    /// BEP 44 `seq`.
+    /// BEP 44 `seq`: the manifest's sequence, ms since 1970.
     pub sequence: u64,
-    /// BEP 44 value: the manifest's JSON, not bencoded.
+    /// BEP 44 value: the manifest's JSON, not bencoded, at most 996 bytes.
     pub value: Vec<u8>,
     /// Signature as sent (BEP 44's, or a v5 client's over the raw JSON, which is refused).
     pub signature: [u8; 64],
-    /// BEP 44 salt, empty for none.
+    /// BEP 44 salt of at most 64 bytes, empty for none.
     pub salt: Vec<u8>,
 }
 
@@ -97,7 +97,7 @@ pub enum Command {
     Peers(Topic, Vec<PeerAddr>),
     /// Tell our own address for a topic.
     Announce(Topic, PeerAddr),
-    /// Ask for a manifest newer than this sequence (capability `manifest`).
+    /// Ask for a manifest newer than this sequence, in ms since 1970 (capability `manifest`).
     GetManifest(ChannelKey, u64),
     /// Answer [`Event::GetManifest`].
     Manifest(RequestId, Option<Arc<SignedManifest>>),
@@ -107,7 +107,7 @@ pub enum Command {
     HaveQuery(Vec<BlobId>),
     /// Answer [`Event::HaveQuery`], one per ID asked.
     Have(RequestId, Vec<bool>),
-    /// More of an earlier query arrived: indexes into it.
+    /// More of an earlier query arrived: indexes into it, from 0.
     HaveMore(RequestId, Vec<u16>),
     /// Ask a gateway to publish (§5).
     Publish(PublishRequest),

@@ -26,7 +26,7 @@ impl std::fmt::Debug for Tree {
     }
 }
 
-/// One child of a table.
+/// One child of a table: 76 bytes there, `blobId ‖ key ‖ nonce`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// The child.

@@ -72,7 +72,7 @@ pub struct KeyStore {
 enum Place {
     Ring(Ring),
     Vault(Vault),
-    Locked,
+    Locked { in_keyring: bool },
 }
 
 /// `keys.json`: nothing secret.
@@ -127,9 +127,10 @@ impl KeyStore {
         Ok(Self { place: Mutex::new(Place::Vault(vault)), kind: KeyKind::Vault })
     }
 
-    /// A store that holds nothing and keeps nothing: every call fails with [`KeyError::Locked`].
-    pub fn locked() -> Self {
-        Self { place: Mutex::new(Place::Locked), kind: KeyKind::Locked }
+    /// A store that holds nothing and keeps nothing: every call fails with [`KeyError::Locked`] when a keyring has the
+    /// secrets, else with [`KeyError::NoKeyring`].
+    pub fn locked(in_keyring: bool) -> Self {
+        Self { place: Mutex::new(Place::Locked { in_keyring }), kind: KeyKind::Locked }
     }
 
     /// Whether a place for this folder's secrets was chosen on an earlier start.
@@ -147,7 +148,7 @@ impl KeyStore {
         match &*self.place() {
             Place::Ring(ring) => ring.get(name),
             Place::Vault(vault) => Ok(vault.get(name)),
-            Place::Locked => Err(KeyError::Locked),
+            Place::Locked { in_keyring } => Err(locked(*in_keyring)),
         }
     }
 
@@ -156,7 +157,7 @@ impl KeyStore {
         match &mut *self.place() {
             Place::Ring(ring) => ring.set(name, value),
             Place::Vault(vault) => vault.set(name, Some(value)),
-            Place::Locked => Err(KeyError::Locked),
+            Place::Locked { in_keyring } => Err(locked(*in_keyring)),
         }
     }
 
@@ -165,7 +166,7 @@ impl KeyStore {
         match &mut *self.place() {
             Place::Ring(ring) => ring.delete(name),
             Place::Vault(vault) => vault.set(name, None),
-            Place::Locked => Err(KeyError::Locked),
+            Place::Locked { in_keyring } => Err(locked(*in_keyring)),
         }
     }
 
@@ -252,6 +253,10 @@ fn write_choice(file: &Path, choice: &Choice) -> Result<(), KeyError> {
     write_atomically(file, &json)
 }
 
+fn locked(in_keyring: bool) -> KeyError {
+    if in_keyring { KeyError::Locked } else { KeyError::NoKeyring }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -303,11 +308,12 @@ mod tests {
 
     #[test]
     fn a_locked_store_says_so() {
-        let keys = KeyStore::locked();
+        let keys = KeyStore::locked(true);
         assert_eq!(keys.kind(), KeyKind::Locked);
         assert!(matches!(keys.store_key(), Err(KeyError::Locked)));
         assert!(matches!(keys.set("a", b"b"), Err(KeyError::Locked)));
         assert!(matches!(keys.delete("a"), Err(KeyError::Locked)));
+        assert!(matches!(KeyStore::locked(false).store_key(), Err(KeyError::NoKeyring)));
     }
 
     #[test]

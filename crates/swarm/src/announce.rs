@@ -176,3 +176,6 @@ impl Announces {
         Coverage { total: self.entries.len() as u64, announced }
     }
 }
+
+#[cfg(test)]
+mod tests;

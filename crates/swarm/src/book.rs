@@ -90,6 +90,8 @@ pub(crate) struct Book {
     by_channel: BTreeMap<ChannelKey, BTreeSet<PeerAddr>>,
     any: BTreeSet<PeerAddr>,
     bans: BTreeMap<Culprit, Duration>,
+    /// Whose hints of newer manifests came to nothing, and until when they are not asked about.
+    boasters: BTreeMap<Culprit, Duration>,
 }
 
 impl Book {
@@ -271,8 +273,23 @@ impl Book {
     pub(crate) fn is_banned(&self, now: Duration, addr: &PeerAddr) -> bool {
         self.bans.get(&culprit(addr)).is_some_and(|until| *until > now)
     }
-    /// Drops bans that have ended.
+    /// Whoever is at this address hinted at manifests that nobody can show.
+    pub(crate) fn boasted(&mut self, addr: &PeerAddr, until: Duration) {
+        if self.boasters.len() < BANS_MAX {
+            self.boasters.insert(culprit(addr), until);
+        }
+        self.rest(addr, until);
+    }
+    /// Whether hints from there are worth nothing for now.
+    pub(crate) fn is_boaster(&self, now: Duration, addr: &PeerAddr) -> bool {
+        self.boasters.get(&culprit(addr)).is_some_and(|until| *until > now)
+    }
+    /// Drops what has ended.
     pub(crate) fn expire(&mut self, now: Duration) {
         self.bans.retain(|_, until| *until > now);
+        self.boasters.retain(|_, until| *until > now);
     }
 }
+
+#[cfg(test)]
+mod tests;

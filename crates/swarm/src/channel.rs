@@ -23,6 +23,8 @@ pub(crate) struct Channel {
     pub(crate) heard: Option<Duration>,
     /// Blobs looked up by ID, and when.
     pub(crate) sought: std::collections::BTreeMap<protocol::BlobId, Duration>,
+    /// When a peer's manifest of our sequence was last asked for, to see whether it is the same.
+    pub(crate) compared: Option<Duration>,
     /// Rendezvous topics handed to the announcer.
     pub(crate) announced: Vec<Topic>,
 }
@@ -36,6 +38,7 @@ impl Channel {
             fruitless: 0,
             heard: None,
             sought: std::collections::BTreeMap::new(),
+            compared: None,
             announced: Vec::new(),
         }
     }

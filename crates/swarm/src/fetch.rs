@@ -11,7 +11,7 @@ use crate::peers::Stage;
 use crate::picker::LACKS;
 use crate::swarm::Swarm;
 use crate::timers::Timer;
-use crate::{Cause, ConnId, Output, Priority, Verdict};
+use crate::{Cause, ConnId, Output, Priority, Source, Verdict};
 
 /// Wants that come within this time share a question.
 const GATHER: Duration = Duration::from_millis(20);
@@ -28,7 +28,9 @@ impl Swarm {
         if !self.picker.want(blob, channel, priority, salt) {
             return;
         }
-        let blind: Vec<ConnId> = followed.conns.iter().copied().filter(|conn| self.picker.is_blind(*conn)).collect();
+        let conns = followed.conns.iter().copied();
+        let blind: Vec<ConnId> =
+            conns.filter(|conn| self.picker.is_blind(*conn) && self.may_try(*conn, &channel)).collect();
         for conn in blind {
             self.picker.learn(conn, blob);
         }
@@ -48,6 +50,14 @@ impl Swarm {
         self.timers.cancel(Timer::Relist(*blob));
     }
 
+    /// Whether a peer that cannot say what it has may be tried for this channel's blobs. Constant IDs of a private channel
+    /// are shown to those who showed its token, and to whom the user named for it.
+    fn may_try(&self, conn: ConnId, key: &ChannelKey) -> bool {
+        let (Some(peer), Some(channel)) = (self.peers.get(conn), self.channels.get(key)) else { return false };
+        let entry = self.book.get(&peer.addr);
+        let named = entry.is_some_and(|e| e.source == Source::User && e.channels.contains(key));
+        peer.may_hear_of(channel) || named
+    }
     /// The peer said what it is: asks it what it has, or tries it blindly.
     pub(crate) fn start_fetching(&mut self, now: Duration, conn: ConnId) {
         let Some(peer) = self.peers.get(conn) else { return };
@@ -56,13 +66,14 @@ impl Swarm {
         if blind && peer.role == Role::Acceptor {
             return;
         }
-        self.picker.remove_lane(conn);
+        let keys = peer.channels().clone();
+        // A HELLO that came late finds requests open: those stay.
         self.picker.add_lane(now, conn, blind);
         if !blind {
             self.ask_have(conn);
             return;
         }
-        for key in peer.channels().clone() {
+        for key in keys.into_iter().filter(|key| self.may_try(conn, key)).collect::<Vec<_>>() {
             let (_, blobs) = self.picker.wants_after(&key, 0, usize::MAX);
             blobs.into_iter().for_each(|blob| self.picker.learn(conn, blob));
         }

@@ -15,6 +15,10 @@ use crate::{ConnId, Output, Source};
 const PUSH_PAUSE: Duration = Duration::from_secs(5);
 /// Promises of a newer manifest that a peer may break.
 const BROKEN_MAX: u8 = 3;
+/// Between two looks whether a peer with our sequence has our manifest, too: a HELLO cannot tell.
+const COMPARE: Duration = Duration::from_secs(60);
+/// A peer that broke its promises is not dialled before this time, and its hints are not followed.
+const BOASTER: Duration = Duration::from_secs(3600);
 /// Between two visits to the DHT for one channel.
 const REFRESH: Duration = Duration::from_secs(3600);
 /// A private channel's followers ask the DHT only when no peer answered for this long.
@@ -29,16 +33,20 @@ impl Swarm {
         }
         let by_user = self.book.get(&peer.addr).is_some_and(|e| e.source == Source::User);
         let gateway = peer.ext.gateway && peer.role == Role::Dialler && by_user && !self.config.dht;
+        let boaster = self.book.is_boaster(now, &peer.addr);
         let mut ask = Vec::new();
         let mut push = Vec::new();
         for channel in peer.shared.iter().filter_map(|key| self.channels.get(key)) {
             let key = channel.follow.key;
             match peer.sequences.get(&key) {
+                Some(theirs) if *theirs > channel.news_after() && boaster => {}
                 Some(theirs) if *theirs > channel.news_after() => ask.push((key, channel.news_after(), Some(*theirs))),
                 Some(theirs) if *theirs < channel.sequence() => push.push(key),
-                Some(_) => {}
+                Some(_) if is_compared(channel, now) => {}
+                Some(_) => ask.push((key, channel.sequence() - 1, None)),
                 // Tokens say no sequence.
-                None => ask.push((key, channel.news_after(), None)),
+                None if is_compared(channel, now) => ask.push((key, channel.news_after(), None)),
+                None => ask.push((key, channel.sequence() - 1, None)),
             }
         }
         if gateway {
@@ -51,11 +59,37 @@ impl Swarm {
                 && peer.asked.insert(key)
             {
                 peer.promised.extend(promised.map(|sequence| (key, sequence)));
+                if let Some(channel) = self.channels.get_mut(&key)
+                    && after < channel.sequence()
+                {
+                    channel.compared = Some(now);
+                    peer.compared.insert(key);
+                }
                 self.send(conn, Command::GetManifest(key, after));
             }
         }
         for key in push {
             self.push(now, conn, key);
+        }
+    }
+    /// Asks one peer for its manifest of our sequence: of two that were signed alike, the greater must win everywhere (E4).
+    pub(crate) fn compare(&mut self, now: Duration, key: &ChannelKey) {
+        let Some(channel) = self.channels.get(key).filter(|c| !is_compared(c, now)) else { return };
+        let after = channel.sequence() - 1;
+        let shares = |conn: &&ConnId| {
+            self.peers.get(**conn).is_some_and(|p| p.ext.manifest && p.shared.contains(key) && !p.asked.contains(key))
+        };
+        let conns: Vec<ConnId> = channel.conns.iter().filter(shares).copied().collect();
+        let at = (self.chance() * conns.len() as f64) as usize;
+        let new = |conn: &&ConnId| self.peers.get(**conn).is_some_and(|p| !p.compared.contains(key));
+        let Some(conn) = conns.iter().find(new).or(conns.get(at)).copied() else { return };
+        if let Some(peer) = self.peers.get_mut(conn) {
+            peer.asked.insert(*key);
+            peer.compared.insert(*key);
+            self.send(conn, Command::GetManifest(*key, after));
+        }
+        if let Some(channel) = self.channels.get_mut(key) {
+            channel.compared = Some(now);
         }
     }
     /// Pushes the newest manifest to a peer that may lack it, or plans it if the last push is too recent.
@@ -131,7 +165,7 @@ impl Swarm {
             }
         }
         if asked {
-            self.check_promise(conn, key, manifest.sequence());
+            self.check_promise(now, conn, key, manifest.sequence());
         }
     }
     pub(crate) fn take_no_manifest(&mut self, now: Duration, conn: ConnId, key: ChannelKey) {
@@ -140,11 +174,11 @@ impl Swarm {
             if let Some(channel) = self.channels.get_mut(&key) {
                 channel.heard = Some(now);
             }
-            self.check_promise(conn, key, 0);
+            self.check_promise(now, conn, key, 0);
         }
     }
     /// A gossiped sequence is a hint; three that nothing came of end the connection.
-    fn check_promise(&mut self, conn: ConnId, key: ChannelKey, got: u64) {
+    fn check_promise(&mut self, now: Duration, conn: ConnId, key: ChannelKey, got: u64) {
         let ours = self.channels.get(&key).map_or(u64::MAX, Channel::sequence);
         let Some(peer) = self.peers.get_mut(conn) else { return };
         let Some(promised) = peer.promised.remove(&key) else { return };
@@ -152,6 +186,7 @@ impl Swarm {
             peer.sequences.remove(&key);
             peer.broken += 1;
             if peer.broken >= BROKEN_MAX {
+                self.book.boasted(&peer.addr, now + BOASTER);
                 self.outputs.push_back(Output::Close(conn));
             }
         }
@@ -166,4 +201,9 @@ impl Swarm {
         }
         self.timers.set(Timer::Refresh(*key), now + wait);
     }
+}
+
+/// Whether there is nothing to compare with a peer that has our sequence, or it was done lately.
+fn is_compared(channel: &Channel, now: Duration) -> bool {
+    channel.sequence() == 0 || channel.compared.is_some_and(|at| at + COMPARE > now)
 }

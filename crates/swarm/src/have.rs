@@ -23,6 +23,8 @@ struct Watcher {
     wait: BTreeMap<BlobId, (RequestId, u16)>,
     more: BTreeMap<RequestId, Vec<u16>>,
     last: Option<Duration>,
+    /// Blobs in `queries`.
+    count: usize,
 }
 
 /// The machine.
@@ -36,8 +38,17 @@ pub(crate) struct Watches {
 impl Watches {
     /// Remembers what was asked and not there: position in the query and blob.
     pub(crate) fn watch(&mut self, conn: ConnId, query: RequestId, missing: Vec<(u16, BlobId)>) {
-        if missing.is_empty() || self.count + missing.len() > WATCHED_MAX {
+        if missing.is_empty() {
             return;
+        }
+        while self.count + missing.len() > WATCHED_MAX {
+            // Whoever asked for most makes room, or one peer could keep all others from being told.
+            let heaviest = self.watchers.iter().max_by_key(|(_, w)| w.count).map(|(conn, w)| (*conn, w.count));
+            let own = self.watchers.get(&conn).map_or(0, |w| w.count) + missing.len();
+            match heaviest {
+                Some((heavy, count)) if count >= own => self.drop_oldest(heavy),
+                _ => return,
+            }
         }
         let full = self.watchers.get(&conn).is_some_and(|w| w.queries.len() >= HAVE_QUERIES_HELD);
         if full {
@@ -49,12 +60,14 @@ impl Watches {
             self.by_blob.entry(*id).or_default().insert(conn);
         }
         self.count += missing.len();
+        watcher.count += missing.len();
         watcher.queries.push_back((query, missing));
     }
     fn drop_oldest(&mut self, conn: ConnId) {
         let Some(watcher) = self.watchers.get_mut(&conn) else { return };
         let Some((query, missing)) = watcher.queries.pop_front() else { return };
         self.count -= missing.len();
+        watcher.count -= missing.len();
         watcher.more.remove(&query);
         for (_, id) in missing {
             if watcher.wait.get(&id).is_some_and(|(q, _)| *q == query) {
@@ -106,3 +119,6 @@ fn unwatch(by_blob: &mut BTreeMap<BlobId, BTreeSet<ConnId>>, conn: ConnId, id: &
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

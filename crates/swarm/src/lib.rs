@@ -7,11 +7,12 @@
 //!
 //! Each part is a machine that owns its state: addresses and bans (`book`), connections (`peers`), wants (`picker`),
 //! holdings that others wait for (`have`), announces (`announce`), peer exchange (`pex`), deadlines (`timers`). The
-//! [`Swarm`] joins them: `meet` (dials, look-ups, HELLO), `gossip` (manifests), `fetch` (blobs for us), `serve` (answers).
+//! [`Swarm`] joins them: `meet` (look-ups, HELLO), `dial`, `gossip` (manifests), `fetch` (blobs for us), `serve` (answers).
 
 mod announce;
 mod book;
 mod channel;
+mod dial;
 mod fetch;
 mod gossip;
 mod have;

@@ -1,4 +1,4 @@
-//! E7, E10 Meeting — following, look-ups, dials, HELLO, the end of a connection.
+//! E7 Meeting — following, look-ups, HELLO, the end of a connection.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -7,14 +7,14 @@ use std::time::Duration;
 use protocol::handshake::Binding;
 use protocol::params::HELLO_CHANNELS_MAX;
 use protocol::session::{Command, Hello, Role};
-use protocol::{AddrClass, BlobId, ChannelKey, InfoHash, PeerAddr, Topic};
+use protocol::{BlobId, ChannelKey, InfoHash, PeerAddr, Topic};
 
 use crate::announce::Tier;
 use crate::channel::Channel;
 use crate::peers::{Peer, Stage};
 use crate::swarm::Swarm;
 use crate::timers::Timer;
-use crate::{Closed, ConnId, DialId, Follow, Output, Source};
+use crate::{Closed, ConnId, Follow, Output, Source};
 
 /// Between look-ups when all is well. FIND_PEERS goes with them and keeps quiet sessions from ending as idle.
 const LOOKUP: Duration = Duration::from_secs(200);
@@ -36,17 +36,10 @@ const FOUND_MAX: usize = 200;
 const SEEKING_MAX: usize = 8;
 /// A connection that ended in peace is not dialled again before this time.
 const REST: Duration = Duration::from_secs(30);
-/// A dialled peer has this long to say HELLO before it is treated as v5.
-const HELLO_WAIT: Duration = Duration::from_millis(500);
+/// A connection that held this long was a good one, whatever ended it.
+const PROVEN: Duration = Duration::from_secs(60);
 /// A peer with whom we share nothing now is left alone this long.
 const STRANGER: Duration = Duration::from_secs(600);
-
-/// A dial under way.
-pub(crate) struct Dialling {
-    addr: PeerAddr,
-    /// For whom; none: to check an announced address.
-    channel: Option<ChannelKey>,
-}
 
 /// A DHT look-up under way.
 pub(crate) struct LookUp {
@@ -69,6 +62,7 @@ impl Swarm {
             self.stop_following(now, &key);
         }
         let private = follow.read_key.is_some();
+        let unknown = follow.manifest.is_none();
         self.channels.insert(key, Channel::new(follow));
         if !private {
             for blob in self.held_by.get(&key).into_iter().flatten() {
@@ -82,7 +76,10 @@ impl Swarm {
         self.timers.set(Timer::Lookup(key), now);
         self.timers.set(Timer::Dial(key), now);
         if self.config.dht {
-            self.outputs.push_back(Output::DhtRefresh(key));
+            // E7: whoever knows a private channel already asks its swarm; the DHT only after a day of silence.
+            if !private || unknown {
+                self.outputs.push_back(Output::DhtRefresh(key));
+            }
             let wait = Duration::from_secs(3600).mul_f64(self.chance());
             self.timers.set(Timer::Refresh(key), now + wait);
         }
@@ -163,10 +160,10 @@ impl Swarm {
             LOOKUP.mul_f64(jitter)
         };
         self.timers.set(Timer::Lookup(*key), now + wait);
-        let topics = channel.topics(unix);
-        let private = channel.is_private();
-        let may = |conn: &&ConnId| !private || self.peers.get(**conn).is_some_and(|p| p.shared.contains(key));
+        let (channel, topics) = (&*channel, channel.topics(unix));
+        let may = |conn: &&ConnId| self.peers.get(**conn).is_some_and(|p| p.may_hear_of(channel));
         let conns: Vec<ConnId> = channel.conns.iter().filter(may).copied().collect();
+        self.compare(now, key);
         for topic in topics {
             self.look_up_topic(now, *key, topic);
             for conn in &conns {
@@ -188,8 +185,8 @@ impl Swarm {
         // A gateway keeps meeting points of channels that it does not follow. Private ones are asked of their own only.
         let of_gateway = peer.named.iter().filter(|_| peer.ext.gateway || peer.stage == Stage::Silent);
         let keys: BTreeSet<ChannelKey> = peer.shared.iter().chain(of_gateway).copied().collect();
-        let lacks = |c: &&Channel| c.conns.len() + c.dials < self.config.per_channel;
-        let fits = |c: &&Channel| !c.is_private() || peer.shared.contains(&c.follow.key);
+        let lacks = |c: &&Channel| self.lacking(c) > 0;
+        let fits = |c: &&Channel| peer.may_hear_of(c);
         let channels = keys.iter().filter_map(|key| self.channels.get(key)).filter(lacks).filter(fits);
         let topics: Vec<Topic> = channels.flat_map(|c| c.topics(unix)).take(SEEKING_MAX).collect();
         for topic in topics {
@@ -259,93 +256,9 @@ impl Swarm {
         }
     }
 
-    // Dials.
-    pub(crate) fn learn_addr(&mut self, now: Duration, addr: PeerAddr, channel: Option<ChannelKey>, source: Source) {
-        let told = matches!(source, Source::Dht | Source::Pex);
-        if told && !self.config.allow_local && addr.class() < AddrClass::Global {
-            return;
-        }
-        if self.config.own_addr.as_ref() == Some(&addr) || !self.book.add(now, addr, channel, source) {
-            return;
-        }
-        match channel {
-            Some(key) if self.channels.contains_key(&key) => self.timers.sooner(Timer::Dial(key), now),
-            Some(_) => {}
-            None => self.channels.keys().for_each(|key| self.timers.sooner(Timer::Dial(*key), now)),
-        }
-    }
-    pub(crate) fn dial_more(&mut self, now: Duration, key: &ChannelKey) {
-        let Some(channel) = self.channels.get(key) else { return };
-        let busy = channel.conns.len() + channel.dials;
-        let room = self.config.connections_max.saturating_sub(self.peers.len() + self.dials.len());
-        let need = self.config.per_channel.saturating_sub(busy).min(room);
-        if need == 0 {
-            return;
-        }
-        let mut taken: BTreeSet<&PeerAddr> = self.dials.values().map(|d| &d.addr).collect();
-        taken.extend(channel.conns.iter().filter_map(|conn| self.peers.addr(*conn)));
-        taken.extend(channel.conns.iter().filter_map(|conn| self.peers.get(*conn)?.listens.as_ref()));
-        let (ready, next) = self.book.candidates(now, key);
-        let mut ready: Vec<PeerAddr> = ready.into_iter().filter(|addr| !taken.contains(addr)).collect();
-        // Everybody would meet the same few otherwise; what the user named goes first nevertheless.
-        let users = ready.iter().filter(|a| self.book.get(a).is_some_and(|e| e.source == Source::User)).count();
-        for i in users..ready.len() {
-            let left = ready.len() - i;
-            let j = i + ((self.chance() * left as f64) as usize).min(left - 1);
-            ready.swap(i, j);
-        }
-        for addr in ready.into_iter().take(need) {
-            self.dial(addr, Some(*key));
-        }
-        if let Some(at) = next {
-            self.timers.sooner(Timer::Dial(*key), at.max(now + Duration::from_millis(1)));
-        }
-    }
-    pub(crate) fn dial(&mut self, addr: PeerAddr, channel: Option<ChannelKey>) {
-        let id = self.next_conn();
-        if let Some(channel) = channel.and_then(|key| self.channels.get_mut(&key)) {
-            channel.dials += 1;
-        }
-        self.dials.insert(id, Dialling { addr: addr.clone(), channel });
-        self.outputs.push_back(Output::Dial(id, addr));
-    }
-    pub(crate) fn end_dial(&mut self, now: Duration, id: DialId, result: Option<Binding>) {
-        let Some(Dialling { addr, channel }) = self.dials.remove(&id) else { return };
-        if let Some(channel) = channel.and_then(|key| self.channels.get_mut(&key)) {
-            channel.dials = channel.dials.saturating_sub(1);
-        }
-        self.pex.dialled(now, &addr, result.is_some());
-        let Some(binding) = result else {
-            let jitter = self.chance();
-            self.book.failed(now, &addr, jitter);
-            if let Some(key) = channel {
-                self.timers.sooner(Timer::Dial(key), now);
-            }
-            return;
-        };
-        // Only a check, or what it was for is gone.
-        let wanted = channel.is_some_and(|key| self.channels.contains_key(&key));
-        if !wanted || self.book.is_banned(now, &addr) {
-            self.outputs.push_back(Output::Close(id));
-            return;
-        }
-        let mut peer = Peer::new(now, addr.clone(), Role::Dialler, binding);
-        peer.named = self.subjects(&addr, channel);
-        let hello = self.hello(&peer, &peer.named);
-        for key in &peer.named {
-            if let Some(channel) = self.channels.get_mut(key) {
-                channel.conns.insert(id);
-            }
-        }
-        let twin = self.peers.insert(id, peer);
-        self.send(id, Command::Hello(hello));
-        self.timers.set(Timer::Settle(id), now + HELLO_WAIT);
-        if let Some(twin) = twin {
-            self.meet_ourselves(id, twin);
-        }
-    }
+    // HELLO.
     /// What a dialled connection is about: the channels that the address was found for (E7).
-    fn subjects(&self, addr: &PeerAddr, channel: Option<ChannelKey>) -> BTreeSet<ChannelKey> {
+    pub(crate) fn subjects(&self, addr: &PeerAddr, channel: Option<ChannelKey>) -> BTreeSet<ChannelKey> {
         let mut about: BTreeSet<ChannelKey> = channel.into_iter().collect();
         if let Some(entry) = self.book.get(addr) {
             let any = self.channels.keys().filter(|_| entry.any);
@@ -359,7 +272,7 @@ impl Swarm {
         }
         about
     }
-    fn hello(&self, peer: &Peer, about: &BTreeSet<ChannelKey>) -> Hello {
+    pub(crate) fn hello(&self, peer: &Peer, about: &BTreeSet<ChannelKey>) -> Hello {
         let mut hello = Hello { ext: self.config.capabilities, ..Hello::default() };
         for channel in about.iter().filter_map(|key| self.channels.get(key)) {
             match channel.token(&peer.binding, peer.role) {
@@ -368,16 +281,6 @@ impl Swarm {
             }
         }
         hello
-    }
-    fn meet_ourselves(&mut self, one: ConnId, other: ConnId) {
-        for conn in [one, other] {
-            if let Some(peer) = self.peers.get(conn)
-                && peer.role == Role::Dialler
-            {
-                self.book.is_us(&peer.addr);
-            }
-            self.outputs.push_back(Output::Close(conn));
-        }
     }
     pub(crate) fn accept(&mut self, now: Duration, id: ConnId, addr: PeerAddr, binding: Binding) -> bool {
         // A quarter of the slots is kept for those whom we dial.
@@ -404,7 +307,6 @@ impl Swarm {
         true
     }
 
-    // HELLO.
     pub(crate) fn take_hello(&mut self, now: Duration, id: ConnId, hello: &Hello) {
         let Some(peer) = self.peers.get(id) else { return };
         if peer.stage == Stage::Spoke {
@@ -467,11 +369,6 @@ impl Swarm {
         if let Some(answer) = answer {
             self.send(id, Command::Hello(answer));
         }
-        if let Some(peer) = self.peers.get(id)
-            && peer.role == Role::Dialler
-        {
-            self.book.reached(&peer.addr);
-        }
         self.timers.cancel(Timer::Settle(id));
         self.start_gossip(now, id);
         self.start_fetching(now, id);
@@ -520,6 +417,10 @@ impl Swarm {
             // Who takes the connection and says nothing is as good as nobody.
             let mute = peer.stage != Stage::Spoke && peer.received == 0;
             let jitter = self.chance();
+            // A HELLO alone is cheap: who takes requests and sits on them would be dialled again and again.
+            if peer.received > 0 || (!mute && peer.since + PROVEN <= now) {
+                self.book.reached(&peer.addr);
+            }
             if mute || *why != Closed::Clean {
                 self.book.failed(now, &peer.addr, jitter);
             } else {

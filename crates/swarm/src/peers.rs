@@ -9,6 +9,7 @@ use protocol::session::{Capabilities, Role};
 use protocol::{AddrClass, ChannelKey, PeerAddr, Topic};
 
 use crate::book::network;
+use crate::channel::Channel;
 use crate::{ConnId, PeerInfo};
 
 /// Most accepted connections from one network; loopback, where the onion listener's peers appear, is exempt.
@@ -51,6 +52,8 @@ pub(crate) struct Peer {
     pub(crate) broken: u8,
     /// Open GET_MANIFESTs.
     pub(crate) asked: BTreeSet<ChannelKey>,
+    /// Channels of which its manifest of our sequence was asked for.
+    pub(crate) compared: BTreeSet<ChannelKey>,
     /// When each channel's manifest was last pushed to it.
     pub(crate) pushed: BTreeMap<ChannelKey, Duration>,
     /// Wants up to this serial were asked for by HAVE_QUERY.
@@ -81,6 +84,7 @@ impl Peer {
             promised: BTreeMap::new(),
             broken: 0,
             asked: BTreeSet::new(),
+            compared: BTreeSet::new(),
             pushed: BTreeMap::new(),
             queried: BTreeMap::new(),
             seeking: BTreeMap::new(),
@@ -98,6 +102,10 @@ impl Peer {
             Stage::Spoke if self.knows_channels() => &self.shared,
             _ => &self.named,
         }
+    }
+    /// Whether it may hear of this channel at all: what is private only who showed the token on this connection.
+    pub(crate) fn may_hear_of(&self, channel: &Channel) -> bool {
+        !channel.is_private() || self.shared.contains(&channel.follow.key)
     }
     /// Whether its HELLO says anything about channels: one without extensions comes from a v5 client.
     fn knows_channels(&self) -> bool {

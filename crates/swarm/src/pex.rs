@@ -119,3 +119,6 @@ impl Pex {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@
 //! returns to the pool.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use protocol::params::BLOB_LEN;
@@ -76,6 +76,8 @@ struct Lane {
     asked: BTreeMap<BlobId, Duration>,
     knows: BTreeSet<BlobId>,
     lacks: BTreeMap<BlobId, Duration>,
+    /// The same in the order in which they become due; entries that `lacks` does not hold are void.
+    retries: VecDeque<(Duration, BlobId)>,
     rate: Option<f64>,
     mark: Duration,
     bytes: usize,
@@ -130,14 +132,29 @@ pub(crate) struct Picker {
 }
 
 impl Picker {
-    /// A peer is there. `blind`: it cannot say what it has.
+    /// A peer is there. `blind`: it cannot say what it has. If it was taken for another kind before, what it was thought
+    /// to have is forgotten; what it was asked for stays asked.
     pub(crate) fn add_lane(&mut self, now: Duration, conn: ConnId, blind: bool) {
+        if let Some(lane) = self.lanes.get_mut(&conn) {
+            if lane.blind == blind {
+                return;
+            }
+            lane.blind = blind;
+            for id in std::mem::take(&mut lane.knows) {
+                self.edit(id, |want| {
+                    want.holders.remove(&conn);
+                    want.maybes.remove(&conn);
+                });
+            }
+            return;
+        }
         let lane = Lane {
             blind,
             ready: BTreeSet::new(),
             asked: BTreeMap::new(),
             knows: BTreeSet::new(),
             lacks: BTreeMap::new(),
+            retries: VecDeque::new(),
             rate: None,
             mark: now,
             bytes: 0,
@@ -272,6 +289,7 @@ impl Picker {
         lane.progress = now;
         if wanted {
             lane.lacks.insert(id, now + LACKS);
+            lane.retries.push_back((now + LACKS, id));
         }
         self.dirty.insert(conn);
         self.edit(id, |want| {
@@ -283,15 +301,19 @@ impl Picker {
     }
     /// Puts blobs back that this peer had not got a while ago. Returns when the next one is due.
     pub(crate) fn retry(&mut self, now: Duration, conn: ConnId) -> Option<Duration> {
-        let lane = self.lanes.get_mut(&conn)?;
-        let due: Vec<BlobId> = lane.lacks.iter().filter(|(_, at)| **at <= now).map(|(id, _)| *id).collect();
-        for id in due {
-            if let Some(lane) = self.lanes.get_mut(&conn) {
-                lane.lacks.remove(&id);
+        loop {
+            let lane = self.lanes.get_mut(&conn)?;
+            let (at, id) = *lane.retries.front()?;
+            let stands = lane.lacks.get(&id) == Some(&at);
+            if stands && at > now {
+                return Some(at);
             }
-            self.learn(conn, id);
+            lane.retries.pop_front();
+            if stands {
+                lane.lacks.remove(&id);
+                self.learn(conn, id);
+            }
         }
-        self.lanes.get(&conn)?.lacks.values().min().copied()
     }
 
     /// Peers for whom something changed since the last call: each may have a next blob.
@@ -465,3 +487,6 @@ impl Picker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

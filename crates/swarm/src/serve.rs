@@ -126,6 +126,7 @@ impl Swarm {
             && let Some(peer) = self.peers.get_mut(conn)
         {
             peer.listens = Some(addr.clone());
+            self.part_with_double(conn);
         }
         if let Some(key) = shared {
             self.learn_addr(now, addr, Some(key), Source::Announce);
@@ -138,9 +139,12 @@ impl Swarm {
         if peer.role == Role::Acceptor && peer.shared.is_empty() {
             return;
         }
-        // A v5 server keeps public meeting points unknowingly; a private one it need not see.
-        let told =
-            |key: &&ChannelKey| peer.stage == Stage::Spoke || self.channels.get(key).is_some_and(|c| !c.is_private());
+        // E10: an address of our own network leads nowhere from outside, and is nobody's business there.
+        if own.class() < peer.addr.class() {
+            return;
+        }
+        // A v5 server keeps public meeting points unknowingly; a private one it must not see.
+        let told = |key: &&ChannelKey| self.channels.get(key).is_some_and(|c| peer.may_hear_of(c));
         let keys: Vec<ChannelKey> = peer.channels().iter().filter(told).copied().collect();
         for key in keys {
             for topic in self.channels.get(&key).map(|c| c.topics(unix)).unwrap_or_default() {

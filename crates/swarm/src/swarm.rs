@@ -14,8 +14,9 @@ use rand_core::{Rng, SeedableRng};
 use crate::announce::{Announces, Tier};
 use crate::book::Book;
 use crate::channel::Channel;
+use crate::dial::Dialling;
 use crate::have::Watches;
-use crate::meet::{Dialling, LookUp};
+use crate::meet::LookUp;
 use crate::peers::Peers;
 use crate::pex::Pex;
 use crate::picker::Picker;
@@ -158,6 +159,10 @@ impl Swarm {
     /// What HELLO names on connections made from here on.
     pub fn set_capabilities(&mut self, ours: protocol::session::Capabilities) {
         self.config.capabilities = ours;
+    }
+    /// The channel that a dial under way is for, so that a route that can keeps channels apart; `None` for a mere check.
+    pub fn dialled_for(&self, id: DialId) -> Option<ChannelKey> {
+        self.dial_channel(id)
     }
     /// A number for an accepted connection that no dial has or will have.
     pub fn next_conn(&mut self) -> ConnId {

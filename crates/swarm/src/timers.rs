@@ -88,6 +88,7 @@ impl Timers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn one_deadline_per_timer_in_order() {
@@ -105,5 +106,42 @@ mod tests {
         assert_eq!(timers.next(), Some(s(3)));
         assert_eq!(timers.pop(s(9)), Some(Timer::Announce));
         assert_eq!(timers.pop(s(9)), None);
+    }
+    proptest! {
+        #[test]
+        fn behaves_like_a_plain_list(steps in prop::collection::vec((0u8..4, 0u64..6, 0u64..20), 1..60)) {
+            let mut timers = Timers::default();
+            let mut model: Vec<(u64, u64)> = Vec::new();
+            for (step, name, at) in steps {
+                let timer = Timer::Slow(ConnId(name));
+                let old = model.iter().position(|(_, n)| *n == name);
+                match step {
+                    0 | 1 => {
+                        let sooner = step == 1;
+                        if !(sooner && old.is_some_and(|i| model[i].0 <= at)) {
+                            old.map(|i| model.remove(i));
+                            model.push((at, name));
+                        }
+                        let due = Duration::from_secs(at);
+                        if sooner { timers.sooner(timer, due) } else { timers.set(timer, due) }
+                    }
+                    2 => {
+                        old.map(|i| model.remove(i));
+                        timers.cancel(timer);
+                    }
+                    _ => {
+                        model.sort_unstable();
+                        let due = model.first().filter(|(due, _)| *due <= at).copied();
+                        if due.is_some() {
+                            model.remove(0);
+                        }
+                        let popped = timers.pop(Duration::from_secs(at));
+                        prop_assert_eq!(popped, due.map(|(_, name)| Timer::Slow(ConnId(name))));
+                    }
+                }
+                let next = model.iter().map(|(at, _)| *at).min();
+                prop_assert_eq!(timers.next(), next.map(Duration::from_secs));
+            }
+        }
     }
 }

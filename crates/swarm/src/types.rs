@@ -158,7 +158,7 @@ pub struct PeerInfo {
 }
 
 /// Announces, for the status (E6).
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Coverage {
     /// Topics that should be announced in a cycle.
     pub total: u64,

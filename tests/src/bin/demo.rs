@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Nodes of the local DHT.
 const DHT_NODES: usize = 12;
@@ -163,9 +163,12 @@ fn show(keep: bool, end: Sender<()>, ended: &Receiver<()>) -> Result<()> {
 
     step(1, "A small DHT starts: the public notice board where people find each other.")?;
     let dht = LocalDht::start(DHT_NODES)?;
-    say(&format!("   {DHT_NODES} nodes, the first on {}", dht.bootstrap().first().map_or("–", String::as_str)));
+    say(&format!(
+        "   {DHT_NODES} nodes on this machine, the first on {}",
+        dht.bootstrap().first().map_or("–", String::as_str)
+    ));
 
-    step(2, "Three people start their nodes. None knows another.")?;
+    step(2, "Three people start their nodes. None knows another; each joins the DHT.")?;
     let mut alice = Person::new("alice", &dht)?;
     let mut bob = Person::new("bob", &dht)?;
     let mut carol = Person::new("carol", &dht)?;
@@ -201,7 +204,7 @@ fn show(keep: bool, end: Sender<()>, ended: &Receiver<()>) -> Result<()> {
     folder::write(&update.join("tonight.wav"), 5_000_000, 3)?;
     let took = push(&alice, &bob, &update)?;
     bob.compare(&update, UPDATE)?;
-    say(&format!("   Bob has all of it {:.2} s after Alice's node had published it.", took.as_secs_f64()));
+    say(&format!("   Bob has all of it {:.2} s after Alice's node signed her new list.", took.as_secs_f64()));
     ensure!(took < PUSH, "an update by push comes within {} s", PUSH.as_secs());
 
     step(7, "Alice switches her computer off. Carol follows the link now, and Bob alone can give.")?;
@@ -229,15 +232,16 @@ fn show(keep: bool, end: Sender<()>, ended: &Receiver<()>) -> Result<()> {
     Ok(())
 }
 
-/// Alice publishes, Bob receives: the time from the end of publishing to the last byte in place.
+/// Alice publishes, Bob receives: the time from her node's signature to the last byte in place.
 fn push(alice: &Person, bob: &Person, update: &Path) -> Result<Duration> {
     let mut news = bob.node()?.watch(&bob.home)?;
     std::thread::scope(|scope| {
-        let publishing = scope.spawn(|| alice.publish(update, UPDATE).map(|_| Instant::now()));
+        let publishing = scope.spawn(|| alice.publish(update, UPDATE));
         news.until_ready(UPDATE)?;
-        let arrived = Instant::now();
+        let arrived = SystemTime::now().duration_since(UNIX_EPOCH)?;
         let published = publishing.join().map_err(|_| anyhow!("publishing panicked"))??;
-        Ok(arrived.saturating_duration_since(published))
+        // A list's sequence is the time of its signature, in ms since 1970.
+        Ok(arrived.saturating_sub(Duration::from_millis(number(&published, "sequence"))))
     })
 }
 

@@ -44,7 +44,11 @@ impl Dht {
     /// No node took it.
     pub fn put(&self, author: &Author, manifest: &str, sequence: u64) -> io::Result<()> {
         let item = author.item(manifest, sequence)?;
-        self.wait(self.dht.put_mutable(item, None))?.map(drop).map_err(io::Error::other)
+        // A loaded machine may lose every answer of one round: then once more.
+        match self.wait(self.dht.put_mutable(item.clone(), None))? {
+            Ok(_) => Ok(()),
+            Err(_) => self.wait(self.dht.put_mutable(item, None))?.map(drop).map_err(io::Error::other),
+        }
     }
 
     /// Announces that our host has a blob, on this TCP port.

@@ -116,6 +116,8 @@ export const de = (f: Format): Words => {
           return s("Ordner nicht beschreibbar:", cause.path);
         case "bad_content":
           return s("Daten des Herausgebers sind falsch:", cause.what);
+        case "wrong_read_key":
+          return s("Der Link passt nicht zum Kanal:", "falscher Leseschlüssel oder keiner");
         case "locked":
           return s("Wartet:", "die Geheimnisse sind verschlossen");
       }
@@ -142,6 +144,8 @@ export const de = (f: Format): Words => {
           return "Mach den Ordner wieder beschreibbar oder wähle in den Einstellungen einen anderen.";
         case "bad_content":
           return "Nur der Herausgeber kann das richten.";
+        case "wrong_read_key":
+          return "Kündige das Abo und abonniere neu mit dem Link, wie ihn der Herausgeber gab.";
         case "locked":
           return "Öffne den Tresor, dann geht es weiter.";
       }

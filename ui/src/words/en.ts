@@ -126,6 +126,8 @@ export const en = (f: Format) => {
           return s("Folder cannot be written:", cause.path);
         case "bad_content":
           return s("The publisher's data is wrong:", cause.what);
+        case "wrong_read_key":
+          return s("The link does not fit the channel:", "wrong read key, or none");
         case "locked":
           return s("Waiting:", "the secrets are locked");
       }
@@ -153,6 +155,8 @@ export const en = (f: Format) => {
           return "Give the folder back its write permission, or choose another one in the settings.";
         case "bad_content":
           return "Only the publisher can put it right.";
+        case "wrong_read_key":
+          return "Unsubscribe, then subscribe with the link as the publisher gave it.";
         case "locked":
           return "Unlock the vault to go on.";
       }

@@ -40,6 +40,7 @@ pub(super) struct Keeper {
     lost: Notify,
     nodes: AtomicU32,
     reachable: AtomicBool,
+    stop: CancellationToken,
 }
 
 impl Keeper {
@@ -54,6 +55,7 @@ impl Keeper {
             lost: Notify::new(),
             nodes: AtomicU32::new(0),
             reachable: AtomicBool::new(false),
+            stop: stop.clone(),
         });
         let supervisor = tokio::spawn(supervise(Arc::clone(&keeper), config, stop));
         Ok((keeper, supervisor))
@@ -121,15 +123,19 @@ impl Keeper {
         Ok(nodes)
     }
 
-    /// Runs a future that calls the library. A panic in it is the end of the library's thread.
+    /// Runs a future that calls the library. A panic in it is the end of the library's thread. A stop ends it: the
+    /// thread lives as long as anybody's handle.
     async fn isolated<T: Send + 'static>(
         self: &Arc<Self>,
         limit: Duration,
         future: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, DhtError> {
-        match tokio::spawn(tokio::time::timeout(limit, future)).await {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(_)) => Err(DhtError::TimedOut),
+        let stop = self.stop.clone();
+        let limited = async move { stop.run_until_cancelled(tokio::time::timeout(limit, future)).await };
+        match tokio::spawn(limited).await {
+            Ok(Some(Ok(value))) => Ok(value),
+            Ok(Some(Err(_))) => Err(DhtError::TimedOut),
+            Ok(None) => Err(DhtError::Stopped),
             Err(error) if error.is_panic() => {
                 self.lose();
                 Err(DhtError::Restarting)

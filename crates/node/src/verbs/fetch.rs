@@ -1,9 +1,9 @@
 //! Items fetched, paused, removed, verified, located.
 
-use protocol::{ChannelKey, Link};
+use protocol::{ChannelKey, Item, Link, Payload};
 use store::{ItemRow, Standing};
 
-use crate::api::{Code, Event, Get, Got, Locate, Remove, Target, VerifyReport};
+use crate::api::{Cause, Code, Event, Get, Got, Locate, Remove, Target, VerifyReport};
 use crate::channel;
 use crate::ctx::Ctx;
 use crate::engine::Input;
@@ -20,6 +20,7 @@ pub(super) async fn get(ctx: &Ctx, args: Get) -> Result<Got> {
             let row = follow::record(ctx, &link).await?;
             let (key, stored) = (row.key, row.clone());
             ctx.with_store(move |s| s.put_channel(&stored)).await?;
+            channel::keep_link_peers(ctx, key, &link.bootstrap).await?;
             channel::follow(ctx, &row, link.bootstrap.into_iter().chain(ctx.config.peers.clone()).collect()).await?;
             follow::list_of(ctx, key).await?;
             ctx.with_store(move |s| s.items(&key)).await?
@@ -40,11 +41,14 @@ pub(super) async fn get(ctx: &Ctx, args: Get) -> Result<Got> {
                     return fail(Code::NotFound, "The publisher took the item out of the list.");
                 };
                 match item.cause {
-                    Some(crate::api::Cause::DiskFull { .. }) => {
-                        return fail(Code::DiskFull, "The disk is full. What was fetched stays and goes on later.");
+                    Some(cause @ Cause::DiskFull { .. }) => {
+                        return fail(
+                            Code::DiskFull,
+                            format!("{cause}. What was fetched stays; the same command goes on."),
+                        );
                     }
-                    Some(crate::api::Cause::FolderNotWritable { path }) => return fail(Code::Io, path),
-                    Some(crate::api::Cause::BadContent { what }) => return fail(Code::BadContent, what),
+                    Some(cause @ Cause::FolderNotWritable { .. }) => return fail(Code::Io, format!("{cause}.")),
+                    Some(cause @ Cause::BadContent { .. }) => return fail(Code::BadContent, format!("{cause}.")),
                     _ => {}
                 }
                 if !matches!(item.state, crate::api::ItemState::Complete | crate::api::ItemState::Published) {
@@ -69,7 +73,7 @@ async fn start(ctx: &Ctx, row: ItemRow, dir: Option<std::path::PathBuf>) -> Resu
     let (channel, id) = (row.channel, row.id);
     ctx.with_store(move |s| {
         if let Some(dir) = dir.filter(|_| !row.planned) {
-            let folder = row.files != 1;
+            let folder = !matches!(Item::from_json(&row.json).map(|i| i.payload), Ok(Payload::File(_)));
             let root = if folder { dir.join(channel::folder_name(&row.name, &id.to_string()[..8])) } else { dir };
             s.set_root(&channel, &id, &root)?;
         }
@@ -125,6 +129,13 @@ async fn pause_channel(ctx: &Ctx, key: ChannelKey, paused: bool) -> Result<()> {
             pause_item(ctx, item, paused).await?;
         }
     }
+    // What was published meanwhile waited for this.
+    if !paused
+        && !ctx.config.offline
+        && let Some(row) = ctx.with_store(move |s| s.channel(&key)).await?
+    {
+        channel::start_wanted(ctx, &row).await?;
+    }
     channel::told(ctx, key).await;
     Ok(())
 }
@@ -172,13 +183,20 @@ pub(super) async fn verify(ctx: &Ctx, item: &str) -> Result<VerifyReport> {
     let (channel, id) = (row.channel, row.id);
     let stop = ctx.stop.clone();
     let outcome = ctx.with_store(move |s| s.verify_item(&channel, &id, &mut |_, _| !stop.is_cancelled())).await?;
+    if !ctx.config.offline && !outcome.back.is_empty() {
+        let held = outcome.back.iter().map(|blob| (*blob, channel, swarm::Rank::Rest, None)).collect();
+        ctx.engine.send(Input::Hold(held)).await;
+    }
     let bad = outcome.bad.len() as u64;
-    if !ctx.config.offline && bad > 0 {
-        ctx.engine.send(Input::Unhold(outcome.bad)).await;
-        if row.standing != Standing::Published {
+    if !ctx.config.offline {
+        ctx.engine.send(Input::Unhold(outcome.gone)).await;
+        if bad > 0 && row.standing != Standing::Published {
             ctx.with_store(move |s| s.set_standing(&channel, &id, Standing::Wanted, false)).await?;
             ctx.library.send(LibraryInput::Start(channel, id));
         }
+    }
+    if row.standing == Standing::Published {
+        ctx.library.send(LibraryInput::Checked(channel, id, outcome.files.len() as u64));
     }
     Ok(VerifyReport { good: outcome.good, bad, files: outcome.files.iter().map(|f| f.display().to_string()).collect() })
 }

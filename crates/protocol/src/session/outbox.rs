@@ -18,7 +18,7 @@ pub(super) struct Outbox {
 impl Outbox {
     /// Queues one message; false: it was dropped, since too many wait.
     pub(super) fn push(&mut self, message: &Message<'_>) -> bool {
-        let room = self.frames.len() < FRAMES_MAX;
+        let room = !self.is_full();
         if room {
             self.frames.push_back(message.to_frame());
         }
@@ -37,6 +37,10 @@ impl Outbox {
             out.extend_from_slice(frame);
         }
         frame.is_some()
+    }
+    /// Nothing more can be queued.
+    pub(super) fn is_full(&self) -> bool {
+        self.frames.len() >= FRAMES_MAX
     }
     pub(super) fn is_empty(&self) -> bool {
         self.frames.is_empty()

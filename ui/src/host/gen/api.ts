@@ -19,6 +19,8 @@ files: number, } | { "cause": "folder_not_writable",
 /** The folder. */
 path: string, } | { "cause": "bad_content",
 /** What is wrong with it. */
+what: string, } | { "cause": "wrong_read_key",
+/** What is wrong with it. */
 what: string, } | { "cause": "locked" };
 
 /** A channel by key, name or link. */

@@ -1,0 +1,159 @@
+//! E10 Dialling — which known address is dialled, and what becomes of it.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use protocol::handshake::Binding;
+use protocol::session::{Command, Role};
+use protocol::{AddrClass, ChannelKey, PeerAddr};
+
+use crate::channel::Channel;
+use crate::peers::{Peer, Stage};
+use crate::swarm::Swarm;
+use crate::timers::Timer;
+use crate::{ConnId, DialId, Output, Source};
+
+/// A dialled peer has this long to say HELLO before it is treated as v5.
+const HELLO_WAIT: Duration = Duration::from_millis(500);
+
+/// A dial under way.
+pub(crate) struct Dialling {
+    pub(crate) addr: PeerAddr,
+    /// For whom; none: to check an announced address.
+    channel: Option<ChannelKey>,
+}
+
+impl Swarm {
+    pub(crate) fn learn_addr(&mut self, now: Duration, addr: PeerAddr, channel: Option<ChannelKey>, source: Source) {
+        let told = matches!(source, Source::Dht | Source::Pex | Source::Body);
+        if told && !self.config.allow_local && addr.class() < AddrClass::Global {
+            return;
+        }
+        if self.config.own_addr.as_ref() == Some(&addr) || !self.book.add(now, addr, channel, source) {
+            return;
+        }
+        match channel {
+            Some(key) if self.channels.contains_key(&key) => self.timers.sooner(Timer::Dial(key), now),
+            Some(_) => {}
+            None => self.channels.keys().for_each(|key| self.timers.sooner(Timer::Dial(*key), now)),
+        }
+    }
+    /// How many more a channel should dial. Half of its connections are its own choice, however many call: callers alone
+    /// could show it whatever world they like.
+    pub(crate) fn lacking(&self, channel: &Channel) -> usize {
+        let chosen = |conn: &&ConnId| self.peers.get(**conn).is_some_and(|p| p.role == Role::Dialler);
+        let chosen = channel.conns.iter().filter(chosen).count() + channel.dials;
+        let all = self.config.per_channel.saturating_sub(channel.conns.len() + channel.dials);
+        all.max((self.config.per_channel / 2).saturating_sub(chosen))
+    }
+    pub(crate) fn dial_more(&mut self, now: Duration, key: &ChannelKey) {
+        let Some(channel) = self.channels.get(key) else { return };
+        let room = self.config.connections_max.saturating_sub(self.peers.len() + self.dials.len());
+        let need = self.lacking(channel);
+        let met: Vec<&Peer> = channel.conns.iter().filter_map(|conn| self.peers.get(*conn)).collect();
+        let mut taken: BTreeSet<&PeerAddr> = self.dials.values().map(|d| &d.addr).collect();
+        taken.extend(met.iter().map(|p| &p.addr));
+        taken.extend(met.iter().filter_map(|p| p.listens.as_ref()));
+        // Who called us from there is most likely who listens there: one connection is enough.
+        let callers: BTreeSet<IpAddr> =
+            met.iter().filter(|p| p.role == Role::Acceptor).filter_map(|p| p.ip()).collect();
+        let called = |addr: &PeerAddr| match addr {
+            PeerAddr::Ip(socket) if addr.class() != AddrClass::Loopback => {
+                callers.contains(&socket.ip().to_canonical())
+            }
+            _ => false,
+        };
+        let (ready, next) = self.book.candidates(now, key);
+        let mut ready: Vec<PeerAddr> =
+            ready.into_iter().filter(|addr| !taken.contains(addr) && !called(addr)).collect();
+        // Everybody would meet the same few otherwise; what the user named goes first nevertheless.
+        let users = ready.iter().filter(|a| self.book.get(a).is_some_and(|e| e.source == Source::User)).count();
+        for i in users..ready.len().min(users + need) {
+            let left = ready.len() - i;
+            let j = i + ((self.chance() * left as f64) as usize).min(left - 1);
+            ready.swap(i, j);
+        }
+        // Whom the user named is met even when there are enough others.
+        for addr in ready.into_iter().take(need.max(users).min(room)) {
+            self.dial(addr, Some(*key));
+        }
+        if let Some(at) = next.filter(|_| need > 0 && room > 0) {
+            self.timers.sooner(Timer::Dial(*key), at.max(now + Duration::from_millis(1)));
+        }
+    }
+    pub(crate) fn dial(&mut self, addr: PeerAddr, channel: Option<ChannelKey>) {
+        let id = self.next_conn();
+        if let Some(channel) = channel.and_then(|key| self.channels.get_mut(&key)) {
+            channel.dials += 1;
+        }
+        self.dials.insert(id, Dialling { addr: addr.clone(), channel });
+        self.outputs.push_back(Output::Dial(id, addr));
+    }
+    /// The channel that a dial under way is for; `None`: it checks an announced address, or is over.
+    pub(crate) fn dial_channel(&self, id: DialId) -> Option<ChannelKey> {
+        self.dials.get(&id).and_then(|dial| dial.channel)
+    }
+    pub(crate) fn end_dial(&mut self, now: Duration, id: DialId, result: Option<Binding>) {
+        let Some(Dialling { addr, channel }) = self.dials.remove(&id) else { return };
+        if let Some(channel) = channel.and_then(|key| self.channels.get_mut(&key)) {
+            channel.dials = channel.dials.saturating_sub(1);
+        }
+        self.pex.dialled(now, &addr, result.is_some());
+        let Some(binding) = result else {
+            let jitter = self.chance();
+            self.book.failed(now, &addr, jitter);
+            if let Some(key) = channel {
+                self.timers.sooner(Timer::Dial(key), now);
+            }
+            return;
+        };
+        // Only a check, or what it was for is gone.
+        let wanted = channel.is_some_and(|key| self.channels.contains_key(&key));
+        if !wanted || self.book.is_banned(now, &addr) {
+            self.outputs.push_back(Output::Close(id));
+            return;
+        }
+        let mut peer = Peer::new(now, addr.clone(), Role::Dialler, binding);
+        peer.named = self.subjects(&addr, channel);
+        let hello = self.hello(&peer, &peer.named);
+        for key in &peer.named {
+            if let Some(channel) = self.channels.get_mut(key) {
+                channel.conns.insert(id);
+            }
+        }
+        let twin = self.peers.insert(id, peer);
+        self.send(id, Command::Hello(hello));
+        self.timers.set(Timer::Settle(id), now + HELLO_WAIT);
+        if let Some(twin) = twin {
+            self.meet_ourselves(id, twin);
+        }
+    }
+    pub(crate) fn meet_ourselves(&mut self, one: ConnId, other: ConnId) {
+        for conn in [one, other] {
+            if let Some(peer) = self.peers.get(conn)
+                && peer.role == Role::Dialler
+            {
+                self.book.is_us(&peer.addr);
+            }
+            self.outputs.push_back(Output::Close(conn));
+        }
+    }
+    /// Both sides dialled each other: one connection is enough. Both see the same two, and both let go of the one whose
+    /// dialler's key is the smaller, unless it is about more than the other.
+    pub(crate) fn part_with_double(&mut self, accepted: ConnId) {
+        let Some(peer) = self.peers.get(accepted) else { return };
+        let Some(listens) = peer.listens.as_ref().filter(|_| peer.role == Role::Acceptor) else { return };
+        let met = peer.shared.iter().filter_map(|key| self.channels.get(key)).flat_map(|c| &c.conns);
+        let same = |id: &&ConnId| self.peers.get(**id).is_some_and(|p| p.role == Role::Dialler && p.addr == *listens);
+        let Some(dialled) = met.copied().find(|id| same(&id)) else { return };
+        let Some(other) = self.peers.get(dialled) else { return };
+        let (gone, stays, conn) = match peer.binding.dialler < other.binding.dialler {
+            true => (peer, other, accepted),
+            false => (other, peer, dialled),
+        };
+        if other.stage == Stage::Spoke && gone.shared.is_subset(&stays.shared) {
+            self.outputs.push_back(Output::Close(conn));
+        }
+    }
+}

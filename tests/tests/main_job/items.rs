@@ -1,0 +1,134 @@
+//! Items: fetched once, paused, removed, verified, located.
+
+use super::{Person, home, len, number};
+use anyhow::{Context, Result};
+use megatorrent_tests::folder::{compare, files};
+use megatorrent_tests::people::{self, feed, text, until};
+use std::path::Path;
+
+#[test]
+fn get_fetches_verifies_and_ends() -> Result<()> {
+    let alice = Person::new("alice", &[], &[])?;
+    let songs = people::folder(&alice.home, "songs", &[("a.flac", 2_500_000), ("日本/潮騒.flac", 33), ("empty", 0)])?;
+    let published = people::publish(&alice.home, &songs, &["--title", "Songs"])?;
+    let note = people::folder(&alice.home, "notes", &[("note.txt", 777)])?.join("note.txt");
+    people::publish(&alice.home, &note, &[])?;
+    let (link, item) = (text(&published, "link")?, text(&published, "item")?);
+
+    // Nothing runs here: the command brings its own node. The link does not stand in the process list.
+    let carol = home("carol", &[])?;
+    let mut command = carol.command()?;
+    command
+        .args(carol.network())
+        .args(["--peer", alice.node.address(), "get", "-", "-o"])
+        .arg(carol.path().join("here"));
+    let said = feed(command, &format!("{link}\n"))?;
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    assert!(said.stdout.contains("\"Songs\" is here"), "{}", said.stdout);
+    compare(&songs, &carol.path().join("here/Songs"))?;
+    megatorrent_tests::folder::compare_files(&note, &carol.path().join("here/note.txt"))?;
+    // Again: all is there, nothing is fetched.
+    let mut args = carol.network();
+    args.extend(["--peer", alice.node.address(), "get", &link].map(str::to_owned));
+    assert_eq!(len(&carol.ask(&args)?["items"]), 2);
+
+    // With a running node it is asked; one item of a followed channel.
+    let bob = Person::new("bob", &[], &[&alice])?;
+    bob.ask(&["subscribe", &link, "--fetch", "none"])?;
+    until(&bob.home, &["channels"], "the list", |all| (all[0]["items"] == 2).then_some(()))?;
+    assert!(files(&bob.home.downloads())?.is_empty(), "--fetch none fetches nothing");
+    let one = format!("Tidewater/{}", &item[..8]);
+    let got = bob.ask(&["get", &one, "-o", &bob.home.path().join("one").display().to_string()])?;
+    assert_eq!((len(&got["items"]), &got["items"][0]["state"]), (1, &"complete".into()));
+    compare(&songs, Path::new(&text(&got["items"][0], "path")?))?;
+    let other = bob.ask(&["items", "Tidewater"])?;
+    assert_eq!(super::named(&other, "name", "note.txt").context("the other item")?["state"], "listed");
+    assert_eq!(bob.home.run(["get", "Tidewater/00000000"])?.code, Some(3));
+    bob.stop()?;
+    alice.stop()
+}
+
+#[test]
+fn what_is_paused_waits_and_goes_on() -> Result<()> {
+    let alice = Person::new("alice", &[], &[])?;
+    let bob = Person::new("bob", &[], &[&alice])?;
+    let songs = people::folder(&alice.home, "songs", &[("a", 3_000_000)])?;
+    let link = text(&people::publish(&alice.home, &songs, &["--title", "Songs"])?, "link")?;
+    bob.ask(&["pause"])?;
+    assert_eq!(bob.ask(&["status"])?["paused"], true);
+    bob.ask(&["subscribe", &link])?;
+    assert_eq!(bob.ask(&["channels"])?[0]["sequence"], 0, "a paused node takes no news");
+    // A channel of its own pause: its list comes, its items do not.
+    bob.ask(&["pause", &link])?;
+    bob.ask(&["resume"])?;
+    assert_eq!(bob.ask(&["status"])?["paused"], false);
+    assert_eq!(bob.ask(&["channels"])?[0]["paused"], false, "resuming everything lifts every pause");
+    let mut news = bob.node.watch(&bob.home)?;
+    let ready = until(&bob.home, &["transfers"], "the item complete", |all| {
+        all.as_array()?.iter().find(|one| one["state"] == "complete").cloned()
+    })?;
+    compare(&songs, Path::new(&text(&ready, "path")?))?;
+
+    let item = text(&ready, "id")?;
+    assert_eq!(bob.home.run(["pause", &item])?.code, Some(2), "what is complete cannot be paused");
+    bob.ask(&["pause", "Tidewater"])?;
+    let more = people::folder(&alice.home, "more", &[("b", 2_000_000)])?;
+    people::publish(&alice.home, &more, &["--title", "More"])?;
+    until(&bob.home, &["channels"], "the new list", |all| (all[0]["items"] == 2).then_some(()))?;
+    assert_eq!(bob.ask(&["items", "Tidewater"])?[0]["state"], "listed");
+    bob.ask(&["resume", "Tidewater"])?;
+    news.until_ready("More")?;
+    bob.stop()?;
+    alice.stop()
+}
+
+#[test]
+fn removed_verified_and_located() -> Result<()> {
+    let alice = Person::new("alice", &[], &[])?;
+    let songs = people::folder(&alice.home, "songs", &[("a", 2_300_000), ("b", 1_100_000)])?;
+    let published = people::publish(&alice.home, &songs, &["--title", "Songs"])?;
+    let (link, item) = (text(&published, "link")?, text(&published, "item")?);
+    let whole = alice.ask(&["verify", &item])?;
+    assert_eq!((number(&whole, "good")?, number(&whole, "bad")?), (number(&published, "blobs")?, 0));
+
+    let bob = Person::new("bob", &[], &[&alice])?;
+    let mut news = bob.node.watch(&bob.home)?;
+    bob.ask(&["subscribe", &link])?;
+    let path = text(&news.until_ready("Songs")?, "path")?;
+    // A published file is never deleted, a download only when asked.
+    assert_eq!(alice.home.run(["remove", &item, "--delete"])?.code, Some(2));
+    bob.ask(&["remove", &item])?;
+    compare(&songs, Path::new(&path))?;
+    assert_eq!(bob.ask(&["items", "Tidewater"])?[0]["state"], "listed");
+    let got = bob.ask(&["get", &format!("Tidewater/{item}")])?;
+    let again = text(&got["items"][0], "path")?;
+    assert_ne!(again, path, "a file that is no longer ours is left alone");
+    bob.ask(&["remove", &item, "--delete"])?;
+    assert!(!Path::new(&again).exists());
+
+    // Moved: the blobs are withdrawn, and held again where they are found.
+    let moved = alice.home.path().join("moved");
+    std::fs::rename(&songs, &moved)?;
+    let report = alice.home.run(["verify", &item])?;
+    assert_eq!(report.code, Some(6), "{}", report.stderr);
+    let report: serde_json::Value = serde_json::from_str(&report.stdout)?;
+    assert_eq!((number(&report, "good")?, len(&report["files"])), (0, 2));
+    assert_eq!(alice.ask(&["items", "Tidewater"])?[0]["state"], "changed");
+    let found = alice.ask(&["locate", &item, &moved.display().to_string()])?;
+    assert_eq!(number(&found, "bad")?, 0);
+    assert_eq!(alice.ask(&["items", "Tidewater"])?[0]["state"], "published");
+    let got =
+        bob.ask(&["get", &format!("Tidewater/{item}"), "-o", &bob.home.path().join("new").display().to_string()])?;
+    compare(&moved, Path::new(&text(&got["items"][0], "path")?))?;
+
+    // A download that was changed is fetched again.
+    let copy = text(&got["items"][0], "path")?;
+    std::fs::write(Path::new(&copy).join("b"), b"other")?;
+    let mut news = bob.node.watch(&bob.home)?;
+    let report = bob.home.run(["verify", &item])?;
+    assert_eq!(report.code, Some(6));
+    let ready = news.until_ready("Songs")?;
+    compare(&moved, Path::new(&text(&ready, "path")?))?;
+    bob.stop()?;
+    alice.stop()
+}

@@ -1,0 +1,109 @@
+//! Where blobs come from: several seeders, a death in between, a liar.
+
+use super::{Person, dht, home, number};
+use anyhow::{Context, Result};
+use megatorrent_tests::folder::compare;
+use megatorrent_tests::people::{self, Shelf, text, until};
+use megatorrent_tests::process::PATIENCE;
+use megatorrent_tests::v5::{Dht, Habits, Server};
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+use std::path::Path;
+
+#[test]
+fn several_seeders_give_at_once() -> Result<()> {
+    let alice = Person::new("alice", &[], &[])?;
+    let songs = people::folder(&alice.home, "songs", &[("a", 40_000_000), ("b/c", 100_000)])?;
+    let published = people::publish(&alice.home, &songs, &["--title", "Songs"])?;
+    let link = text(&published, "link")?;
+    let bob = Person::new("bob", &[], &[&alice])?;
+    let mut news = bob.node.watch(&bob.home)?;
+    bob.ask(&["subscribe", &link])?;
+    news.until_ready("Songs")?;
+    let carol = Person::new("carol", &[], &[&alice, &bob])?;
+    let mut news = carol.node.watch(&carol.home)?;
+    carol.ask(&["subscribe", &link])?;
+    let ready = news.until_ready("Songs")?;
+    compare(&songs, Path::new(&text(&ready, "path")?))?;
+    let peers = carol.ask(&["peers"])?;
+    for seeder in [&alice, &bob] {
+        let peer = super::named(&peers, "addr", seeder.node.address()).with_context(|| peers.to_string())?;
+        assert!(number(peer, "received")? > 0, "everything came from one of two: {peers}");
+    }
+    carol.stop()?;
+    bob.stop()?;
+    alice.stop()
+}
+
+#[test]
+fn a_killed_node_fetches_no_verified_blob_again() -> Result<()> {
+    const BLOBS: u8 = 24;
+    const BEFORE: usize = 10;
+    let dht = dht()?;
+    // One blob more for the list itself.
+    let server = Server::start(Habits { hold_after: Some(1 + BEFORE), ..Habits::default() })?;
+    let shelf = Shelf::new([3; 32], "Songs", BLOBS)?;
+    shelf.stock(&server);
+    Dht::join(&dht.bootstrap(), Ipv4Addr::LOCALHOST)?.put(&shelf.author, &shelf.manifest, shelf.sequence)?;
+
+    let bob = home("bob", &dht.bootstrap())?;
+    let peer = server.address().to_string();
+    let node = bob.daemon_with(["--peer", &peer])?;
+    bob.ask(["subscribe", &shelf.author.link()])?;
+    server.wait_served(1 + BEFORE, PATIENCE)?;
+    let verified = until(&bob, &["items", "Shelf"], "ten blobs verified", |items| {
+        (items[0]["have"] == 1_000_000 * BEFORE).then(|| items[0]["have"].as_u64())
+    })?;
+    assert_eq!(verified, Some(10_000_000));
+    node.kill()?;
+    let served = server.requests();
+    server.release();
+
+    let node = bob.daemon_with(["--peer", &peer, "-v"])?;
+    let ready = until(&bob, &["transfers"], "the item complete", |all| {
+        (all[0]["state"] == "complete").then(|| all[0].clone())
+    })?;
+    let expected = bob.path().join("expected");
+    shelf.write(&expected)?;
+    compare(&expected, Path::new(&text(&ready, "path")?))?;
+    // What was served before the kill was verified; only what was open then may be asked for twice.
+    let mut asked: HashMap<String, usize> = HashMap::new();
+    for id in server.requests() {
+        *asked.entry(id).or_default() += 1;
+    }
+    for id in &served[..1 + BEFORE] {
+        assert_eq!(asked[id], 1, "{id} was verified before the kill and fetched again");
+    }
+    assert_eq!(asked.len(), 1 + usize::from(BLOBS));
+    node.stop(&bob)
+}
+
+#[test]
+fn a_corrupt_seeder_is_banned_and_others_give() -> Result<()> {
+    let dht = dht()?;
+    let shelf = Shelf::new([4; 32], "Songs", 6)?;
+    // The good one waits behind the list until the liar was believed once.
+    let good = Server::start(Habits { hold_after: Some(1), ..Habits::default() })?;
+    let liar = Server::start_on("127.0.0.2:0", Habits { corrupt: true, ..Habits::default() })?;
+    shelf.stock(&good);
+    // Only content: the list comes from the good one.
+    shelf.content.iter().for_each(|blob| liar.hold(blob));
+    Dht::join(&dht.bootstrap(), Ipv4Addr::LOCALHOST)?.put(&shelf.author, &shelf.manifest, shelf.sequence)?;
+    let bob = home("bob", &dht.bootstrap())?;
+    let node = bob.daemon_with(["-v", "--peer", &good.address().to_string(), "--peer", &liar.address().to_string()])?;
+    let mut news = node.watch(&bob)?;
+    bob.ask(["subscribe", &shelf.author.link()])?;
+    liar.wait_served(1, PATIENCE)?;
+    good.release();
+    let ready = news.until_ready("Songs")?;
+    let expected = bob.path().join("expected");
+    shelf.write(&expected)?;
+    compare(&expected, Path::new(&text(&ready, "path")?))?;
+    until(&bob, &["peers"], "the liar gone", |peers| {
+        super::named(peers, "addr", &liar.address().to_string()).is_none().then_some(())
+    })?;
+    assert!(node.log().contains("banned for a wrong blob"), "{}", node.log());
+    assert_eq!(liar.connections(), 1, "a banned peer is not dialled again");
+    assert_eq!((good.death(), liar.death()), (None, None), "nothing was sent that kills a v5 process");
+    node.stop(&bob)
+}
