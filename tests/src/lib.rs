@@ -5,6 +5,8 @@
 //! nodes that nobody here wrote. `tornet` runs a Tor network of its own. [`hostile`] says what no honest peer would.
 //! [`sim`] runs many minds on a network in memory.
 
+#[cfg(target_os = "linux")]
+pub mod desktop;
 pub mod folder;
 pub mod foreign_dht;
 pub mod hostile;

@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("megatorrent-net", &["megatorrent-protocol"]),
     ("megatorrent-node", &["megatorrent-net", "megatorrent-protocol", "megatorrent-store", "megatorrent-swarm"]),
     ("megatorrent-cli", &["megatorrent-node", "megatorrent-protocol"]),
+    ("megatorrent-desktop", &["megatorrent-node", "megatorrent-protocol"]),
     ("xtask", &[]),
 ];
 

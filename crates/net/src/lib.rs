@@ -5,6 +5,7 @@
 pub mod dht;
 pub mod gate;
 pub mod local;
+pub mod media;
 pub mod memory;
 mod proxy;
 pub mod route;

@@ -57,6 +57,10 @@ pub enum Request {
     Verify(ItemArg),
     /// Tell where an item's files went.
     Locate(Locate),
+    /// Where an item, or one complete file of it, lies on this computer.
+    Place(PlaceArg),
+    /// An address on this computer from which a media element plays a file, also before it is complete.
+    Play(FileArg),
     /// The node's state.
     Status,
     /// Transfers under way and done.
@@ -208,6 +212,25 @@ pub struct ItemArg {
     /// Item.
     pub item: String,
 }
+/// A file of an item.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct FileArg {
+    /// Item.
+    pub item: String,
+    /// Its path as [`Request::Files`] tells it.
+    pub path: String,
+}
+/// See [`Request::Place`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct PlaceArg {
+    /// Item.
+    pub item: String,
+    /// A file's path as [`Request::Files`] tells it; without one, the folder.
+    #[serde(default)]
+    pub path: Option<String>,
+}
 /// See [`Request::Get`].
 #[derive(Clone, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -295,6 +318,10 @@ pub enum Reply {
     Got(Got),
     /// What `verify` found.
     Verified(VerifyReport),
+    /// Where it lies.
+    Place(PathBuf),
+    /// Where a player finds it.
+    Playable(Playable),
     /// State.
     Status(Status),
     /// Transfers (items that move, wait, or are done).
@@ -603,6 +630,15 @@ pub struct VerifyReport {
     pub bad: u64,
     /// Files concerned.
     pub files: Vec<String>,
+}
+/// See [`Request::Play`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Playable {
+    /// `http://127.0.0.1:…`; holds until the node stops or 64 newer ones were asked for.
+    pub url: String,
+    /// Media type.
+    pub mime: String,
 }
 /// A connected peer.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -15,7 +15,7 @@ use protocol::session::{Command, Event, Role};
 use protocol::{BlobId, ChannelKey, InfoHash, PeerAddr, SignedManifest, VerifiedBlob};
 use store::{Placed, ReadError, Store, StoreError};
 use swarm::{Closed, ConnId, Follow, Output, Priority, Rank, Source, Swarm, Verdict};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -58,6 +58,8 @@ pub(crate) enum Input {
     },
     Want(Vec<BlobId>, ChannelKey),
     Unwant(Vec<BlobId>),
+    /// Wanted before all other content: a player waits for it.
+    Stream(Vec<BlobId>, ChannelKey),
     Hold(Vec<(BlobId, ChannelKey, Rank, Option<Duration>)>),
     Unhold(Vec<BlobId>),
     Dialled(ConnId, Option<Box<Connected>>),
@@ -133,6 +135,7 @@ pub(crate) struct EngineTask {
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
     pub(crate) hands: Arc<Semaphore>,
+    pub(crate) arrived: watch::Sender<u64>,
     pub(crate) port: u16,
     pub(crate) traffic: Arc<Traffic>,
     /// Nothing moves: no connection is made, kept or taken, nothing is announced or looked up.
@@ -185,6 +188,11 @@ impl EngineTask {
                 Input::Want(blobs, channel) => {
                     for blob in blobs {
                         self.swarm.want(now, blob, channel, Priority::Normal);
+                    }
+                }
+                Input::Stream(blobs, channel) => {
+                    for blob in blobs {
+                        self.swarm.want(now, blob, channel, Priority::Streaming);
                     }
                 }
                 Input::Unwant(blobs) => {
@@ -337,6 +345,7 @@ impl EngineTask {
                             self.swarm.hold(now, blob, *channel, Rank::Rest, None);
                         }
                         self.library.send(LibraryInput::Placed(blob, placed));
+                        self.arrived.send_modify(|count| *count += 1);
                     }
                 }
                 if let Some(waiting) = structure.remove(&blob) {

@@ -12,6 +12,7 @@ mod gateway;
 mod library;
 mod meter;
 mod node;
+mod play;
 mod publish;
 pub mod rpc;
 mod stream;

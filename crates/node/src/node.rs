@@ -11,7 +11,7 @@ use protocol::{AddrClass, PeerAddr};
 use store::keys::{KeyError, KeyStore};
 use store::{DataDir, Role, Store};
 use swarm::{Rank, Source, Swarm};
-use tokio::sync::{RwLock, Semaphore, broadcast, watch};
+use tokio::sync::{OnceCell, RwLock, Semaphore, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -118,6 +118,8 @@ impl Node {
             traffic: Arc::new(Traffic::default()),
             rates: watch::Sender::new(Rates::default()),
             signing: Semaphore::new(1),
+            arrived: watch::Sender::new(0),
+            player: OnceCell::new(),
             config,
         });
         let node = Self { ctx: ctx.clone() };
@@ -163,6 +165,7 @@ impl Node {
             ours,
             tasks: ctx.tasks.clone(),
             stop: ctx.stop.clone(),
+            arrived: ctx.arrived.clone(),
             hands: Arc::new(Semaphore::new(BLOBS_IN_HAND)),
             port: ctx.port(),
             traffic: ctx.traffic.clone(),

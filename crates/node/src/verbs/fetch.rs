@@ -66,7 +66,8 @@ pub(super) async fn get(ctx: &Ctx, args: Get) -> Result<Got> {
     Ok(Got { items })
 }
 
-async fn start(ctx: &Ctx, row: ItemRow, dir: Option<std::path::PathBuf>) -> Result<()> {
+/// Wants an item, unless it is here already.
+pub(super) async fn start(ctx: &Ctx, row: ItemRow, dir: Option<std::path::PathBuf>) -> Result<()> {
     if matches!(row.standing, Standing::Complete | Standing::Published) {
         return Ok(());
     }

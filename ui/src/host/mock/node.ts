@@ -264,6 +264,9 @@ export class MockNode {
         this.emit({ event: "status", data: this.status });
         return done;
       }
+      case "place":
+      case "play":
+        return refuse("bad_argument", "The window asks its host for this.");
       case "watch":
         return refuse("bad_argument", "Watching has its own way.");
       case "shutdown":
