@@ -60,8 +60,10 @@ pub const EVENTS_QUEUED: usize = 256;
 pub const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 /// Time for somebody to show a channel's list to a person who waits for it.
 pub const LIST_TIMEOUT: Duration = Duration::from_secs(60);
-/// As a gateway: shortest time between two manifests of one channel.
-pub const GATEWAY_PUT_EVERY: Duration = Duration::from_secs(5);
+/// As a gateway: manifests of one channel within [`GATEWAY_PUTS_IN`].
+pub const GATEWAY_PUTS: u32 = 8;
+/// See [`GATEWAY_PUTS`].
+pub const GATEWAY_PUTS_IN: Duration = Duration::from_secs(60);
 /// As a gateway: channels remembered for that, and for look-ups.
 pub const GATEWAY_REMEMBERS: usize = 4096;
 /// As a gateway: a look-up's answer is given to others for this long.

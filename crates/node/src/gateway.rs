@@ -13,29 +13,38 @@ use tokio::task::JoinSet;
 use crate::config::{
     DIAL_TIMEOUT, DIAL_TIMEOUT_DETOUR, GATEWAY_TIMEOUT, GATEWAYS_ASKED, HANDSHAKE_TIMEOUT, HANDSHAKE_TIMEOUT_DETOUR,
 };
-use crate::config::{GATEWAY_CACHE, GATEWAY_PUT_EVERY, GATEWAY_REMEMBERS};
+use crate::config::{GATEWAY_CACHE, GATEWAY_PUTS, GATEWAY_PUTS_IN, GATEWAY_REMEMBERS};
 use crate::ctx::{Ctx, Inner};
 
 /// What a gateway remembers of those it serves: bounded, the oldest goes first.
 #[derive(Default)]
 pub(crate) struct Served {
-    puts: HashMap<ChannelKey, Duration>,
+    /// Since when, and how many.
+    puts: HashMap<ChannelKey, (Duration, u32)>,
     shown: HashMap<ChannelKey, (Duration, Option<Arc<SignedManifest>>)>,
 }
 
 impl Served {
     /// Whether a manifest of this channel may be put now; counts it if so.
     pub(crate) fn may_put(&mut self, now: Duration, key: ChannelKey) -> bool {
-        if self.puts.get(&key).is_some_and(|at| now.saturating_sub(*at) < GATEWAY_PUT_EVERY) {
-            return false;
-        }
-        if self.puts.len() >= GATEWAY_REMEMBERS {
-            self.puts.retain(|_, at| now.saturating_sub(*at) < GATEWAY_PUT_EVERY);
-            if self.puts.len() >= GATEWAY_REMEMBERS {
-                return false;
+        let young = |at: Duration| now.saturating_sub(at) < GATEWAY_PUTS_IN;
+        match self.puts.get_mut(&key) {
+            Some((at, puts)) if young(*at) => {
+                if *puts >= GATEWAY_PUTS {
+                    return false;
+                }
+                *puts += 1;
+            }
+            _ => {
+                if self.puts.len() >= GATEWAY_REMEMBERS {
+                    self.puts.retain(|_, (at, _)| young(*at));
+                    if self.puts.len() >= GATEWAY_REMEMBERS {
+                        return false;
+                    }
+                }
+                self.puts.insert(key, (now, 1));
             }
         }
-        self.puts.insert(key, now);
         self.shown.remove(&key);
         true
     }
@@ -217,15 +226,17 @@ mod tests {
             ChannelKey(key)
         };
         let now = Duration::from_secs(100);
-        assert!(served.may_put(now, key(0)));
+        for _ in 0..GATEWAY_PUTS {
+            assert!(served.may_put(now, key(0)));
+        }
         assert!(!served.may_put(now + Duration::from_secs(4), key(0)));
-        assert!(served.may_put(now + GATEWAY_PUT_EVERY, key(0)));
+        assert!(served.may_put(now + GATEWAY_PUTS_IN, key(0)));
         for n in 1..GATEWAY_REMEMBERS as u64 + 500 {
-            served.may_put(now + GATEWAY_PUT_EVERY, key(n));
+            served.may_put(now + GATEWAY_PUTS_IN, key(n));
             served.show(now, key(n), None);
         }
         assert!(served.puts.len() <= GATEWAY_REMEMBERS && served.shown.len() <= GATEWAY_REMEMBERS);
-        let later = now + GATEWAY_PUT_EVERY * 2;
+        let later = now + GATEWAY_PUTS_IN * 2;
         assert!(served.may_put(later, key(30_000)), "the old make room");
         assert!(served.shown(now, &key(1)).is_some());
         assert!(served.shown(now + GATEWAY_CACHE, &key(1)).is_none());

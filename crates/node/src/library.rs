@@ -336,7 +336,7 @@ impl Library {
         let refused = match protocol::manifest::verify_publish(&request) {
             Err(error) => Some(error.to_string()),
             Ok(_) if !self.served.may_put(now, request.key) => {
-                Some(format!("This channel was published just now. Wait {} s.", GATEWAY_PUT_EVERY.as_secs()))
+                Some(format!("This channel was published too often. Wait {} s.", GATEWAY_PUTS_IN.as_secs()))
             }
             Ok(_) => None,
         };
