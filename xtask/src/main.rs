@@ -1,4 +1,4 @@
-//! Set-up and chores: `cargo xtask test | demo | bench | run | types`. Works on a fresh machine.
+//! Set-up and chores: `cargo xtask test | demo | bench | sim | run | types`. Works on a fresh machine.
 
 mod chores;
 mod setup;
@@ -12,6 +12,7 @@ const USAGE: &str = "\
 cargo xtask demo [--keep]  a network of three nodes on this machine; --keep leaves it up
 cargo xtask test           formatting, lints and every test
 cargo xtask bench          speed, as ratios to what this machine could do at best
+cargo xtask sim [ARG…]     how fast news travels through a simulated swarm; --help says more
 cargo xtask run [ARG…]     the program itself
 cargo xtask types          the window's TypeScript types, written from crates/node/src/api.rs
 ";
@@ -33,6 +34,7 @@ fn dispatch() -> Result<()> {
     match verb.as_deref() {
         Some("demo") => chores::demo(&rest),
         Some("bench") => chores::bench(&rest),
+        Some("sim") => chores::sim(&rest),
         Some("run") => chores::run(&rest),
         Some("types") => chores::types(&rest),
         Some("test") => test::run(&rest),
