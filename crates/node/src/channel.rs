@@ -11,7 +11,7 @@ use protocol::{
     BlobId, Body, ChannelKey, Chunk, Content, FileEntry, Item, ItemId, Payload, PeerAddr, SafePath, SignedManifest,
     body,
 };
-use store::{Channel, ItemRow, PlanFile, Standing};
+use store::{Channel, ItemRow, PlanFile, Standing, StoreError};
 use swarm::{Follow, Source};
 
 use crate::api::{Cause, Code, ErrorInfo, Event};
@@ -41,6 +41,28 @@ pub(crate) fn fresh(key: ChannelKey) -> Channel {
         seen_by: None,
         peers: Vec::new(),
     }
+}
+
+/// Where the links that a channel was opened by said to ask (their `bootstrap`), at most 8: the user's word, unlike
+/// what its author writes into the body.
+pub(crate) async fn link_peers(ctx: &Ctx, key: ChannelKey) -> Result<Vec<PeerAddr>> {
+    let kept = ctx.with_store(move |s| s.setting(&link_setting(&key))).await?.unwrap_or_default();
+    Ok(kept.split_whitespace().filter_map(|addr| addr.parse().ok()).collect())
+}
+
+/// Keeps a link's `bootstrap`, the newest first.
+pub(crate) async fn keep_link_peers(ctx: &Ctx, key: ChannelKey, new: &[PeerAddr]) -> Result<()> {
+    if new.is_empty() {
+        return Ok(());
+    }
+    let mut all = new.to_vec();
+    all.extend(link_peers(ctx, key).await?.into_iter().filter(|addr| !new.contains(addr)));
+    let text = all.iter().take(8).map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    ctx.with_store(move |s| s.set_setting(&link_setting(&key), Some(&text))).await
+}
+
+pub(crate) fn link_setting(key: &ChannelKey) -> String {
+    format!("link {key}")
 }
 
 /// Tells the swarm to follow a channel; reads its list if that was not done for the manifest at hand.
@@ -123,8 +145,15 @@ pub(crate) async fn open(
         return fail(Code::WrongReadKey, "This channel is private. Its link needs the read key.");
     }
     let head = manifest.open(channel.read_key.as_ref()).map_err(|error| {
-        let code = if manifest.is_private() { Code::WrongReadKey } else { Code::BadContent };
-        ErrorInfo::new(code, error.to_string())
+        use protocol::manifest::ManifestError as E;
+        match error {
+            E::ReadKey => ErrorInfo::new(Code::WrongReadKey, "The read key in this link does not open the channel."),
+            E::NotPrivate => {
+                let text = "This channel is public, but the link has a read key. It may be another channel's link.";
+                ErrorInfo::new(Code::WrongReadKey, text)
+            }
+            error => error.into(),
+        }
     })?;
     let body = match head {
         Head::Inline(body) => body,
@@ -196,28 +225,22 @@ pub(crate) fn row_of(channel: ChannelKey, position: usize, item: &Item) -> ItemR
         root: None,
         left_out: item.left_out.iter().map(|l| (l.path.clone(), l.why.to_string())).collect(),
         planned: false,
+        lost_files: 0,
     }
 }
 
 /// Starts the items that the channel's rule fetches, and those that were wanted before an edit.
 pub(crate) async fn start_wanted(ctx: &Ctx, channel: &Channel) -> Result<()> {
+    if channel.paused {
+        return Ok(());
+    }
     let key = channel.key;
-    let items = ctx.with_store(move |s| s.items(&key)).await?;
-    for (i, item) in items.iter().enumerate() {
-        let by_rule = channel.followed && !channel.own && !channel.paused && within(channel.fetch, i);
-        let id = item.id;
-        if item.standing == Standing::Listed && by_rule && item.position != u32::MAX {
-            ctx.with_store(move |s| s.set_standing(&key, &id, Standing::Wanted, false)).await?;
-        } else if item.standing != Standing::Wanted || item.paused || channel.paused {
-            continue;
-        }
+    let newest = if channel.followed && !channel.own { channel.fetch } else { 0 };
+    let wanted = ctx.with_store(move |s| s.want_by_rule(&key, newest)).await?;
+    for id in wanted {
         ctx.library.send(LibraryInput::Start(key, id));
     }
     Ok(())
-}
-
-fn within(fetch: i64, place: usize) -> bool {
-    fetch < 0 || i64::try_from(place).is_ok_and(|place| place < fetch)
 }
 
 /// Where downloads go.
@@ -227,6 +250,11 @@ pub(crate) async fn download_dir(ctx: &Ctx) -> Result<PathBuf> {
         .map(PathBuf::from)
         .or_else(|| ctx.config.download_dir.clone())
         .unwrap_or_else(|| ctx.config.data_dir.join("downloads")))
+}
+
+/// A channel's folder below it.
+pub(crate) async fn folder_of(ctx: &Ctx, channel: &Channel) -> Result<PathBuf> {
+    Ok(download_dir(ctx).await?.join(folder_name(&channel.name, &channel.key.to_string()[..16])))
 }
 
 /// A name for a folder, made from hostile text: what a path part cannot hold becomes `_`.
@@ -266,7 +294,7 @@ pub(crate) async fn plan(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Result<()> {
     let root = match row.root {
         Some(root) => root,
         None => {
-            let base = download_dir(ctx).await?.join(folder_name(&channel.name, &key.to_string()[..16]));
+            let base = folder_of(ctx, &channel).await?;
             if folder { base.join(folder_name(&row.name, &id.to_string()[..8])) } else { base }
         }
     };
@@ -275,7 +303,9 @@ pub(crate) async fn plan(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Result<()> {
         let disk = path.parts().fold(root.clone(), |disk, part| disk.join(part));
         plan.push(PlanFile { path, disk, size, mime, mtime_ns: 0, chunks });
     }
-    ctx.with_store(move |s| s.plan_download(&key, &id, &root, plan).map(drop)).await
+    let planned = ctx.with_store(move |s| s.plan_download(&key, &id, &root, plan)).await?;
+    ctx.engine.send(Input::Unhold(planned.gone)).await;
+    Ok(())
 }
 
 /// An item's files and their chunks; `blobs` gets the structure blobs that tell them.
@@ -289,7 +319,7 @@ async fn content(
         Payload::File(file) => vec![file.clone()],
         Payload::Folder(files) => files.clone(),
         Payload::FolderTree { tree, .. } => {
-            body::parse_files(&stream::read(ctx, key, tree, FILES_TREE_MAX, blobs).await?)?.0
+            body::parse_files(&stream::read(ctx, key, tree, protocol::body::FILES_STREAM_MAX, blobs).await?)?.0
         }
     };
     let mut with_chunks = Vec::with_capacity(files.len());
@@ -320,9 +350,53 @@ pub(crate) async fn disk_full(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Cause {
     Cause::DiskFull { free, needed }
 }
 
+/// A channel's name in quotes, or the start of its key.
+pub(crate) async fn named(ctx: &Ctx, key: ChannelKey) -> String {
+    match ctx.with_store(move |s| s.channel(&key)).await {
+        Ok(Some(row)) if !row.name.is_empty() => format!("{:?}", row.name),
+        _ => format!("channel {}", &key.to_string()[..16]),
+    }
+}
+
+/// The disk of the data folder is full.
+pub(crate) async fn data_full(ctx: &Ctx) -> Cause {
+    let data_dir = ctx.config.data_dir.clone();
+    let free = ctx.with_store(move |_| store::free_space(&data_dir)).await.unwrap_or_default();
+    Cause::DiskFull { free, needed: protocol::params::BLOB_LEN as u64 }
+}
+
+/// Where an item's files go, as text.
+pub(crate) async fn place_of(ctx: &Ctx, key: ChannelKey, id: ItemId) -> String {
+    let root = ctx.with_store(move |s| Ok(s.item(&key, &id)?.and_then(|row| row.root))).await.unwrap_or_default();
+    let place = match root {
+        Some(root) => root,
+        None => download_dir(ctx).await.unwrap_or_default(),
+    };
+    place.display().to_string()
+}
+
 /// Every blob of an item is here: its files get their names.
-pub(crate) async fn finish(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Result<()> {
-    ctx.with_store(move |s| s.finish_item(&key, &id).map(drop)).await
+///
+/// False: a part file was removed or cut by somebody else, and some are missing again.
+pub(crate) async fn finish(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Result<bool> {
+    let gone = ctx
+        .with_store(move |s| match s.finish_item(&key, &id) {
+            Ok(gone) => Ok(Some(gone)),
+            Err(StoreError::Incomplete) if !s.missing(&key, &id, 1, &|_| false)?.is_empty() => Ok(None),
+            Err(error) => Err(error),
+        })
+        .await?;
+    let Some(gone) = gone else { return Ok(false) };
+    ctx.engine.send(Input::Unhold(gone)).await;
+    Ok(true)
+}
+
+/// Reads all of a file again that was seen to have changed: what it no longer holds is no longer offered.
+pub(crate) async fn recheck(ctx: &Ctx, (key, id): (ChannelKey, ItemId), file: PathBuf) -> Result<()> {
+    let stop = ctx.stop.clone();
+    let gone = ctx.with_store(move |s| s.recheck(&key, &id, &file, &mut || !stop.is_cancelled())).await?;
+    ctx.engine.send(Input::Unhold(gone)).await;
+    Ok(())
 }
 
 /// A peer asks us, as a gateway, to publish: checked before it is relayed; the text goes back to the peer.

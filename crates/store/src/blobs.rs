@@ -68,7 +68,7 @@ impl BlobFiles {
             let path = self.path(id);
             match crate::parts::sync_file(&path) {
                 // Removed meanwhile, or by the user, which reading finds.
-                Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) if error.is_not_found() => continue,
                 other => other?,
             }
             folders.extend(path.parent().map(Path::to_path_buf));

@@ -4,7 +4,9 @@ use protocol::{BlobId, ChannelKey, ReadKey, SignedManifest};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use crate::db::{array, int, uint};
+use crate::items::{clear_out, remove_if_empty};
 use crate::store::Core;
+use crate::sweep::{doom, sweep};
 use crate::{Channel, Store, StoreError, address_text};
 
 const COLUMNS: &str =
@@ -73,26 +75,28 @@ impl Store {
         })
     }
 
-    /// Forgets a channel, its items and the blobs that nothing else needs. The floor stays for ever. Files of the user stay.
+    /// Forgets a channel, its items, the addresses met for it, and the blobs that nothing else needs. The floor stays for
+    /// ever. With `delete` the finished files of its downloads go, never published ones; else files of the user stay.
     /// Returns the blobs that are no longer held.
-    pub fn remove_channel(&self, key: &ChannelKey) -> Result<Vec<BlobId>, StoreError> {
+    pub fn remove_channel(&self, key: &ChannelKey, delete: bool) -> Result<Vec<BlobId>, StoreError> {
         let _layout = self.core.exclusive();
-        let (gone, doomed, parts) = self.core.db.write(|tx| {
+        let (gone, doomed, files, roots) = self.core.db.write(|tx| {
             let channel = row_id(tx, key)?;
-            let mut items = tx.prepare_cached("SELECT id FROM items WHERE channel = ?")?;
+            let mut items = tx.prepare_cached("SELECT id FROM items WHERE channel = ? AND item IS NOT NULL")?;
             let items: Vec<i64> = items.query_map([channel], |row| row.get(0))?.collect::<Result<_, _>>()?;
-            let mut blobs = Vec::new();
-            let mut parts = Vec::new();
+            let (mut blobs, mut files, mut roots) = (Vec::new(), Vec::new(), Vec::new());
             for item in items {
-                blobs.extend(crate::plans::blobs_of(tx, item)?);
-                parts.extend(crate::plans::part_files(tx, item)?);
+                roots.extend(clear_out(tx, item, delete, &mut blobs, &mut files)?);
             }
             blobs.extend(crate::holdings::structure_of(tx, channel)?.into_iter().map(|(candidate, _)| candidate));
             tx.prepare_cached("DELETE FROM channels WHERE id = ?")?.execute([channel])?;
-            let (gone, doomed) = crate::plans::sweep(tx, blobs)?;
-            Ok((gone, doomed, parts))
+            self.core.forget_addresses(tx, key)?;
+            doom(tx, &files)?;
+            let (gone, doomed) = sweep(tx, blobs)?;
+            Ok((gone, doomed, files, roots))
         })?;
-        self.core.remove_files(&doomed, &parts)?;
+        self.core.remove_files(&doomed, &files)?;
+        roots.iter().for_each(|root| remove_if_empty(Some(root)));
         Ok(gone)
     }
 

@@ -1,25 +1,30 @@
 //! The database — schema, migrations by `user_version`, one writer, a few readers.
 //!
-//! WAL with `synchronous=NORMAL`: a killed process loses nothing, a power cut at most the last transactions, and never
-//! the database's consistency. What files must survive is `sync`'s affair.
+//! WAL: a killed process loses nothing. What a person was told is done reaches the disk before [`Db::write`] returns;
+//! what comes by the hundred ([`Db::write_soon`]) reaches it with the next group that `sync` commits, and a power cut
+//! before that loses those transactions, never the database's consistency.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::StoreError;
+use crate::error::{at, free_near};
 
 /// The database's file name in the data folder.
 pub(crate) const FILE: &str = "store.db";
 const READERS: usize = 4;
+/// With fewer bytes free an I/O error of the database is want of room.
+const FULL_BELOW: u64 = 256 * 1024;
 const BUSY: Duration = Duration::from_secs(10);
 
 /// Each entry brings the schema from version `index` to `index + 1`.
 const MIGRATIONS: &[&str] = &[V1];
 
 // chunks.state: see `chunk_state`. `unsynced` is 0, or the number of the write that has not reached the disk for sure.
+// `declined`: the user removed the item; the channel's rule does not bring it back.
 // An items row whose `item` is NULL is a retired plan of the item that `of` names: its files still hold blobs.
 const V1: &str = "
 CREATE TABLE meta(name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
@@ -34,6 +39,7 @@ CREATE TABLE items(
     item BLOB, of INTEGER REFERENCES items(id) ON DELETE SET NULL, name TEXT NOT NULL, about TEXT NOT NULL,
     published INTEGER NOT NULL, position INTEGER NOT NULL, files INTEGER NOT NULL, bytes INTEGER NOT NULL,
     json BLOB NOT NULL, standing INTEGER NOT NULL, paused INTEGER NOT NULL, root BLOB, left_out TEXT NOT NULL,
+    declined INTEGER NOT NULL DEFAULT 0,
     planned INTEGER NOT NULL DEFAULT 0, have INTEGER NOT NULL DEFAULT 0, changed INTEGER NOT NULL,
     UNIQUE(channel, item));
 CREATE INDEX items_item ON items(item);
@@ -62,6 +68,8 @@ CREATE TABLE structure(
     channel INTEGER NOT NULL REFERENCES channels(id) ON DELETE CASCADE, blob INTEGER NOT NULL REFERENCES blobs(id),
     role INTEGER NOT NULL, PRIMARY KEY(channel, blob)) WITHOUT ROWID;
 CREATE INDEX structure_blob ON structure(blob);
+CREATE TABLE doomed(
+    file BLOB PRIMARY KEY, root BLOB NOT NULL, length INTEGER NOT NULL, mtime_ns INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE item_structure(
     item INTEGER NOT NULL REFERENCES items(id) ON DELETE CASCADE, blob INTEGER NOT NULL REFERENCES blobs(id),
     PRIMARY KEY(item, blob)) WITHOUT ROWID;
@@ -82,7 +90,7 @@ pub(crate) mod chunk_state {
     pub(crate) const PLAIN: i64 = 1;
     /// The plain bytes are here, and the blob is made from this item's files.
     pub(crate) const DERIVED: i64 = 2;
-    /// The item's key does not open the blob.
+    /// The item's key does not open the blob; in a retired plan: not here, and not wanted.
     pub(crate) const UNOPENABLE: i64 = -1;
     /// Was here and was withdrawn: the file changed. Not fetched until the user has the item verified.
     pub(crate) const LOST: i64 = -2;
@@ -90,44 +98,82 @@ pub(crate) mod chunk_state {
 
 /// The connections.
 pub(crate) struct Db {
-    writer: Mutex<Option<Connection>>,
+    path: PathBuf,
+    writer: Mutex<Option<Writer>>,
     readers: [Mutex<Option<Connection>>; READERS],
+}
+
+struct Writer {
+    connection: Connection,
+    /// Whether it waits for the disk at each commit now.
+    durable: bool,
 }
 
 impl Db {
     pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join(FILE);
-        let mut writer = Connection::open(&path)?;
+        Self::open_at(&path).map_err(|error| explain(&path, error))
+    }
+
+    fn open_at(path: &Path) -> Result<Self, StoreError> {
+        // Before SQLite sees it: its companions take their mode from it.
+        create_private(path)?;
+        let mut writer = Connection::open(path)?;
         prepare(&writer)?;
+        check_version(&writer)?;
         writer.pragma_update(None, "journal_mode", "WAL")?;
-        writer.pragma_update(None, "synchronous", "NORMAL")?;
+        writer.pragma_update(None, "synchronous", "FULL")?;
         migrate(&mut writer)?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(crate::error::at(&path))?;
-        }
         let reader = || -> Result<_, StoreError> {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let connection = Connection::open_with_flags(&path, flags)?;
+            let connection = Connection::open_with_flags(path, flags)?;
             prepare(&connection)?;
             connection.pragma_update(None, "query_only", true)?;
             Ok(Mutex::new(Some(connection)))
         };
-        Ok(Self { writer: Mutex::new(Some(writer)), readers: [reader()?, reader()?, reader()?, reader()?] })
+        Ok(Self {
+            path: path.to_path_buf(),
+            writer: Mutex::new(Some(Writer { connection: writer, durable: true })),
+            readers: [reader()?, reader()?, reader()?, reader()?],
+        })
     }
 
-    /// Runs `work` in one immediate transaction of the only writer; an error rolls everything back.
+    /// Runs `work` in one immediate transaction of the only writer; an error rolls everything back. What it wrote, and
+    /// all that was written before, is on the disk when this returns.
     pub(crate) fn write<T>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        self.transact(true, work)
+    }
+
+    /// As [`Self::write`], but does not wait for the disk. Call through [`crate::store::Core::write_soon`], which sees to it that
+    /// the disk has it soon.
+    pub(crate) fn write_soon<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.transact(false, work)
+    }
+
+    fn transact<T>(
+        &self,
+        durable: bool,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let mut guard = lock(&self.writer);
-        let connection = guard.as_mut().ok_or(StoreError::Closed)?;
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let value = work(&transaction)?;
-        transaction.commit()?;
-        Ok(value)
+        let writer = guard.as_mut().ok_or(StoreError::Closed)?;
+        let done = (|| {
+            if writer.durable != durable {
+                writer.connection.pragma_update(None, "synchronous", if durable { "FULL" } else { "NORMAL" })?;
+                writer.durable = durable;
+            }
+            let transaction = writer.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = work(&transaction)?;
+            transaction.commit()?;
+            Ok(value)
+        })();
+        done.map_err(|error| explain(&self.path, error))
     }
 
     /// Runs `work` on a read connection in one snapshot.
@@ -141,8 +187,8 @@ impl Db {
             None => lock(&self.readers[0]),
         };
         let connection = guard.as_mut().ok_or(StoreError::Closed)?;
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
-        work(&transaction)
+        let begun = connection.transaction_with_behavior(TransactionBehavior::Deferred).map_err(StoreError::from);
+        begun.and_then(|transaction| work(&transaction)).map_err(|error| explain(&self.path, error))
     }
 
     /// Ends every connection; the last one folds the WAL into the file.
@@ -151,7 +197,7 @@ impl Db {
             drop(lock(reader).take());
         }
         if let Some(writer) = lock(&self.writer).take() {
-            writer.close().map_err(|(_, error)| error)?;
+            writer.connection.close().map_err(|(_, error)| explain(&self.path, error.into()))?;
         }
         Ok(())
     }
@@ -169,12 +215,56 @@ fn prepare(connection: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// The database's own trouble, with the file's name and, where it wants room, what is free.
+fn explain(path: &Path, error: StoreError) -> StoreError {
+    use rusqlite::ErrorCode;
+    match error {
+        StoreError::DiskFull { path: file, .. } if file == Path::new(FILE) => StoreError::full(path, 0),
+        StoreError::Corrupt(why) if !why.contains(FILE) => StoreError::Corrupt(format!("{}: {why}", path.display())),
+        StoreError::Database(inner) => match inner.sqlite_error_code() {
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+                StoreError::NotWritable { path: path.to_path_buf() }
+            }
+            // The shared memory beside the database cannot grow on a full disk: SQLite calls that an I/O error.
+            Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen)
+                if free_near(path).is_some_and(|free| free < FULL_BELOW) =>
+            {
+                StoreError::full(path, 0)
+            }
+            _ => StoreError::Database(inner),
+        },
+        other => other,
+    }
+}
+
+/// Makes the file, if it is not there, and keeps it to this user.
+fn create_private(path: &Path) -> Result<(), StoreError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path).map_err(at(path))?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        file.set_permissions(std::fs::Permissions::from_mode(0o600)).map_err(at(path))?;
+    }
+    drop(file);
+    Ok(())
+}
+
+fn check_version(connection: &Connection) -> Result<i64, StoreError> {
+    let known = int(MIGRATIONS.len() as u64);
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found > known { Err(StoreError::Newer { found, known }) } else { Ok(found) }
+}
+
 fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let known = int(MIGRATIONS.len() as u64);
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if found > known {
-        return Err(StoreError::Newer { found, known });
+    let found = check_version(&transaction)?;
+    if found == known {
+        return Ok(());
     }
     for step in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
         transaction.execute_batch(step)?;

@@ -17,11 +17,15 @@ pub enum StoreError {
         /// Why.
         source: io::Error,
     },
-    /// No space left, or the user's quota is used up.
-    #[error("the disk with {path:?} is full")]
+    /// No space left, or the user's quota is used up. What was there before is as it was.
+    #[error("the disk with {path:?} is full: {free} bytes are free{}", and_needed(*.needed))]
     DiskFull {
-        /// The file that was written.
+        /// The file that was written, or the folder that it would go to.
         path: PathBuf,
+        /// Bytes that were still free then.
+        free: u64,
+        /// Bytes that the write asked for, 0 where nobody knows.
+        needed: u64,
     },
     /// The folder may not be written to.
     #[error("{path:?} cannot be written: permission denied")]
@@ -69,6 +73,12 @@ pub enum StoreError {
     /// The item is not whole yet.
     #[error("the item is not complete")]
     Incomplete,
+    /// None of an item's files is where the user says that they are.
+    #[error("none of the item's files is in {0:?}")]
+    NothingThere(PathBuf),
+    /// Bytes written earlier did not reach the disk; they are read again at the next start.
+    #[error("an earlier write did not reach the disk")]
+    Unsynced,
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
@@ -77,19 +87,54 @@ pub enum StoreError {
 impl StoreError {
     /// An error of the operating system at this path, in its own class where the user can do something about it.
     pub(crate) fn io(path: &Path, source: io::Error) -> Self {
-        let path = path.to_path_buf();
         match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path },
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::NotWritable { path },
-            _ => Self::Io { path, source },
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::full(path, 0),
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                Self::NotWritable { path: path.to_path_buf() }
+            }
+            _ => Self::Io { path: path.to_path_buf(), source },
         }
     }
+
+    /// The disk of `path` has no room; counts what is free now.
+    pub(crate) fn full(path: &Path, needed: u64) -> Self {
+        // The figure is for people; where even it cannot be had, none is free.
+        let free = free_near(path).unwrap_or(0);
+        Self::DiskFull { path: path.to_path_buf(), free, needed }
+    }
+
+    /// Says how many bytes the write asked for, if it failed for want of room.
+    pub(crate) fn needing(self, bytes: u64) -> Self {
+        match self {
+            Self::DiskFull { path, free, needed: 0 } => Self::DiskFull { path, free, needed: bytes },
+            other => other,
+        }
+    }
+
+    /// A file that is not there.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+/// Bytes free on the disk that `path` lies on, or would lie on; `None` where the system does not say.
+pub(crate) fn free_near(path: &Path) -> Option<u64> {
+    let there = path.ancestors().find(|folder| folder.exists())?;
+    // Some network file systems tell zeros; one of no size tells nothing.
+    let total = fs4::total_space(there).ok()?;
+    if total == 0 { None } else { fs4::available_space(there).ok() }
+}
+
+fn and_needed(needed: u64) -> String {
+    if needed == 0 { String::new() } else { format!(", {needed} are needed") }
 }
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DiskFull) => Self::DiskFull { path: PathBuf::from(crate::db::FILE) },
+            Some(rusqlite::ErrorCode::DiskFull) => {
+                Self::DiskFull { path: PathBuf::from(crate::db::FILE), free: 0, needed: 0 }
+            }
             Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
                 Self::Corrupt(error.to_string())
             }

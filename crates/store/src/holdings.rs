@@ -6,7 +6,7 @@ use protocol::{BlobId, ChannelKey, ItemId};
 use rusqlite::{Row, Transaction, params};
 
 use crate::db::{array, int, uint};
-use crate::plans::{self, Candidate};
+use crate::sweep::{Candidate, sweep};
 use crate::{Holding, Role, Store, StoreError, channels, items};
 
 const BATCH: usize = 10_000;
@@ -86,7 +86,7 @@ impl Store {
             for ((row, _), _) in &old {
                 tx.prepare_cached("DELETE FROM structure WHERE channel = ? AND blob = ?")?.execute([channel, *row])?;
             }
-            plans::sweep(tx, old.into_iter().map(|(candidate, _)| candidate).collect())
+            sweep(tx, old.into_iter().map(|(candidate, _)| candidate).collect())
         })?;
         self.core.remove_files(&doomed, &[])?;
         Ok(gone)
@@ -146,7 +146,7 @@ impl Store {
 
     /// Remembers when blobs were announced.
     pub fn set_announced(&self, blobs: &[BlobId], unix_ms: u64) -> Result<(), StoreError> {
-        self.core.db.write(|tx| {
+        self.core.write_soon(|tx| {
             let mut statement = tx.prepare_cached("UPDATE blobs SET announced = ? WHERE blob = ?")?;
             for blob in blobs {
                 statement.execute(params![int(unix_ms), blob.as_bytes()])?;

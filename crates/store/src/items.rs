@@ -8,10 +8,14 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use crate::db::{array, int, path, uint};
 use crate::store::now_ms;
-use crate::{ItemRow, Standing, Store, StoreError, channels, parts, plans};
+use crate::sweep::{self, Candidate, Doomed, doom, forget_retired, sweep};
+use crate::{ItemRow, Standing, Store, StoreError, channels};
 
 const SELECT: &str = "SELECT i.item, c.key, i.name, i.about, i.published, i.position, i.files, i.bytes, i.json,
-    i.standing, i.paused, i.root, i.left_out, i.planned FROM items i JOIN channels c ON c.id = i.channel
+    i.standing, i.paused, i.root, i.left_out, i.planned,
+    CASE WHEN i.standing < 2 THEN 0 ELSE
+        (SELECT COUNT(DISTINCT k.file) FROM chunks k WHERE k.item = i.id AND k.state <= 0 AND k.state = -2) END
+    FROM items i JOIN channels c ON c.id = i.channel
     WHERE i.item IS NOT NULL";
 
 /// Position of an item that its channel no longer lists.
@@ -107,15 +111,16 @@ impl Store {
                     tx.prepare_cached("UPDATE items SET position = ? WHERE id = ?")?
                         .execute(params![OFF_LIST, known.row])?;
                 } else {
-                    blobs.extend(plans::blobs_of(tx, known.row)?);
-                    parts.extend(plans::part_files(tx, known.row)?);
-                    plans::forget_retired(tx, known.row, &mut blobs, &mut parts)?;
+                    blobs.extend(sweep::blobs_of(tx, known.row)?);
+                    parts.extend(sweep::part_files(tx, known.row)?);
+                    forget_retired(tx, known.row, &mut blobs, &mut parts)?;
                     tx.prepare_cached("DELETE FROM items WHERE id = ?")?.execute([known.row])?;
                 }
             }
             tx.prepare_cached("UPDATE channels SET body_sequence = ? WHERE id = ?")?
                 .execute(params![int(sequence), channel])?;
-            let (gone, doomed) = plans::sweep(tx, blobs)?;
+            doom(tx, &parts)?;
+            let (gone, doomed) = sweep(tx, blobs)?;
             Ok((gone, doomed, parts))
         })?;
         self.core.remove_files(&doomed, &parts)?;
@@ -131,6 +136,7 @@ impl Store {
             Ok(())
         })
     }
+
     /// Changes standing or pause.
     pub fn set_standing(
         &self,
@@ -139,41 +145,60 @@ impl Store {
         standing: Standing,
         paused: bool,
     ) -> Result<(), StoreError> {
-        self.core.db.write(|tx| {
+        self.core.write_soon(|tx| {
             let item = row_id(tx, channel, id)?;
-            tx.prepare_cached("UPDATE items SET standing = ?, paused = ?, changed = ? WHERE id = ?")?
-                .execute(params![standing.to_sql(), paused, now_ms(), item])?;
+            tx.prepare_cached(
+                "UPDATE items SET standing = ?1, paused = ?2, changed = ?3, declined = declined AND ?1 = 0 WHERE id = ?4",
+            )?
+            .execute(params![standing.to_sql(), paused, now_ms(), item])?;
             Ok(())
         })
     }
 
     /// Removes an item from this device: plan, blobs nothing else needs, part files; with `delete` also its finished
-    /// files (never published ones). It stays in the list as `Listed`; one that its channel no longer lists goes
-    /// altogether. Returns blobs no longer held.
+    /// files (never published ones). It stays in the list as `Listed`, and [`Store::want_by_rule`] passes it over; one
+    /// that its channel no longer lists goes altogether. Returns blobs no longer held.
     pub fn remove_item(&self, channel: &ChannelKey, id: &ItemId, delete: bool) -> Result<Vec<BlobId>, StoreError> {
         let _layout = self.core.exclusive();
-        let (gone, doomed, files) = self.core.db.write(|tx| {
+        let (gone, doomed, files, root) = self.core.db.write(|tx| {
             let item = row_id(tx, channel, id)?;
-            let mut blobs = plans::blobs_of(tx, item)?;
-            let mut files = plans::part_files(tx, item)?;
-            let standing: i64 = tx.query_row("SELECT standing FROM items WHERE id = ?", [item], |row| row.get(0))?;
-            if delete && Standing::from_sql(standing) != Standing::Published {
-                files.extend(plans::finished_files(tx, item)?);
-            }
-            plans::forget_retired(tx, item, &mut blobs, &mut files)?;
+            let (mut blobs, mut files) = (Vec::new(), Vec::new());
+            let root = clear_out(tx, item, delete, &mut blobs, &mut files)?;
             tx.prepare_cached("DELETE FROM files WHERE item = ?")?.execute([item])?;
             // The structure itself goes with the next list.
             tx.prepare_cached("DELETE FROM item_structure WHERE item = ?")?.execute([item])?;
             tx.prepare_cached(
-                "UPDATE items SET standing = 0, paused = 0, root = NULL, planned = 0, have = 0, changed = ? WHERE id = ?",
+                "UPDATE items SET standing = 0, paused = 0, root = NULL, planned = 0, have = 0, declined = 1,
+                    changed = ? WHERE id = ?",
             )?
             .execute(params![now_ms(), item])?;
             tx.prepare_cached("DELETE FROM items WHERE id = ? AND position = ?")?.execute(params![item, OFF_LIST])?;
-            let (gone, doomed) = plans::sweep(tx, blobs)?;
-            Ok((gone, doomed, files))
+            doom(tx, &files)?;
+            let (gone, doomed) = sweep(tx, blobs)?;
+            Ok((gone, doomed, files, root))
         })?;
         self.core.remove_files(&doomed, &files)?;
+        remove_if_empty(root.as_deref());
         Ok(gone)
+    }
+
+    /// What a channel's rule fetches is wanted from now on: its listed items among the first `newest` (all below 0),
+    /// but for those that the user removed. Returns every item that is wanted and not paused.
+    pub fn want_by_rule(&self, channel: &ChannelKey, newest: i64) -> Result<Vec<ItemId>, StoreError> {
+        self.core.db.write(|tx| {
+            let channel = channels::row_id(tx, channel)?;
+            let end = if newest < 0 { i64::from(OFF_LIST) } else { newest };
+            tx.prepare_cached(
+                "UPDATE items SET standing = 1, changed = ? WHERE channel = ? AND standing = 0 AND declined = 0
+                 AND item IS NOT NULL AND position < ?",
+            )?
+            .execute(params![now_ms(), channel, end])?;
+            let mut statement = tx.prepare_cached(
+                "SELECT item FROM items WHERE channel = ? AND standing = 1 AND paused = 0 AND item IS NOT NULL
+                 ORDER BY position, id",
+            )?;
+            Ok(statement.query_map([channel], |row| Ok(ItemId(array(row, 0)?)))?.collect::<Result<_, _>>()?)
+        })
     }
 
     fn select(&self, rest: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<ItemRow>, StoreError> {
@@ -189,6 +214,38 @@ impl Store {
     }
 }
 
+/// What of an item's plan is to go: its blobs, its part files, with `delete` its finished files too. Returns its folder
+/// if it has one of its own.
+pub(crate) fn clear_out(
+    tx: &Transaction<'_>,
+    item: i64,
+    delete: bool,
+    blobs: &mut Vec<Candidate>,
+    files: &mut Vec<Doomed>,
+) -> Result<Option<PathBuf>, StoreError> {
+    blobs.extend(sweep::blobs_of(tx, item)?);
+    files.extend(sweep::part_files(tx, item)?);
+    let (standing, root, folder): (i64, Option<Vec<u8>>, bool) = tx.query_row(
+        "SELECT standing, root, (SELECT COUNT(*) > 1 OR MAX(path LIKE '%/%') FROM files WHERE item = i.id)
+            FROM items i WHERE id = ?",
+        [item],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, Option<bool>>(2)?.unwrap_or(false))),
+    )?;
+    let published = Standing::from_sql(standing) == Standing::Published;
+    if delete && !published {
+        files.extend(sweep::finished_files(tx, item)?);
+    }
+    forget_retired(tx, item, blobs, files)?;
+    Ok(root.filter(|_| folder && !published).map(path::from_sql))
+}
+
+/// An item's own folder goes with its last file; one that holds anything refuses.
+pub(crate) fn remove_if_empty(root: Option<&std::path::Path>) {
+    if let Some(root) = root {
+        std::fs::remove_dir(root).ok();
+    }
+}
+
 /// What is known of an item before the list changes.
 struct Known {
     row: i64,
@@ -198,11 +255,15 @@ struct Known {
 }
 
 fn known_items(tx: &Transaction<'_>, channel: i64) -> Result<HashMap<ItemId, Known>, StoreError> {
-    let mut statement =
-        tx.prepare_cached("SELECT id, item, json, standing, have FROM items WHERE channel = ? AND item IS NOT NULL")?;
+    let mut statement = tx.prepare_cached(
+        "SELECT id, item, json, standing, have, EXISTS(SELECT 1 FROM items s WHERE s.of = i.id) FROM items i
+             WHERE channel = ? AND item IS NOT NULL",
+    )?;
     let rows = statement.query_map([channel], |row| {
         let standing = Standing::from_sql(row.get(3)?);
-        let here = matches!(standing, Standing::Complete | Standing::Published) || row.get::<_, i64>(4)? > 0;
+        let settled = matches!(standing, Standing::Complete | Standing::Published);
+        // An earlier version that is here counts, too.
+        let here = settled || row.get::<_, i64>(4)? > 0 || row.get(5)?;
         Ok((ItemId(array(row, 1)?), Known { row: row.get(0)?, json: row.get(2)?, standing, has_bytes: here }))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -231,7 +292,7 @@ fn relist(tx: &Transaction<'_>, channel: i64, known: Known, item: &ItemRow, posi
         known.row,
     ])?;
     if known.standing != Standing::Published && !same_content(&known.json, &item.json) {
-        plans::retire(tx, channel, known.row)?;
+        sweep::retire(tx, channel, known.row)?;
         if known.standing == Standing::Complete {
             tx.prepare_cached("UPDATE items SET standing = 1 WHERE id = ?")?.execute([known.row])?;
         }
@@ -304,6 +365,7 @@ fn from_row(row: &Row<'_>) -> Result<ItemRow, StoreError> {
         root: row.get::<_, Option<Vec<u8>>>(11)?.map(path::from_sql),
         left_out,
         planned: row.get(13)?,
+        lost_files: uint(row.get(14)?),
     })
 }
 
@@ -314,20 +376,4 @@ pub(crate) fn row_id(tx: &Transaction<'_>, channel: &ChannelKey, id: &ItemId) ->
     )?;
     let found = statement.query_row(params![channel.as_bytes(), id.as_bytes()], |row| row.get(0)).optional()?;
     found.ok_or(StoreError::UnknownItem)
-}
-
-/// A file to remove after the transaction, and the root above which nothing is touched.
-pub(crate) type Doomed = (Option<PathBuf>, PathBuf);
-
-impl crate::store::Core {
-    /// Removes blob files and user files that no row tells of any more.
-    pub(crate) fn remove_files(&self, blobs: &[BlobId], files: &[Doomed]) -> Result<(), StoreError> {
-        for blob in blobs {
-            self.blobs.remove(blob)?;
-        }
-        for (root, file) in files {
-            parts::remove_below(root.as_deref().unwrap_or(file), file)?;
-        }
-        Ok(())
-    }
 }

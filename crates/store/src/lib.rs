@@ -10,33 +10,36 @@
 //! synced in groups behind that; after a power cut only what was not synced yet is read again ([`Recovery`]).
 
 mod address_text;
+mod adopt;
 pub mod backup;
 mod blobs;
 mod channels;
 mod data_dir;
 mod db;
+mod enter;
 mod error;
+mod finish;
 mod holdings;
 mod items;
 pub mod keys;
 mod parts;
 mod place;
+mod places;
 mod plans;
 mod read;
 mod secrets;
 mod settings;
 mod store;
+mod sweep;
 mod sync;
 mod types;
 mod verify;
-
-#[cfg(test)]
-mod testing;
 
 pub use data_dir::{DataDir, free_space};
 pub use error::StoreError;
 pub use keys::{KeyError, KeyKind, KeyStore};
 pub use store::Store;
 pub use types::{
-    Channel, Holding, IdentityRow, ItemRow, Placed, PlanFile, ReadError, Recovery, Role, Standing, VerifyOutcome,
+    Channel, Holding, IdentityRow, ItemRow, Placed, PlanFile, Planned, ReadError, Recovery, Role, Standing,
+    VerifyOutcome,
 };

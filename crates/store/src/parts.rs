@@ -1,9 +1,10 @@
 //! Files of the user and part files — the only place that turns a [`SafePath`] into a path on disk.
 //!
-//! A download grows as `<name>.part` below its item's root and gets its name once it is whole. No folder below the root
-//! is entered through a link that leads out of it, and no file that is not ours is ever overwritten.
+//! A download grows as `<name>.part` below its item's root and gets its name once it is whole. A part file has its full
+//! length from the first byte on: one that is gone or has another length was touched by somebody else, and what was
+//! known of it is forgotten. No file that is not ours is ever overwritten.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,23 +20,38 @@ pub(crate) fn join(root: &Path, path: &SafePath) -> PathBuf {
     out
 }
 
-/// Where a file grows: its name and `.part`, or `.part2` and so on where that is taken.
+/// Longest name that every file system takes, in bytes.
+const NAME_MAX: usize = 255;
+
+/// `stem` cut, at a character, so that it fits a name together with `ending`; and that ending.
+fn fitting(stem: &OsStr, ending: &str) -> OsString {
+    let room = NAME_MAX.saturating_sub(ending.len());
+    let mut name = if stem.len() <= room {
+        stem.to_os_string()
+    } else {
+        let text = stem.to_string_lossy();
+        OsString::from(&text[..text.floor_char_boundary(room)])
+    };
+    name.push(ending);
+    name
+}
+
+/// Where a file grows: its name and `.part`, or `.part2` and so on where that is taken. A name that would be too long
+/// is cut.
 pub(crate) fn part_name(disk: &Path, number: u32) -> PathBuf {
-    let mut name = disk.file_name().unwrap_or_else(|| OsStr::new("file")).to_os_string();
-    name.push(if number < 2 { ".part".to_string() } else { format!(".part{number}") });
-    disk.with_file_name(name)
+    let name = disk.file_name().unwrap_or_else(|| OsStr::new("file"));
+    let ending = if number < 2 { ".part".to_string() } else { format!(".part{number}") };
+    disk.with_file_name(fitting(name, &ending))
 }
 
 /// `name (2).ext`, `name (3).ext`, …
 pub(crate) fn other_name(path: &Path, number: u32, is_folder: bool) -> PathBuf {
     let stem = if is_folder { path.file_name() } else { path.file_stem() };
-    let mut name = stem.unwrap_or_else(|| OsStr::new("file")).to_os_string();
-    name.push(format!(" ({number})"));
-    if let (false, Some(extension)) = (is_folder, path.extension()) {
-        name.push(".");
-        name.push(extension);
+    let mut ending = format!(" ({number})");
+    if let (false, Some(extension)) = (is_folder, path.extension().and_then(OsStr::to_str)) {
+        ending = format!("{ending}.{extension}");
     }
-    path.with_file_name(name)
+    path.with_file_name(fitting(stem.unwrap_or_else(|| OsStr::new("file")), &ending))
 }
 
 /// Whether anything, a dangling link too, has this name.
@@ -47,56 +63,27 @@ pub(crate) fn taken(path: &Path) -> Result<bool, StoreError> {
     }
 }
 
-/// Makes the folders from `root` down to the parent of `file`; a link on the way must stay inside `root`.
-pub(crate) fn make_parents(root: &Path, file: &Path) -> Result<(), StoreError> {
-    fs::create_dir_all(root).map_err(at(root))?;
-    let outside = |path: &Path| StoreError::OutsideRoot { path: path.to_path_buf() };
-    let below = file.parent().and_then(|parent| parent.strip_prefix(root).ok()).ok_or_else(|| outside(file))?;
-    let mut folder = root.to_path_buf();
-    for part in below.components() {
-        folder.push(part);
-        match fs::create_dir(&folder) {
-            Ok(()) => continue,
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(e) => return Err(StoreError::io(&folder, e)),
-        }
-        let kind = fs::symlink_metadata(&folder).map_err(at(&folder))?.file_type();
-        if kind.is_dir() {
-            continue;
-        }
-        let inside = kind.is_symlink() && {
-            let real_root = fs::canonicalize(root).map_err(at(root))?;
-            fs::canonicalize(&folder).is_ok_and(|real| real.starts_with(real_root) && real.is_dir())
-        };
-        if !inside {
-            return Err(outside(&folder));
-        }
-    }
-    Ok(())
+/// A plain file's length; `None` if nothing, or something else, has this name.
+pub(crate) fn length(path: &Path) -> Option<u64> {
+    fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file).map(|m| m.len())
 }
 
-/// Opens a part file for writing, making it and its folders when needed.
-pub(crate) fn open_part(root: &Path, part: &Path) -> Result<File, StoreError> {
-    make_parents(root, part)?;
-    if fs::symlink_metadata(part).is_ok_and(|m| !m.is_file()) {
-        return Err(StoreError::OutsideRoot { path: part.to_path_buf() });
+/// Opens a part file for writing; a new one gets its folders and its full length, without taking room on the disk.
+pub(crate) fn open_part(root: &Path, part: &Path, size: u64) -> Result<File, StoreError> {
+    let file = crate::enter::open(root, part)?;
+    if file.metadata().map_err(at(part))?.len() != size {
+        file.set_len(size).map_err(at(part))?;
     }
-    OpenOptions::new().create(true).truncate(false).write(true).open(part).map_err(at(part))
+    Ok(file)
 }
 
-/// Makes sure that a finished file exists: its part file, or the file itself where a crash came after its renaming.
+/// Whether a finished file is there in full: its part file, or the file itself where a crash came after its renaming.
 /// Files of no bytes are made here.
-pub(crate) fn open_part_or_done(root: &Path, part: &Path, disk: &Path, size: u64) -> Result<(), StoreError> {
-    let length = |path: &Path| fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file).map(|m| m.len());
+pub(crate) fn is_whole(root: &Path, part: &Path, disk: &Path, size: u64) -> Result<bool, StoreError> {
     match length(part) {
-        Some(len) if len == size => Ok(()),
-        Some(len) if len > size => {
-            // Bytes behind the end are a leftover of ours: nobody else writes part files.
-            open_part(root, part)?.set_len(size).map_err(at(part))
-        }
-        None if length(disk) == Some(size) && size > 0 => Ok(()),
-        None if size == 0 => open_part(root, part).map(drop),
-        _ => Err(StoreError::Io { path: part.to_path_buf(), source: io::ErrorKind::NotFound.into() }),
+        Some(len) => Ok(len == size),
+        None if size == 0 => open_part(root, part, 0).map(|_| true),
+        None => Ok(length(disk) == Some(size)),
     }
 }
 
@@ -119,6 +106,16 @@ pub(crate) fn rename_new(from: &Path, to: &Path) -> Result<bool, StoreError> {
     Ok(true)
 }
 
+/// Opens a file for reading, without waiting: a pipe or device under its name must not hold us.
+fn open_plain(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    let file = options.open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::IsADirectory.into()) }
+}
+
 /// Reads exactly `buf` at `offset`; `false` if the file is gone, shorter or no file.
 pub(crate) fn read_at(path: &Path, offset: u64, buf: &mut [u8]) -> Result<bool, StoreError> {
     let missing = |e: &io::Error| {
@@ -131,7 +128,7 @@ pub(crate) fn read_at(path: &Path, offset: u64, buf: &mut [u8]) -> Result<bool, 
                 | io::ErrorKind::PermissionDenied
         )
     };
-    match File::open(path).and_then(|file| read_exact_at(&file, buf, offset)) {
+    match open_plain(path).and_then(|file| read_exact_at(&file, buf, offset)) {
         Ok(()) => Ok(true),
         Err(e) if missing(&e) => Ok(false),
         Err(e) => Err(StoreError::io(path, e)),
@@ -165,19 +162,37 @@ pub(crate) fn sync_file(path: &Path) -> Result<(), StoreError> {
     OpenOptions::new().read(true).write(cfg!(windows)).open(path).and_then(|f| f.sync_all()).map_err(at(path))
 }
 
-/// Makes a folder's names last.
+/// Makes a folder's names last, where the system lets us: some folders may be passed but not opened, and some file
+/// systems sync no folders.
 pub(crate) fn sync_dir(path: &Path) -> Result<(), StoreError> {
-    if cfg!(unix) { File::open(path).and_then(|f| f.sync_all()).map_err(at(path)) } else { Ok(()) }
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    match File::open(path).and_then(|f| f.sync_all()) {
+        Err(e)
+            if matches!(
+                e.kind(),
+                io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
+            ) =>
+        {
+            Ok(())
+        }
+        other => other.map_err(at(path)),
+    }
 }
 
-/// Makes the names of `file` and of each folder from its parent up to `root` last.
-pub(crate) fn sync_parents(root: &Path, file: &Path) -> Result<(), StoreError> {
-    let folders = file.ancestors().skip(1).take_while(|folder| folder.starts_with(root));
-    folders.chain(root.parent()).filter(|folder| !folder.as_os_str().is_empty()).try_for_each(sync_dir)
+/// The folders that hold the name of `file` and those on the way to it, from its parent up to the one that holds `root`.
+pub(crate) fn parents<'a>(root: &'a Path, file: &'a Path) -> impl Iterator<Item = PathBuf> + 'a {
+    let folders = file.ancestors().skip(1).take_while(move |folder| folder.starts_with(root));
+    folders.chain(root.parent()).filter(|folder| !folder.as_os_str().is_empty()).map(Path::to_path_buf)
 }
 
-/// Removes a file and then the folders above it that are empty, up to and without `root`.
+/// Removes a file below `root`, and then the folders above it that are empty, up to and without `root`. One that lies
+/// behind a link out of there is not ours to remove, and stays.
 pub(crate) fn remove_below(root: &Path, file: &Path) -> Result<(), StoreError> {
+    if !crate::enter::is_inside(root, file) {
+        return Ok(());
+    }
     match fs::remove_file(file) {
         Err(e) if !matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Err(StoreError::io(file, e));
@@ -213,23 +228,32 @@ mod tests {
         assert_eq!(other_name(Path::new("/a/b"), 4, false), Path::new("/a/b (4)"));
     }
 
-    #[cfg(unix)]
     #[test]
-    fn a_link_out_of_the_root_is_not_followed() {
+    fn names_stay_short_enough_for_a_disk_and_whole_characters() {
         let tmp = tempfile::tempdir().unwrap();
-        let (root, outside) = (tmp.path().join("root"), tmp.path().join("outside"));
-        fs::create_dir_all(root.join("real")).unwrap();
-        fs::create_dir(&outside).unwrap();
-        std::os::unix::fs::symlink(&outside, root.join("bad")).unwrap();
-        std::os::unix::fs::symlink(root.join("real"), root.join("good")).unwrap();
-        std::os::unix::fs::symlink(outside.join("x"), root.join("file.part")).unwrap();
-        assert!(matches!(open_part(&root, &root.join("bad/x.part")), Err(StoreError::OutsideRoot { .. })));
-        assert!(matches!(open_part(&root, &root.join("bad/deep/x.part")), Err(StoreError::OutsideRoot { .. })));
-        assert!(matches!(open_part(&root, &root.join("file.part")), Err(StoreError::OutsideRoot { .. })));
-        assert!(matches!(open_part(&root, &outside.join("x.part")), Err(StoreError::OutsideRoot { .. })));
-        open_part(&root, &root.join("good/x.part")).unwrap();
-        assert!(root.join("real/x.part").exists());
-        assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+        let long = tmp.path().join("日".repeat(85));
+        for name in [part_name(&long, 1), part_name(&long, 12), other_name(&long.with_extension("flac"), 7, false)] {
+            let text = name.file_name().unwrap().to_str().unwrap().to_string();
+            assert!(text.len() <= 255 && text.starts_with("日日"), "{text}");
+            fs::write(&name, b"").unwrap();
+        }
+        assert!(other_name(&long.with_extension("flac"), 7, false).to_str().unwrap().ends_with(" (7).flac"));
+    }
+
+    #[test]
+    fn a_part_file_has_its_length_from_the_start() {
+        let tmp = tempfile::tempdir().unwrap();
+        let (part, disk) = (tmp.path().join("d/a.part"), tmp.path().join("d/a"));
+        assert!(!is_whole(tmp.path(), &part, &disk, 9).unwrap());
+        open_part(tmp.path(), &part, 9).unwrap();
+        assert!(is_whole(tmp.path(), &part, &disk, 9).unwrap());
+        fs::write(&part, b"short").unwrap();
+        assert!(!is_whole(tmp.path(), &part, &disk, 9).unwrap());
+        fs::remove_file(&part).unwrap();
+        fs::write(&disk, b"all of it").unwrap();
+        assert!(is_whole(tmp.path(), &part, &disk, 9).unwrap());
+        assert!(is_whole(tmp.path(), &tmp.path().join("e.part"), &tmp.path().join("e"), 0).unwrap());
+        assert_eq!(length(&tmp.path().join("e.part")), Some(0));
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! Fetched blobs find their places: opened under each waiting chunk's key, written to part files, held derived or stored.
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use protocol::params::BLOB_LEN;
 use protocol::{BlobId, BlobKey, ChannelKey, ItemId, VerifiedBlob, blob};
-use rusqlite::{Transaction, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::db::{array, chunk_state, path, uint};
 use crate::store::Core;
 use crate::{Placed, Role, Store, StoreError, parts, plans};
-use std::path::{Path, PathBuf};
 
 /// A chunk row: where some of a blob's plain bytes lie.
 pub(crate) struct Span {
@@ -24,6 +27,10 @@ pub(crate) struct Span {
     pub(crate) root: Option<PathBuf>,
     /// Of the file, when it was last known to be right; 0 unknown.
     pub(crate) mtime_ns: i64,
+    /// The whole file's length.
+    pub(crate) size: u64,
+    /// The file's plain bytes that are here.
+    pub(crate) have: u64,
 }
 
 /// The spans of one blob in one item under one key, in order of their place in the blob.
@@ -38,12 +45,17 @@ impl Span {
         self.state == chunk_state::MISSING && self.part.is_some()
     }
 
+    /// Bytes of the growing file were here, and the file is gone or has another length: somebody else was at it.
+    fn is_spoilt(&self) -> bool {
+        self.have > 0 && self.part.as_deref().is_some_and(|part| parts::length(part) != Some(self.size))
+    }
+
     fn end(&self) -> usize {
         self.off + self.len
     }
 }
 
-/// All groups of a blob in which a chunk's state is at least `state`, without chunks below it.
+/// All groups of a blob, or those of one item, with the chunks in these states.
 pub(crate) fn groups(
     tx: &Transaction<'_>,
     blob: &BlobId,
@@ -51,7 +63,8 @@ pub(crate) fn groups(
     states: std::ops::RangeInclusive<i64>,
 ) -> Result<Vec<Group>, StoreError> {
     let mut statement = tx.prepare_cached(
-        "SELECT k.item, k.key, k.nonce, k.file, k.seq, k.off, k.len, k.at, k.state, f.part, f.disk, i.root, f.mtime_ns
+        "SELECT k.item, k.key, k.nonce, k.file, k.seq, k.off, k.len, k.at, k.state, f.part, f.disk, i.root, f.mtime_ns,
+            f.size, f.have
          FROM chunks k JOIN files f ON f.id = k.file JOIN items i ON i.id = k.item
          WHERE k.blob = (SELECT id FROM blobs WHERE blob = ?1) AND k.state BETWEEN ?2 AND ?3
          AND (?4 IS NULL OR k.item = ?4) ORDER BY k.item, k.key, k.nonce, k.off, k.len",
@@ -72,6 +85,8 @@ pub(crate) fn groups(
             disk: path::from_sql(row.get(10)?),
             root: row.get::<_, Option<Vec<u8>>>(11)?.map(path::from_sql),
             mtime_ns: row.get(12)?,
+            size: uint(row.get(13)?),
+            have: uint(row.get(14)?),
         };
         match out.last_mut() {
             Some(group) if group.item == item && group.key == key => group.spans.push(span),
@@ -129,43 +144,100 @@ impl Store {
     pub fn place(&self, blob: &VerifiedBlob) -> Result<Placed, StoreError> {
         let _layout = self.core.shared();
         let id = blob.id();
-        let groups = self.core.db.read(|tx| groups(tx, &id, None, chunk_state::MISSING..=chunk_state::DERIVED))?;
-        let waiting = groups.into_iter().filter(|group| group.spans.iter().any(Span::waits));
-        let outcomes = waiting.map(|group| fill(blob, group)).collect::<Result<Vec<_>, _>>()?;
-        if outcomes.is_empty() {
-            return Ok(Placed::default());
+        let waiting = || -> Result<Vec<Group>, StoreError> {
+            let states = chunk_state::MISSING..=chunk_state::DERIVED;
+            let mut found = self.core.db.read(|tx| groups(tx, &id, None, states))?;
+            found.retain(|group| group.spans.iter().any(Span::waits));
+            Ok(found)
+        };
+        let mut found = waiting()?;
+        let spoilt: BTreeSet<i64> = found
+            .iter()
+            .flat_map(|group| group.spans.iter().filter(|span| span.waits() && span.is_spoilt()))
+            .map(|span| span.file)
+            .collect();
+        let mut lost = Vec::new();
+        if !spoilt.is_empty() {
+            tracing::warn!(%id, "a part file was removed or cut by somebody else; it is fetched again");
+            lost = self.core.db.write(|tx| forget_files(tx, &spoilt, chunk_state::MISSING))?;
+            found = waiting()?;
         }
+        if found.is_empty() {
+            return Ok(Placed { lost, ..Placed::default() });
+        }
+        let filled = found.into_iter().map(|group| fill(blob, group)).collect::<Result<Vec<_>, _>>();
+        let outcomes = filled.map_err(|error| error.needing(BLOB_LEN as u64))?;
         let keep = outcomes.iter().any(|outcome| outcome.opened && !outcome.derived);
-        if keep {
-            self.core.keep_file(blob)?;
-        }
-        let placed = self.core.db.write(|tx| self.core.record(tx, &id, outcomes, keep))?;
-        self.core.pace.wrote();
+        let written = keep && self.core.keep_file(blob)?;
+        let mut placed = self.core.write_blob(|tx| self.core.record(tx, &id, outcomes, keep, written))?;
+        placed.lost = lost;
         Ok(placed)
     }
 
     /// Keeps sealed bytes: bodies, pages, tables (fetched or made by us).
     pub fn put_stored(&self, channel: &ChannelKey, role: Role, blob: &VerifiedBlob) -> Result<(), StoreError> {
         let _layout = self.core.shared();
-        self.core.keep_file(blob)?;
-        self.core.db.write(|tx| {
+        let written = self.core.keep_file(blob)?;
+        self.core.write_blob(|tx| {
             let channel = crate::channels::row_id(tx, channel)?;
             let row = plans::blob_row(tx, &blob.id())?;
-            mark_stored(tx, row, self.core.pace.number())?;
+            mark_stored(tx, row, self.core.pace.number(), written)?;
             tx.prepare_cached("INSERT OR REPLACE INTO structure(channel, blob, role) VALUES(?, ?, ?)")?
                 .execute(params![channel, row, role.to_sql()])?;
             Ok(())
-        })?;
-        self.core.pace.wrote();
-        Ok(())
+        })
     }
 }
 
-fn mark_stored(tx: &Transaction<'_>, row: i64, number: i64) -> Result<(), StoreError> {
-    // One that is stored already keeps its number, or none: its file was not written again.
-    tx.prepare_cached("UPDATE blobs SET stored = 1, unsynced = ? WHERE id = ? AND stored = 0")?
-        .execute([number, row])?;
+fn mark_stored(tx: &Transaction<'_>, row: i64, number: i64, written: bool) -> Result<(), StoreError> {
+    // One that is stored already and was not written again keeps its number, or none.
+    tx.prepare_cached("UPDATE blobs SET stored = 1, unsynced = ?1 WHERE id = ?2 AND (stored = 0 OR ?3)")?
+        .execute(params![number, row, written])?;
     Ok(())
+}
+
+/// Nothing is known of these files' bytes any more: their chunks get the state `to`, which is none of those that are
+/// here. Blobs that they shared with files of their item cannot be made from those alone. Returns the blobs that are no
+/// longer held.
+pub(crate) fn forget_files(tx: &Transaction<'_>, files: &BTreeSet<i64>, to: i64) -> Result<Vec<BlobId>, StoreError> {
+    let mut candidates = Vec::new();
+    for file in files {
+        let mut held = tx.prepare_cached(
+            "SELECT DISTINCT b.id, b.blob FROM chunks k JOIN blobs b ON b.id = k.blob WHERE k.file = ? AND k.state = 2",
+        )?;
+        let held = held.query_map([file], |row| Ok((row.get::<_, i64>(0)?, BlobId(array(row, 1)?))))?;
+        candidates.extend(held.collect::<Result<Vec<_>, _>>()?);
+        tx.prepare_cached(
+            "UPDATE chunks SET state = 1 WHERE state = 2 AND file <> ?1 AND item = (SELECT item FROM files WHERE id = ?1)
+             AND blob IN (SELECT blob FROM chunks WHERE file = ?1)",
+        )?
+        .execute([file])?;
+        tx.prepare_cached("UPDATE chunks SET state = ?, unsynced = 0 WHERE file = ? AND state > 0")?
+            .execute([to, *file])?;
+        tx.prepare_cached(
+            "UPDATE items SET have = have - (SELECT have FROM files WHERE id = ?1)
+             WHERE item IS NOT NULL AND id = (SELECT item FROM files WHERE id = ?1)",
+        )?
+        .execute([file])?;
+        tx.prepare_cached("UPDATE files SET have = 0 WHERE id = ?")?.execute([file])?;
+    }
+    not_held(tx, candidates)
+}
+
+/// Those of these blobs that nothing holds.
+pub(crate) fn not_held(tx: &Transaction<'_>, mut blobs: Vec<(i64, BlobId)>) -> Result<Vec<BlobId>, StoreError> {
+    blobs.sort_unstable();
+    blobs.dedup();
+    let mut held = tx.prepare_cached(
+        "SELECT stored = 1 OR EXISTS(SELECT 1 FROM chunks WHERE blob = b.id AND state = 2) FROM blobs b WHERE id = ?",
+    )?;
+    let mut gone = Vec::new();
+    for (row, blob) in blobs {
+        if !held.query_row([row], |row| row.get::<_, bool>(0)).optional()?.unwrap_or(false) {
+            gone.push(blob);
+        }
+    }
+    Ok(gone)
 }
 
 /// Opens the blob for one group and writes what waits.
@@ -176,7 +248,7 @@ fn fill(blob: &VerifiedBlob, group: Group) -> Result<Outcome, StoreError> {
     for span in group.spans.iter().filter(|span| span.waits()) {
         let (Some(part), Some(bytes)) = (&span.part, plain.get(span.off..span.end())) else { continue };
         let root = span.root.as_deref().unwrap_or(Path::new("/"));
-        let file = parts::open_part(root, part)?;
+        let file = parts::open_part(root, part, span.size)?;
         parts::write_all_at(&file, bytes, span.at).map_err(crate::error::at(part))?;
     }
     let here = group.spans.iter().filter(|span| span.state > 0 || span.waits());
@@ -185,15 +257,19 @@ fn fill(blob: &VerifiedBlob, group: Group) -> Result<Outcome, StoreError> {
 }
 
 impl Core {
-    /// Writes the blob's file unless a good one is recorded.
-    fn keep_file(&self, blob: &VerifiedBlob) -> Result<(), StoreError> {
+    /// Writes the blob's file unless one is recorded and there; says whether it did.
+    fn keep_file(&self, blob: &VerifiedBlob) -> Result<bool, StoreError> {
         let id = blob.id();
         let stored: bool = self.db.read(|tx| {
             let mut statement =
                 tx.prepare_cached("SELECT EXISTS(SELECT 1 FROM blobs WHERE blob = ? AND stored = 1)")?;
             Ok(statement.query_row([id.as_bytes()], |row| row.get(0))?)
         })?;
-        if stored && self.blobs.path(&id).exists() { Ok(()) } else { self.blobs.write(blob) }
+        if stored && parts::length(&self.blobs.path(&id)) == Some(BLOB_LEN as u64) {
+            return Ok(false);
+        }
+        self.blobs.write(blob).map_err(|error| error.needing(BLOB_LEN as u64))?;
+        Ok(true)
     }
 
     fn record(
@@ -202,10 +278,11 @@ impl Core {
         id: &BlobId,
         outcomes: Vec<Outcome>,
         keep: bool,
+        written: bool,
     ) -> Result<Placed, StoreError> {
         let number = self.pace.number();
         if keep {
-            mark_stored(tx, plans::blob_row(tx, id)?, number)?;
+            mark_stored(tx, plans::blob_row(tx, id)?, number, written)?;
         }
         let mut items: Vec<(i64, bool)> = Vec::new();
         let mut unopenable = Vec::new();
@@ -250,7 +327,6 @@ impl Core {
 
 /// Names of an item's row, its bytes here, and whether it is wanted and lacks nothing.
 fn standing(tx: &Transaction<'_>, item: i64) -> Result<Option<(ChannelKey, ItemId, u64, bool)>, StoreError> {
-    use rusqlite::OptionalExtension;
     let mut statement = tx.prepare_cached(
         "SELECT c.key, i.item, i.have, i.standing = 1 AND i.planned = 1
             AND NOT EXISTS(SELECT 1 FROM chunks WHERE item = i.id AND state <= 0)

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use protocol::params::BLOB_LEN;
 use protocol::{BlobId, ChannelKey, ItemId, VerifiedBlob, blob};
-use rusqlite::{OptionalExtension, Transaction};
+use rusqlite::{OptionalExtension, Transaction, params};
 
-use crate::db::{array, chunk_state};
-use crate::place::{Group, Span, covered, groups, set_state};
+use crate::db::{array, chunk_state, int, path};
+use crate::place::{Group, Span, covered, groups, not_held, set_state};
 use crate::store::Core;
-use crate::{ReadError, Store, StoreError, parts};
+use crate::{ReadError, Store, StoreError, items, parts, plans};
 
 impl Store {
     /// The sealed bytes of a blob, hashed in the very buffer returned.
@@ -29,19 +29,56 @@ impl Store {
             }
         }
         let mut changed = None;
+        let mut withdrawn = Vec::new();
         for group in derived {
             match rebuild(blob, &group)? {
                 Some(bytes) => return Ok(bytes),
                 None => {
-                    let culprit = self.core.withdraw(blob, &group)?;
+                    let (culprit, gone) = self.core.withdraw(blob, &group)?;
                     changed = changed.or(culprit);
+                    withdrawn.extend(gone);
                 }
             }
         }
         match changed {
-            Some((file, item)) => Err(ReadError::Changed { file, item }),
+            Some((file, item)) => Err(ReadError::Changed { file, item, withdrawn }),
             None => Err(ReadError::Missing),
         }
+    }
+
+    /// Reads every blob that one file of an item is said to hold, and withdraws those that it does not: after
+    /// [`ReadError::Changed`]. Stops when `go_on` says false. Returns the blobs that are no longer held.
+    pub fn recheck(
+        &self,
+        channel: &ChannelKey,
+        id: &ItemId,
+        file: &Path,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Vec<BlobId>, StoreError> {
+        let of_file: Vec<(i64, i64, BlobId)> = self.core.db.read(|tx| {
+            let item = items::row_id(tx, channel, id)?;
+            let mut statement = tx.prepare_cached(
+                "SELECT k.item, b.id, b.blob FROM files f JOIN chunks k ON k.file = f.id
+                 JOIN blobs b ON b.id = k.blob JOIN items i ON i.id = f.item
+                 WHERE (f.disk = ?1 OR f.part = ?1) AND (i.id = ?2 OR i.of = ?2) AND k.state = 2
+                 GROUP BY k.item, b.id ORDER BY MIN(f.id), MIN(k.seq)",
+            )?;
+            let rows = statement.query_map(params![path::to_sql(file), item], |row| {
+                Ok((row.get(0)?, row.get(1)?, BlobId(array(row, 2)?)))
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })?;
+        let mut bad = Vec::new();
+        for (item, row, blob) in of_file {
+            if !go_on() {
+                break;
+            }
+            let _layout = self.core.shared();
+            if !self.core.check_blob(item, &blob, chunk_state::LOST)?.wrong.is_empty() {
+                bad.push((row, blob));
+            }
+        }
+        self.core.db.read(|tx| not_held(tx, bad))
     }
 }
 
@@ -73,33 +110,77 @@ impl Core {
     /// A stored blob's file is gone or damaged.
     pub(crate) fn withdraw_stored(&self, blob: &BlobId) -> Result<(), StoreError> {
         tracing::warn!(%blob, "its file in the data folder is damaged or gone");
-        self.db.write(|tx| {
+        self.write_soon(|tx| {
             tx.prepare_cached("UPDATE blobs SET stored = 0, unsynced = 0 WHERE blob = ?")?
                 .execute([blob.as_bytes()])?;
             Ok(())
-        })
+        })?;
+        self.blobs.remove(blob)
     }
 
-    /// A blob can no longer be made from this item: a growing file's chunks are wanted again, others are lost until
-    /// the item is verified. Returns the file that seems to have changed and its item.
-    fn withdraw(&self, blob: &BlobId, group: &Group) -> Result<Option<Suspect>, StoreError> {
-        let suspect = group.spans.iter().find(|span| {
-            let place = place_of(span);
-            let length = std::fs::metadata(place).map_or(0, |m| m.len());
-            length < span.at + span.len as u64 || (span.mtime_ns != 0 && parts::mtime_ns(place) != span.mtime_ns)
-        });
-        let Some(suspect) = suspect.or(group.spans.first()) else { return Ok(None) };
+    /// A blob can no longer be made from this item, nor can those behind the end of a file that became shorter. A growing
+    /// file's chunks are wanted again, others are lost until the item is verified. Returns the file that seems to have
+    /// changed with its item, and the blobs that nothing holds now.
+    fn withdraw(&self, blob: &BlobId, group: &Group) -> Result<(Option<Suspect>, Vec<BlobId>), StoreError> {
+        let length = |span: &Span| parts::length(place_of(span)).unwrap_or(0);
+        let cut: Vec<&Span> = group.spans.iter().filter(|s| s.len > 0 && length(s) < s.at + s.len as u64).collect();
+        let touched = group.spans.iter().filter(|s| s.mtime_ns != 0 && parts::mtime_ns(place_of(s)) != s.mtime_ns);
+        let touched: Vec<&Span> = touched.collect();
+        // The files known to have changed; where none shows it, any may have.
+        let guilty = match (cut.is_empty(), touched.is_empty()) {
+            (false, _) => cut.clone(),
+            (true, false) => touched,
+            (true, true) => group.spans.iter().collect(),
+        };
+        let Some(suspect) = guilty.first() else { return Ok((None, Vec::new())) };
         let file = place_of(suspect).to_path_buf();
         tracing::warn!(%blob, file = %file.display(), "a file changed on disk; the blob is withdrawn");
-        let item = self.db.write(|tx| {
+        let (item, withdrawn) = self.db.write(|tx| {
+            let mut candidates = vec![(plans::blob_row(tx, blob)?, *blob)];
             for span in &group.spans {
-                let to = if span.part.is_some() { chunk_state::MISSING } else { chunk_state::LOST };
+                let is_guilty = guilty.iter().any(|g| (g.file, g.seq) == (span.file, span.seq));
+                // Its neighbours in a packed blob keep their bytes, from which alone the blob cannot be made.
+                let to = if is_guilty { lost_state(span) } else { chunk_state::PLAIN };
                 set_state(tx, group.item, span, to, 0)?;
             }
-            named(tx, group.item)
+            for span in &cut {
+                candidates.extend(cut_off(tx, group.item, span, length(span))?);
+            }
+            Ok((named(tx, group.item)?, not_held(tx, candidates)?))
         })?;
-        Ok(item.map(|item| (file, item)))
+        Ok((item.map(|item| (file, item)), withdrawn))
     }
+}
+
+fn lost_state(span: &Span) -> i64 {
+    if span.part.is_some() { chunk_state::MISSING } else { chunk_state::LOST }
+}
+
+/// Takes back the chunks of a file that end behind byte `end`. Returns their blobs.
+fn cut_off(tx: &Transaction<'_>, item: i64, span: &Span, end: u64) -> Result<Vec<(i64, BlobId)>, StoreError> {
+    let blobs = tx
+        .prepare_cached(
+            "SELECT DISTINCT b.id, b.blob FROM chunks k JOIN blobs b ON b.id = k.blob
+             WHERE k.file = ? AND k.state > 0 AND k.len > 0 AND k.at + k.len > ?",
+        )?
+        .query_map(params![span.file, int(end)], |row| Ok((row.get(0)?, BlobId(array(row, 1)?))))?
+        .collect::<Result<Vec<_>, _>>()?;
+    for (row, _) in &blobs {
+        tx.prepare_cached("UPDATE chunks SET state = 1 WHERE item = ? AND blob = ? AND state = 2 AND file <> ?")?
+            .execute(params![item, row, span.file])?;
+    }
+    tx.prepare_cached(
+        "UPDATE chunks SET state = ?, unsynced = 0 WHERE file = ? AND state > 0 AND len > 0 AND at + len > ?",
+    )?
+    .execute(params![lost_state(span), span.file, int(end)])?;
+    let had: i64 = tx.query_row("SELECT have FROM files WHERE id = ?", [span.file], |row| row.get(0))?;
+    tx.prepare_cached(
+        "UPDATE files SET have = (SELECT COALESCE(SUM(len), 0) FROM chunks WHERE file = ?1 AND state > 0) WHERE id = ?1",
+    )?
+    .execute([span.file])?;
+    let has: i64 = tx.query_row("SELECT have FROM files WHERE id = ?", [span.file], |row| row.get(0))?;
+    tx.prepare_cached("UPDATE items SET have = have - ? WHERE id = ?")?.execute(params![had - has, item])?;
+    Ok(blobs)
 }
 
 /// A file that seems to have changed, and its item.

@@ -108,7 +108,7 @@ impl Store {
         }
         let text = channel.map(ToString::to_string).unwrap_or_default() + " " + &address_text::write(addr);
         let sealed = self.core.sealing.seal(BOOK, text.as_bytes())?;
-        self.core.db.write(|tx| {
+        self.core.write_soon(|tx| {
             let book = self.core.book(tx)?;
             let known = book.iter().find(|(_, a, c)| a == addr && c.as_ref() == channel).map(|(row, ..)| *row);
             tx.prepare_cached("DELETE FROM addresses WHERE id = ?")?.execute([known])?;
@@ -137,6 +137,19 @@ impl Store {
 }
 
 impl Core {
+    /// Takes the addresses met for a channel out of the book. While secrets are locked nobody can tell which those are.
+    pub(crate) fn forget_addresses(&self, tx: &Transaction<'_>, channel: &ChannelKey) -> Result<(), StoreError> {
+        if self.sealing.locked() {
+            return Ok(());
+        }
+        for (row, _, of) in self.book(tx)? {
+            if of.as_ref() == Some(channel) {
+                tx.prepare_cached("DELETE FROM addresses WHERE id = ?")?.execute([row])?;
+            }
+        }
+        Ok(())
+    }
+
     fn book(&self, tx: &Transaction<'_>) -> Result<Vec<Entry>, StoreError> {
         let mut statement = tx.prepare_cached("SELECT id, sealed FROM addresses ORDER BY used DESC")?;
         let mut rows = statement.query([])?;

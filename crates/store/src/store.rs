@@ -53,6 +53,7 @@ impl Store {
             dir: Mutex::new(Some(dir)),
         });
         let unclean = core.db.read(|tx| Ok(meta(tx, "running")?.is_some()))?;
+        core.remove_doomed()?;
         let recovery = if unclean { core.recover()? } else { Recovery::default() };
         core.db.write(|tx| {
             tx.execute("INSERT OR REPLACE INTO meta(name, value) VALUES('running', 1)", [])?;

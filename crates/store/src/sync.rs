@@ -2,9 +2,10 @@
 //!
 //! Every row that tells of bytes on disk carries the number of its write until those bytes were synced. Numbers are
 //! given inside the writing transaction, after the bytes were written: whatever is at most `n` once `n` was read in a
-//! transaction of its own lies in the files, and syncing them makes it last.
+//! transaction of its own lies in the files, and syncing them makes it last. The transaction that says so waits for the
+//! disk, and with it all transactions before it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -12,9 +13,10 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use protocol::BlobId;
+use rusqlite::Transaction;
 
 use crate::db::{array, path};
-use crate::store::Core;
+use crate::store::{Core, now_ms};
 use crate::{StoreError, parts};
 
 const DELAY: Duration = Duration::from_secs(2);
@@ -42,10 +44,10 @@ impl Pace {
         self.last.fetch_add(1, Ordering::SeqCst) + 1
     }
 
-    /// The write is committed and waits for its sync.
-    pub(crate) fn wrote(&self) {
+    /// A blob's write is committed and waits for its sync.
+    fn wrote(&self, blobs: u32) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.dirty += 1;
+        state.dirty += blobs;
         state.since.get_or_insert_with(Instant::now);
         self.changed.notify_all();
     }
@@ -82,8 +84,12 @@ impl Syncer {
         let shared = core.clone();
         let thread = thread::Builder::new().name("store-sync".into()).spawn(move || {
             while shared.pace.wait() {
-                if let Err(error) = shared.sync_all() {
-                    tracing::error!(%error, "bytes on disk could not be synced; they are read again at the next start");
+                match shared.sync_all() {
+                    Ok(()) | Err(StoreError::Unsynced) => {}
+                    Err(error) => {
+                        tracing::error!(%error, "bytes could not be synced to the disk");
+                        shared.pace.wrote(0);
+                    }
                 }
             }
         });
@@ -110,23 +116,52 @@ impl Drop for Syncer {
 }
 
 impl Core {
-    /// Syncs every file with a write that waits, then says so in the database.
-    ///
-    /// After one failure nothing is marked any more in this run: the system may drop what it could not write and call
-    /// the next sync a success.
-    pub(crate) fn sync_all(&self) -> Result<(), StoreError> {
-        if self.pace.failed.load(Ordering::SeqCst) {
-            return Err(StoreError::Corrupt("an earlier write did not reach the disk".into()));
-        }
-        let synced = self.sync_group();
-        if synced.is_err() {
-            self.pace.failed.store(true, Ordering::SeqCst);
-        }
-        synced
+    /// Runs `work` in a transaction that reaches the disk with the next group.
+    pub(crate) fn write_soon<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let value = self.db.write_soon(work)?;
+        self.pace.wrote(0);
+        Ok(value)
     }
 
-    fn sync_group(&self) -> Result<(), StoreError> {
-        let (upto, blobs, files) = self.db.write(|tx| {
+    /// As [`Self::write_soon`], for a transaction that tells of a blob's bytes in files.
+    pub(crate) fn write_blob<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let value = self.db.write_soon(work)?;
+        self.pace.wrote(1);
+        Ok(value)
+    }
+
+    /// Syncs every file with a write that waits, then says so in the database.
+    ///
+    /// After a file once failed nothing is marked any more in this run: the system may drop what it could not write and
+    /// call the next sync a success. What the database alone could not do is tried again with the next group.
+    pub(crate) fn sync_all(&self) -> Result<(), StoreError> {
+        if self.pace.failed.load(Ordering::SeqCst) {
+            return Err(StoreError::Unsynced);
+        }
+        let (upto, blobs, files) = self.unsynced()?;
+        if let Err(error) = self.sync_files(&blobs, &files) {
+            self.pace.failed.store(true, Ordering::SeqCst);
+            return Err(error);
+        }
+        self.db.write(|tx| {
+            tx.prepare_cached("UPDATE blobs SET unsynced = 0 WHERE unsynced BETWEEN 1 AND ?")?.execute([upto])?;
+            tx.prepare_cached("UPDATE chunks SET unsynced = 0 WHERE unsynced BETWEEN 1 AND ?")?.execute([upto])?;
+            // Something is written in any case: only then the commit waits for the disk.
+            tx.prepare_cached("INSERT OR REPLACE INTO meta(name, value) VALUES('synced', ?)")?.execute([now_ms()])?;
+            Ok(())
+        })
+    }
+
+    /// The last number given, and what carries one up to it: blob files, and files with their item's folder.
+    fn unsynced(&self) -> Result<Unsynced, StoreError> {
+        // As a write, so that every number given belongs to a transaction that has ended.
+        self.db.write_soon(|tx| {
             let upto = self.pace.last.load(Ordering::SeqCst);
             let mut blobs = tx.prepare_cached("SELECT blob FROM blobs WHERE unsynced > 0 AND stored = 1")?;
             let blobs: Vec<BlobId> =
@@ -141,25 +176,26 @@ impl Core {
                 })?
                 .collect::<Result<_, _>>()?;
             Ok((upto, blobs, files))
-        })?;
-        // A file that is gone has nothing to sync: removed meanwhile, or by the user, which reading finds.
-        let gone = |result: Result<(), StoreError>| match result {
-            Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            other => other,
-        };
-        for blob in blobs.chunks(GROUP as usize) {
-            self.blobs.sync(blob)?;
-        }
-        for (file, root) in &files {
-            gone(parts::sync_file(file))?;
-            if let Some(root) = root {
-                gone(parts::sync_parents(root, file))?;
-            }
-        }
-        self.db.write(|tx| {
-            tx.prepare_cached("UPDATE blobs SET unsynced = 0 WHERE unsynced BETWEEN 1 AND ?")?.execute([upto])?;
-            tx.prepare_cached("UPDATE chunks SET unsynced = 0 WHERE unsynced BETWEEN 1 AND ?")?.execute([upto])?;
-            Ok(())
         })
     }
+
+    fn sync_files(&self, blobs: &[BlobId], files: &BTreeMap<PathBuf, Option<PathBuf>>) -> Result<(), StoreError> {
+        // A file that is gone has nothing to sync: removed meanwhile, or by the user, which reading finds.
+        let gone = |result: Result<(), StoreError>| match result {
+            Err(error) if error.is_not_found() => Ok(()),
+            other => other,
+        };
+        self.blobs.sync(blobs)?;
+        let mut folders = BTreeSet::new();
+        for (file, root) in files {
+            gone(parts::sync_file(file))?;
+            if let Some(root) = root {
+                folders.extend(parts::parents(root, file));
+            }
+        }
+        folders.iter().try_for_each(|folder| gone(parts::sync_dir(folder)))
+    }
 }
+
+/// Number, blob files, files with their roots.
+type Unsynced = (i64, Vec<BlobId>, BTreeMap<PathBuf, Option<PathBuf>>);

@@ -85,6 +85,8 @@ pub struct ItemRow {
     pub left_out: Vec<(String, String)>,
     /// Its plan (files and chunks) is recorded.
     pub planned: bool,
+    /// Files that were seen to have changed on disk, of an item that was whole.
+    pub lost_files: u64,
 }
 
 /// One file of an item's plan.
@@ -104,6 +106,15 @@ pub struct PlanFile {
     pub chunks: Vec<Chunk>,
 }
 
+/// A recorded plan.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// Folder that the item's files lie below.
+    pub root: PathBuf,
+    /// Blobs of an earlier plan that are no longer held.
+    pub gone: Vec<BlobId>,
+}
+
 /// What became of a fetched blob.
 #[derive(Debug, Clone, Default)]
 pub struct Placed {
@@ -113,6 +124,8 @@ pub struct Placed {
     pub finished: Vec<(ChannelKey, ItemId)>,
     /// Items whose key does not open this blob: their publisher's fault; the blob is not asked for again on their behalf.
     pub unopenable: Vec<(ChannelKey, ItemId)>,
+    /// Blobs that were held and are not any more: somebody removed or cut a part file. They are missing again.
+    pub lost: Vec<BlobId>,
 }
 
 /// Why a blob cannot be read.
@@ -121,13 +134,16 @@ pub enum ReadError {
     /// Not held.
     #[error("not held")]
     Missing,
-    /// The file below it changed or is gone: all its item's blobs that no longer hold are withdrawn; this one was just now.
+    /// The file below it changed or is gone. This blob is withdrawn, and with it all that lie behind the end that the
+    /// file has now. What else of it still holds is to be found with [`crate::Store::recheck`].
     #[error("{file:?} changed on disk")]
     Changed {
         /// The file.
         file: PathBuf,
         /// Its item.
         item: (ChannelKey, ItemId),
+        /// Every blob that is no longer held, this one too.
+        withdrawn: Vec<BlobId>,
     },
     /// Trouble below.
     #[error(transparent)]
@@ -176,8 +192,10 @@ pub struct Recovery {
 pub struct VerifyOutcome {
     /// Blobs read and right.
     pub good: u64,
-    /// Withdrawn.
+    /// Not right.
     pub bad: Vec<BlobId>,
+    /// Of those, blobs that nothing holds any more.
+    pub gone: Vec<BlobId>,
     /// Files concerned.
     pub files: Vec<PathBuf>,
     /// Blobs that were withdrawn and are held again.

@@ -26,7 +26,7 @@ pub(crate) struct Dialling {
 
 impl Swarm {
     pub(crate) fn learn_addr(&mut self, now: Duration, addr: PeerAddr, channel: Option<ChannelKey>, source: Source) {
-        let told = matches!(source, Source::Dht | Source::Pex);
+        let told = matches!(source, Source::Dht | Source::Pex | Source::Body);
         if told && !self.config.allow_local && addr.class() < AddrClass::Global {
             return;
         }
@@ -95,6 +95,10 @@ impl Swarm {
         }
         self.dials.insert(id, Dialling { addr: addr.clone(), channel });
         self.outputs.push_back(Output::Dial(id, addr));
+    }
+    /// The channel that a dial under way is for; `None`: it checks an announced address, or is over.
+    pub(crate) fn dial_channel(&self, id: DialId) -> Option<ChannelKey> {
+        self.dials.get(&id).and_then(|dial| dial.channel)
     }
     pub(crate) fn end_dial(&mut self, now: Duration, id: DialId, result: Option<Binding>) {
         let Some(Dialling { addr, channel }) = self.dials.remove(&id) else { return };

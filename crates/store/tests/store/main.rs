@@ -1,0 +1,20 @@
+//! The store from outside: what it promises, kept under every insult that a disk, a user or a kill can bring.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on says so by panicking, one that cannot be tried here by a line"
+)]
+
+extern crate megatorrent_store as store;
+
+mod crash;
+mod damage;
+mod fetching;
+mod full;
+mod publishing;
+mod removing;
+mod updating;
+mod verifying;
+mod world;
