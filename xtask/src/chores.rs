@@ -1,5 +1,5 @@
-//! `cargo xtask demo | bench | run | cli | types`: what is missing is installed, what is needed is built, then a program of the
-//! house does the work.
+//! `cargo xtask demo | bench | sim | run | cli | types`: what is missing is installed, what is needed is built, then a
+//! program of the house does the work.
 
 use crate::setup;
 use crate::shell::{cargo, root, step};
@@ -74,6 +74,15 @@ fn demo_desktop() -> Result<()> {
 pub(crate) fn bench(args: &[String]) -> Result<()> {
     let folder = build("Building at full optimisation", Build::Release)?;
     step("Measuring", helper(&folder, "bench").args(args))
+}
+
+/// News in a simulated swarm of many nodes: see `tests/src/bin/sim.rs`.
+pub(crate) fn sim(args: &[String]) -> Result<()> {
+    setup::compiler()?;
+    let mut command = cargo();
+    command.current_dir(root()?).args(["build", "--release", "-p", "megatorrent-tests", "--bin", "sim"]);
+    step("Building at full optimisation", &mut command)?;
+    step("The simulation", Command::new(target()?.join("release").join("sim")).args(args))
 }
 
 /// The program itself, with its window; arguments go to it.

@@ -51,6 +51,14 @@ impl Swarm {
         let Some(channel) = self.channels.get(key) else { return };
         let room = self.config.connections_max.saturating_sub(self.peers.len() + self.dials.len());
         let need = self.lacking(channel);
+        // Whom the user named is met even when there are enough others.
+        let (ready, next) = match need {
+            0 => (self.book.named(now, key), None),
+            _ => self.book.candidates(now, key),
+        };
+        if ready.is_empty() && next.is_none() {
+            return;
+        }
         let met: Vec<&Peer> = channel.conns.iter().filter_map(|conn| self.peers.get(*conn)).collect();
         let mut taken: BTreeSet<&PeerAddr> = self.dials.values().map(|d| &d.addr).collect();
         taken.extend(met.iter().map(|p| &p.addr));
@@ -64,7 +72,6 @@ impl Swarm {
             }
             _ => false,
         };
-        let (ready, next) = self.book.candidates(now, key);
         let mut ready: Vec<PeerAddr> =
             ready.into_iter().filter(|addr| !taken.contains(addr) && !called(addr)).collect();
         // Everybody would meet the same few otherwise; what the user named goes first nevertheless.
@@ -74,11 +81,10 @@ impl Swarm {
             let j = i + ((self.chance() * left as f64) as usize).min(left - 1);
             ready.swap(i, j);
         }
-        // Whom the user named is met even when there are enough others.
         for addr in ready.into_iter().take(need.max(users).min(room)) {
             self.dial(addr, Some(*key));
         }
-        if let Some(at) = next.filter(|_| need > 0 && room > 0) {
+        if let Some(at) = next.filter(|_| room > 0) {
             self.timers.sooner(Timer::Dial(*key), at.max(now + Duration::from_millis(1)));
         }
     }
