@@ -2,11 +2,17 @@
 //!
 //! [`v5`] is a second implementation of the plain v5 protocol, written from the bytes alone: it shares no line with
 //! the product. [`process`] runs the real program. [`folder`] makes content and compares it. [`foreign_dht`] runs DHT
-//! nodes that nobody here wrote. [`sim`] runs many minds on a network in memory.
+//! nodes that nobody here wrote. `tornet` runs a Tor network of its own. [`hostile`] says what no honest peer would.
+//! [`sim`] runs many minds on a network in memory.
 
+#[cfg(target_os = "linux")]
+pub mod desktop;
 pub mod folder;
 pub mod foreign_dht;
+pub mod hostile;
 pub mod people;
 pub mod process;
 pub mod sim;
+#[cfg(unix)]
+pub mod tornet;
 pub mod v5;

@@ -4,6 +4,8 @@
 
 use megatorrent_tests::foreign_dht::{ForeignDht, Maker};
 use net::dht::{Dht, DhtConfig, DhtError, SignedItem};
+use net::gate::Gate;
+use net::route::Route;
 use protocol::body::Collection;
 use protocol::manifest::bep44_message;
 use protocol::params::MANIFEST_MAX;
@@ -19,7 +21,8 @@ async fn foreign(maker: Maker) -> ForeignDht {
 
 async fn join(foreign: &ForeignDht) -> Dht {
     let bootstrap = foreign.bootstrap().into_iter().take(3).collect();
-    Dht::start(DhtConfig { bootstrap, cache: Vec::new(), port: 0, loopback: true, rate: 40.0 }).await.unwrap()
+    let clear = Gate::open(Route::Direct { listen: None }).await.unwrap().clear().unwrap();
+    Dht::start(clear, DhtConfig { bootstrap, cache: Vec::new(), port: 0, loopback: true, rate: 40.0 }).await.unwrap()
 }
 
 /// A public manifest of which the collection's title has this many bytes.

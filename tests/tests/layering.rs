@@ -14,13 +14,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("megatorrent-net", &["megatorrent-protocol"]),
     ("megatorrent-node", &["megatorrent-net", "megatorrent-protocol", "megatorrent-store", "megatorrent-swarm"]),
     ("megatorrent-cli", &["megatorrent-node", "megatorrent-protocol"]),
+    ("megatorrent-desktop", &["megatorrent-node", "megatorrent-protocol"]),
     ("xtask", &[]),
 ];
 
 /// Foreign crates that belong to one room, and the room.
 const OWNED: &[(&str, &str)] = &[
     ("mainline", "megatorrent-net"),
-    ("tokio-socks", "megatorrent-net"),
+    ("hmac", "megatorrent-net"),
     ("interprocess", "megatorrent-net"),
     ("rusqlite", "megatorrent-store"),
     ("keyring", "megatorrent-store"),

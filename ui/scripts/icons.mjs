@@ -18,11 +18,20 @@ export const NAMES = [
 
 const num = (text) => Number(text ?? 0);
 
+/** A path that can follow another: its first step counts from the corner, not from where the other ended. */
+function absolute(d) {
+  const found = /^m\s*(-?[\d.]+)[\s,]*(-?[\d.]+)\s*/.exec(d);
+  if (!found) return d;
+  const rest = d.slice(found[0].length);
+  // Pairs that follow without a letter are lines, relative ones.
+  return `M${found[1]} ${found[2]}${/^[-\d.]/.test(rest) ? "l" : ""}${rest}`;
+}
+
 /** One SVG shape as path data. */
 function path(tag, a) {
   switch (tag) {
     case "path":
-      return a.d;
+      return absolute(a.d);
     case "line":
       return `M${a.x1} ${a.y1}L${a.x2} ${a.y2}`;
     case "polyline":

@@ -1,11 +1,15 @@
-//! `cargo xtask demo | bench | run | types`: what is missing is installed, what is needed is built, then a program of the
-//! house does the work.
+//! `cargo xtask demo | bench | sim | run | cli | types`: what is missing is installed, what is needed is built, then a
+//! program of the house does the work.
 
 use crate::setup;
-use crate::shell::{cargo, root, say, step};
+use crate::shell::{cargo, root, step};
+use crate::window;
 use anyhow::{Result, bail};
 use std::path::PathBuf;
 use std::process::Command;
+
+/// The package of the window, and its program.
+const DESKTOP: &str = "megatorrent-desktop";
 
 /// How a program is built.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -47,11 +51,23 @@ fn helper(folder: &std::path::Path, name: &str) -> Command {
 
 /// A DHT, three nodes, a channel: see `tests/src/bin/demo.rs`.
 pub(crate) fn demo(args: &[String]) -> Result<()> {
+    if args == ["--desktop"] {
+        return demo_desktop();
+    }
     if let Some(unknown) = args.iter().find(|arg| *arg != "--keep") {
-        bail!("`cargo xtask demo` knows --keep only, not {unknown:?}");
+        bail!("`cargo xtask demo` knows --keep and --desktop, not {unknown:?}");
     }
     let folder = build("Building. The first time takes some minutes", Build::Debug)?;
     step("The demonstration", helper(&folder, "demo").args(args))
+}
+
+/// The window over such a network: see `tests/src/bin/demo_desktop.rs`.
+fn demo_desktop() -> Result<()> {
+    window::build()?;
+    let folder = build("Building. The first time takes some minutes", Build::Debug)?;
+    step("Building the window's program", cargo().current_dir(root()?).args(["build", "-p", DESKTOP]))?;
+    let window = folder.join(DESKTOP);
+    step("The demonstration", helper(&folder, "demo_desktop").env("MEGATORRENT_DESKTOP_BIN", window))
 }
 
 /// Speed as ratios to a ceiling: see `tests/src/bin/bench.rs`.
@@ -60,22 +76,42 @@ pub(crate) fn bench(args: &[String]) -> Result<()> {
     step("Measuring", helper(&folder, "bench").args(args))
 }
 
-/// The program itself; arguments go to it.
+/// News in a simulated swarm of many nodes: see `tests/src/bin/sim.rs`.
+pub(crate) fn sim(args: &[String]) -> Result<()> {
+    setup::compiler()?;
+    let mut command = cargo();
+    command.current_dir(root()?).args(["build", "--release", "-p", "megatorrent-tests", "--bin", "sim"]);
+    step("Building at full optimisation", &mut command)?;
+    step("The simulation", Command::new(target()?.join("release").join("sim")).args(args))
+}
+
+/// The program itself, with its window; arguments go to it.
 pub(crate) fn run(args: &[String]) -> Result<()> {
+    setup::compiler()?;
+    window::build()?;
+    let mut command = cargo();
+    step("Building. The first time takes some minutes", command.current_dir(root()?).args(["build", "-p", DESKTOP]))?;
+    step("Megatorrent", Command::new(target()?.join("debug").join(DESKTOP)).args(args))
+}
+
+/// The command line; arguments go to it.
+pub(crate) fn cli(args: &[String]) -> Result<()> {
     let folder = build("Building", Build::Debug)?;
-    say("── The window is not part of this version: this is the command line, package megatorrent-cli");
     let words: &[String] = if args.is_empty() { &["--help".to_owned()] } else { args };
     step("megatorrent", Command::new(folder.join("megatorrent")).args(words))
 }
 
-/// Writes `ui/src/host/gen/api.ts`: see `crates/node/src/api/typescript.rs`.
+/// Writes `ui/src/host/gen/`: see `crates/node/src/api/typescript.rs` and `src-tauri/host/typescript.rs`.
 pub(crate) fn types(args: &[String]) -> Result<()> {
     if let Some(unknown) = args.first() {
         bail!("`cargo xtask types` takes no arguments, got {unknown:?}");
     }
     setup::compiler()?;
-    let mut write = cargo();
-    write.current_dir(root()?).env("MEGATORRENT_WRITE_TYPES", "1");
-    write.args(["test", "--quiet", "-p", "megatorrent-node", "--lib", "the_windows_types"]);
-    step("Writing the window's types", &mut write)
+    let write = |words: &str, package: &[&str]| {
+        let mut write = cargo();
+        write.current_dir(root()?).env("MEGATORRENT_WRITE_TYPES", "1").args(["test", "--quiet"]);
+        step(words, write.args(package).arg("the_windows_types"))
+    };
+    write("Writing the types of the node", &["-p", "megatorrent-node", "--lib"])?;
+    write("Writing the types of the shell", &["-p", DESKTOP, "--bins"])
 }

@@ -1,19 +1,23 @@
-//! Set-up and chores: `cargo xtask test | demo | bench | run | types`. Works on a fresh machine.
+//! Set-up and chores: `cargo xtask test | demo | bench | sim | run | cli | types`. Works on a fresh machine.
 
 mod chores;
 mod setup;
 mod shell;
 mod test;
+mod window;
 
 use anyhow::{Result, bail};
 use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo xtask demo [--keep]  a network of three nodes on this machine; --keep leaves it up
+cargo xtask demo --desktop the window over such a network, with sample channels
 cargo xtask test           formatting, lints and every test
 cargo xtask bench          speed, as ratios to what this machine could do at best
-cargo xtask run [ARG…]     the program itself
-cargo xtask types          the window's TypeScript types, written from crates/node/src/api.rs
+cargo xtask sim [ARG…]     how fast news travels through a simulated swarm; --help says more
+cargo xtask run [ARG…]     the program itself, with its window; --help tells its arguments
+cargo xtask cli [ARG…]     the command line
+cargo xtask types          the window's TypeScript types, written from the Rust ones
 ";
 
 fn main() -> ExitCode {
@@ -33,7 +37,9 @@ fn dispatch() -> Result<()> {
     match verb.as_deref() {
         Some("demo") => chores::demo(&rest),
         Some("bench") => chores::bench(&rest),
+        Some("sim") => chores::sim(&rest),
         Some("run") => chores::run(&rest),
+        Some("cli") => chores::cli(&rest),
         Some("types") => chores::types(&rest),
         Some("test") => test::run(&rest),
         None | Some("help" | "--help" | "-h") => {

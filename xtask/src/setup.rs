@@ -8,9 +8,27 @@ use std::process::Command;
 /// A program and the Debian package that brings it.
 type Need = (&'static str, &'static str);
 
-/// Installs what is missing by apt-get as root; otherwise says the one line that does it.
+/// Sees to it that programs are there.
 pub(crate) fn debian(needs: &[Need]) -> Result<()> {
-    let mut missing: Vec<&str> = needs.iter().filter(|(program, _)| !on_path(program)).map(|(_, p)| *p).collect();
+    install(needs.iter().filter(|(program, _)| !on_path(program)).map(|(_, p)| *p).collect())
+}
+
+/// Sees to it that packages without a program of their own are there. Only Debian and its like can be asked; elsewhere
+/// the build says what it lacks.
+pub(crate) fn packages(packages: &[&'static str]) -> Result<()> {
+    if !on_path("dpkg-query") {
+        return Ok(());
+    }
+    install(packages.iter().copied().filter(|package| !is_installed(package)).collect())
+}
+
+fn is_installed(package: &str) -> bool {
+    let query = Command::new("dpkg-query").args(["--show", "--showformat=${db:Status-Status}", package]).output();
+    query.is_ok_and(|out| out.stdout.trim_ascii() == b"installed")
+}
+
+/// Installs what is missing by apt-get as root; otherwise says the one line that does it.
+fn install(mut missing: Vec<&str>) -> Result<()> {
     missing.sort_unstable();
     missing.dedup();
     if missing.is_empty() {
@@ -25,12 +43,12 @@ pub(crate) fn debian(needs: &[Need]) -> Result<()> {
         command.env("DEBIAN_FRONTEND", "noninteractive").arg("-q");
         command
     };
-    let install = |words: &str| {
+    let fetch = |words: &str| {
         step(words, apt().args(["install", "-y", "--no-install-recommends"]).args(missing.iter().copied()))
     };
-    if install(&format!("Installing the missing packages: {list}")).is_err() {
+    if fetch(&format!("Installing the missing packages: {list}")).is_err() {
         step("Refreshing the list of packages", apt().arg("update"))?;
-        install("Trying again")?;
+        fetch("Trying again")?;
     }
     Ok(())
 }
@@ -43,6 +61,14 @@ fn is_root() -> bool {
 /// A C compiler and its linker: the database and the hashes are built from source.
 pub(crate) fn compiler() -> Result<()> {
     debian(&[("cc", "build-essential")])
+}
+
+/// Tor, of which the tests run a private network. It lies in a folder that is not in everybody's PATH.
+pub(crate) fn tor() -> Result<()> {
+    if ["/usr/sbin/tor", "/usr/bin/tor"].iter().any(|file| Path::new(file).is_file()) && on_path("tor-gencert") {
+        return Ok(());
+    }
+    debian(&[("tor", "tor"), ("tor-gencert", "tor")])
 }
 
 /// Sets up the foreign DHT implementations of `tests/foreign/dht` in `.xtask/foreign`, once per change of their lists.
@@ -110,11 +136,11 @@ fn python_venv(venv: &Path) -> Result<()> {
 }
 
 /// Whether the lists differ from what the stamp recorded.
-fn stale(stamp: &Path, lists: &[&PathBuf]) -> Result<bool> {
+pub(crate) fn stale(stamp: &Path, lists: &[&PathBuf]) -> Result<bool> {
     Ok(std::fs::read(stamp).ok() != Some(contents(lists)?))
 }
 
-fn stamp(stamp: &Path, lists: &[&PathBuf]) -> Result<()> {
+pub(crate) fn stamp(stamp: &Path, lists: &[&PathBuf]) -> Result<()> {
     std::fs::write(stamp, contents(lists)?).with_context(|| format!("{} cannot be written", stamp.display()))
 }
 

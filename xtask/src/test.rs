@@ -3,6 +3,7 @@
 use crate::chores::target;
 use crate::setup;
 use crate::shell::{cargo, on_path, root, say, step};
+use crate::window;
 use anyhow::{Result, bail};
 
 /// Formatting, lints, then every test of the workspace.
@@ -14,6 +15,8 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     setup::compiler()?;
     setup::rust_components()?;
     setup::foreign_dht()?;
+    setup::tor()?;
+    window::build()?;
     let cargo = || {
         let mut command = cargo();
         command.current_dir(&root);

@@ -352,12 +352,13 @@ pub(crate) struct PublishArgs {
 
 /// `megatorrent edit …`
 #[derive(Args)]
+#[command(group = clap::ArgGroup::new("texts").args(["name", "about"]).required(true).multiple(true))]
 pub(crate) struct EditArgs {
     /// Own channel (name, key or link) or item ID
     #[arg(value_name = "CHANNEL|ITEM")]
     pub(crate) what: String,
     /// New name
-    #[arg(long, required_unless_present = "about")]
+    #[arg(long)]
     pub(crate) name: Option<String>,
     /// New description
     #[arg(long)]

@@ -46,20 +46,26 @@ pub(crate) fn data_dir(global: &Global) -> Result<PathBuf, Failure> {
     if let Some(dir) = &global.data_dir {
         return absolute(dir);
     }
-    let dirs = directories::ProjectDirs::from("", "", "megatorrent").ok_or_else(|| {
+    node::default_data_dir().ok_or_else(|| {
         let message = "This account has no home folder. Name the data folder: --data-dir DIR".to_owned();
         Failure::Refused(ErrorInfo { code: Code::NotFound, message })
-    })?;
-    Ok(dirs.data_local_dir().to_owned())
+    })
 }
 
 /// Connects to the node that runs on the data folder, if one does.
 pub(crate) async fn running(data_dir: &Path) -> Result<Option<Client>, Failure> {
     match Client::connect(data_dir).await {
         Ok(client) => Ok(Some(client)),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => Ok(None),
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::ConnectionRefused
+            ) =>
+        {
+            Ok(None)
+        }
         Err(error) => {
-            let message = format!("The running node's socket cannot be used: {error}");
+            let message = format!("The socket of the node in {} cannot be used: {error}", data_dir.display());
             Err(Failure::Refused(ErrorInfo { code: Code::Io, message }))
         }
     }
@@ -74,7 +80,7 @@ impl Door {
         loop {
             if let Some(client) = running(&data_dir).await? {
                 if need == Need::Own {
-                    let message = "A node runs on this data folder already".to_owned();
+                    let message = "A node runs on this data folder already. Stop it first: megatorrent stop".to_owned();
                     return Err(Failure::Refused(ErrorInfo { code: Code::Busy, message }));
                 }
                 if global.shapes_a_node() {
@@ -124,14 +130,17 @@ impl Door {
     }
 
     async fn unlock(&mut self, locked: ErrorInfo) -> Result<(), Failure> {
-        if self.passphrases.at_hand()?.is_none() && !self.passphrases.asks_a_person() {
-            return Err(Failure::Refused(locked));
-        }
         // A vault that is made now has nothing yet to tell a slip of the finger by.
         let new = match self.ask(Request::Status).await {
             Ok(Reply::Status(status)) => status.secrets == "none",
             _ => false,
         };
+        if self.passphrases.at_hand()?.is_none() && !self.passphrases.asks_a_person() {
+            let what = if new { "This machine has no keyring." } else { locked.message.as_str() };
+            let message =
+                format!("{what} Set MEGATORRENT_PASSPHRASE, or run this in a terminal to be asked for a passphrase.");
+            return Err(Failure::Refused(ErrorInfo { code: Code::Secrets, message }));
+        }
         let mut tries = 0;
         loop {
             tries += 1;

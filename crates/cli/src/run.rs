@@ -6,6 +6,7 @@ use crate::passphrase::line_of_stdin;
 use crate::progress::{Progress, Subject};
 use crate::show;
 use clap::CommandFactory as _;
+use node::Link;
 use node::api::{
     ChannelArg, Code, Edit, ErrorInfo, Event, ItemArg, LinkArg, Locate, Remove, Reply, Request, Settings, Subscribe,
     Target, Unpublish, Unsubscribe,
@@ -87,7 +88,7 @@ async fn run(cli: Cli, mut signals: Signals) -> Result<(), Failure> {
             watch(door, &out, &mut signals).await
         }
         command => {
-            let command = resolve_stdin(command)?;
+            let command = resolve_link(command)?;
             let mut door = unless_stopped(&mut signals, Door::open(&global, need(&command))).await?;
             let outcome = {
                 let mut own_signals = signals.clone();
@@ -126,14 +127,20 @@ fn need(command: &Command) -> Need {
     }
 }
 
-/// Reads the link from stdin where "-" stands for it.
-fn resolve_stdin(mut command: Command) -> Result<Command, Failure> {
-    let link = match &mut command {
-        Command::Look { link } | Command::Subscribe { link, .. } | Command::Get { what: link, .. } => link,
+/// Reads the link from stdin where "-" stands for it. A link that is none is refused before a data folder is opened.
+fn resolve_link(mut command: Command) -> Result<Command, Failure> {
+    let (link, only) = match &mut command {
+        Command::Look { link } | Command::Subscribe { link, .. } => (link, true),
+        Command::Get { what, .. } => (what, false),
         _ => return Ok(command),
     };
     if link == "-" {
         *link = line_of_stdin("link")?.trim().to_owned();
+    }
+    let no_item = link.contains("://") || link.starts_with("magnet:");
+    if only || no_item {
+        let parsed: Result<Link, _> = link.parse();
+        parsed.map_err(|error| Failure::Refused(ErrorInfo { code: Code::BadLink, message: error.to_string() }))?;
     }
     Ok(command)
 }
@@ -322,7 +329,7 @@ fn on_or_off(value: &str) -> Result<bool, Failure> {
     match value {
         "on" | "yes" | "true" => Ok(true),
         "off" | "no" | "false" => Ok(false),
-        _ => refused(Code::BadArgument, "Write on or off"),
+        _ => refused(Code::BadArgument, "Write on or off: megatorrent set gateway on"),
     }
 }
 
@@ -374,7 +381,7 @@ fn print_event(event: &Event, out: &Out) -> Result<(), Failure> {
 async fn stop(global: &Global, out: &Out, signals: &mut Signals) -> Result<(), Failure> {
     unless_stopped(signals, async {
         let Some(mut client) = door::running(&door::data_dir(global)?).await? else {
-            return refused(Code::NotFound, "No node runs on this data folder");
+            return refused(Code::NotFound, "No node runs on this data folder.");
         };
         match client.call(Request::Shutdown).await {
             // It may be gone before its answer is.

@@ -64,6 +64,9 @@ pub(crate) fn identities(infos: &[IdentityInfo]) -> String {
 }
 
 fn channel_state(info: &ChannelInfo) -> String {
+    if info.own && info.sequence == 0 {
+        return "nothing published yet".to_owned();
+    }
     let mut words = Vec::new();
     if info.signed_twice {
         words.push("signed twice".to_owned());
@@ -88,11 +91,16 @@ pub(crate) fn channels(infos: &[ChannelInfo]) -> String {
     let rows: Vec<_> = infos
         .iter()
         .map(|info| {
-            let mut kind = if info.private { "private" } else { "public" }.to_owned();
-            if info.own {
-                kind.push_str(", own");
-            }
             let known = info.sequence > 0;
+            let kind = match (info.own, info.private) {
+                // The first publication decides.
+                (true, false) if !known => "own",
+                (true, true) => "private, own",
+                (true, false) => "public, own",
+                (false, true) => "private",
+                (false, false) => "public",
+            };
+            let kind = kind.to_owned();
             let items = if known { info.items.to_string() } else { UNKNOWN.to_owned() };
             let here = if known { info.complete.to_string() } else { UNKNOWN.to_owned() };
             let bytes = if known { size(info.bytes) } else { UNKNOWN.to_owned() };

@@ -4,12 +4,13 @@
 //! token and its target's turn; what comes back was verified; nothing is put that a real node would refuse; no
 //! `find_node`, ever (one on a target that is written soon after hangs the library).
 //!
-//! It must not be started on a route that carries no UDP: there is no way to lead the library's socket elsewhere.
+//! It cannot be started without the proof that the route is direct: there is no way to lead the library's socket elsewhere.
 
 mod keeper;
 mod pace;
 mod turns;
 
+use crate::gate::Clear;
 use futures_core::Stream as _;
 use keeper::Keeper;
 use mainline::async_dht::{AsyncDht, GetStream};
@@ -152,11 +153,12 @@ fn salt(salt: &[u8]) -> Option<&[u8]> {
 }
 
 impl Dht {
-    /// Starts the DHT's thread and its supervisor. Does not wait for the first node's answer.
+    /// Starts the DHT's thread and its supervisor. Does not wait for the first node's answer. Takes the proof that UDP may
+    /// leave ([`crate::gate::Gate::clear`]).
     ///
     /// # Errors
     /// [`DhtError::Socket`] when the port cannot be bound.
-    pub async fn start(config: DhtConfig) -> Result<Self, DhtError> {
+    pub async fn start(_clear: Clear, config: DhtConfig) -> Result<Self, DhtError> {
         let stop = CancellationToken::new();
         let (announces, lookups) = (Pace::new(config.rate, 1), Pace::new(config.rate, BURST));
         let (keeper, supervisor) = Keeper::start(config, stop.clone()).await?;

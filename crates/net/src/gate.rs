@@ -1,9 +1,14 @@
 //! One door for every connection, and the policy that says which way it may go.
 //!
-//! Owns: the TCP listener, dialling, name look-ups. Promises: a name is looked up only on a route that may ([`Route::Direct`]),
-//! an address that the route does not lead to is refused before any packet leaves, and every dial ends within its time limit.
+//! Owns: the TCP listener, dialling, name look-ups. Promises: a name is looked up only on the direct route; on the others
+//! every dial goes through the proxy or through Tor or fails; an address that the route does not lead to is refused
+//! before any packet leaves; every dial ends within its time limit.
 
 use crate::memory::MemoryGate;
+use crate::proxy::Watch;
+use crate::route::{Inbound, Proxy, Route, RouteState, RouteStatus, RouteTrouble};
+use crate::socks::{self, Offer, SocksError};
+use crate::tor::Tor;
 use protocol::PeerAddr;
 use std::io;
 use std::net::SocketAddr;
@@ -11,37 +16,34 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-
-/// Which way traffic leaves. Proxies and Tor join here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Route {
-    /// Straight: TCP in and out, the DHT by UDP.
-    Direct,
-}
+use tokio::sync::watch;
 
 /// A byte stream to one peer.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for T {}
 
-/// Where nodes meet: TCP, or memory in tests.
+/// Where nodes meet: TCP, a proxy, Tor, or memory in tests.
 #[derive(Clone)]
 pub struct Gate {
     way: Arc<Way>,
 }
 
 enum Way {
-    Tcp { route: Route, listener: Option<(TcpListener, SocketAddr)> },
-    Memory(MemoryGate),
+    Direct { listener: Option<(TcpListener, SocketAddr)>, status: watch::Sender<RouteStatus> },
+    Proxy { proxy: Proxy, watch: Watch },
+    Tor(Tor),
+    Memory { gate: MemoryGate, status: watch::Sender<RouteStatus> },
 }
 
-/// How a gate is opened.
-#[derive(Debug, Clone)]
-pub struct GateConfig {
-    /// The route.
-    pub route: Route,
-    /// Where to listen; port 0 picks one; `None`: no inbound.
-    pub listen: Option<SocketAddr>,
+/// The proof that the route is direct. What speaks UDP or listens in the clear cannot be made without it.
+#[derive(Debug, Clone, Copy)]
+pub struct Clear(());
+
+#[cfg(test)]
+impl Clear {
+    pub(crate) fn in_test() -> Self {
+        Self(())
+    }
 }
 
 /// Why there is no connection.
@@ -53,6 +55,15 @@ pub enum GateError {
     /// The route forbids this address.
     #[error("the route does not lead to {0:?}")]
     NoRoute(PeerAddr),
+    /// The proxy failed, or did not reach the peer.
+    #[error(transparent)]
+    Proxy(#[from] SocksError),
+    /// The route is down, or not up yet.
+    #[error("{0}")]
+    Down(RouteTrouble),
+    /// Tor is still starting.
+    #[error("tor is still starting")]
+    Starting,
     /// Timed out.
     #[error("no answer in time")]
     TimedOut,
@@ -68,47 +79,100 @@ const ACCEPT_FAILURES: u32 = 100;
 /// Addresses of one name that are tried.
 const NAME_ADDRESSES: usize = 4;
 
+fn always_up() -> watch::Sender<RouteStatus> {
+    watch::Sender::new(RouteStatus { state: RouteState::Up, inbound: Inbound::None })
+}
+
 impl Gate {
-    /// Opens the gate (binds the listener).
+    /// Opens the gate: binds the listener of the direct route; on the others starts the task that keeps the route.
+    /// A proxy that is down is no error here: [`Gate::status`] tells.
     ///
     /// # Errors
     /// [`GateError::PortTaken`] if another program listens there, else what the system said.
-    pub async fn open(config: GateConfig) -> Result<Self, GateError> {
-        let listener = match config.listen {
-            None => None,
-            Some(addr) => {
-                let listener = TcpListener::bind(addr).await.map_err(|error| match error.kind() {
-                    io::ErrorKind::AddrInUse => GateError::PortTaken(addr),
-                    _ => GateError::Io(error),
-                })?;
-                let bound = listener.local_addr()?;
-                Some((listener, bound))
+    pub async fn open(route: Route) -> Result<Self, GateError> {
+        let way = match route {
+            Route::Direct { listen } => {
+                let listener = match listen {
+                    None => None,
+                    Some(addr) => Some(bind(addr).await?),
+                };
+                Way::Direct { listener, status: always_up() }
             }
+            Route::Socks5(proxy) => Way::Proxy { watch: Watch::start(proxy.clone()), proxy },
+            Route::Tor(config) => Way::Tor(Tor::start(config).await?),
         };
-        Ok(Self { way: Arc::new(Way::Tcp { route: config.route, listener }) })
+        Ok(Self { way: Arc::new(way) })
     }
 
     pub(crate) fn in_memory(gate: MemoryGate) -> Self {
-        Self { way: Arc::new(Way::Memory(gate)) }
+        Self { way: Arc::new(Way::Memory { gate, status: always_up() }) }
     }
 
-    /// The address that the listener is bound to.
+    /// The address of this machine that the listener of the direct route is bound to.
     pub fn listening(&self) -> Option<SocketAddr> {
         match &*self.way {
-            Way::Tcp { listener, .. } => listener.as_ref().map(|(_, bound)| *bound),
-            Way::Memory(gate) => gate.listening(),
+            Way::Direct { listener, .. } => listener.as_ref().map(|(_, bound)| *bound),
+            Way::Proxy { .. } | Way::Tor(_) => None,
+            Way::Memory { gate, .. } => gate.listening(),
         }
+    }
+
+    /// On the direct route, the proof of it.
+    pub fn clear(&self) -> Option<Clear> {
+        matches!(&*self.way, Way::Direct { .. }).then_some(Clear(()))
+    }
+
+    /// Whether the way is longer than the network's own: through a proxy or through Tor.
+    pub fn is_detour(&self) -> bool {
+        matches!(&*self.way, Way::Proxy { .. } | Way::Tor(_))
+    }
+
+    /// How the route is doing, from now on.
+    pub fn status(&self) -> watch::Receiver<RouteStatus> {
+        match &*self.way {
+            Way::Direct { status, .. } | Way::Memory { status, .. } => status.subscribe(),
+            Way::Proxy { watch, .. } => watch.status(),
+            Way::Tor(tor) => tor.status(),
+        }
+    }
+
+    /// Where peers of our own network, or of the world if no address translation stands between, can dial us: the
+    /// listener's address, or, where it listens on all, the one that leads out. Nothing is sent to find it. `None` on every
+    /// route but the direct one.
+    pub fn reachable(&self) -> Option<PeerAddr> {
+        let bound = self.listening()?;
+        let at = match &*self.way {
+            Way::Direct { .. } if bound.ip().is_unspecified() => {
+                // Connecting a UDP socket only asks the routing table (the address is TEST-NET-1).
+                let probe = std::net::UdpSocket::bind(("0.0.0.0", 0)).ok()?;
+                probe.connect(("192.0.2.1", 9)).ok()?;
+                SocketAddr::new(probe.local_addr().ok()?.ip(), bound.port())
+            }
+            Way::Direct { .. } | Way::Memory { .. } => bound,
+            // No clear address is anybody's business there.
+            Way::Proxy { .. } | Way::Tor(_) => return None,
+        };
+        PeerAddr::from_socket(at).ok()
     }
 
     /// Dials a peer. The whole, a name's look-up included, ends within `timeout`.
     ///
+    /// `apart` says what the connection is for. On Tor, two dials with another `apart` or another address never share a
+    /// circuit; the other routes keep nothing apart.
+    ///
     /// # Errors
-    /// [`GateError::NoRoute`] for an address that this route does not lead to (an onion service, on [`Route::Direct`]).
-    pub async fn dial(&self, addr: &PeerAddr, timeout: Duration) -> Result<Box<dyn Stream>, GateError> {
+    /// [`GateError::NoRoute`] for an address that this route does not lead to (an onion service, on the direct one);
+    /// [`GateError::Proxy`], [`GateError::Down`] when the route fails: then nothing left by another.
+    pub async fn dial(&self, addr: &PeerAddr, apart: &[u8], timeout: Duration) -> Result<Box<dyn Stream>, GateError> {
         let dialled = async {
             match &*self.way {
-                Way::Tcp { route: Route::Direct, .. } => dial_direct(addr, timeout).await,
-                Way::Memory(gate) => gate.dial(addr).await,
+                Way::Direct { .. } => dial_direct(addr, timeout).await,
+                Way::Proxy { proxy, .. } => {
+                    let offer = proxy.login.as_ref().map_or(Offer::Nothing, Offer::Login);
+                    Ok(Box::new(socks::connect(proxy.addr, offer, addr).await?) as Box<dyn Stream>)
+                }
+                Way::Tor(tor) => tor.dial(addr, apart).await,
+                Way::Memory { gate, .. } => gate.dial(addr).await,
             }
         };
         tokio::time::timeout(timeout, dialled).await.map_err(|_| GateError::TimedOut)?
@@ -117,23 +181,49 @@ impl Gate {
     /// The next inbound connection. Pending for ever without a listener; ends with an error only when the listener is lost.
     /// May be dropped and called again: no connection is lost.
     ///
+    /// Who comes through our onion service has no address: it stands for one of class onion with port 0, other for every
+    /// connection, that cannot be dialled.
+    ///
     /// # Errors
     /// [`GateError::Io`] after ten seconds in which every attempt failed.
     pub async fn accept(&self) -> Result<(Box<dyn Stream>, PeerAddr), GateError> {
         match &*self.way {
-            Way::Tcp { listener: None, .. } => std::future::pending().await,
-            Way::Tcp { listener: Some((listener, _)), .. } => accept_tcp(listener).await,
-            Way::Memory(gate) => gate.accept().await,
+            Way::Direct { listener: Some((listener, _)), .. } => {
+                let (stream, from) = accept_tcp(listener).await?;
+                Ok((Box::new(stream), PeerAddr::Ip(canonical(from))))
+            }
+            Way::Direct { listener: None, .. } | Way::Proxy { .. } => std::future::pending().await,
+            Way::Tor(tor) => tor.accept().await,
+            Way::Memory { gate, .. } => gate.accept().await,
+        }
+    }
+
+    /// Ends what keeps the route: its tasks, the onion service, a tor that was started for it. Waits until they are gone.
+    pub async fn close(&self) {
+        match &*self.way {
+            Way::Direct { .. } | Way::Memory { .. } => {}
+            Way::Proxy { watch, .. } => watch.stop().await,
+            Way::Tor(tor) => tor.stop().await,
         }
     }
 }
 
-async fn accept_tcp(listener: &TcpListener) -> Result<(Box<dyn Stream>, PeerAddr), GateError> {
+async fn bind(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), GateError> {
+    let listener = TcpListener::bind(addr).await.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => GateError::PortTaken(addr),
+        _ => GateError::Io(error),
+    })?;
+    let bound = listener.local_addr()?;
+    Ok((listener, bound))
+}
+
+/// The next connection of a listener; see [`Gate::accept`] for its errors.
+pub(crate) async fn accept_tcp(listener: &TcpListener) -> Result<(TcpStream, SocketAddr), GateError> {
     let mut failures = 0;
     loop {
         match listener.accept().await {
             Ok((stream, from)) => match stream.set_nodelay(true) {
-                Ok(()) => return Ok((Box::new(stream), PeerAddr::Ip(canonical(from)))),
+                Ok(()) => return Ok((stream, from)),
                 Err(error) => tracing::debug!(%error, "an inbound connection ended before it began"),
             },
             Err(error) => {
@@ -188,14 +278,16 @@ mod tests {
 
     async fn listening() -> Gate {
         let listen = Some("127.0.0.1:0".parse().unwrap());
-        Gate::open(GateConfig { route: Route::Direct, listen }).await.unwrap()
+        Gate::open(Route::Direct { listen }).await.unwrap()
     }
 
     #[tokio::test]
     async fn both_ends_of_a_dial_can_talk() {
         let gate = listening().await;
+        assert!(gate.clear().is_some());
+        assert_eq!(gate.status().borrow().state, RouteState::Up);
         let addr = PeerAddr::Ip(gate.listening().unwrap());
-        let (dialled, accepted) = tokio::join!(gate.dial(&addr, LIMIT), gate.accept());
+        let (dialled, accepted) = tokio::join!(gate.dial(&addr, b"", LIMIT), gate.accept());
         let (mut here, (mut there, from)) = (dialled.unwrap(), accepted.unwrap());
         assert!(matches!(from, PeerAddr::Ip(addr) if addr.ip().is_loopback()));
         here.write_all(b"ping").await.unwrap();
@@ -210,28 +302,28 @@ mod tests {
     async fn a_name_is_looked_up_on_the_direct_route() {
         let gate = listening().await;
         let name = PeerAddr::Name("localhost".into(), gate.listening().unwrap().port());
-        let (dialled, accepted) = tokio::join!(gate.dial(&name, LIMIT), gate.accept());
+        let (dialled, accepted) = tokio::join!(gate.dial(&name, b"", LIMIT), gate.accept());
         dialled.unwrap();
         accepted.unwrap();
     }
 
     #[tokio::test]
     async fn an_onion_has_no_direct_route() {
-        let gate = Gate::open(GateConfig { route: Route::Direct, listen: None }).await.unwrap();
+        let gate = Gate::open(Route::Direct { listen: None }).await.unwrap();
         assert_eq!(gate.listening(), None);
         let onion = PeerAddr::Onion(OnionKey([7; 32]), 80);
-        assert!(matches!(gate.dial(&onion, LIMIT).await, Err(GateError::NoRoute(addr)) if addr == onion));
+        assert!(matches!(gate.dial(&onion, b"", LIMIT).await, Err(GateError::NoRoute(addr)) if addr == onion));
     }
 
     #[tokio::test]
     async fn a_taken_port_and_a_closed_one_are_named() {
         let gate = listening().await;
         let addr = gate.listening().unwrap();
-        let again = Gate::open(GateConfig { route: Route::Direct, listen: Some(addr) }).await;
+        let again = Gate::open(Route::Direct { listen: Some(addr) }).await;
         assert!(matches!(again, Err(GateError::PortTaken(taken)) if taken == addr));
         drop(gate);
-        let refused = Gate::open(GateConfig { route: Route::Direct, listen: None }).await.unwrap();
-        assert!(matches!(refused.dial(&PeerAddr::Ip(addr), LIMIT).await, Err(GateError::Io(_))));
+        let refused = Gate::open(Route::Direct { listen: None }).await.unwrap();
+        assert!(matches!(refused.dial(&PeerAddr::Ip(addr), b"", LIMIT).await, Err(GateError::Io(_))));
     }
 
     #[test]

@@ -5,5 +5,10 @@
 pub mod dht;
 pub mod gate;
 pub mod local;
+pub mod media;
 pub mod memory;
+mod proxy;
+pub mod route;
+pub mod socks;
+pub mod tor;
 pub mod wire;

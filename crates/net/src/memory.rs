@@ -332,7 +332,7 @@ mod tests {
     async fn pair(net: &MemoryNet) -> (Box<dyn Stream>, Box<dyn Stream>) {
         let (a, b) = (net.gate(addr(1)), net.gate(addr(2)));
         let to = PeerAddr::Ip(addr(2));
-        let (dialled, accepted) = tokio::join!(a.dial(&to, LIMIT), b.accept());
+        let (dialled, accepted) = tokio::join!(a.dial(&to, b"", LIMIT), b.accept());
         let (there, from) = accepted.unwrap();
         assert!(matches!(from, PeerAddr::Ip(from) if from.ip() == addr(1).ip() && from.port() != 6881));
         (dialled.unwrap(), there)
@@ -388,10 +388,10 @@ mod tests {
         assert_eq!(here.write_all(b"x").await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
         assert_eq!(there.read_u8().await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
         let (from, _to) = (net.gate(addr(1)), net.gate(addr(2)));
-        let dialled = from.dial(&PeerAddr::Ip(addr(2)), LIMIT).await;
+        let dialled = from.dial(&PeerAddr::Ip(addr(2)), b"", LIMIT).await;
         assert!(matches!(dialled, Err(GateError::TimedOut)));
         net.join(a, b);
-        from.dial(&PeerAddr::Ip(addr(2)), LIMIT).await.unwrap();
+        from.dial(&PeerAddr::Ip(addr(2)), b"", LIMIT).await.unwrap();
     }
 
     #[tokio::test]
@@ -400,11 +400,11 @@ mod tests {
         let shy = net.outbound_gate(addr(9));
         assert_eq!(shy.listening(), None);
         for host in [8, 9] {
-            let refused = shy.dial(&PeerAddr::Ip(addr(host)), LIMIT).await;
+            let refused = shy.dial(&PeerAddr::Ip(addr(host)), b"", LIMIT).await;
             assert!(matches!(refused, Err(GateError::Io(error)) if error.kind() == io::ErrorKind::ConnectionRefused));
         }
         let named = PeerAddr::Name("example".into(), 1);
-        assert!(matches!(shy.dial(&named, LIMIT).await, Err(GateError::NoRoute(_))));
+        assert!(matches!(shy.dial(&named, b"", LIMIT).await, Err(GateError::NoRoute(_))));
     }
 
     #[test]

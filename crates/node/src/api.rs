@@ -57,6 +57,10 @@ pub enum Request {
     Verify(ItemArg),
     /// Tell where an item's files went.
     Locate(Locate),
+    /// Where an item, or one complete file of it, lies on this computer.
+    Place(PlaceArg),
+    /// An address on this computer from which a media element plays a file, also before it is complete.
+    Play(FileArg),
     /// The node's state.
     Status,
     /// Transfers under way and done.
@@ -208,6 +212,25 @@ pub struct ItemArg {
     /// Item.
     pub item: String,
 }
+/// A file of an item.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct FileArg {
+    /// Item.
+    pub item: String,
+    /// Its path as [`Request::Files`] tells it.
+    pub path: String,
+}
+/// See [`Request::Place`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct PlaceArg {
+    /// Item.
+    pub item: String,
+    /// A file's path as [`Request::Files`] tells it; without one, the folder.
+    #[serde(default)]
+    pub path: Option<String>,
+}
 /// See [`Request::Get`].
 #[derive(Clone, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -295,6 +318,10 @@ pub enum Reply {
     Got(Got),
     /// What `verify` found.
     Verified(VerifyReport),
+    /// Where it lies.
+    Place(PathBuf),
+    /// Where a player finds it.
+    Playable(Playable),
     /// State.
     Status(Status),
     /// Transfers (items that move, wait, or are done).
@@ -544,8 +571,24 @@ pub enum Cause {
         /// What is wrong with it.
         what: String,
     },
+    /// The read key does not open the channel, or is missing.
+    WrongReadKey {
+        /// What is wrong with it.
+        what: String,
+    },
     /// The secrets are locked.
     Locked,
+}
+/// Bytes as people read them, in powers of 1000.
+fn size(bytes: u64) -> String {
+    let (mut whole, mut unit) = (bytes as f64, "B");
+    for larger in ["KB", "MB", "GB", "TB", "PB"] {
+        if whole < 999.95 {
+            break;
+        }
+        (whole, unit) = (whole / 1000.0, larger);
+    }
+    if unit == "B" { format!("{bytes} B") } else { format!("{whole:.1} {unit}") }
 }
 impl std::fmt::Display for Cause {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -560,10 +603,12 @@ impl std::fmt::Display for Cause {
             Self::DhtUnreachable => f.write_str("The DHT does not answer. Known peers still work."),
             Self::Paused => f.write_str("Paused"),
             Self::Queued => f.write_str("Queued"),
-            Self::DiskFull { free, needed } => write!(f, "Disk full: {free} bytes free, {needed} needed"),
+            Self::DiskFull { free, needed } => write!(f, "Disk full: {} free, {} needed", size(*free), size(*needed)),
+            Self::FilesChanged { files: 1 } => f.write_str("1 file changed on disk, no longer shared"),
             Self::FilesChanged { files } => write!(f, "{files} files changed on disk, no longer shared"),
             Self::FolderNotWritable { path } => write!(f, "The folder {path:?} cannot be written"),
             Self::BadContent { what } => write!(f, "The publisher's data is wrong: {what}"),
+            Self::WrongReadKey { what } => f.write_str(what),
             Self::Locked => f.write_str("The keyring is locked"),
         }
     }
@@ -585,6 +630,15 @@ pub struct VerifyReport {
     pub bad: u64,
     /// Files concerned.
     pub files: Vec<String>,
+}
+/// See [`Request::Play`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Playable {
+    /// `http://127.0.0.1:…`; holds until the node stops or 64 newer ones were asked for.
+    pub url: String,
+    /// Media type.
+    pub mime: String,
 }
 /// A connected peer.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -43,6 +43,28 @@ pub(crate) fn fresh(key: ChannelKey) -> Channel {
     }
 }
 
+/// Where the links that a channel was opened by said to ask (their `bootstrap`), at most 8: the user's word, unlike
+/// what its author writes into the body.
+pub(crate) async fn link_peers(ctx: &Ctx, key: ChannelKey) -> Result<Vec<PeerAddr>> {
+    let kept = ctx.with_store(move |s| s.setting(&link_setting(&key))).await?.unwrap_or_default();
+    Ok(kept.split_whitespace().filter_map(|addr| addr.parse().ok()).collect())
+}
+
+/// Keeps a link's `bootstrap`, the newest first.
+pub(crate) async fn keep_link_peers(ctx: &Ctx, key: ChannelKey, new: &[PeerAddr]) -> Result<()> {
+    if new.is_empty() {
+        return Ok(());
+    }
+    let mut all = new.to_vec();
+    all.extend(link_peers(ctx, key).await?.into_iter().filter(|addr| !new.contains(addr)));
+    let text = all.iter().take(8).map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    ctx.with_store(move |s| s.set_setting(&link_setting(&key), Some(&text))).await
+}
+
+pub(crate) fn link_setting(key: &ChannelKey) -> String {
+    format!("link {key}")
+}
+
 /// Tells the swarm to follow a channel; reads its list if that was not done for the manifest at hand.
 pub(crate) async fn follow(ctx: &Ctx, channel: &Channel, user: Vec<PeerAddr>) -> Result<()> {
     let key = channel.key;
@@ -123,8 +145,15 @@ pub(crate) async fn open(
         return fail(Code::WrongReadKey, "This channel is private. Its link needs the read key.");
     }
     let head = manifest.open(channel.read_key.as_ref()).map_err(|error| {
-        let code = if manifest.is_private() { Code::WrongReadKey } else { Code::BadContent };
-        ErrorInfo::new(code, error.to_string())
+        use protocol::manifest::ManifestError as E;
+        match error {
+            E::ReadKey => ErrorInfo::new(Code::WrongReadKey, "The read key in this link does not open the channel."),
+            E::NotPrivate => {
+                let text = "This channel is public, but the link has a read key. It may be another channel's link.";
+                ErrorInfo::new(Code::WrongReadKey, text)
+            }
+            error => error.into(),
+        }
     })?;
     let body = match head {
         Head::Inline(body) => body,
@@ -223,6 +252,11 @@ pub(crate) async fn download_dir(ctx: &Ctx) -> Result<PathBuf> {
         .unwrap_or_else(|| ctx.config.data_dir.join("downloads")))
 }
 
+/// A channel's folder below it.
+pub(crate) async fn folder_of(ctx: &Ctx, channel: &Channel) -> Result<PathBuf> {
+    Ok(download_dir(ctx).await?.join(folder_name(&channel.name, &channel.key.to_string()[..16])))
+}
+
 /// A name for a folder, made from hostile text: what a path part cannot hold becomes `_`.
 pub(crate) fn folder_name(text: &str, otherwise: &str) -> String {
     let cleaned: String = text
@@ -260,7 +294,7 @@ pub(crate) async fn plan(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Result<()> {
     let root = match row.root {
         Some(root) => root,
         None => {
-            let base = download_dir(ctx).await?.join(folder_name(&channel.name, &key.to_string()[..16]));
+            let base = folder_of(ctx, &channel).await?;
             if folder { base.join(folder_name(&row.name, &id.to_string()[..8])) } else { base }
         }
     };
@@ -285,7 +319,7 @@ async fn content(
         Payload::File(file) => vec![file.clone()],
         Payload::Folder(files) => files.clone(),
         Payload::FolderTree { tree, .. } => {
-            body::parse_files(&stream::read(ctx, key, tree, FILES_TREE_MAX, blobs).await?)?.0
+            body::parse_files(&stream::read(ctx, key, tree, protocol::body::FILES_STREAM_MAX, blobs).await?)?.0
         }
     };
     let mut with_chunks = Vec::with_capacity(files.len());
@@ -314,6 +348,31 @@ pub(crate) async fn disk_full(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Cause {
         .await;
     let (free, needed) = found.unwrap_or_default();
     Cause::DiskFull { free, needed }
+}
+
+/// A channel's name in quotes, or the start of its key.
+pub(crate) async fn named(ctx: &Ctx, key: ChannelKey) -> String {
+    match ctx.with_store(move |s| s.channel(&key)).await {
+        Ok(Some(row)) if !row.name.is_empty() => format!("{:?}", row.name),
+        _ => format!("channel {}", &key.to_string()[..16]),
+    }
+}
+
+/// The disk of the data folder is full.
+pub(crate) async fn data_full(ctx: &Ctx) -> Cause {
+    let data_dir = ctx.config.data_dir.clone();
+    let free = ctx.with_store(move |_| store::free_space(&data_dir)).await.unwrap_or_default();
+    Cause::DiskFull { free, needed: protocol::params::BLOB_LEN as u64 }
+}
+
+/// Where an item's files go, as text.
+pub(crate) async fn place_of(ctx: &Ctx, key: ChannelKey, id: ItemId) -> String {
+    let root = ctx.with_store(move |s| Ok(s.item(&key, &id)?.and_then(|row| row.root))).await.unwrap_or_default();
+    let place = match root {
+        Some(root) => root,
+        None => download_dir(ctx).await.unwrap_or_default(),
+    };
+    place.display().to_string()
 }
 
 /// Every blob of an item is here: its files get their names.

@@ -32,8 +32,12 @@ pub struct NodeConfig {
 
 /// Time to reach a peer.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time to reach a peer through a proxy or Tor, which has to meet an onion service first.
+pub const DIAL_TIMEOUT_DETOUR: Duration = Duration::from_secs(60);
 /// Time for both 32-byte keys.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The same on a detour, and for whoever comes to us.
+pub const HANDSHAKE_TIMEOUT_DETOUR: Duration = Duration::from_secs(30);
 /// Opened frames of one connection that wait to be handled; a v5 peer's may have 1 MiB each.
 pub const FRAMES_QUEUED: usize = 4;
 /// Plain frames of one connection that wait to be sealed.
@@ -54,6 +58,18 @@ pub const ITEMS_AT_ONCE: usize = 3;
 pub const EVENTS_QUEUED: usize = 256;
 /// Shortest time between two progress events of one thing.
 pub const PROGRESS_EVERY: Duration = Duration::from_millis(250);
+/// Time for somebody to show a channel's list to a person who waits for it.
+pub const LIST_TIMEOUT: Duration = Duration::from_secs(60);
+/// As a gateway: manifests of one channel within [`GATEWAY_PUTS_IN`].
+pub const GATEWAY_PUTS: u32 = 8;
+/// See [`GATEWAY_PUTS`].
+pub const GATEWAY_PUTS_IN: Duration = Duration::from_secs(60);
+/// As a gateway: channels remembered for that, and for look-ups.
+pub const GATEWAY_REMEMBERS: usize = 4096;
+/// As a gateway: a look-up's answer is given to others for this long.
+pub const GATEWAY_CACHE: Duration = Duration::from_secs(60);
+/// As a gateway: look-ups and puts for others at one time.
+pub const GATEWAY_AT_ONCE: usize = 16;
 /// Gateways that one manifest is handed to.
 pub const GATEWAYS_ASKED: usize = 4;
 /// Time for a gateway's whole answer: it reads and writes the DHT meanwhile.
@@ -65,7 +81,12 @@ pub const PUT_AGAIN: [Duration; 4] =
     [Duration::from_secs(15), Duration::from_secs(60), Duration::from_secs(300), Duration::from_secs(900)];
 /// Time for everything to end at shutdown.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+/// Between two looks at our own private channels in the DHT (its nodes forget after two hours).
+pub const KEEP_OWN_EVERY: Duration = Duration::from_secs(45 * 60);
 /// Fewer nodes than this with the newest manifest: put it again (E4).
 pub const KEEP_ALIVE_BELOW: u32 = 8;
-/// Most bytes of an array of files behind `filesTree`.
-pub const FILES_TREE_MAX: u64 = 256 << 20;
+
+/// The data folder that command line and window use unless told otherwise; `None`: this account has no home folder.
+pub fn default_data_dir() -> Option<PathBuf> {
+    store::DataDir::default_path()
+}

@@ -6,7 +6,7 @@ use net::dht::Dht;
 use net::gate::Gate;
 use store::Store;
 use store::keys::KeyStore;
-use tokio::sync::{RwLock, Semaphore, broadcast, watch};
+use tokio::sync::{OnceCell, RwLock, Semaphore, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -17,6 +17,7 @@ use crate::engine::Engine;
 use crate::error::{Result, blocking};
 use crate::library::LibrarySender;
 use crate::meter::{Rates, Traffic};
+use crate::play::Player;
 
 /// Shared by all parts of a node.
 pub(crate) struct Inner {
@@ -35,6 +36,10 @@ pub(crate) struct Inner {
     pub(crate) rates: watch::Sender<Rates>,
     /// One manifest at a time is read, changed and signed: two at once would lose one's change.
     pub(crate) signing: Semaphore,
+    /// Changes with every content blob that is stored: who waits for one looks again.
+    pub(crate) arrived: watch::Sender<u64>,
+    /// Serves files to players; made when the first is asked for.
+    pub(crate) player: OnceCell<Arc<Player>>,
 }
 
 /// A cheap handle to it.

@@ -11,11 +11,11 @@ use net::dht::Dht;
 use net::gate::Gate;
 use net::wire::{FrameReader, FrameWriter};
 use protocol::handshake::Binding;
-use protocol::session::{Command, Event, RequestId, Role};
+use protocol::session::{Command, Event, Role};
 use protocol::{BlobId, ChannelKey, InfoHash, PeerAddr, SignedManifest, VerifiedBlob};
 use store::{Placed, ReadError, Store, StoreError};
 use swarm::{Closed, ConnId, Follow, Output, Priority, Rank, Source, Swarm, Verdict};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -58,6 +58,8 @@ pub(crate) enum Input {
     },
     Want(Vec<BlobId>, ChannelKey),
     Unwant(Vec<BlobId>),
+    /// Wanted before all other content: a player waits for it.
+    Stream(Vec<BlobId>, ChannelKey),
     Hold(Vec<(BlobId, ChannelKey, Rank, Option<Duration>)>),
     Unhold(Vec<BlobId>),
     Dialled(ConnId, Option<Box<Connected>>),
@@ -133,6 +135,7 @@ pub(crate) struct EngineTask {
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
     pub(crate) hands: Arc<Semaphore>,
+    pub(crate) arrived: watch::Sender<u64>,
     pub(crate) port: u16,
     pub(crate) traffic: Arc<Traffic>,
     /// Nothing moves: no connection is made, kept or taken, nothing is announced or looked up.
@@ -185,6 +188,11 @@ impl EngineTask {
                 Input::Want(blobs, channel) => {
                     for blob in blobs {
                         self.swarm.want(now, blob, channel, Priority::Normal);
+                    }
+                }
+                Input::Stream(blobs, channel) => {
+                    for blob in blobs {
+                        self.swarm.want(now, blob, channel, Priority::Streaming);
                     }
                 }
                 Input::Unwant(blobs) => {
@@ -337,6 +345,7 @@ impl EngineTask {
                             self.swarm.hold(now, blob, *channel, Rank::Rest, None);
                         }
                         self.library.send(LibraryInput::Placed(blob, placed));
+                        self.arrived.send_modify(|count| *count += 1);
                     }
                 }
                 if let Some(waiting) = structure.remove(&blob) {
@@ -396,7 +405,9 @@ impl EngineTask {
             Output::NewManifest(manifest) => self.library.send(LibraryInput::Manifest(manifest)),
             Output::SignedTwice(key) => self.library.send(LibraryInput::SignedTwice(key)),
             Output::Publish(id, request) => self.library.send(LibraryInput::GatewayPublish(id, request)),
-            Output::GatewayLookup(id, request, key, sequence) => self.gateway_lookup(id, request, key, sequence),
+            Output::GatewayLookup(id, request, key, sequence) => {
+                self.library.send(LibraryInput::GatewayShow(id, request, key, sequence));
+            }
             Output::Banned(addr, time) => tracing::info!(%addr, seconds = time.as_secs(), "banned for a wrong blob"),
         }
     }
@@ -408,37 +419,32 @@ impl EngineTask {
 
     fn dial(&self, id: ConnId, addr: PeerAddr) {
         let (gate, engine) = (self.gate.clone().filter(|_| !self.paused), self.engine.clone());
+        let apart = self.swarm.dialled_for(id);
         self.spawn(async move {
             let connected = match gate {
-                Some(gate) => connect(&gate, &addr).await,
+                Some(gate) => connect(&gate, &addr, apart).await,
                 None => None,
             };
             engine.send(Input::Dialled(id, connected.map(Box::new))).await;
         });
     }
-
-    fn gateway_lookup(&self, id: ConnId, request: RequestId, key: ChannelKey, sequence: u64) {
-        let (dht, engine) = (self.dht.clone(), self.engine.clone());
-        self.spawn(async move {
-            let found = match dht {
-                Some(dht) => dht.get_manifest(&key, sequence.saturating_add(1)).await.ok().flatten(),
-                None => None,
-            };
-            let manifest = found.map(|f| Arc::new(f.manifest));
-            engine.send(Input::Tell(id, Command::Manifest(request, manifest))).await;
-        });
-    }
 }
 
-async fn connect(gate: &Gate, addr: &PeerAddr) -> Option<Connected> {
-    let stream = match gate.dial(addr, DIAL_TIMEOUT).await {
+async fn connect(gate: &Gate, addr: &PeerAddr, channel: Option<ChannelKey>) -> Option<Connected> {
+    let (dial, handshake) = if gate.is_detour() {
+        (DIAL_TIMEOUT_DETOUR, HANDSHAKE_TIMEOUT_DETOUR)
+    } else {
+        (DIAL_TIMEOUT, HANDSHAKE_TIMEOUT)
+    };
+    let apart = channel.as_ref().map_or(&b"check"[..], |key| &key.0);
+    let stream = match gate.dial(addr, apart, dial).await {
         Ok(stream) => stream,
         Err(error) => {
             tracing::debug!(%addr, %error, "no connection");
             return None;
         }
     };
-    match net::wire::handshake(stream, Role::Dialler, HANDSHAKE_TIMEOUT).await {
+    match net::wire::handshake(stream, Role::Dialler, handshake).await {
         Ok((reader, writer, binding)) => Some(Connected { addr: addr.clone(), reader, writer, binding }),
         Err(error) => {
             tracing::debug!(%addr, %error, "no handshake");

@@ -12,6 +12,18 @@ impl ErrorInfo {
     }
 }
 
+/// A lower room's error as a sentence: rooms write fragments, people read sentences. A path in front stays as it is.
+pub(crate) fn sentence(fragment: &impl std::fmt::Display) -> String {
+    let fragment = fragment.to_string();
+    let mut chars = fragment.chars();
+    let mut text: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
+    text.push_str(chars.as_str());
+    if !text.ends_with(['.', '?', ':']) {
+        text.push('.');
+    }
+    text
+}
+
 /// Shorthand for [`ErrorInfo::new`] as an `Err`.
 pub(crate) fn fail<T>(code: Code, message: impl Into<String>) -> Result<T> {
     Err(ErrorInfo::new(code, message))
@@ -25,9 +37,10 @@ impl From<store::StoreError> for ErrorInfo {
             E::DiskFull { .. } => Code::DiskFull,
             E::Corrupt(_) => Code::Corrupt,
             E::SecretsLocked => Code::Secrets,
+            E::BadPlan { .. } => Code::BadContent,
             _ => Code::Io,
         };
-        Self::new(code, error.to_string())
+        Self::new(code, sentence(&error))
     }
 }
 
@@ -35,7 +48,7 @@ impl From<store::ReadError> for ErrorInfo {
     fn from(error: store::ReadError) -> Self {
         match error {
             store::ReadError::Store(error) => error.into(),
-            other => Self::new(Code::Io, other.to_string()),
+            other => Self::new(Code::Io, sentence(&other)),
         }
     }
 }
@@ -49,13 +62,13 @@ impl From<protocol::link::LinkError> for ErrorInfo {
 impl From<net::gate::GateError> for ErrorInfo {
     fn from(error: net::gate::GateError) -> Self {
         let code = if matches!(error, net::gate::GateError::PortTaken(_)) { Code::PortTaken } else { Code::Io };
-        Self::new(code, error.to_string())
+        Self::new(code, sentence(&error))
     }
 }
 
 impl From<net::dht::DhtError> for ErrorInfo {
     fn from(error: net::dht::DhtError) -> Self {
-        Self::new(Code::NotPublished, error.to_string())
+        Self::new(Code::NotPublished, sentence(&error))
     }
 }
 
@@ -90,7 +103,15 @@ pub(crate) fn io(path: &std::path::Path, error: &std::io::Error) -> ErrorInfo {
         std::io::ErrorKind::StorageFull => Code::DiskFull,
         _ => Code::Io,
     };
-    ErrorInfo::new(code, format!("{}: {error}", path.display()))
+    let path = path.display();
+    let text = match error.kind() {
+        std::io::ErrorKind::NotFound => format!("{path} does not exist."),
+        std::io::ErrorKind::AlreadyExists => format!("{path} exists already. It is not written over."),
+        std::io::ErrorKind::PermissionDenied => format!("{path} cannot be opened: this account has no permission."),
+        std::io::ErrorKind::StorageFull => format!("The disk with {path} is full."),
+        _ => format!("{path}: {error}"),
+    };
+    ErrorInfo::new(code, text)
 }
 
 /// Runs blocking work; a panic in it is a bug that is told, not spread.
@@ -98,5 +119,21 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T>
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(error) => fail(Code::Internal, format!("a task ended: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fragments_become_sentences() {
+        assert_eq!(sentence(&"the disk with \"/x\" is full"), "The disk with \"/x\" is full.");
+        assert_eq!(
+            sentence(&"127.0.0.1:80 is in use by another program"),
+            "127.0.0.1:80 is in use by another program."
+        );
+        assert_eq!(sentence(&"Set it."), "Set it.");
+        assert_eq!(sentence(&""), ".");
     }
 }

@@ -1,16 +1,70 @@
-//! §5 PUBLISH, the asking side — hands a manifest to gateways and looks whether it can be read back.
+//! §5 PUBLISH — hands a manifest to gateways and looks whether it can be read back; and what a gateway remembers.
 //!
 //! Each gateway is asked on a connection of its own, which the swarm does not know: nothing else is said on it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::session::{Capabilities, Command, Event, Hello, PublishRequest, Role, Session};
-use protocol::{PeerAddr, SignedManifest};
+use protocol::{ChannelKey, PeerAddr, SignedManifest};
 use tokio::task::JoinSet;
 
-use crate::config::{DIAL_TIMEOUT, GATEWAY_TIMEOUT, GATEWAYS_ASKED, HANDSHAKE_TIMEOUT};
+use crate::config::{
+    DIAL_TIMEOUT, DIAL_TIMEOUT_DETOUR, GATEWAY_TIMEOUT, GATEWAYS_ASKED, HANDSHAKE_TIMEOUT, HANDSHAKE_TIMEOUT_DETOUR,
+};
+use crate::config::{GATEWAY_CACHE, GATEWAY_PUTS, GATEWAY_PUTS_IN, GATEWAY_REMEMBERS};
 use crate::ctx::{Ctx, Inner};
+
+/// What a gateway remembers of those it serves: bounded, the oldest goes first.
+#[derive(Default)]
+pub(crate) struct Served {
+    /// Since when, and how many.
+    puts: HashMap<ChannelKey, (Duration, u32)>,
+    shown: HashMap<ChannelKey, (Duration, Option<Arc<SignedManifest>>)>,
+}
+
+impl Served {
+    /// Whether a manifest of this channel may be put now; counts it if so.
+    pub(crate) fn may_put(&mut self, now: Duration, key: ChannelKey) -> bool {
+        let young = |at: Duration| now.saturating_sub(at) < GATEWAY_PUTS_IN;
+        match self.puts.get_mut(&key) {
+            Some((at, puts)) if young(*at) => {
+                if *puts >= GATEWAY_PUTS {
+                    return false;
+                }
+                *puts += 1;
+            }
+            _ => {
+                if self.puts.len() >= GATEWAY_REMEMBERS {
+                    self.puts.retain(|_, (at, _)| young(*at));
+                    if self.puts.len() >= GATEWAY_REMEMBERS {
+                        return false;
+                    }
+                }
+                self.puts.insert(key, (now, 1));
+            }
+        }
+        self.shown.remove(&key);
+        true
+    }
+
+    /// A look-up's answer, if it is young.
+    pub(crate) fn shown(&self, now: Duration, key: &ChannelKey) -> Option<Option<Arc<SignedManifest>>> {
+        let (at, found) = self.shown.get(key)?;
+        (now.saturating_sub(*at) < GATEWAY_CACHE).then(|| found.clone())
+    }
+
+    /// Keeps a look-up's answer.
+    pub(crate) fn show(&mut self, now: Duration, key: ChannelKey, found: Option<Arc<SignedManifest>>) {
+        if self.shown.len() >= GATEWAY_REMEMBERS {
+            self.shown.retain(|_, (at, _)| now.saturating_sub(*at) < GATEWAY_CACHE);
+        }
+        if self.shown.len() < GATEWAY_REMEMBERS {
+            self.shown.insert(key, (now, found));
+        }
+    }
+}
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -86,9 +140,17 @@ async fn talk(ctx: &Inner, addr: &PeerAddr, talk: Talk) -> Result<Option<Arc<Sig
 
 async fn converse(ctx: &Inner, addr: &PeerAddr, talk: Talk) -> Result<Option<Arc<SignedManifest>>, String> {
     let Some(gate) = &ctx.gate else { return Err("this node is offline".into()) };
-    let stream = gate.dial(addr, DIAL_TIMEOUT).await.map_err(|e| e.to_string())?;
+    let (dial, handshake) = if gate.is_detour() {
+        (DIAL_TIMEOUT_DETOUR, HANDSHAKE_TIMEOUT_DETOUR)
+    } else {
+        (DIAL_TIMEOUT, HANDSHAKE_TIMEOUT)
+    };
+    // What is handed in and the look whether it is there go by circuits of their own: the gateway sees two strangers.
+    let mut apart = [0; 16];
+    getrandom::fill(&mut apart).map_err(|e| e.to_string())?;
+    let stream = gate.dial(addr, &apart, dial).await.map_err(|e| e.to_string())?;
     let (mut reader, mut writer, _) =
-        net::wire::handshake(stream, Role::Dialler, HANDSHAKE_TIMEOUT).await.map_err(|e| e.to_string())?;
+        net::wire::handshake(stream, Role::Dialler, handshake).await.map_err(|e| e.to_string())?;
     let ours = Capabilities { manifest: true, ..Capabilities::default() };
     let mut session = Session::new(Role::Dialler, ours, ctx.clock.now());
     session.handle_command(ctx.clock.now(), Command::Hello(Hello { ext: ours, ..Hello::default() }));
@@ -149,4 +211,34 @@ async fn converse(ctx: &Inner, addr: &PeerAddr, talk: Talk) -> Result<Option<Arc
 async fn close(session: &mut Session, writer: &mut net::wire::FrameWriter, ctx: &Inner) {
     session.handle_command(ctx.clock.now(), Command::Close);
     let _ = tokio::time::timeout(Duration::from_secs(1), writer.close()).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_channel_is_put_now_and_then_and_strangers_do_not_fill_the_memory() {
+        let mut served = Served::default();
+        let key = |n: u64| {
+            let mut key = [0; 32];
+            key[..8].copy_from_slice(&n.to_be_bytes());
+            ChannelKey(key)
+        };
+        let now = Duration::from_secs(100);
+        for _ in 0..GATEWAY_PUTS {
+            assert!(served.may_put(now, key(0)));
+        }
+        assert!(!served.may_put(now + Duration::from_secs(4), key(0)));
+        assert!(served.may_put(now + GATEWAY_PUTS_IN, key(0)));
+        for n in 1..GATEWAY_REMEMBERS as u64 + 500 {
+            served.may_put(now + GATEWAY_PUTS_IN, key(n));
+            served.show(now, key(n), None);
+        }
+        assert!(served.puts.len() <= GATEWAY_REMEMBERS && served.shown.len() <= GATEWAY_REMEMBERS);
+        let later = now + GATEWAY_PUTS_IN * 2;
+        assert!(served.may_put(later, key(30_000)), "the old make room");
+        assert!(served.shown(now, &key(1)).is_some());
+        assert!(served.shown(now + GATEWAY_CACHE, &key(1)).is_none());
+    }
 }

@@ -12,12 +12,13 @@ mod gateway;
 mod library;
 mod meter;
 mod node;
+mod play;
 mod publish;
 pub mod rpc;
 mod stream;
 mod verbs;
 mod view;
 
-pub use config::NodeConfig;
+pub use config::{NodeConfig, default_data_dir};
 pub use node::{Events, Node};
-pub use protocol::PeerAddr;
+pub use protocol::{Link, PeerAddr};

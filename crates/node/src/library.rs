@@ -8,21 +8,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::session::{Command, PublishRequest};
+use protocol::session::{Command, PublishRequest, RequestId};
 use protocol::{BlobId, ChannelKey, ItemId, SignedManifest};
 use store::{Placed, ReadError, Standing, StoreError};
 use swarm::ConnId;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{Cause, Code, ErrorInfo, Event};
-use crate::channel;
 use crate::config::*;
 use crate::ctx::Ctx;
 use crate::engine::Input;
-use crate::error::Result;
+use crate::error::{Result, sentence};
 use crate::meter::Meter;
 use crate::view;
+use crate::{channel, gateway};
 
 /// What the library hears.
 pub(crate) enum LibraryInput {
@@ -52,17 +52,23 @@ pub(crate) enum LibraryInput {
     Rechecked((ChannelKey, ItemId), PathBuf),
     Announced(BlobId),
     GatewayPublish(ConnId, PublishRequest),
+    /// A peer asks us, as a gateway, for a manifest newer than this sequence.
+    GatewayShow(ConnId, RequestId, ChannelKey, u64),
+    /// The DHT answered such a question.
+    GatewayShown(ChannelKey, Option<Arc<SignedManifest>>),
     /// Everything stops, or goes on.
     Pause(bool),
     /// Tell what is known of items here.
     Standing(tokio::sync::oneshot::Sender<Standings>),
 }
 
-/// Causes of items that do not move, rates of those that do (bytes a second).
+/// Causes of items that do not move and of lists that cannot be read, rates of what moves (bytes a second).
 #[derive(Default)]
 pub(crate) struct Standings {
     pub(crate) causes: HashMap<(ChannelKey, ItemId), Cause>,
     pub(crate) rates: HashMap<(ChannelKey, ItemId), u64>,
+    /// Channels whose newest list cannot be read.
+    pub(crate) unread: HashMap<ChannelKey, Cause>,
 }
 
 /// Talks to the library. Never waits: each message answers one thing that is bounded elsewhere (blobs in hand, paced DHT
@@ -100,10 +106,14 @@ pub(crate) struct Library {
     active: HashMap<Key, Active>,
     queue: VecDeque<Key>,
     stalled: HashMap<Key, Cause>,
+    unread: HashMap<ChannelKey, Cause>,
     told_trouble: HashMap<Key, Code>,
     announced: Vec<BlobId>,
     rechecking: HashSet<PathBuf>,
     paused: bool,
+    keep_own_at: Duration,
+    served: gateway::Served,
+    at_once: Arc<Semaphore>,
 }
 
 impl Library {
@@ -114,10 +124,14 @@ impl Library {
             active: HashMap::new(),
             queue: VecDeque::new(),
             stalled: HashMap::new(),
+            unread: HashMap::new(),
             told_trouble: HashMap::new(),
             announced: Vec::new(),
             rechecking: HashSet::new(),
             paused,
+            keep_own_at: Duration::ZERO,
+            served: gateway::Served::default(),
+            at_once: Arc::new(Semaphore::new(GATEWAY_AT_ONCE)),
         }
     }
 
@@ -132,6 +146,7 @@ impl Library {
                 input = inputs.recv() => input,
                 _ = retry.tick() => {
                     self.retry();
+                    self.keep_own();
                     continue;
                 }
             };
@@ -158,10 +173,24 @@ impl Library {
                     self.reading.remove(&key);
                 }
                 match result {
-                    Ok(()) => {}
+                    Ok(()) => drop(self.unread.remove(&key)),
                     Err(error) if error.code == Code::Cancelled || error.code == Code::Stopping => {}
-                    Err(error) => self.ctx.emit(Event::Notice(error)),
+                    Err(error) => {
+                        let what = error.message.clone();
+                        let cause = match error.code {
+                            Code::WrongReadKey => Some(Cause::WrongReadKey { what }),
+                            Code::BadContent => Some(Cause::BadContent { what }),
+                            Code::DiskFull => Some(channel::data_full(&self.ctx).await),
+                            _ => None,
+                        };
+                        self.unread.extend(cause.map(|cause| (key, cause)));
+                        let named = channel::named(&self.ctx, key).await;
+                        let text = format!("The newest list of {named} cannot be read: {}", sentence(&error.message));
+                        self.ctx.emit(Event::Notice(ErrorInfo::new(error.code, text)));
+                    }
                 }
+                let ctx = self.ctx.clone();
+                self.ctx.spawn(async move { channel::told(&ctx, key).await });
             }
             LibraryInput::Start(channel, item) => {
                 let key = (channel, item);
@@ -190,6 +219,7 @@ impl Library {
                 }
                 self.queue.retain(|k| k.0 != channel);
                 self.stalled.retain(|k, _| k.0 != channel);
+                self.unread.remove(&channel);
             }
             LibraryInput::Planned(channel, item, result) => match result {
                 Ok(()) => {
@@ -273,13 +303,9 @@ impl Library {
                     self.flush_announced().await;
                 }
             }
-            LibraryInput::GatewayPublish(conn, request) => {
-                let ctx = self.ctx.clone();
-                self.ctx.spawn(async move {
-                    let answer = channel::publish_for(&ctx, request).await;
-                    ctx.engine.send(Input::Tell(conn, Command::Published(answer))).await;
-                });
-            }
+            LibraryInput::GatewayPublish(conn, request) => self.publish_for(conn, request),
+            LibraryInput::GatewayShow(conn, request, key, sequence) => self.show_for(conn, request, key, sequence),
+            LibraryInput::GatewayShown(key, found) => self.served.show(self.ctx.clock.now(), key, found),
             LibraryInput::Pause(paused) => {
                 self.paused = paused;
                 if paused {
@@ -298,9 +324,56 @@ impl Library {
                 }
                 let rates = self.active.iter().map(|(key, active)| (*key, active.meter.rate(now))).collect();
                 // Who asked may have gone: then nobody needs it.
-                let _ = answer.send(Standings { causes, rates });
+                let _ = answer.send(Standings { causes, rates, unread: self.unread.clone() });
             }
         }
+    }
+
+    /// As a gateway: checks a peer's manifest, puts it, and says what came of it.
+    fn publish_for(&mut self, conn: ConnId, request: PublishRequest) {
+        let now = self.ctx.clock.now();
+        // Checked first: a stranger's forgery does not count against the channel.
+        let refused = match protocol::manifest::verify_publish(&request) {
+            Err(error) => Some(error.to_string()),
+            Ok(_) if !self.served.may_put(now, request.key) => {
+                Some(format!("This channel was published too often. Wait {} s.", GATEWAY_PUTS_IN.as_secs()))
+            }
+            Ok(_) => None,
+        };
+        let (ctx, slots) = (self.ctx.clone(), self.at_once.clone());
+        self.ctx.spawn(async move {
+            let answer = match (refused, slots.try_acquire()) {
+                (Some(why), _) => Err(why),
+                (None, Err(_)) => Err("This gateway is busy".into()),
+                (None, Ok(_slot)) => channel::publish_for(&ctx, request).await,
+            };
+            ctx.engine.send(Input::Tell(conn, Command::Published(answer))).await;
+        });
+    }
+
+    /// As a gateway: shows a manifest of a channel that this node does not follow, by one look-up for all who ask.
+    fn show_for(&mut self, conn: ConnId, request: RequestId, key: ChannelKey, sequence: u64) {
+        let kept = self.served.shown(self.ctx.clock.now(), &key);
+        let (ctx, slots) = (self.ctx.clone(), self.at_once.clone());
+        self.ctx.spawn(async move {
+            let found = match (kept, &ctx.dht, slots.try_acquire()) {
+                (Some(kept), ..) => kept,
+                (None, Some(dht), Ok(_slot)) => match dht.get_manifest(&key, 0).await {
+                    Ok(found) => {
+                        let found = found.map(|found| Arc::new(found.manifest));
+                        ctx.library.send(LibraryInput::GatewayShown(key, found.clone()));
+                        found
+                    }
+                    Err(error) => {
+                        tracing::debug!(channel = %key, %error, "look-up for another failed");
+                        None
+                    }
+                },
+                _ => None,
+            };
+            let newer = found.filter(|manifest| manifest.sequence() > sequence);
+            ctx.engine.send(Input::Tell(conn, Command::Manifest(request, newer))).await;
+        });
     }
 
     /// Reads a manifest's list; a newer one replaces the reading of an older.
@@ -315,6 +388,8 @@ impl Library {
         let token = self.ctx.stop.child_token();
         let sequence = manifest.sequence();
         self.reading.insert(key, (sequence, token.clone()));
+        // What was wrong with an older list says nothing of this one.
+        self.unread.remove(&key);
         let ctx = self.ctx.clone();
         self.ctx.tasks.spawn(async move {
             let result = match token.run_until_cancelled(channel::absorb(&ctx, manifest)).await {
@@ -322,6 +397,27 @@ impl Library {
                 None => Err(ErrorInfo::new(Code::Cancelled, "A newer list came.")),
             };
             ctx.library.send(LibraryInput::Absorbed(key, sequence, result));
+        });
+    }
+
+    /// E4 for our own private channels: their followers do not put again what we signed, so we do, once an hour.
+    fn keep_own(&mut self) {
+        let now = self.ctx.clock.now();
+        if self.paused || now < self.keep_own_at {
+            return;
+        }
+        self.keep_own_at = now + KEEP_OWN_EVERY;
+        let ctx = self.ctx.clone();
+        self.ctx.spawn(async move {
+            let work = async {
+                for row in ctx.with_store(|s| s.channels()).await? {
+                    if row.own && row.private && row.manifest.is_some() {
+                        channel::refresh(&ctx, row.key).await?;
+                    }
+                }
+                Ok(())
+            };
+            log(work.await);
         });
     }
 
@@ -418,7 +514,7 @@ impl Library {
         let cause = match error.code {
             Code::DiskFull => channel::disk_full(&self.ctx, key.0, key.1).await,
             Code::BadContent => Cause::BadContent { what: error.message.clone() },
-            _ => Cause::FolderNotWritable { path: error.message.clone() },
+            _ => Cause::FolderNotWritable { path: channel::place_of(&self.ctx, key.0, key.1).await },
         };
         // A retry that fails as before is no news.
         let news = self.stalled.get(&key).map(std::mem::discriminant) != Some(std::mem::discriminant(&cause))

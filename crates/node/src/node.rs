@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use net::dht::{Dht, DhtConfig};
-use net::gate::{Gate, GateConfig, Route};
+use net::gate::Gate;
+use net::route::Route;
 use protocol::session::Capabilities;
+use protocol::{AddrClass, PeerAddr};
 use store::keys::{KeyError, KeyStore};
 use store::{DataDir, Role, Store};
 use swarm::{Rank, Source, Swarm};
-use tokio::sync::{RwLock, Semaphore, broadcast, watch};
+use tokio::sync::{OnceCell, RwLock, Semaphore, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -84,8 +86,10 @@ impl Node {
         }
         let (mut gate, mut dht) = (None, None);
         if !config.offline {
-            gate = Some(Gate::open(GateConfig { route: Route::Direct, listen: config.listen }).await?);
-            if config.dht {
+            let opened = Gate::open(Route::Direct { listen: config.listen }).await?;
+            let clear = opened.clear().filter(|_| config.dht);
+            gate = Some(opened);
+            if let Some(clear) = clear {
                 let cached = store.clone();
                 let cache = blocking(move || Ok(cached.dht_cache()?)).await?;
                 let dht_config = DhtConfig {
@@ -95,7 +99,7 @@ impl Node {
                     port: 0,
                     rate: 20.0,
                 };
-                dht = Some(Dht::start(dht_config).await?);
+                dht = Some(Dht::start(clear, dht_config).await?);
             }
         }
         let (engine, inputs) = Engine::channel();
@@ -114,6 +118,8 @@ impl Node {
             traffic: Arc::new(Traffic::default()),
             rates: watch::Sender::new(Rates::default()),
             signing: Semaphore::new(1),
+            arrived: watch::Sender::new(0),
+            player: OnceCell::new(),
             config,
         });
         let node = Self { ctx: ctx.clone() };
@@ -128,7 +134,10 @@ impl Node {
             .await?;
         let gateway = gateway && dht.is_some();
         let ours = capabilities(gateway);
-        let local = ctx.config.listen.is_some_and(|l| l.ip().is_loopback()) || !ctx.config.bootstrap.is_empty();
+        // A network of our own (tests, demos, a house): nobody in it has an address of the wide world.
+        let bootstrap: Vec<PeerAddr> = ctx.config.bootstrap.iter().filter_map(|b| b.parse().ok()).collect();
+        let inside = !bootstrap.is_empty() && bootstrap.iter().all(|b| b.class() < AddrClass::Global);
+        let local = inside || ctx.config.listen.is_some_and(|l| l.ip().is_loopback());
         let swarm_config = swarm::Config {
             capabilities: ours,
             port: ctx.port(),
@@ -140,7 +149,7 @@ impl Node {
             announces_per_second: if local { 20.0 } else { 2.0 },
             announce_cycle: Duration::from_secs(15 * 60),
             ban: Duration::from_secs(3600),
-            own_addr: None,
+            own_addr: ctx.gate.as_ref().and_then(Gate::reachable),
         };
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).map_err(|e| ErrorInfo::new(Code::Internal, format!("no random numbers: {e}")))?;
@@ -156,6 +165,7 @@ impl Node {
             ours,
             tasks: ctx.tasks.clone(),
             stop: ctx.stop.clone(),
+            arrived: ctx.arrived.clone(),
             hands: Arc::new(Semaphore::new(BLOBS_IN_HAND)),
             port: ctx.port(),
             traffic: ctx.traffic.clone(),
@@ -177,7 +187,13 @@ impl Node {
         let ctx = &self.ctx;
         let (channels, book) = ctx.with_store(|s| Ok((s.channels()?, s.address_book()?))).await?;
         for row in &channels {
-            channel::follow(ctx, row, ctx.config.peers.clone()).await?;
+            let mut user = channel::link_peers(ctx, row.key).await?;
+            user.extend(ctx.config.peers.clone());
+            channel::follow(ctx, row, user).await?;
+            // Subscribed while no node ran: what its rule fetches was not started yet.
+            if row.body_sequence > 0 {
+                channel::start_wanted(ctx, row).await?;
+            }
         }
         let peers = ctx.config.peers.clone();
         ctx.engine
@@ -185,8 +201,9 @@ impl Node {
                 for addr in peers {
                     swarm.add_addr(now, addr, None, Source::User);
                 }
+                // Dialled with success before: as good as the user's word.
                 for (addr, channel) in book {
-                    swarm.add_addr(now, addr, channel, Source::Body);
+                    swarm.add_addr(now, addr, channel, Source::User);
                 }
             })
             .await;

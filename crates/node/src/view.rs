@@ -31,8 +31,13 @@ pub(crate) async fn channel_info(ctx: &Ctx, row: &Channel, items: &[ItemRow]) ->
         .await
         .map_or((0, None), |(n, c)| (n, from_swarm(c)));
     let listed: Vec<&ItemRow> = items.iter().filter(|i| i.position != u32::MAX).collect();
+    let unread = standings(ctx).await.unread.remove(&key);
     let cause = if row.paused {
         Some(Cause::Paused)
+    } else if unread.is_some() {
+        unread
+    } else if row.own && row.manifest.is_none() {
+        None
     } else if row.private && row.read_key.is_none() {
         Some(Cause::Locked)
     } else if row.manifest.is_none() && ctx.dht.as_ref().is_some_and(|d| d.status().nodes == 0) && peers == 0 {
@@ -44,10 +49,15 @@ pub(crate) async fn channel_info(ctx: &Ctx, row: &Channel, items: &[ItemRow]) ->
     } else {
         None
     };
+    let mut name = row.name.clone();
+    if name.is_empty() && row.own {
+        let identities = ctx.with_store(|s| s.identities()).await.unwrap_or_default();
+        name = identities.into_iter().find(|i| i.key == key).map(|i| i.name).unwrap_or_default();
+    }
     ChannelInfo {
         key: key.to_string(),
         fingerprint: key.fingerprint(),
-        name: row.name.clone(),
+        name,
         about: row.about.clone(),
         private: row.private,
         own: row.own,
@@ -80,8 +90,11 @@ fn from_swarm(cause: swarm::Cause) -> Option<Cause> {
     }
 }
 
-/// What the library knows of its items.
-async fn standings(ctx: &Ctx) -> Standings {
+/// What the library knows of its items and lists; nothing while the node is offline.
+pub(crate) async fn standings(ctx: &Ctx) -> Standings {
+    if ctx.config.offline {
+        return Standings::default();
+    }
     let (tx, rx) = tokio::sync::oneshot::channel();
     ctx.library.send(LibraryInput::Standing(tx));
     ctx.until_stop(async { Ok(rx.await.unwrap_or_default()) }).await.unwrap_or_default()
@@ -89,7 +102,7 @@ async fn standings(ctx: &Ctx) -> Standings {
 
 /// Rows as api types.
 pub(crate) async fn items(ctx: &Ctx, rows: Vec<ItemRow>) -> Result<Vec<ItemInfo>> {
-    let known = if ctx.config.offline { Standings::default() } else { standings(ctx).await };
+    let known = standings(ctx).await;
     let mut swarm_causes: HashMap<ChannelKey, Option<Cause>> = HashMap::new();
     let mut infos = Vec::with_capacity(rows.len());
     for row in rows {

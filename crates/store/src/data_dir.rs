@@ -15,7 +15,7 @@ pub struct DataDir {
 impl DataDir {
     /// The platform's default folder for this program's data; one for command line and window.
     pub fn default_path() -> Option<PathBuf> {
-        directories::ProjectDirs::from("", "", "megatorrent").map(|dirs| dirs.data_dir().to_path_buf())
+        directories::ProjectDirs::from("", "", "megatorrent").map(|dirs| dirs.data_local_dir().to_path_buf())
     }
 
     /// Creates (mode 0700) and locks it.

@@ -83,12 +83,19 @@ pub(crate) struct Entry {
     next: Duration,
 }
 
+/// The order in which addresses are kept and tried: by source, then by failures in a row.
+type Worth = (Source, u32, PeerAddr);
+
 /// The machine.
 #[derive(Debug, Default)]
 pub(crate) struct Book {
     entries: BTreeMap<PeerAddr, Entry>,
-    by_channel: BTreeMap<ChannelKey, BTreeSet<PeerAddr>>,
+    /// The same by channel, best first, and all of them: what makes room is found without a search.
+    by_channel: BTreeMap<ChannelKey, BTreeSet<Worth>>,
+    by_worth: BTreeSet<Worth>,
     any: BTreeSet<PeerAddr>,
+    /// Those that the user named.
+    users: BTreeSet<PeerAddr>,
     bans: BTreeMap<Culprit, Duration>,
     /// Whose hints of newer manifests came to nothing, and until when they are not asked about.
     boasters: BTreeMap<Culprit, Duration>,
@@ -107,31 +114,33 @@ impl Book {
         if !self.entries.contains_key(&addr) && self.entries.len() >= ADDRS_MAX && !self.evict(None, source) {
             return false;
         }
+        let has = |channel| self.entries.get(&addr).is_some_and(|e| e.channels.contains(channel));
         if let Some(channel) = channel {
-            let full =
-                self.by_channel.get(&channel).is_some_and(|set| set.len() >= PER_CHANNEL_MAX && !set.contains(&addr));
-            if full && !self.evict(Some(channel), source) {
+            let full = self.by_channel.get(&channel).is_some_and(|set| set.len() >= PER_CHANNEL_MAX);
+            if full && !has(&channel) && !self.evict(Some(channel), source) {
                 return false;
             }
         }
-        let entry = self.entries.entry(addr.clone()).or_insert_with(|| Entry {
-            channels: BTreeSet::new(),
-            any: false,
-            source,
-            own: false,
-            fails: 0,
-            next: Duration::ZERO,
+        if !self.entries.contains_key(&addr) {
+            let entry =
+                Entry { channels: BTreeSet::new(), any: false, source, own: false, fails: 0, next: Duration::ZERO };
+            self.by_worth.insert((source, 0, addr.clone()));
+            self.entries.insert(addr.clone(), entry);
+        }
+        self.change(&addr, |entry| {
+            entry.source = entry.source.min(source);
+            if source == Source::User {
+                entry.next = entry.next.min(now);
+            }
         });
-        if source < entry.source {
-            entry.source = source;
-        }
         if source == Source::User {
-            entry.next = entry.next.min(now);
+            self.users.insert(addr.clone());
         }
+        let Some(entry) = self.entries.get_mut(&addr) else { return false };
         match channel {
             Some(channel) if entry.channels.len() < CHANNELS_MAX || entry.channels.contains(&channel) => {
                 entry.channels.insert(channel);
-                self.by_channel.entry(channel).or_default().insert(addr);
+                self.by_channel.entry(channel).or_default().insert((entry.source, entry.fails, addr));
             }
             Some(_) => return false,
             None => {
@@ -141,17 +150,32 @@ impl Book {
         }
         true
     }
+    /// Changes an address with the lists that mirror it.
+    fn change(&mut self, addr: &PeerAddr, change: impl FnOnce(&mut Entry)) {
+        let Some(entry) = self.entries.get_mut(addr) else { return };
+        let (source, fails) = (entry.source, entry.fails);
+        change(entry);
+        if (entry.source, entry.fails) == (source, fails) {
+            return;
+        }
+        let (old, new) = ((source, fails, addr.clone()), (entry.source, entry.fails, addr.clone()));
+        for channel in &entry.channels {
+            if let Some(set) = self.by_channel.get_mut(channel) {
+                set.remove(&old);
+                set.insert(new.clone());
+            }
+        }
+        self.by_worth.remove(&old);
+        self.by_worth.insert(new);
+    }
     /// Makes room: forgets the worst address that is no better than `source` and not the user's.
     fn evict(&mut self, channel: Option<ChannelKey>, source: Source) -> bool {
-        let worst = match channel {
-            Some(channel) => {
-                let set = self.by_channel.get(&channel).into_iter().flatten();
-                set.filter_map(|addr| Some((addr, self.entries.get(addr)?))).max_by_key(|(_, e)| (e.source, e.fails))
-            }
-            None => self.entries.iter().max_by_key(|(_, e)| (e.source, e.fails)),
+        let set = match channel {
+            Some(channel) => self.by_channel.get(&channel),
+            None => Some(&self.by_worth),
         };
-        let Some((addr, entry)) = worst else { return false };
-        if entry.source == Source::User || (entry.source < source) || (entry.source == source && entry.fails == 0) {
+        let Some((worst, fails, addr)) = set.and_then(|set| set.last()) else { return false };
+        if *worst == Source::User || *worst < source || (*worst == source && *fails == 0) {
             return false;
         }
         let addr = addr.clone();
@@ -164,13 +188,16 @@ impl Book {
     fn remove(&mut self, addr: &PeerAddr) {
         let Some(entry) = self.entries.remove(addr) else { return };
         self.any.remove(addr);
+        self.users.remove(addr);
+        let worth = (entry.source, entry.fails, addr.clone());
+        self.by_worth.remove(&worth);
         for channel in entry.channels {
-            self.unindex(&channel, addr);
+            self.unindex(&channel, &worth);
         }
     }
-    fn unindex(&mut self, channel: &ChannelKey, addr: &PeerAddr) {
+    fn unindex(&mut self, channel: &ChannelKey, worth: &Worth) {
         if let Some(set) = self.by_channel.get_mut(channel) {
-            set.remove(addr);
+            set.remove(worth);
             if set.is_empty() {
                 self.by_channel.remove(channel);
             }
@@ -178,17 +205,18 @@ impl Book {
     }
     /// This address does not serve this channel.
     pub(crate) fn forget(&mut self, addr: &PeerAddr, channel: &ChannelKey) {
-        self.unindex(channel, addr);
-        if let Some(entry) = self.entries.get_mut(addr) {
-            entry.channels.remove(channel);
-            if entry.channels.is_empty() && !entry.any {
-                self.entries.remove(addr);
-            }
+        let Some(entry) = self.entries.get_mut(addr) else { return };
+        let worth = (entry.source, entry.fails, addr.clone());
+        entry.channels.remove(channel);
+        let useless = entry.channels.is_empty() && !entry.any;
+        self.unindex(channel, &worth);
+        if useless {
+            self.remove(addr);
         }
     }
     /// The channel is left.
     pub(crate) fn drop_channel(&mut self, channel: &ChannelKey) {
-        for addr in self.by_channel.get(channel).cloned().unwrap_or_default() {
+        for (_, _, addr) in self.by_channel.get(channel).cloned().unwrap_or_default() {
             self.forget(&addr, channel);
         }
     }
@@ -201,11 +229,20 @@ impl Book {
     pub(crate) fn known(&self, channel: &ChannelKey) -> usize {
         self.by_channel.get(channel).map_or(0, BTreeSet::len) + self.any.len()
     }
+    /// Addresses that the user named for a channel, or for any, and that may be dialled now.
+    pub(crate) fn named(&self, now: Duration, channel: &ChannelKey) -> Vec<PeerAddr> {
+        let fits = |addr: &&PeerAddr| {
+            let entry = self.entries.get(*addr).filter(|e| !e.own && e.next <= now && !self.is_banned(now, addr));
+            entry.is_some_and(|e| e.any || e.channels.contains(channel))
+        };
+        self.users.iter().filter(fits).cloned().collect()
+    }
     /// Addresses of a channel that may be dialled now, best first, and when the next one may be.
     pub(crate) fn candidates(&self, now: Duration, channel: &ChannelKey) -> (Vec<PeerAddr>, Option<Duration>) {
         let mut ready = Vec::new();
         let mut next: Option<Duration> = None;
-        for addr in self.by_channel.get(channel).into_iter().flatten().chain(&self.any) {
+        let of_channel = self.by_channel.get(channel).into_iter().flatten().map(|(_, _, addr)| addr);
+        for addr in of_channel.chain(&self.any) {
             let Some(entry) = self.entries.get(addr) else { continue };
             if entry.own {
                 continue;
@@ -223,21 +260,19 @@ impl Book {
     }
     /// A peer answered there: earlier failures do not count.
     pub(crate) fn reached(&mut self, addr: &PeerAddr) {
-        if let Some(entry) = self.entries.get_mut(addr) {
-            entry.fails = 0;
-        }
+        self.change(addr, |entry| entry.fails = 0);
     }
     /// A dial failed, or the connection broke a rule. `jitter`: 0 to 1.
     pub(crate) fn failed(&mut self, now: Duration, addr: &PeerAddr, jitter: f64) {
-        let Some(entry) = self.entries.get_mut(addr) else { return };
-        entry.fails = entry.fails.saturating_add(1);
-        if entry.fails >= FAILS_MAX && entry.source > Source::Body {
+        self.change(addr, |entry| {
+            entry.fails = entry.fails.saturating_add(1);
+            let max = if entry.source == Source::User { BACKOFF_USER } else { BACKOFF_MAX };
+            let wait = BACKOFF_START.saturating_mul(1 << entry.fails.min(12).saturating_sub(1)).min(max);
+            entry.next = now + wait.mul_f64(0.75 + jitter / 2.0);
+        });
+        if self.entries.get(addr).is_some_and(|e| e.fails >= FAILS_MAX && e.source > Source::Body) {
             self.remove(addr);
-            return;
         }
-        let max = if entry.source == Source::User { BACKOFF_USER } else { BACKOFF_MAX };
-        let wait = BACKOFF_START.saturating_mul(1 << entry.fails.min(12).saturating_sub(1)).min(max);
-        entry.next = now + wait.mul_f64(0.75 + jitter / 2.0);
     }
     /// Do not dial before this time, though nothing failed.
     pub(crate) fn rest(&mut self, addr: &PeerAddr, until: Duration) {
@@ -253,10 +288,13 @@ impl Book {
     }
     /// The network changed: nothing that failed before counts.
     pub(crate) fn forgive(&mut self, now: Duration) {
-        for entry in self.entries.values_mut() {
-            entry.fails = 0;
-            entry.own = false;
-            entry.next = now;
+        let addrs: Vec<PeerAddr> = self.entries.keys().cloned().collect();
+        for addr in addrs {
+            self.change(&addr, |entry| {
+                entry.fails = 0;
+                entry.own = false;
+                entry.next = now;
+            });
         }
     }
 

@@ -26,7 +26,7 @@ pub(crate) struct Dialling {
 
 impl Swarm {
     pub(crate) fn learn_addr(&mut self, now: Duration, addr: PeerAddr, channel: Option<ChannelKey>, source: Source) {
-        let told = matches!(source, Source::Dht | Source::Pex);
+        let told = matches!(source, Source::Dht | Source::Pex | Source::Body);
         if told && !self.config.allow_local && addr.class() < AddrClass::Global {
             return;
         }
@@ -51,6 +51,14 @@ impl Swarm {
         let Some(channel) = self.channels.get(key) else { return };
         let room = self.config.connections_max.saturating_sub(self.peers.len() + self.dials.len());
         let need = self.lacking(channel);
+        // Whom the user named is met even when there are enough others.
+        let (ready, next) = match need {
+            0 => (self.book.named(now, key), None),
+            _ => self.book.candidates(now, key),
+        };
+        if ready.is_empty() && next.is_none() {
+            return;
+        }
         let met: Vec<&Peer> = channel.conns.iter().filter_map(|conn| self.peers.get(*conn)).collect();
         let mut taken: BTreeSet<&PeerAddr> = self.dials.values().map(|d| &d.addr).collect();
         taken.extend(met.iter().map(|p| &p.addr));
@@ -64,7 +72,6 @@ impl Swarm {
             }
             _ => false,
         };
-        let (ready, next) = self.book.candidates(now, key);
         let mut ready: Vec<PeerAddr> =
             ready.into_iter().filter(|addr| !taken.contains(addr) && !called(addr)).collect();
         // Everybody would meet the same few otherwise; what the user named goes first nevertheless.
@@ -74,11 +81,10 @@ impl Swarm {
             let j = i + ((self.chance() * left as f64) as usize).min(left - 1);
             ready.swap(i, j);
         }
-        // Whom the user named is met even when there are enough others.
         for addr in ready.into_iter().take(need.max(users).min(room)) {
             self.dial(addr, Some(*key));
         }
-        if let Some(at) = next.filter(|_| need > 0 && room > 0) {
+        if let Some(at) = next.filter(|_| room > 0) {
             self.timers.sooner(Timer::Dial(*key), at.max(now + Duration::from_millis(1)));
         }
     }
@@ -89,6 +95,10 @@ impl Swarm {
         }
         self.dials.insert(id, Dialling { addr: addr.clone(), channel });
         self.outputs.push_back(Output::Dial(id, addr));
+    }
+    /// The channel that a dial under way is for; `None`: it checks an announced address, or is over.
+    pub(crate) fn dial_channel(&self, id: DialId) -> Option<ChannelKey> {
+        self.dials.get(&id).and_then(|dial| dial.channel)
     }
     pub(crate) fn end_dial(&mut self, now: Duration, id: DialId, result: Option<Binding>) {
         let Some(Dialling { addr, channel }) = self.dials.remove(&id) else { return };

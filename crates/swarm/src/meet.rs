@@ -62,6 +62,7 @@ impl Swarm {
             self.stop_following(now, &key);
         }
         let private = follow.read_key.is_some();
+        let unknown = follow.manifest.is_none();
         self.channels.insert(key, Channel::new(follow));
         if !private {
             for blob in self.held_by.get(&key).into_iter().flatten() {
@@ -75,7 +76,10 @@ impl Swarm {
         self.timers.set(Timer::Lookup(key), now);
         self.timers.set(Timer::Dial(key), now);
         if self.config.dht {
-            self.outputs.push_back(Output::DhtRefresh(key));
+            // E7: whoever knows a private channel already asks its swarm; the DHT only after a day of silence.
+            if !private || unknown {
+                self.outputs.push_back(Output::DhtRefresh(key));
+            }
             let wait = Duration::from_secs(3600).mul_f64(self.chance());
             self.timers.set(Timer::Refresh(key), now + wait);
         }

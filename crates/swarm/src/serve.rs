@@ -139,6 +139,10 @@ impl Swarm {
         if peer.role == Role::Acceptor && peer.shared.is_empty() {
             return;
         }
+        // E10: an address of our own network leads nowhere from outside, and is nobody's business there.
+        if own.class() < peer.addr.class() {
+            return;
+        }
         // A v5 server keeps public meeting points unknowingly; a private one it must not see.
         let told = |key: &&ChannelKey| self.channels.get(key).is_some_and(|c| peer.may_hear_of(c));
         let keys: Vec<ChannelKey> = peer.channels().iter().filter(told).copied().collect();

@@ -160,6 +160,10 @@ impl Swarm {
     pub fn set_capabilities(&mut self, ours: protocol::session::Capabilities) {
         self.config.capabilities = ours;
     }
+    /// The channel that a dial under way is for, so that a route that can keeps channels apart; `None` for a mere check.
+    pub fn dialled_for(&self, id: DialId) -> Option<ChannelKey> {
+        self.dial_channel(id)
+    }
     /// A number for an accepted connection that no dial has or will have.
     pub fn next_conn(&mut self) -> ConnId {
         self.next_conn += 1;

@@ -158,6 +158,8 @@ pub struct Node {
     /// Its mind, while it is online (a v5 peer has none).
     pub swarm: Option<Box<Swarm>>,
     pub(super) v5: Option<Box<V5>>,
+    /// When it came online last.
+    pub since: Duration,
     /// Runs so far.
     pub(super) life: u32,
     pub(super) conns: BTreeMap<ConnId, (LinkId, Side)>,
@@ -186,6 +188,7 @@ impl Node {
             place,
             swarm: None,
             v5: None,
+            since: Duration::ZERO,
             life: 0,
             conns: BTreeMap::new(),
             asked: BTreeMap::new(),

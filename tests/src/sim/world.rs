@@ -260,6 +260,7 @@ impl World {
         assert!(!self.nodes[id].is_online());
         let seed = self.chance.number();
         let node = &mut self.nodes[id];
+        node.since = self.now;
         node.life += 1;
         node.wake = None;
         if node.place.nature == Nature::V5 {

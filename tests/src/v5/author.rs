@@ -72,10 +72,15 @@ impl Author {
         )))
     }
 
-    /// Adds the signature over the text as its last member.
-    fn sign(&self, unsigned: &str) -> String {
-        let signature = HEXLOWER.encode(&self.key.sign(unsigned.as_bytes()).to_bytes());
+    /// Adds the signature over the text, an object of any content, as its last member.
+    pub fn sign(&self, unsigned: &str) -> String {
+        let signature = HEXLOWER.encode(&self.sign_text(unsigned.as_bytes()));
         format!("{},\"signature\":\"{signature}\"}}", &unsigned[..unsigned.len() - 1])
+    }
+
+    /// Signs any bytes.
+    pub fn sign_text(&self, bytes: &[u8]) -> [u8; 64] {
+        self.key.sign(bytes).to_bytes()
     }
 
     /// The BEP 44 signature over a manifest as an unsalted DHT item.

@@ -25,6 +25,7 @@ const CAUSE_LOOKS: Record<Cause["cause"], { icon: IconName; tone: Tone }> = {
   files_changed: { icon: "triangle-alert", tone: "needs" },
   folder_not_writable: { icon: "folder", tone: "needs" },
   bad_content: { icon: "triangle-alert", tone: "needs" },
+  wrong_read_key: { icon: "lock", tone: "needs" },
   locked: { icon: "lock", tone: "waits" },
 };
 

@@ -28,7 +28,6 @@ const settingsBefore: HostSettings = {
   theme: "system",
   close_to_tray: false,
   autostart: false,
-  told_about_tray: true,
   seen: {},
 };
 const surroundingsBefore: Surroundings = { tray: false, autostart: false, download_dir: "", platform: "browser" };

@@ -21,10 +21,8 @@ export const de = (f: Format): Words => {
   return {
     app: "Megatorrent",
     unknown: "–",
-    notKnownYet: "noch nicht bekannt",
     files,
     items,
-    nodes,
     span,
     channels: (k) => count(k, "Kanal", "Kanäle"),
     peers: (k) => count(k, "Gegenstelle", "Gegenstellen"),
@@ -54,25 +52,18 @@ export const de = (f: Format): Words => {
       cancel: "Abbrechen",
       close: "Schließen",
       choose: "Wählen …",
-      copy: "Kopieren",
-      copied: "Kopiert",
       done: "Fertig",
       save: "Speichern",
       share: "Teilen",
-      more: "Mehr",
       moreFor: (name) => `Mehr zu ${name}`,
       get: "Holen",
       play: "Abspielen",
       pause: "Anhalten",
       resume: "Fortsetzen",
       openFolder: "Im Ordner zeigen",
-      open: "Öffnen",
       retry: "Erneut versuchen",
-      remove: "Entfernen",
       quit: "Beenden",
       dismiss: "Ausblenden",
-      show: "Zeigen",
-      clear: "Leeren",
     },
 
     kinds: {
@@ -125,6 +116,8 @@ export const de = (f: Format): Words => {
           return s("Ordner nicht beschreibbar:", cause.path);
         case "bad_content":
           return s("Daten des Herausgebers sind falsch:", cause.what);
+        case "wrong_read_key":
+          return s("Der Link passt nicht zum Kanal:", "falscher Leseschlüssel oder keiner");
         case "locked":
           return s("Wartet:", "die Geheimnisse sind verschlossen");
       }
@@ -151,19 +144,20 @@ export const de = (f: Format): Words => {
           return "Mach den Ordner wieder beschreibbar oder wähle in den Einstellungen einen anderen.";
         case "bad_content":
           return "Nur der Herausgeber kann das richten.";
+        case "wrong_read_key":
+          return "Kündige das Abo und abonniere neu mit dem Link, wie ihn der Herausgeber gab.";
         case "locked":
           return "Öffne den Tresor, dann geht es weiter.";
       }
     },
 
-    kind: { folder: "Ordner", file: "Datei", size: (k, type) => `${files(k)}${type ? ` · ${type}` : ""}` },
+    kind: { file: "Datei" },
 
     list: {
       find: "Kanal suchen",
       none: "Kein Kanal heißt so",
       downloading: (k) => (k === 1 ? "1 lädt" : `${n(k)} laden`),
       updated: (when) => `Neu ${when}`,
-      checked: (when) => `Geprüft ${when}`,
       never: "Noch nicht gefunden",
       privatePrefix: "Privat",
       pausedByYou: "Von dir angehalten",
@@ -186,7 +180,6 @@ export const de = (f: Format): Words => {
       key: "Schlüssel",
       copyKey: "Schlüssel kopieren",
       about: "Beschreibung",
-      noAbout: "Der Herausgeber schrieb nichts dazu.",
       updated: (when) => `Neu ${when}`,
       notUpdated: "Noch keine Liste gefunden",
       checked: (when) => `geprüft ${when}`,
@@ -195,7 +188,6 @@ export const de = (f: Format): Words => {
       seenBy: (k) => `gesehen von ${nodes(k)}`,
       sequence: (k) => `Folgenummer ${k}`,
       search: (k) => `${items(k)} durchsuchen`,
-      clearSearch: "Suche leeren",
       item: "Eintrag",
       published: "Datum",
       size: "Größe",
@@ -204,6 +196,7 @@ export const de = (f: Format): Words => {
       sortBy: (column) => `Nach ${column} ordnen`,
       foot: (k, here) => `${items(k)} · ${n(here)} auf diesem Gerät`,
       footFound: (k, of) => `${n(k)} von ${count(of, "Eintrag", "Einträgen")}`,
+      footUnknown: "Einträge sind noch nicht bekannt",
       footBytes: (bytes) => `${bytes} insgesamt`,
       empty: "Dieser Kanal listet noch nichts.",
       emptyOwn: "Hier hast du noch nichts veröffentlicht.",
@@ -211,6 +204,7 @@ export const de = (f: Format): Words => {
       noMatch: (text) => `Kein Eintrag enthält „${text}“ im Namen.`,
       loading: "Die Liste wird gelesen",
       getAuto: "Von selbst holen:",
+      getShort: "Holt",
       rule: { all: "alles", none: "nichts", newest: (k) => (k === 1 ? "den neuesten" : `die neuesten ${n(k)}`) },
       signedTwice: "Zwei verschiedene Listen tragen dieselbe Nummer",
       signedTwiceMore: "Der Schlüssel wird an zwei Orten benutzt, oder jemand anders hat ihn. Frage den Herausgeber, bevor du Neuem traust.",
@@ -254,7 +248,6 @@ export const de = (f: Format): Words => {
       field: "Kanal-Link",
       next: "Weiter",
       nameless: "Kanal, noch ohne Namen",
-      namelessText: "Sein Name steht in der Liste, und die ist noch nicht geholt.",
       compare: "Fingerabdruck des Schlüssels. Vergleiche ihn mit dem, was der Absender sagt.",
       nothingSent: "Es wurde noch nichts gesendet.",
       look: "Hineinsehen",
@@ -282,7 +275,6 @@ export const de = (f: Format): Words => {
       file: "Datei",
       here: "Hier",
       about: "Beschreibung",
-      sources: "Quellen",
       facts: "Angaben",
       publishedOn: (day) => `veröffentlicht ${day}`,
       where: "Auf der Platte",
@@ -335,7 +327,6 @@ export const de = (f: Format): Words => {
       rest: (rate, left) => `Der Rest folgt mit ${rate}, etwa ${left}.`,
       restSlow: "Der Rest wartet auf jemanden, der ihn hat.",
       all: "Alles davon ist auf diesem Gerät.",
-      held: "Geladen",
       waiting: "Diese Stelle wird geholt",
       cannot: "Dieses Fenster kann die Datei nicht abspielen",
       cannotText: "Dem System fehlt ein Decoder dafür, oder der Anfang ist noch nicht hier.",
@@ -374,7 +365,6 @@ export const de = (f: Format): Words => {
       another: "Noch etwas veröffentlichen",
       needFiles: "Wähle zuerst, was veröffentlicht wird.",
       needName: "Der Kanal braucht einen Namen.",
-      needUnlock: "Die Geheimnisse sind verschlossen.",
       running: "Wird veröffentlicht",
       finished: "Veröffentlicht",
       failed: "Nicht veröffentlicht",
@@ -403,7 +393,6 @@ export const de = (f: Format): Words => {
       leftOut: (k) => `${files(k)} ausgelassen:`,
       leftOutMore: (k) => `und ${n(k)} weitere`,
       showChannel: "Zum Kanal",
-      out: (time) => `Veröffentlicht um ${time}.`,
     },
 
     transfers: {
@@ -425,7 +414,6 @@ export const de = (f: Format): Words => {
       emptyAct: "Zu den Kanälen",
       foot: (down, up) => `Seit dem Start: ${down} ab, ${up} auf`,
       ratio: (percent) => `Zurückgegeben: ${percent} von dem, was kam`,
-      settings: "Speicher-Einstellungen",
     },
 
     graph: {
@@ -450,7 +438,6 @@ export const de = (f: Format): Words => {
       link: "Link",
       backUp: "Sichern",
       rename: "Umbenennen …",
-      noLink: "Den Link gibt es, sobald etwas veröffentlicht ist.",
       emptyTitle: "Noch keine Identität",
       emptyText: "Zum Veröffentlichen brauchst du eine, zum Folgen nicht. Sie entsteht beim ersten Veröffentlichen oder hier.",
       createTitle: "Neue Identität",
@@ -463,7 +450,6 @@ export const de = (f: Format): Words => {
       renamed: "Umbenannt",
       backUpTitle: "In eine Datei sichern",
       backUpText: "Eine verschlüsselte Datei für eine Identität. Ohne Passphrase nützt sie weder einem Dieb noch dir.",
-      which: "Identität",
       passphrase: "Passphrase",
       passphraseAgain: "Passphrase noch einmal",
       showPass: "Passphrase zeigen",
@@ -521,8 +507,6 @@ export const de = (f: Format): Words => {
       inbound: "kam zu uns",
       outbound: "von uns gerufen",
       noPeers: "Niemand ist verbunden. Gegenstellen kommen und gehen mit dem, was du verfolgst und teilst.",
-      version: (version) => `Version ${version}`,
-      dataDir: "Datenordner",
     },
 
     settings: {
@@ -636,7 +620,6 @@ export const de = (f: Format): Words => {
       left: (name) => `Du folgst „${name}“ nicht mehr`,
       unpublished: "Aus dem Kanal genommen",
       copied: "Kopiert",
-      tray: "Megatorrent läuft in der Leiste weiter. „Beenden“ hält es an.",
       label: "Meldungen",
     },
 
@@ -655,6 +638,7 @@ export const de = (f: Format): Words => {
       settings: "Einstellungen",
       quit: "Beenden",
       help: "Diese Liste",
+      ctrl: "Strg",
       arrows: "Pfeiltasten",
       enter: "Eingabe",
       space: "Leertaste",

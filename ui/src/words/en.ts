@@ -21,10 +21,8 @@ export const en = (f: Format) => {
   return {
     app: "Megatorrent",
     unknown: "–",
-    notKnownYet: "not known yet",
     files,
     items,
-    nodes,
     span,
     channels: (k: number) => count(k, "channel", "channels"),
     peers: (k: number) => count(k, "peer", "peers"),
@@ -60,25 +58,18 @@ export const en = (f: Format) => {
       cancel: "Cancel",
       close: "Close",
       choose: "Choose…",
-      copy: "Copy",
-      copied: "Copied",
       done: "Done",
       save: "Save",
       share: "Share",
-      more: "More",
       moreFor: (name: string) => `More for ${name}`,
       get: "Get",
       play: "Play",
       pause: "Pause",
       resume: "Resume",
       openFolder: "Show in folder",
-      open: "Open",
       retry: "Try again",
-      remove: "Remove",
       quit: "Quit",
       dismiss: "Dismiss",
-      show: "Show",
-      clear: "Clear",
     },
 
     kinds: {
@@ -135,6 +126,8 @@ export const en = (f: Format) => {
           return s("Folder cannot be written:", cause.path);
         case "bad_content":
           return s("The publisher's data is wrong:", cause.what);
+        case "wrong_read_key":
+          return s("The link does not fit the channel:", "wrong read key, or none");
         case "locked":
           return s("Waiting:", "the secrets are locked");
       }
@@ -162,23 +155,20 @@ export const en = (f: Format) => {
           return "Give the folder back its write permission, or choose another one in the settings.";
         case "bad_content":
           return "Only the publisher can put it right.";
+        case "wrong_read_key":
+          return "Unsubscribe, then subscribe with the link as the publisher gave it.";
         case "locked":
           return "Unlock the vault to go on.";
       }
     },
 
-    kind: {
-      folder: "Folder",
-      file: "File",
-      size: (k: number, type: string) => `${files(k)}${type ? ` · ${type}` : ""}`,
-    },
+    kind: { file: "File" },
 
     list: {
       find: "Find a channel",
       none: "No channel has that name",
       downloading: (k: number) => `${n(k)} downloading`,
       updated: (when: string) => `Updated ${when}`,
-      checked: (when: string) => `Checked ${when}`,
       never: "Not found yet",
       privatePrefix: "Private",
       pausedByYou: "Paused by you",
@@ -201,7 +191,6 @@ export const en = (f: Format) => {
       key: "Key",
       copyKey: "Copy the key",
       about: "About",
-      noAbout: "The publisher wrote nothing about it.",
       updated: (when: string) => `Updated ${when}`,
       notUpdated: "No list found yet",
       checked: (when: string) => `checked ${when}`,
@@ -210,7 +199,6 @@ export const en = (f: Format) => {
       seenBy: (k: number) => `seen by ${nodes(k)}`,
       sequence: (k: number) => `sequence ${k}`,
       search: (k: number) => `Search ${items(k)}`,
-      clearSearch: "Clear the search",
       item: "Item",
       published: "Published",
       size: "Size",
@@ -219,6 +207,7 @@ export const en = (f: Format) => {
       sortBy: (column: string) => `Sort by ${column}`,
       foot: (k: number, here: number) => `${items(k)} · ${n(here)} on this device`,
       footFound: (k: number, of: number) => `${n(k)} of ${items(of)}`,
+      footUnknown: "Items are not known yet",
       footBytes: (bytes: string) => `${bytes} in all`,
       empty: "This channel lists nothing yet.",
       emptyOwn: "You have published nothing here yet.",
@@ -226,6 +215,7 @@ export const en = (f: Format) => {
       noMatch: (text: string) => `No item has “${text}” in its name.`,
       loading: "Reading the list",
       getAuto: "Get automatically:",
+      getShort: "Get",
       rule: { all: "everything", none: "nothing", newest: (k: number) => `newest ${n(k)}` },
       signedTwice: "Two different lists carry the same number",
       signedTwiceMore: "The key is used in two places, or someone else has it. Ask the publisher before you trust new items.",
@@ -269,7 +259,6 @@ export const en = (f: Format) => {
       field: "Channel link",
       next: "Continue",
       nameless: "Channel without a name yet",
-      namelessText: "Its name is inside the list, which has not been fetched.",
       compare: "Key fingerprint. Compare it with what the sender tells you.",
       nothingSent: "Nothing has been sent anywhere yet.",
       look: "Look inside",
@@ -297,7 +286,6 @@ export const en = (f: Format) => {
       file: "File",
       here: "Here",
       about: "About",
-      sources: "Sources",
       facts: "Facts",
       publishedOn: (day: string) => `published ${day}`,
       where: "On disk",
@@ -351,7 +339,6 @@ export const en = (f: Format) => {
       rest: (rate: string, left: string) => `The rest follows at ${rate}, about ${left}.`,
       restSlow: "The rest waits for someone who has it.",
       all: "All of it is on this device.",
-      held: "Loaded",
       waiting: "Fetching this part",
       cannot: "This window cannot play the file",
       cannotText: "The desktop lacks a decoder for it, or the beginning is not here yet.",
@@ -390,7 +377,6 @@ export const en = (f: Format) => {
       another: "Publish something else",
       needFiles: "Choose what to publish first.",
       needName: "The channel needs a name.",
-      needUnlock: "The secrets are locked.",
       running: "Publishing",
       finished: "Published",
       failed: "Not published",
@@ -419,7 +405,6 @@ export const en = (f: Format) => {
       leftOut: (k: number) => `${files(k)} left out:`,
       leftOutMore: (k: number) => `and ${n(k)} more`,
       showChannel: "Go to the channel",
-      out: (time: string) => `Out since ${time}.`,
     },
 
     transfers: {
@@ -441,7 +426,6 @@ export const en = (f: Format) => {
       emptyAct: "Go to Channels",
       foot: (down: string, up: string) => `Since start: ${down} down, ${up} up`,
       ratio: (percent: string) => `Given back: ${percent} of what was taken`,
-      settings: "Storage settings",
     },
 
     graph: {
@@ -466,7 +450,6 @@ export const en = (f: Format) => {
       link: "Link",
       backUp: "Back up",
       rename: "Rename…",
-      noLink: "Its link exists once something is published.",
       emptyTitle: "No identity yet",
       emptyText: "You need one to publish, not to follow. It is made when you first publish, or here.",
       createTitle: "New identity",
@@ -479,7 +462,6 @@ export const en = (f: Format) => {
       renamed: "Renamed",
       backUpTitle: "Back up to a file",
       backUpText: "One encrypted file for one identity. Without its passphrase it is useless to a thief, and to you.",
-      which: "Identity",
       passphrase: "Passphrase",
       passphraseAgain: "Passphrase again",
       showPass: "Show the passphrase",
@@ -537,8 +519,6 @@ export const en = (f: Format) => {
       inbound: "came to us",
       outbound: "we called",
       noPeers: "No peer is connected. They come and go with what you follow and share.",
-      version: (version: string) => `Version ${version}`,
-      dataDir: "Data folder",
     },
 
     settings: {
@@ -652,7 +632,6 @@ export const en = (f: Format) => {
       left: (name: string) => `You no longer follow “${name}”`,
       unpublished: "Taken out of the channel",
       copied: "Copied",
-      tray: "Megatorrent keeps running in the tray. Quit stops it.",
       label: "Messages",
     },
 
@@ -671,6 +650,7 @@ export const en = (f: Format) => {
       settings: "Settings",
       quit: "Quit",
       help: "This list",
+      ctrl: "Ctrl",
       arrows: "Arrow keys",
       enter: "Enter",
       space: "Space",

@@ -20,12 +20,12 @@ export interface Format {
   plural(n: number, one: string, other: string): string;
   /** Bytes, three digits: `1.24 GB`. */
   size(bytes: number): string;
-  /** Bytes a second: `4.8 MB/s`. */
-  rate(bytesPerSecond: number): string;
+  /** Bytes a second: `4.8 MB/s`; for a scale without a place that is zero: `8 MB/s`. */
+  rate(bytesPerSecond: number, scale?: boolean): string;
   /** Whole percent, never 100 before it is all: `62 %`. */
   percent(part: number, whole: number): string;
-  /** `14 Nov`, `14 Nov 2025`, `Today`, `Yesterday`. */
-  day(ms: number, now: number): string;
+  /** `14 Nov`, `14 Nov 2025`, `Today`, `Yesterday`; inside a sentence `today`. */
+  day(ms: number, now: number, inside?: boolean): string;
   /** `14 November 2026, 13:02`. */
   moment(ms: number): string;
   /** `13:02`. */
@@ -84,9 +84,12 @@ export function makeFormat(locale: string): Format {
     return { value, unit };
   }
 
-  const day = (ms: number, now: number): string => {
+  const day = (ms: number, now: number, inside = false): string => {
     const apart = daysApart(ms, now);
-    if (apart === 0 || apart === 1) return capital(relative.format(-apart, "day"), locale);
+    if (apart === 0 || apart === 1) {
+      const word = relative.format(-apart, "day");
+      return inside ? word : capital(word, locale);
+    }
     const sameYear = new Date(ms).getFullYear() === new Date(now).getFullYear();
     return (sameYear ? dayMonth : dayMonthYear).format(ms);
   };
@@ -101,11 +104,11 @@ export function makeFormat(locale: string): Format {
       const places = unit < 2 ? 0 : unit === 2 ? (value < 9.95 ? 1 : 0) : value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
       return `${fixed(value, places)}${NB}${UNITS[unit] ?? "B"}`;
     },
-    rate(bytesPerSecond) {
+    rate(bytesPerSecond, scale = false) {
       const kilo = Math.max(0, bytesPerSecond) / 1000;
       if (kilo < 999.5) return `${fixed(kilo, 0)}${NB}KB/s`;
       const { value, unit } = scaled(bytesPerSecond);
-      return `${fixed(value, value < 99.95 ? 1 : 0)}${NB}${UNITS[unit] ?? "B"}/s`;
+      return `${fixed(value, value >= 99.95 || (scale && Number.isInteger(value)) ? 0 : 1)}${NB}${UNITS[unit] ?? "B"}/s`;
     },
     percent(part, all) {
       if (all <= 0) return `${whole.format(0)}${NB}%`;

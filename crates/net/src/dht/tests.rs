@@ -32,7 +32,10 @@ async fn put(dht: &Dht, identity: &Identity, sequence: u64, value: &[u8], salt: 
 #[tokio::test]
 async fn announced_peers_are_found_by_another_node() {
     let net = network().await;
-    let (a, b) = (Dht::start(config(&net)).await.unwrap(), Dht::start(config(&net)).await.unwrap());
+    let (a, b) = (
+        Dht::start(Clear::in_test(), config(&net)).await.unwrap(),
+        Dht::start(Clear::in_test(), config(&net)).await.unwrap(),
+    );
     let infohash = InfoHash([9; 20]);
     assert_eq!(b.get_peers(infohash, 50).await.unwrap(), [], "nobody has announced");
     let (first, second) = tokio::join!(a.announce(infohash, 4001), a.announce(infohash, 4001));
@@ -50,7 +53,10 @@ async fn announced_peers_are_found_by_another_node() {
 #[tokio::test]
 async fn a_look_up_beside_an_announce_waits_its_turn() {
     let net = network().await;
-    let (a, b) = (Dht::start(config(&net)).await.unwrap(), Dht::start(config(&net)).await.unwrap());
+    let (a, b) = (
+        Dht::start(Clear::in_test(), config(&net)).await.unwrap(),
+        Dht::start(Clear::in_test(), config(&net)).await.unwrap(),
+    );
     let infohash = InfoHash([11; 20]);
     b.announce(infohash, 4002).await.unwrap();
     let (announced, found) = tokio::join!(a.announce(infohash, 4003), a.get_peers(infohash, 50));
@@ -61,7 +67,7 @@ async fn a_look_up_beside_an_announce_waits_its_turn() {
 #[tokio::test]
 async fn what_nodes_would_refuse_is_never_sent() {
     let net = network().await;
-    let dht = Dht::start(config(&net)).await.unwrap();
+    let dht = Dht::start(Clear::in_test(), config(&net)).await.unwrap();
     let identity = Identity::from_seed(&[3; 32]);
     assert!(matches!(put(&dht, &identity, 1, &[b'a'; 997], b"").await, Err(DhtError::TooLarge(997))));
     let signature = sign(&identity, 1, b"one", b"");
@@ -75,7 +81,10 @@ async fn what_nodes_would_refuse_is_never_sent() {
 #[tokio::test]
 async fn a_newer_item_or_another_of_the_same_sequence_stands() {
     let net = network().await;
-    let (a, b) = (Dht::start(config(&net)).await.unwrap(), Dht::start(config(&net)).await.unwrap());
+    let (a, b) = (
+        Dht::start(Clear::in_test(), config(&net)).await.unwrap(),
+        Dht::start(Clear::in_test(), config(&net)).await.unwrap(),
+    );
     let identity = Identity::from_seed(&[5; 32]);
     for salt in [&b""[..], b"salt"] {
         assert!(put(&a, &identity, 7, &[b'a'; 996], salt).await.unwrap() > 0);
@@ -89,12 +98,12 @@ async fn a_newer_item_or_another_of_the_same_sequence_stands() {
 #[tokio::test]
 async fn with_nobody_there_it_says_so() {
     let alone = DhtConfig { bootstrap: Vec::new(), cache: Vec::new(), port: 0, loopback: true, rate: 40.0 };
-    let dht = Dht::start(alone).await.unwrap();
+    let dht = Dht::start(Clear::in_test(), alone).await.unwrap();
     assert!(matches!(dht.get_peers(InfoHash([1; 20]), 5).await, Err(DhtError::TimedOut)));
     assert!(matches!(dht.announce(InfoHash([1; 20]), 5).await, Err(DhtError::TimedOut)));
     assert!(!dht.status().reachable);
     let taken = DhtConfig { port: dht.addr().unwrap().port(), ..config(&network().await) };
-    assert!(matches!(Dht::start(taken).await, Err(DhtError::Socket(io::ErrorKind::AddrInUse))));
+    assert!(matches!(Dht::start(Clear::in_test(), taken).await, Err(DhtError::Socket(io::ErrorKind::AddrInUse))));
 }
 
 fn manifest(identity: &Identity, sequence: u64) -> SignedManifest {
@@ -105,7 +114,10 @@ fn manifest(identity: &Identity, sequence: u64) -> SignedManifest {
 #[tokio::test]
 async fn the_newest_valid_manifest_is_found() {
     let net = network().await;
-    let (a, b) = (Dht::start(config(&net)).await.unwrap(), Dht::start(config(&net)).await.unwrap());
+    let (a, b) = (
+        Dht::start(Clear::in_test(), config(&net)).await.unwrap(),
+        Dht::start(Clear::in_test(), config(&net)).await.unwrap(),
+    );
     let identity = Identity::from_seed(&[6; 32]);
     let key = identity.channel();
     assert!(b.get_manifest(&key, 0).await.unwrap().is_none());

@@ -14,7 +14,7 @@ async fn streams() -> (Box<dyn Stream>, Box<dyn Stream>) {
     let (a, b): (SocketAddr, SocketAddr) = ("10.0.0.1:1".parse().unwrap(), "10.0.0.2:1".parse().unwrap());
     let (from, to) = (net.gate(a), net.gate(b));
     let addr = PeerAddr::Ip(b);
-    let (dialled, accepted) = tokio::join!(from.dial(&addr, LIMIT), to.accept());
+    let (dialled, accepted) = tokio::join!(from.dial(&addr, b"", LIMIT), to.accept());
     (dialled.unwrap(), accepted.unwrap().0)
 }
 

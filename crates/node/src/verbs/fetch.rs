@@ -1,9 +1,9 @@
 //! Items fetched, paused, removed, verified, located.
 
-use protocol::{ChannelKey, Link};
+use protocol::{ChannelKey, Item, Link, Payload};
 use store::{ItemRow, Standing};
 
-use crate::api::{Code, Event, Get, Got, Locate, Remove, Target, VerifyReport};
+use crate::api::{Cause, Code, Event, Get, Got, Locate, Remove, Target, VerifyReport};
 use crate::channel;
 use crate::ctx::Ctx;
 use crate::engine::Input;
@@ -20,6 +20,7 @@ pub(super) async fn get(ctx: &Ctx, args: Get) -> Result<Got> {
             let row = follow::record(ctx, &link).await?;
             let (key, stored) = (row.key, row.clone());
             ctx.with_store(move |s| s.put_channel(&stored)).await?;
+            channel::keep_link_peers(ctx, key, &link.bootstrap).await?;
             channel::follow(ctx, &row, link.bootstrap.into_iter().chain(ctx.config.peers.clone()).collect()).await?;
             follow::list_of(ctx, key).await?;
             ctx.with_store(move |s| s.items(&key)).await?
@@ -40,11 +41,14 @@ pub(super) async fn get(ctx: &Ctx, args: Get) -> Result<Got> {
                     return fail(Code::NotFound, "The publisher took the item out of the list.");
                 };
                 match item.cause {
-                    Some(crate::api::Cause::DiskFull { .. }) => {
-                        return fail(Code::DiskFull, "The disk is full. What was fetched stays and goes on later.");
+                    Some(cause @ Cause::DiskFull { .. }) => {
+                        return fail(
+                            Code::DiskFull,
+                            format!("{cause}. What was fetched stays; the same command goes on."),
+                        );
                     }
-                    Some(crate::api::Cause::FolderNotWritable { path }) => return fail(Code::Io, path),
-                    Some(crate::api::Cause::BadContent { what }) => return fail(Code::BadContent, what),
+                    Some(cause @ Cause::FolderNotWritable { .. }) => return fail(Code::Io, format!("{cause}.")),
+                    Some(cause @ Cause::BadContent { .. }) => return fail(Code::BadContent, format!("{cause}.")),
                     _ => {}
                 }
                 if !matches!(item.state, crate::api::ItemState::Complete | crate::api::ItemState::Published) {
@@ -62,14 +66,15 @@ pub(super) async fn get(ctx: &Ctx, args: Get) -> Result<Got> {
     Ok(Got { items })
 }
 
-async fn start(ctx: &Ctx, row: ItemRow, dir: Option<std::path::PathBuf>) -> Result<()> {
+/// Wants an item, unless it is here already.
+pub(super) async fn start(ctx: &Ctx, row: ItemRow, dir: Option<std::path::PathBuf>) -> Result<()> {
     if matches!(row.standing, Standing::Complete | Standing::Published) {
         return Ok(());
     }
     let (channel, id) = (row.channel, row.id);
     ctx.with_store(move |s| {
         if let Some(dir) = dir.filter(|_| !row.planned) {
-            let folder = row.files != 1;
+            let folder = !matches!(Item::from_json(&row.json).map(|i| i.payload), Ok(Payload::File(_)));
             let root = if folder { dir.join(channel::folder_name(&row.name, &id.to_string()[..8])) } else { dir };
             s.set_root(&channel, &id, &root)?;
         }

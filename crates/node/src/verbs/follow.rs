@@ -6,11 +6,12 @@ use protocol::Link;
 use protocol::ReadKey;
 use store::Channel;
 
-use crate::api::{ChannelInfo, Code, Event, FetchRule, LinkInfo, Looked, Subscribe, Unsubscribe};
+use crate::api::{Cause, ChannelInfo, Code, Event, FetchRule, LinkInfo, Looked, Subscribe, Unsubscribe};
 use crate::channel;
+use crate::config::LIST_TIMEOUT;
 use crate::ctx::Ctx;
 use crate::engine::Input;
-use crate::error::{Result, fail};
+use crate::error::{Result, blocking, fail};
 use crate::library::LibraryInput;
 use crate::view;
 
@@ -53,7 +54,6 @@ pub(super) async fn record(ctx: &Ctx, link: &Link) -> Result<Channel> {
         row.read_key = link.read_key.clone();
         row.private = true;
     }
-    row.peers.extend(link.bootstrap.iter().filter(|b| !row.peers.contains(b)).cloned().collect::<Vec<_>>());
     Ok(row)
 }
 
@@ -71,6 +71,7 @@ pub(super) async fn subscribe(ctx: &Ctx, args: Subscribe) -> Result<ChannelInfo>
     };
     let stored = row.clone();
     ctx.with_store(move |s| s.put_channel(&stored)).await?;
+    channel::keep_link_peers(ctx, row.key, &link.bootstrap).await?;
     if !ctx.config.offline {
         channel::follow(ctx, &row, link.bootstrap.into_iter().chain(ctx.config.peers.clone()).collect()).await?;
         channel::start_wanted(ctx, &row).await?;
@@ -89,7 +90,21 @@ pub(super) async fn unsubscribe(ctx: &Ctx, args: Unsubscribe) -> Result<()> {
     if !ctx.config.offline {
         ctx.engine.send(Input::Unfollow(key)).await;
     }
-    let gone = ctx.with_store(move |s| s.remove_channel(&key, args.delete)).await?;
+    let gone = ctx
+        .with_store(move |s| {
+            s.set_setting(&channel::link_setting(&key), None)?;
+            s.remove_channel(&key, args.delete)
+        })
+        .await?;
+    if args.delete {
+        // The channel's own folder, if nothing else is in it; what people put there stays.
+        let folder = channel::folder_of(ctx, &row).await?;
+        blocking(move || {
+            let _ = std::fs::remove_dir(&folder);
+            Ok(())
+        })
+        .await?;
+    }
     if !ctx.config.offline {
         ctx.engine.send(Input::Unhold(gone)).await;
     }
@@ -97,18 +112,30 @@ pub(super) async fn unsubscribe(ctx: &Ctx, args: Unsubscribe) -> Result<()> {
     Ok(())
 }
 
+/// As [`list_of`], but not for ever.
+pub(super) async fn list_soon(ctx: &Ctx, key: protocol::ChannelKey) -> Result<Channel> {
+    match tokio::time::timeout(LIST_TIMEOUT, list_of(ctx, key)).await {
+        Ok(found) => found,
+        Err(_) => {
+            let text = format!("Nobody showed this channel's list within {} s.", LIST_TIMEOUT.as_secs());
+            fail(Code::TimedOut, text)
+        }
+    }
+}
+
 /// Waits until a channel's list was read at least once.
 pub(super) async fn list_of(ctx: &Ctx, key: protocol::ChannelKey) -> Result<Channel> {
     super::wait_for(ctx, || async move {
-        let row = ctx.with_store(move |s| s.channel(&key)).await?;
-        if let Some(row) = &row
-            && let Some(manifest) = &row.manifest
-            && manifest.is_private()
-            && manifest.open(row.read_key.as_ref()).is_err()
-        {
-            return fail(Code::WrongReadKey, "The read key in this link does not open the channel.");
+        let row = ctx.with_store(move |s| s.channel(&key)).await?.filter(|r| r.body_sequence > 0);
+        if row.is_some() {
+            return Ok(row);
         }
-        Ok(row.filter(|r| r.body_sequence > 0))
+        match view::standings(ctx).await.unread.remove(&key) {
+            Some(Cause::WrongReadKey { what }) => fail(Code::WrongReadKey, what),
+            Some(cause @ Cause::DiskFull { .. }) => fail(Code::DiskFull, format!("{cause}.")),
+            Some(cause) => fail(Code::BadContent, format!("{cause}.")),
+            None => Ok(None),
+        }
     })
     .await
 }
@@ -126,7 +153,7 @@ pub(super) async fn look(ctx: &Ctx, text: &str) -> Result<Looked> {
     }
     let guard = Forget { ctx: ctx.clone(), key, armed: !known };
     channel::follow(ctx, &row, link.bootstrap.into_iter().chain(ctx.config.peers.clone()).collect()).await?;
-    list_of(ctx, key).await?;
+    list_soon(ctx, key).await?;
     let rows = ctx.with_store(move |s| s.items(&key)).await?;
     let channel = view::channel(ctx, key).await?.ok_or_else(|| view::unknown("channel", &key.to_string()))?;
     let items = view::items(ctx, rows).await?;

@@ -16,7 +16,15 @@ use crate::{channel, view};
 /// A keyring's or vault's trouble, in words.
 pub(crate) fn secrets(error: &KeyError) -> ErrorInfo {
     let code = if matches!(error, KeyError::WrongPassphrase) { Code::WrongPassphrase } else { Code::Secrets };
-    ErrorInfo::new(code, error.to_string())
+    ErrorInfo::new(code, crate::error::sentence(error))
+}
+
+/// As [`secrets`]; where no place for secrets was ever chosen, the trouble is that there is none.
+fn trouble(ctx: &Ctx, error: KeyError) -> ErrorInfo {
+    if matches!(error, KeyError::Locked) && !KeyStore::is_chosen(&ctx.config.data_dir) {
+        return secrets(&KeyError::NoKeyring);
+    }
+    secrets(&error)
 }
 
 fn check_name(name: &str) -> Result<()> {
@@ -45,11 +53,11 @@ pub(super) async fn find(ctx: &Ctx, text: &str) -> Result<IdentityRow> {
 
 /// Its secret half.
 pub(super) async fn secret(ctx: &Ctx, key: ChannelKey) -> Result<Identity> {
-    let keys = ctx.keys.read().await.clone();
+    let (keys, at) = (ctx.keys.read().await.clone(), ctx.clone());
     blocking(move || match keys.identity(&key) {
         Ok(Some(identity)) => Ok(identity),
         Ok(None) => fail(Code::Secrets, "The secret of this identity is not in the keyring of this computer."),
-        Err(error) => Err(secrets(&error)),
+        Err(error) => Err(trouble(&at, error)),
     })
     .await
 }
@@ -60,8 +68,8 @@ async fn keep(ctx: &Ctx, identity: Identity, row: IdentityRow, read_key: Option<
     if known.iter().any(|r| r.name == name && r.key != row.key) {
         return fail(Code::Exists, format!("An identity called {name:?} exists already."));
     }
-    let keys = ctx.keys.read().await.clone();
-    blocking(move || keys.put_identity(&identity).map_err(|e| secrets(&e))).await?;
+    let (keys, at) = (ctx.keys.read().await.clone(), ctx.clone());
+    blocking(move || keys.put_identity(&identity).map_err(|e| trouble(&at, e))).await?;
     let (key, private) = (row.key, row.private);
     let mut own = ctx.with_store(move |s| s.channel(&key)).await?.unwrap_or_else(|| channel::fresh(key));
     (own.own, own.followed) = (true, true);
@@ -171,13 +179,15 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     })
 }
 
-/// Reads a backup of ours, or a v5 client's `identity.json`. Blocking.
-fn read_backup(path: &Path, passphrase: Option<&str>) -> Result<backup::IdentityBackup> {
+/// Reads a backup of ours, or (then true comes with it) a v5 client's `identity.json`, which does not tell whether
+/// anything was published. Blocking.
+fn read_backup(path: &Path, passphrase: Option<&str>) -> Result<(backup::IdentityBackup, bool)> {
     use std::io::Read;
     let mut bytes = Zeroizing::new(Vec::new());
     let file = std::fs::File::open(path).map_err(|e| io(path, &e))?;
     file.take(backup::BACKUP_MAX as u64 + 1).read_to_end(&mut bytes).map_err(|e| io(path, &e))?;
-    let restored = if bytes.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{') {
+    let foreign = bytes.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{');
+    let restored = if foreign {
         let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         backup::import_v5(&bytes).map(|identity| backup::IdentityBackup {
             name,
@@ -191,7 +201,7 @@ fn read_backup(path: &Path, passphrase: Option<&str>) -> Result<backup::Identity
         };
         backup::restore(&bytes, passphrase)
     };
-    restored.map_err(|error| {
+    restored.map(|restored| (restored, foreign)).map_err(|error| {
         let wrong = matches!(error, backup::BackupError::WrongPassphrase);
         ErrorInfo::new(
             if wrong { Code::WrongPassphrase } else { Code::BadArgument },
@@ -200,13 +210,22 @@ fn read_backup(path: &Path, passphrase: Option<&str>) -> Result<backup::Identity
     })
 }
 
+/// Set while an identity that came from a backup has not seen its channel's list here.
+pub(super) fn restored_setting(key: &ChannelKey) -> String {
+    format!("restored {key}")
+}
+
 pub(super) async fn import(ctx: &Ctx, args: IdImport) -> Result<IdentityInfo> {
     let (file, passphrase) = (args.file, args.passphrase.map(Zeroizing::new));
-    let restored = blocking(move || read_backup(&file, passphrase.as_deref().map(String::as_str))).await?;
+    let (restored, foreign) = blocking(move || read_backup(&file, passphrase.as_deref().map(String::as_str))).await?;
     let name = args.name.unwrap_or(restored.name);
     check_name(&name)?;
     let key = restored.identity.channel();
     let private = restored.private;
+    // Its channel may have a list somewhere: it is fetched before another is signed.
+    if private.is_some() || foreign {
+        ctx.with_store(move |s| s.set_setting(&restored_setting(&key), Some("true"))).await?;
+    }
     let created = ctx.clock.unix_ms();
     keep(ctx, restored.identity, IdentityRow { key, name, private, created }, restored.read_key).await
 }

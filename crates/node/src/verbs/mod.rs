@@ -3,6 +3,7 @@
 mod fetch;
 mod follow;
 mod ids;
+mod play;
 mod publish;
 
 use std::path::PathBuf;
@@ -48,6 +49,8 @@ pub(crate) async fn call(ctx: &Ctx, request: Request) -> Result<Reply> {
         Request::Remove(args) => fetch::remove(ctx, args).await.map(|()| Reply::Done),
         Request::Verify(args) => fetch::verify(ctx, &args.item).await.map(Reply::Verified),
         Request::Locate(args) => fetch::locate(ctx, args).await.map(Reply::Verified),
+        Request::Place(args) => play::place(ctx, args).await.map(Reply::Place),
+        Request::Play(args) => play::play(ctx, args).await.map(Reply::Playable),
         Request::Status => view::status(ctx).await.map(Reply::Status),
         Request::Transfers => {
             let rows = ctx.with_store(|s| s.transfers()).await?;

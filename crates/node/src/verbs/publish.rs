@@ -17,7 +17,7 @@ use crate::ctx::Ctx;
 use crate::engine::Input;
 use crate::error::{Result, blocking, fail};
 use crate::publish::{Scan, payload, scan, seal};
-use crate::verbs::{find_channel, find_item, ids, link_of};
+use crate::verbs::{find_channel, find_item, follow, ids, link_of};
 use crate::{channel, gateway, stream};
 
 /// Sets its flag when dropped: sealing stops when the caller goes away.
@@ -316,6 +316,7 @@ fn write(
 async fn sign(ctx: &Ctx, identity: &Identity, change: Change, title: &str) -> Result<Published> {
     let key = identity.channel();
     let turn = ctx.signing.acquire().await;
+    list_first(ctx, key).await?;
     let Some(mut row) = ctx.with_store(move |s| s.channel(&key)).await? else {
         return Err(crate::view::unknown("channel", &key.to_string()));
     };
@@ -409,6 +410,43 @@ async fn sign(ctx: &Ctx, identity: &Identity, change: Change, title: &str) -> Re
     Ok(published)
 }
 
+/// A list that lies somewhere and is not known here would be lost by signing another: it is read first. An identity that
+/// was made here has none; one from a backup may.
+async fn list_first(ctx: &Ctx, key: ChannelKey) -> Result<()> {
+    let setting = ids::restored_setting(&key);
+    let (row, restored) = {
+        let setting = setting.clone();
+        ctx.with_store(move |s| Ok((s.channel(&key)?, s.setting(&setting)?.is_some()))).await?
+    };
+    let unread = row.and_then(|r| r.manifest.map(|m| m.sequence() > r.body_sequence));
+    match unread {
+        Some(false) => {}
+        None if !restored => return Ok(()),
+        _ if ctx.config.offline => return fail(Code::BadArgument, "This needs a running node."),
+        Some(true) => drop(follow::list_soon(ctx, key).await?),
+        None => {
+            let Some(dht) = &ctx.dht else {
+                return fail(Code::TimedOut, "This identity comes from a backup. Its list has not been found yet.");
+            };
+            match dht.get_manifest(&key, 0).await {
+                Ok(Some(found)) => channel::absorb(ctx, Arc::new(found.manifest)).await?,
+                // The DHT answered: there is no list, not any more.
+                Ok(None) => {}
+                Err(error) => {
+                    return fail(
+                        Code::TimedOut,
+                        format!("This identity comes from a backup. Its list must be found first: {error}."),
+                    );
+                }
+            }
+        }
+    }
+    if restored {
+        ctx.with_store(move |s| s.set_setting(&setting, None)).await?;
+    }
+    Ok(())
+}
+
 /// Puts a manifest into the DHT; while no node takes it, again and again in the background, until a newer one is made.
 /// Returns how many nodes took it now.
 async fn put(ctx: &Ctx, manifest: &Arc<SignedManifest>) -> u32 {
@@ -466,7 +504,8 @@ async fn structure_of(ctx: &Ctx, identity: &Identity, item: &Item) -> Result<Vec
         Payload::File(file) => vec![file.clone()],
         Payload::Folder(files) => files.clone(),
         Payload::FolderTree { tree, .. } => {
-            let list = stream::read(ctx, identity.channel(), tree, crate::config::FILES_TREE_MAX, &mut blobs).await?;
+            let list =
+                stream::read(ctx, identity.channel(), tree, protocol::body::FILES_STREAM_MAX, &mut blobs).await?;
             body::parse_files(&list)?.0
         }
     };

@@ -17,6 +17,8 @@ const PUSHES_MAX: usize = 1024;
 struct Push {
     next: Duration,
     waiting: Option<Arc<SignedManifest>>,
+    /// What was sent last: in a swarm the same comes back most of the time, and was verified already.
+    sent: Option<Arc<SignedManifest>>,
 }
 
 /// Both sides of the capability `manifest`.
@@ -88,6 +90,10 @@ impl Manifests {
         } else {
             self.ours.remove(&id).ok_or(None)?.0
         };
+        let known = self.pushes.get(&channel).and_then(|push| push.sent.as_ref());
+        if let Some(known) = known.filter(|known| known.json() == json && known.bep44() == bep44) {
+            return Ok(Event::Manifest(known.clone()));
+        }
         let manifest = SignedManifest::verify(&channel, json, bep44)
             .map_err(|_| Some(Violation::Peer("MANIFEST that does not verify")))?;
         Ok(Event::Manifest(Arc::new(manifest)))
@@ -107,10 +113,11 @@ impl Manifests {
                 return;
             }
         }
-        let push = self.pushes.entry(channel).or_insert(Push { next: now, waiting: None });
+        let push = self.pushes.entry(channel).or_insert(Push { next: now, waiting: None, sent: None });
         if push.next <= now {
             push.next = now + PUSH_EVERY;
             send(RequestId(0), &manifest, outbox);
+            push.sent = Some(manifest);
         } else if push.waiting.as_ref().is_none_or(|waiting| manifest.supersedes(waiting)) {
             push.waiting = Some(manifest);
         }
@@ -127,6 +134,7 @@ impl Manifests {
             if let Some(manifest) = push.waiting.take() {
                 push.next = now + PUSH_EVERY;
                 send(RequestId(0), &manifest, outbox);
+                push.sent = Some(manifest);
             }
         }
         for (id, _) in self.theirs.extract_if(.., |_, due| *due <= now) {

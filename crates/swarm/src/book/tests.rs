@@ -65,7 +65,7 @@ fn a_full_channel_prefers_what_is_trusted_more() {
     assert_eq!(book.known(&KEY), PER_CHANNEL_MAX);
     book.failed(secs(0), &addr(7), 0.0);
     book.failed(secs(0), &addr(7), 0.0);
-    let has = |book: &Book, n| book.by_channel[&KEY].contains(&addr(n));
+    let has = |book: &Book, n| book.entries.get(&addr(n)).is_some_and(|e| e.channels.contains(&KEY));
     if has(&book, 7) {
         assert!(book.add(secs(0), addr(max + 1), Some(KEY), Source::Pex), "one that failed makes room");
         assert!(!has(&book, 7));
@@ -147,12 +147,20 @@ proptest! {
             prop_assert!(book.entries.len() <= ADDRS_MAX);
             for (key, set) in &book.by_channel {
                 prop_assert!(set.len() <= PER_CHANNEL_MAX && !set.is_empty());
-                prop_assert!(set.iter().all(|addr| book.entries[addr].channels.contains(key)));
+                for (source, fails, addr) in set {
+                    let entry = &book.entries[addr];
+                    prop_assert!(entry.channels.contains(key) && (entry.source, entry.fails) == (*source, *fails));
+                }
             }
             for (addr, entry) in &book.entries {
                 prop_assert!(entry.any || !entry.channels.is_empty());
-                prop_assert!(entry.channels.iter().all(|key| book.by_channel[key].contains(addr)));
+                let worth = (entry.source, entry.fails, addr.clone());
+                prop_assert!(entry.channels.iter().all(|key| book.by_channel[key].contains(&worth)));
+                prop_assert!(book.by_worth.contains(&worth));
+                prop_assert_eq!(entry.source == Source::User, book.users.contains(addr));
             }
+            prop_assert_eq!(book.by_worth.len(), book.entries.len());
+            prop_assert!(book.users.iter().all(|addr| book.entries.contains_key(addr)));
         }
     }
 }

@@ -1,5 +1,5 @@
 /** The host of the mock world. Its address chooses the scene: `?scene=stress&theme=dark&lang=de&dir=rtl`. */
-import { isErrorInfo, type Drag, type Host, type HostSettings, type NodeState, type Picked } from "../host";
+import { isErrorInfo, type Drag, type Host, type HostSettings, type NodeState, type Picked, type SeenMark } from "../host";
 import { MockNode, type Scene } from "./node";
 import moon from "./moon.webm?url";
 import { tone } from "./tone";
@@ -25,20 +25,17 @@ export function makeMock(scene: Scene = "world", change: Partial<HostSettings> =
     theme: "system",
     close_to_tray: true,
     autostart: false,
-    told_about_tray: true,
     seen: {},
     ...change,
   };
   if (scene !== "first" && !change.seen) {
     // Looked at some days ago: what came since is new.
     const marks: [string, number][] = [["7f3a91c2", 3], ["a1e09c44", 1], ["f2d9481c", 4], ["5b07c9d1", 1], ["93c0ffee", scene === "stress" ? 128 : 0]];
-    void node.call({ method: "channels" }).then((reply) => {
-      if (reply.kind !== "channels") return;
-      for (const channel of reply.value) {
-        const fresh = marks.find(([head]) => channel.key.startsWith(head))?.[1] ?? 0;
-        settings = { ...settings, seen: { ...settings.seen, [channel.key]: { at: now - DAY, items: channel.items - fresh } } };
-      }
+    const seen = node.channels().map((channel): [string, SeenMark] => {
+      const fresh = marks.find(([head]) => channel.key.startsWith(head))?.[1] ?? 0;
+      return [channel.key, { at: now - DAY, items: channel.items - fresh }];
     });
+    settings = { ...settings, seen: Object.fromEntries(seen) };
   }
   let state: NodeState = scene === "failed" ? { state: "failed", error: { code: "port_taken", message: "bind 0.0.0.0:51413: Address already in use (os error 98)" } } : { state: "running" };
   const states = new Set<(state: NodeState) => void>();
@@ -135,7 +132,7 @@ export function makeMock(scene: Scene = "world", change: Partial<HostSettings> =
 }
 
 /** As a page of the browser asks for it. */
-export function mockFromAddress(address: URLSearchParams): Host {
+export function mockFromAddress(address: URLSearchParams): MockHost {
   const language = address.get("lang");
   const theme = address.get("theme");
   if (address.get("dir") === "rtl") document.documentElement.dir = "rtl";
@@ -143,6 +140,7 @@ export function mockFromAddress(address: URLSearchParams): Host {
     ...(language === "de" || language === "en" ? { language } : {}),
     ...(theme === "light" || theme === "dark" ? { theme } : {}),
   });
+  if (address.has("pace")) host.node_.pace = Number(address.get("pace"));
   // For whoever tries things out in the browser's console, and for the pictures.
   Object.assign(window, { mock: host });
   return host;

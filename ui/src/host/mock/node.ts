@@ -24,6 +24,8 @@ export class MockNode {
   readonly files = new Map<string, Picked>();
   /** Gates of the slow verbs, for tests: how long they take. */
   slow = 900;
+  /** How fast downloads grow, beside the rate that they show. */
+  pace = 1;
   identities: IdentityInfo[] = [];
   settings: Settings = { download_dir: "/home/mira/Documents/Megatorrent", gateway: true };
   status: Status;
@@ -75,7 +77,7 @@ export class MockNode {
     const transfers = this.#items().filter((item) => ["waiting", "fetching", "paused", "changed"].includes(item.state));
     // A few that were finished a moment ago.
     const finished = this.#items().filter((item) => item.state === "complete").slice(0, 7);
-    const snapshot = { status: this.status, channels: [...this.#made.values()].map((made) => made.channel), transfers: [...transfers, ...finished] };
+    const snapshot = { status: this.status, channels: this.channels(), transfers: [...transfers, ...finished] };
     listener({ event: "snapshot", data: snapshot });
     return () => this.#listeners.delete(listener);
   }
@@ -83,6 +85,9 @@ export class MockNode {
     for (const listener of this.#listeners) listener(event);
   }
 
+  channels(): ChannelInfo[] {
+    return [...this.#made.values()].map((made) => made.channel);
+  }
   #items(): ItemInfo[] {
     return [...this.#made.values()].flatMap((made) => made.items);
   }
@@ -114,12 +119,23 @@ export class MockNode {
   #tick(): void {
     const step = TICK_MS / 1000;
     let [down, up] = [0, 0];
+    if (this.status.paused) {
+      for (const made of this.#made.values()) {
+        for (const item of made.items) {
+          if (item.state === "fetching" && !item.cause) this.#put(made, item.id, { cause: { cause: "paused" }, rate: 0 });
+        }
+      }
+    }
     if (!this.status.paused) {
       for (const made of this.#made.values()) {
         for (const item of made.items) {
-          if (item.state !== "fetching" || item.cause) continue;
+          if (item.state !== "fetching") continue;
+          if (item.cause) {
+            this.#put(made, item.id, { cause: null, rate: MB });
+            continue;
+          }
           const rate = Math.max(200 * KB, item.rate * (0.94 + this.#chance.next() * 0.12));
-          const have = Math.min(item.bytes, item.have + rate * step);
+          const have = Math.min(item.bytes, item.have + rate * step * this.pace);
           down += rate;
           if (have < item.bytes) {
             this.#put(made, item.id, { have: Math.round(have), rate: Math.round(rate) });
@@ -149,7 +165,7 @@ export class MockNode {
     await wait(20);
     switch (request.method) {
       case "channels":
-        return { kind: "channels", value: [...this.#made.values()].map((made) => made.channel) };
+        return { kind: "channels", value: this.channels() };
       case "items":
         return { kind: "items", value: this.#channel(request.params.channel).items.slice() };
       case "files":
@@ -248,6 +264,9 @@ export class MockNode {
         this.emit({ event: "status", data: this.status });
         return done;
       }
+      case "place":
+      case "play":
+        return refuse("bad_argument", "The window asks its host for this.");
       case "watch":
         return refuse("bad_argument", "Watching has its own way.");
       case "shutdown":

@@ -1,0 +1,236 @@
+//! §5 Tor, E9 — which way traffic leaves the house, and how that way is doing.
+//!
+//! Owns: the words for a route, its secrets, its state. Promises: a login is never written to a log, an error or a debug
+//! text; a proxy is named by its IP address, so that finding it asks nobody.
+
+use crate::socks::SocksError;
+use crate::tor::TorConfig;
+use protocol::PeerAddr;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::str::FromStr;
+use zeroize::Zeroizing;
+
+/// Longest user name and longest password of a SOCKS login, in bytes (RFC 1929).
+pub const LOGIN_MAX: usize = 255;
+
+/// Which way traffic leaves. Only [`Route::Direct`] has a listener on an address of this machine and may have a DHT:
+/// the others hold nothing that could be led past them.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Route {
+    /// Straight: TCP in and out, the DHT by UDP.
+    Direct {
+        /// Where to listen; port 0 picks one; `None`: no inbound.
+        listen: Option<SocketAddr>,
+    },
+    /// Out through a SOCKS5 proxy; nobody can dial us.
+    Socks5(Proxy),
+    /// Out through Tor, in by an onion service.
+    Tor(TorConfig),
+}
+
+/// A SOCKS5 proxy. Written `socks5://[user:password@]host:port`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// What it wants to hear.
+    pub login: Option<Login>,
+}
+
+/// A user name and a password, 1 to [`LOGIN_MAX`] bytes each.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Login {
+    user: Zeroizing<Vec<u8>>,
+    password: Zeroizing<Vec<u8>>,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Login(..)")
+    }
+}
+
+/// Why text names no proxy. Never repeats the text: it may hold a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ProxyError {
+    /// Another scheme, or none of the right shape.
+    #[error("a proxy is written socks5://host:port or socks5://user:password@host:port")]
+    Shape,
+    /// A host name: looking it up would go past the proxy.
+    #[error("the proxy must be named by its IP address: looking up its name would leave by another way")]
+    Name,
+    /// No port from 1 to 65535.
+    #[error("the proxy's port is not a number from 1 to 65535")]
+    Port,
+    /// Empty or too long.
+    #[error("the proxy's user name and password must have 1 to 255 bytes each")]
+    Login,
+}
+
+impl Login {
+    /// Takes 1 to [`LOGIN_MAX`] bytes each.
+    ///
+    /// # Errors
+    /// [`ProxyError::Login`] for other lengths.
+    pub fn new(user: impl Into<Vec<u8>>, password: impl Into<Vec<u8>>) -> Result<Self, ProxyError> {
+        let (user, password) = (Zeroizing::new(user.into()), Zeroizing::new(password.into()));
+        let fits = |part: &[u8]| (1..=LOGIN_MAX).contains(&part.len());
+        if fits(&user) && fits(&password) { Ok(Self { user, password }) } else { Err(ProxyError::Login) }
+    }
+    pub(crate) fn user(&self) -> &[u8] {
+        &self.user
+    }
+    pub(crate) fn password(&self) -> &[u8] {
+        &self.password
+    }
+}
+
+impl FromStr for Proxy {
+    type Err = ProxyError;
+
+    fn from_str(text: &str) -> Result<Self, ProxyError> {
+        let rest = match text.split_once("://") {
+            None => text,
+            Some((scheme, rest)) if ["socks5", "socks5h"].iter().any(|s| scheme.eq_ignore_ascii_case(s)) => rest,
+            Some(_) => return Err(ProxyError::Shape),
+        };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let (login, host) = match rest.rsplit_once('@') {
+            None => (None, rest),
+            Some((login, host)) => {
+                let (user, password) = login.split_once(':').ok_or(ProxyError::Shape)?;
+                let login = Login::new(unescape(user)?.to_vec(), unescape(password)?.to_vec())?;
+                (Some(login), host)
+            }
+        };
+        let (host, port) = host.rsplit_once(':').ok_or(ProxyError::Port)?;
+        let port: u16 = port.parse().map_err(|_| ProxyError::Port)?;
+        if port == 0 {
+            return Err(ProxyError::Port);
+        }
+        let ip = if host.eq_ignore_ascii_case("localhost") {
+            IpAddr::V4(Ipv4Addr::LOCALHOST)
+        } else if let Some(inner) = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
+            IpAddr::V6(inner.parse().map_err(|_| ProxyError::Name)?)
+        } else {
+            IpAddr::V4(host.parse().map_err(|_| ProxyError::Name)?)
+        };
+        Ok(Self { addr: SocketAddr::new(ip, port), login })
+    }
+}
+
+/// `%3A` for `:` and the like.
+fn unescape(text: &str) -> Result<Zeroizing<Vec<u8>>, ProxyError> {
+    let mut bytes = text.bytes();
+    let mut plain = Zeroizing::new(Vec::with_capacity(text.len()));
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            plain.push(byte);
+            continue;
+        }
+        let mut digit = || bytes.next().and_then(|d| char::from(d).to_digit(16)).ok_or(ProxyError::Shape);
+        let value = digit()? * 16 + digit()?;
+        plain.push(u8::try_from(value).map_err(|_| ProxyError::Shape)?);
+    }
+    Ok(plain)
+}
+
+/// How the route is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteStatus {
+    /// Whether anything can leave.
+    pub state: RouteState,
+    /// Whether anybody can come in, where the route has a way in of its own.
+    pub inbound: Inbound,
+}
+
+/// Whether anything can leave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RouteState {
+    /// Not known yet; the percentage is Tor's own.
+    Starting(u8),
+    /// It carries.
+    Up,
+    /// It does not, and nothing goes another way. It is tried again, about once a second.
+    Down(RouteTrouble),
+}
+
+/// The way in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Inbound {
+    /// There is none on this route, or the listener says itself where it is.
+    None,
+    /// An onion service.
+    Onion {
+        /// Where others dial us.
+        addr: PeerAddr,
+        /// Tor has told the network of it since it was last created.
+        published: bool,
+    },
+    /// There should be an onion service, and this is why there is none.
+    Failed(String),
+}
+
+/// Why nothing can leave.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RouteTrouble {
+    /// The proxy is not there, hangs, talks nonsense or refuses the password.
+    #[error(transparent)]
+    Proxy(#[from] SocksError),
+    /// No tor runs here, and there is no program of that name.
+    #[error("no running tor was found, and there is no program tor to start")]
+    NoTor,
+    /// Tor does not start, or ended; its own last words.
+    #[error("tor ended: {0}")]
+    TorEnded(String),
+    /// The control port does not let us in.
+    #[error("{0}")]
+    Control(String),
+    /// Tor runs but has no way out.
+    #[error("tor is not connected: {0}")]
+    NoCircuits(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proxies_are_read() {
+        let plain = |text: &str| text.parse::<Proxy>().map(|p| (p.addr.to_string(), p.login));
+        for text in
+            ["socks5://127.0.0.1:9050", "SOCKS5h://127.0.0.1:9050/", "127.0.0.1:9050", "socks5://localhost:9050"]
+        {
+            assert_eq!(plain(text), Ok(("127.0.0.1:9050".into(), None)), "{text}");
+        }
+        let login = Login::new("me", "p@ss:w/rd%").unwrap();
+        let read = plain("socks5://me:p%40ss:w/rd%25@[::1]:1080").unwrap();
+        assert_eq!(read, ("[::1]:1080".into(), Some(login)));
+        for (text, why) in [
+            ("http://127.0.0.1:1", ProxyError::Shape),
+            ("socks5://u@127.0.0.1:1", ProxyError::Shape),
+            ("socks5://u:%zz@127.0.0.1:1", ProxyError::Shape),
+            ("socks5://u:%2", ProxyError::Port),
+            ("socks5://:p@127.0.0.1:1", ProxyError::Login),
+            ("socks5://u:@127.0.0.1:1", ProxyError::Login),
+            ("socks5://proxy.example:1", ProxyError::Name),
+            ("socks5://[proxy]:1", ProxyError::Name),
+            ("socks5://127.0.0.1", ProxyError::Port),
+            ("socks5://127.0.0.1:0", ProxyError::Port),
+            ("socks5://127.0.0.1:70000", ProxyError::Port),
+            ("", ProxyError::Port),
+        ] {
+            assert_eq!(text.parse::<Proxy>(), Err(why), "{text}");
+        }
+        assert_eq!(Login::new("a".repeat(256), "b"), Err(ProxyError::Login));
+    }
+
+    #[test]
+    fn a_login_shows_nothing() {
+        let proxy: Proxy = "socks5://alice:hush@127.0.0.1:1".parse().unwrap();
+        let shown = format!("{proxy:?}");
+        assert!(!shown.contains("alice") && !shown.contains("hush"), "{shown}");
+    }
+}

@@ -1,0 +1,179 @@
+//! §5, E9 Tor — out by its SOCKS port, in by an onion service, and the task that keeps both.
+//!
+//! Owns: the connection to tor's control port, a tor that was started by us, the listener behind the onion service.
+//! Promises: a dial goes to tor's SOCKS port under a name of its own or fails; the listener is bound to loopback and only
+//! tor is told of it; while tor is away the state says so within two seconds, and it is tried again; what we started ends
+//! with us.
+
+pub mod control;
+mod find;
+mod keep;
+mod onion;
+mod own;
+
+pub use control::ControlAddr;
+pub use onion::OnionSecret;
+
+use crate::gate::{GateError, Stream, accept_tcp};
+use crate::route::{Inbound, Login, RouteState, RouteStatus};
+use crate::socks::{self, Offer};
+use data_encoding::HEXLOWER;
+use protocol::PeerAddr;
+use protocol::addr::OnionKey;
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use tokio::net::TcpListener;
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use zeroize::Zeroizing;
+
+/// How tor is reached or started.
+#[derive(Debug, Clone)]
+pub struct TorConfig {
+    /// Which tor.
+    pub choice: TorChoice,
+    /// For a control port that wants a password.
+    pub password: Option<Password>,
+    /// The program to start. `None`: `tor` from the PATH.
+    pub program: Option<PathBuf>,
+    /// Where a tor that we start keeps its state. A file `torrc` in it is read too: bridges stand there.
+    pub data_dir: PathBuf,
+    /// The onion service; `None`: nobody can dial us.
+    pub onion: Option<OnionService>,
+}
+
+/// Which tor is worked with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum TorChoice {
+    /// One that runs at the usual ports and lets us in; else one of our own; else one that lets us out only.
+    #[default]
+    Any,
+    /// This one and no other.
+    Running(TorAt),
+    /// One that we start.
+    Own,
+}
+
+/// Where a running tor is. At least one of the two must be given for it to be of use.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TorAt {
+    /// Its SOCKS port; `None`: the control port tells.
+    pub socks: Option<SocketAddr>,
+    /// Its control port; without one there is no onion service.
+    pub control: Option<ControlAddr>,
+}
+
+/// The onion service that leads to us.
+#[derive(Debug, Clone)]
+pub struct OnionService {
+    /// Its key: the same key is the same address.
+    pub secret: OnionSecret,
+    /// The port that others dial.
+    pub port: u16,
+}
+
+/// The control port's password.
+#[derive(Clone)]
+pub struct Password(pub Zeroizing<Vec<u8>>);
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(..)")
+    }
+}
+
+/// The way through Tor. Ends with the value, or by [`Tor::stop`].
+pub(crate) struct Tor {
+    apart: Apart,
+    socks: watch::Receiver<Option<SocketAddr>>,
+    status: watch::Receiver<RouteStatus>,
+    listener: Option<TcpListener>,
+    stop: CancellationToken,
+    task: Mutex<Option<JoinHandle<()>>>,
+    _stop_with_the_value: DropGuard,
+}
+
+impl Tor {
+    /// Binds the listener behind the onion service and starts the task that keeps the rest.
+    pub(crate) async fn start(config: TorConfig) -> Result<Self, GateError> {
+        let mut local = None;
+        let mut listener = None;
+        if config.onion.is_some() {
+            let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+            local = Some(bound.local_addr()?);
+            listener = Some(bound);
+        }
+        let (socks_to, socks) = watch::channel(None);
+        let starting = RouteStatus { state: RouteState::Starting(0), inbound: Inbound::None };
+        let (status_to, status) = watch::channel(starting);
+        let stop = CancellationToken::new();
+        let keeper = keep::Keeper { config, local, socks: socks_to, status: status_to, stop: stop.clone() };
+        let apart = Apart::new()?;
+        let task = tokio::spawn(keeper.run());
+        let guard = stop.clone().drop_guard();
+        Ok(Self { apart, socks, status, listener, stop, task: Mutex::new(Some(task)), _stop_with_the_value: guard })
+    }
+
+    pub(crate) fn status(&self) -> watch::Receiver<RouteStatus> {
+        self.status.clone()
+    }
+
+    pub(crate) async fn dial(&self, addr: &PeerAddr, apart: &[u8]) -> Result<Box<dyn Stream>, GateError> {
+        let socks = *self.socks.borrow();
+        let Some(socks) = socks else {
+            return Err(match &self.status.borrow().state {
+                RouteState::Down(trouble) => GateError::Down(trouble.clone()),
+                RouteState::Starting(_) | RouteState::Up => GateError::Starting,
+            });
+        };
+        let login = self.apart.login(apart, addr)?;
+        Ok(Box::new(socks::connect(socks, Offer::Apart(&login), addr).await?))
+    }
+
+    pub(crate) async fn accept(&self) -> Result<(Box<dyn Stream>, PeerAddr), GateError> {
+        let Some(listener) = &self.listener else { return std::future::pending().await };
+        let (stream, _) = accept_tcp(listener).await?;
+        let mut nobody = [0; 32];
+        getrandom::fill(&mut nobody).map_err(io::Error::other)?;
+        Ok((Box::new(stream), PeerAddr::Onion(OnionKey(nobody), 0)))
+    }
+
+    pub(crate) async fn stop(&self) {
+        self.stop.cancel();
+        if let Some(task) = self.task.lock().await.take()
+            && let Err(error) = task.await
+        {
+            tracing::warn!(%error, "the task that kept tor ended badly");
+        }
+    }
+}
+
+/// Names for circuits: random in each run, equal for equal purposes, and telling nothing without the secret.
+struct Apart(Zeroizing<[u8; 32]>);
+
+impl Apart {
+    fn new() -> Result<Self, GateError> {
+        let mut secret = Zeroizing::new([0; 32]);
+        getrandom::fill(&mut *secret).map_err(io::Error::other)?;
+        Ok(Self(secret))
+    }
+
+    /// The login for a purpose and a peer.
+    fn login(&self, apart: &[u8], addr: &PeerAddr) -> Result<Login, GateError> {
+        let hash = Sha256::new()
+            .chain_update(*self.0)
+            .chain_update((apart.len() as u64).to_be_bytes())
+            .chain_update(apart)
+            .chain_update(addr.to_string())
+            .finalize();
+        let (user, password) = hash.split_at(16);
+        Login::new(HEXLOWER.encode(user), HEXLOWER.encode(password)).map_err(|e| io::Error::other(e).into())
+    }
+}
+
+#[cfg(test)]
+mod tests;

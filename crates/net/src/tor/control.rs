@@ -1,0 +1,292 @@
+//! Tor's control port: the few commands that a node needs, spoken as `control-spec` writes them.
+//!
+//! Owns: one connection to the port, what came on it. Promises: lines, replies and events are bounded; a reading call
+//! that is dropped loses nothing; no secret is put into an error; the cookie is proven, not shown, where tor allows it.
+
+use data_encoding::HEXUPPER;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use zeroize::Zeroizing;
+
+/// Longest line.
+const LINE_MAX: usize = 64 * 1024;
+/// Lines of one reply.
+const LINES_MAX: usize = 4096;
+/// Events that wait; the oldest goes first.
+const EVENTS_MAX: usize = 256;
+/// Time for one reply.
+const REPLY_LIMIT: Duration = Duration::from_secs(10);
+/// Bytes of a cookie; a file of another size is none, whatever the port says.
+const COOKIE_LEN: usize = 32;
+
+/// Where a control port is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ControlAddr {
+    /// TCP.
+    Tcp(SocketAddr),
+    /// A socket file.
+    #[cfg(unix)]
+    Unix(PathBuf),
+}
+
+/// Why the control port is of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// Not there, or gone.
+    #[error("tor's control port cannot be reached: {0}")]
+    Io(#[from] io::Error),
+    /// Said nothing in time.
+    #[error("tor's control port does not answer")]
+    Hangs,
+    /// What it says is not the control protocol.
+    #[error("what listens at tor's control port does not speak its protocol")]
+    NotControl,
+    /// It wants a password and we have none, or the cookie file cannot be read.
+    #[error("tor's control port wants {0}")]
+    Locked(&'static str),
+    /// It refused what we gave.
+    #[error("tor's control port refused the password or the cookie")]
+    AuthRefused,
+    /// It knows another cookie than its file holds.
+    #[error("tor's control port does not know its own cookie: something else answers there")]
+    WrongCookie,
+    /// A command failed.
+    #[error("tor: {0}")]
+    Refused(String),
+}
+
+/// One reply or event: its code and its lines, without the codes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reply {
+    pub(crate) code: u16,
+    pub(crate) lines: Vec<String>,
+}
+
+trait Pipe: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin {}
+impl<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin> Pipe for T {}
+
+/// A connection to a control port.
+pub(crate) struct Control {
+    pipe: Box<dyn Pipe>,
+    /// Bytes read and not used yet.
+    read: Vec<u8>,
+    /// The reply at hand, as far as it is here.
+    partial: Option<Reply>,
+    /// Inside a `+` block.
+    data: bool,
+    events: VecDeque<Reply>,
+}
+
+impl Control {
+    /// Connects and authenticates.
+    pub(crate) async fn connect(addr: &ControlAddr, password: Option<&[u8]>) -> Result<Self, ControlError> {
+        let connecting = async {
+            Ok::<Box<dyn Pipe>, io::Error>(match addr {
+                ControlAddr::Tcp(addr) => Box::new(TcpStream::connect(addr).await?),
+                #[cfg(unix)]
+                ControlAddr::Unix(path) => Box::new(tokio::net::UnixStream::connect(path).await?),
+            })
+        };
+        let pipe = tokio::time::timeout(REPLY_LIMIT, connecting).await.map_err(|_| ControlError::Hangs)??;
+        let mut control = Self { pipe, read: Vec::new(), partial: None, data: false, events: VecDeque::new() };
+        control.authenticate(password).await?;
+        Ok(control)
+    }
+
+    async fn authenticate(&mut self, password: Option<&[u8]>) -> Result<(), ControlError> {
+        let info = self.command("PROTOCOLINFO 1").await?;
+        let auth = info.lines.iter().find_map(|line| line.strip_prefix("AUTH ")).ok_or(ControlError::NotControl)?;
+        let (methods, rest) = auth
+            .strip_prefix("METHODS=")
+            .map(|rest| rest.split_once(' ').unwrap_or((rest, "")))
+            .ok_or(ControlError::NotControl)?;
+        let can = |method: &str| methods.split(',').any(|m| m == method);
+        let cookie = rest.strip_prefix("COOKIEFILE=").and_then(unquote);
+        let said = if can("NULL") {
+            Zeroizing::new(String::from("AUTHENTICATE"))
+        } else if let (true, Some(password)) = (can("HASHEDPASSWORD"), password) {
+            Zeroizing::new(format!("AUTHENTICATE {}", *Zeroizing::new(HEXUPPER.encode(password))))
+        } else if let Some(file) = cookie.filter(|_| can("SAFECOOKIE") || can("COOKIE")) {
+            match read_cookie(file.into()).await {
+                Some(cookie) if can("SAFECOOKIE") => self.prove(&cookie).await?,
+                Some(cookie) => Zeroizing::new(format!("AUTHENTICATE {}", HEXUPPER.encode(&*cookie))),
+                None if can("HASHEDPASSWORD") => return Err(ControlError::Locked("a password")),
+                None => return Err(ControlError::Locked("a cookie that this user may not read")),
+            }
+        } else if can("HASHEDPASSWORD") {
+            return Err(ControlError::Locked("a password"));
+        } else {
+            return Err(ControlError::Locked("a kind of login that is not known here"));
+        };
+        match self.command(&said).await {
+            Ok(_) => Ok(()),
+            Err(ControlError::Refused(_)) => Err(ControlError::AuthRefused),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// SAFECOOKIE: both sides show that they know the cookie, neither sends it.
+    async fn prove(&mut self, cookie: &[u8; COOKIE_LEN]) -> Result<Zeroizing<String>, ControlError> {
+        let mut ours = [0; 32];
+        getrandom::fill(&mut ours).map_err(|e| ControlError::Io(io::Error::other(e)))?;
+        let reply = self.command(&format!("AUTHCHALLENGE SAFECOOKIE {}", HEXUPPER.encode(&ours))).await?;
+        let line = reply.lines.first().map_or("", String::as_str);
+        let field = |name: &str| {
+            let found = line.split(' ').find_map(|word| word.strip_prefix(name))?;
+            let found = HEXUPPER.decode(found.to_ascii_uppercase().as_bytes()).ok()?;
+            (found.len() == 32).then_some(found)
+        };
+        let (Some(hash), Some(theirs)) = (field("SERVERHASH="), field("SERVERNONCE=")) else {
+            return Err(ControlError::NotControl);
+        };
+        let mac = |purpose: &[u8]| -> Result<Hmac<Sha256>, ControlError> {
+            let mac = Hmac::<Sha256>::new_from_slice(purpose).map_err(|_| ControlError::NotControl)?;
+            Ok(mac.chain_update(cookie).chain_update(ours).chain_update(&theirs))
+        };
+        let server = mac(b"Tor safe cookie authentication server-to-controller hash")?;
+        server.verify_slice(&hash).map_err(|_| ControlError::WrongCookie)?;
+        let client = mac(b"Tor safe cookie authentication controller-to-server hash")?.finalize();
+        Ok(Zeroizing::new(format!("AUTHENTICATE {}", HEXUPPER.encode(&client.into_bytes()))))
+    }
+
+    /// Says one line and waits for its reply. Events that come first are kept.
+    ///
+    /// After any error but [`ControlError::Refused`] the connection is over.
+    pub(crate) async fn command(&mut self, line: &str) -> Result<Reply, ControlError> {
+        let talk = async {
+            let said = Zeroizing::new(format!("{line}\r\n"));
+            self.pipe.write_all(said.as_bytes()).await?;
+            self.pipe.flush().await?;
+            loop {
+                let reply = self.next_reply().await?;
+                match reply.code {
+                    650 => self.keep(reply),
+                    200..300 => return Ok(reply),
+                    // Its words name no secret: tor repeats none.
+                    400..600 => return Err(ControlError::Refused(reply.lines.concat())),
+                    _ => return Err(ControlError::NotControl),
+                }
+            }
+        };
+        tokio::time::timeout(REPLY_LIMIT, talk).await.map_err(|_| ControlError::Hangs)?
+    }
+
+    /// The value of one `GETINFO` key, on one line.
+    pub(crate) async fn info(&mut self, key: &str) -> Result<String, ControlError> {
+        let reply = self.command(&format!("GETINFO {key}")).await?;
+        let value = reply.lines.iter().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+        value.map(ToOwned::to_owned).ok_or(ControlError::NotControl)
+    }
+
+    /// The next event, without its code. May be dropped and called again.
+    pub(crate) async fn event(&mut self) -> Result<String, ControlError> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Ok(event.lines.into_iter().next().unwrap_or_default());
+            }
+            let reply = self.next_reply().await?;
+            if reply.code != 650 {
+                return Err(ControlError::NotControl);
+            }
+            self.keep(reply);
+        }
+    }
+
+    fn keep(&mut self, event: Reply) {
+        if self.events.len() >= EVENTS_MAX {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+
+    /// Reads on to the end of a reply. What was read stays here if the call is dropped.
+    async fn next_reply(&mut self) -> Result<Reply, ControlError> {
+        loop {
+            while let Some(line) = self.take_line()? {
+                if let Some(reply) = self.take_in(&line)? {
+                    return Ok(reply);
+                }
+            }
+            self.read.reserve(4096);
+            if self.pipe.read_buf(&mut self.read).await? == 0 {
+                return Err(ControlError::Io(io::ErrorKind::UnexpectedEof.into()));
+            }
+        }
+    }
+
+    fn take_line(&mut self) -> Result<Option<String>, ControlError> {
+        let Some(end) = self.read.iter().position(|byte| *byte == b'\n') else {
+            return if self.read.len() > LINE_MAX { Err(ControlError::NotControl) } else { Ok(None) };
+        };
+        let line: Vec<u8> = self.read.drain(..=end).collect();
+        let line = line.strip_suffix(b"\r\n").ok_or(ControlError::NotControl)?;
+        Ok(Some(String::from_utf8_lossy(line).into_owned()))
+    }
+
+    /// One more line; gives the reply when that was its last.
+    fn take_in(&mut self, line: &str) -> Result<Option<Reply>, ControlError> {
+        if self.data {
+            if line == "." {
+                self.data = false;
+            } else if let Some(reply) = &mut self.partial {
+                reply.lines.push(line.strip_prefix('.').unwrap_or(line).to_owned());
+                Self::bounded(reply)?;
+            }
+            return Ok(None);
+        }
+        let (code, rest) = line.split_at_checked(3).ok_or(ControlError::NotControl)?;
+        let code: u16 = code.parse().map_err(|_| ControlError::NotControl)?;
+        let (mark, text) = rest.split_at_checked(1).ok_or(ControlError::NotControl)?;
+        let reply = self.partial.get_or_insert_with(|| Reply { code, lines: Vec::new() });
+        if reply.code != code {
+            return Err(ControlError::NotControl);
+        }
+        reply.lines.push(text.to_owned());
+        Self::bounded(reply)?;
+        match mark {
+            " " => Ok(self.partial.take()),
+            "-" => Ok(None),
+            "+" => {
+                self.data = true;
+                Ok(None)
+            }
+            _ => Err(ControlError::NotControl),
+        }
+    }
+
+    fn bounded(reply: &Reply) -> Result<(), ControlError> {
+        if reply.lines.len() > LINES_MAX { Err(ControlError::NotControl) } else { Ok(()) }
+    }
+}
+
+/// A cookie is 32 bytes: no other file is read further, nor shown to anybody.
+async fn read_cookie(path: PathBuf) -> Option<Zeroizing<[u8; COOKIE_LEN]>> {
+    // Anything but a plain file could make us wait for ever.
+    if !tokio::fs::metadata(&path).await.ok()?.is_file() {
+        return None;
+    }
+    let mut file = tokio::fs::File::open(&path).await.ok()?;
+    let mut cookie = Zeroizing::new([0; COOKIE_LEN]);
+    file.read_exact(&mut *cookie).await.ok()?;
+    (file.read(&mut [0]).await.ok()? == 0).then_some(cookie)
+}
+
+/// A quoted string at the start of the text, with its backslashes resolved.
+pub(crate) fn unquote(text: &str) -> Option<String> {
+    let mut chars = text.strip_prefix('"')?.chars();
+    let mut plain = String::new();
+    loop {
+        match chars.next()? {
+            '"' => return Some(plain),
+            '\\' => plain.push(chars.next()?),
+            c => plain.push(c),
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Playing while it downloads: one file of an item, served to a player on this computer by `net::media`.
+//!
+//! Owns: which addresses there are. An address is 32 random characters that only the asker of [`crate::api::Request::Play`]
+//! knows; the newest [`ADDRESSES`] hold. Promises: every byte served was verified; blobs from the play head on are asked
+//! for before all others, and lose that place when the player goes or seeks away; a byte that is not here is waited for,
+//! never made up.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use net::media::{Get, MediaConn, MediaListener};
+use protocol::{BlobId, ChannelKey, Chunk, ItemId, blob};
+use store::{ReadError, Standing};
+
+use crate::api::{Code, ErrorInfo};
+use crate::ctx::Ctx;
+use crate::engine::Input;
+use crate::error::{Result, blocking};
+
+/// Addresses that hold at one time.
+const ADDRESSES: usize = 64;
+/// Players served at one time.
+const PLAYERS: usize = 32;
+/// Blobs asked for from the play head on: 1 MiB each.
+const AHEAD: usize = 12;
+
+/// A file that can be played.
+#[derive(Clone)]
+pub(crate) struct Track {
+    pub(crate) channel: ChannelKey,
+    pub(crate) item: ItemId,
+    pub(crate) size: u64,
+    pub(crate) mime: String,
+    pub(crate) chunks: Arc<[Chunk]>,
+}
+
+/// The server's addresses.
+pub(crate) struct Player {
+    host: String,
+    tracks: Mutex<VecDeque<(String, Track)>>,
+}
+
+impl Player {
+    /// Listens, and serves until the node stops.
+    pub(crate) async fn start(ctx: &Ctx) -> Result<Arc<Self>> {
+        let listener = MediaListener::bind()
+            .await
+            .map_err(|e| ErrorInfo::new(Code::Io, format!("Nothing can be played: no port on 127.0.0.1: {e}")))?;
+        let player = Arc::new(Self { host: listener.host(), tracks: Mutex::new(VecDeque::new()) });
+        ctx.spawn(accept(ctx.clone(), player.clone(), listener));
+        Ok(player)
+    }
+
+    /// An address for a file.
+    pub(crate) fn address(&self, track: Track) -> Result<String> {
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(|e| ErrorInfo::new(Code::Internal, format!("no random numbers: {e}")))?;
+        let path = format!("/{}", data_encoding::HEXLOWER.encode(&random));
+        let address = format!("http://{}{path}", self.host);
+        let mut tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner);
+        if tracks.len() == ADDRESSES {
+            tracks.pop_front();
+        }
+        tracks.push_back((path, track));
+        Ok(address)
+    }
+
+    fn find(&self, path: &str) -> Option<Track> {
+        let tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner);
+        tracks.iter().find(|(known, _)| known == path).map(|(_, track)| track.clone())
+    }
+}
+
+async fn accept(ctx: Ctx, player: Arc<Player>, listener: MediaListener) {
+    let places = Arc::new(tokio::sync::Semaphore::new(PLAYERS));
+    loop {
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok(conn) => {
+                let (on, player) = (ctx.clone(), player.clone());
+                ctx.spawn(async move {
+                    if let Err(error) = serve(&on, &player, conn).await {
+                        tracing::debug!(%error, "a player's connection ended");
+                    }
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                // Out of file handles, most likely: they come back.
+                tracing::warn!(%error, "players cannot connect");
+                tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            }
+        }
+    }
+}
+
+async fn serve(ctx: &Ctx, player: &Player, mut conn: MediaConn) -> std::io::Result<()> {
+    while let Some(Get { path, head, range }) = conn.next().await? {
+        let Some(track) = player.find(&path) else {
+            conn.refuse(404).await?;
+            continue;
+        };
+        let part = match range.map(|ask| ask.of(track.size)) {
+            Some(None) => {
+                conn.out_of_range(track.size).await?;
+                continue;
+            }
+            Some(part) => part,
+            None => None,
+        };
+        conn.begin(&track.mime, track.size, part.as_ref()).await?;
+        if !head && !send(ctx, &track, part.unwrap_or(0..track.size), &mut conn).await? {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Blobs that were asked for first; what did not come goes back among the others when the player leaves.
+struct Urgent<'a> {
+    ctx: &'a Ctx,
+    track: &'a Track,
+    asked: Vec<BlobId>,
+}
+
+impl Urgent<'_> {
+    /// Asks for what is not here of the next chunks.
+    async fn ask(&mut self, from: usize) -> Result<()> {
+        let next: Vec<BlobId> = self.track.chunks.iter().skip(from).take(AHEAD).map(|chunk| chunk.blob).collect();
+        let look = move |s: &store::Store| {
+            let lacks = |blob: BlobId| s.has(&blob).map(|here| (!here).then_some(blob)).transpose();
+            next.into_iter().filter_map(lacks).collect::<std::result::Result<Vec<_>, _>>()
+        };
+        let missing = self.ctx.with_store(look).await?;
+        let new: Vec<BlobId> = missing.iter().filter(|blob| !self.asked.contains(blob)).copied().collect();
+        self.asked.retain(|blob| missing.contains(blob));
+        self.asked.extend(&new);
+        if !new.is_empty() {
+            self.ctx.engine.send(Input::Stream(new, self.track.channel)).await;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Urgent<'_> {
+    fn drop(&mut self) {
+        let asked = std::mem::take(&mut self.asked);
+        if asked.is_empty() {
+            return;
+        }
+        let (ctx, channel, item) = (self.ctx.clone(), self.track.channel, self.track.item);
+        self.ctx.spawn(async move {
+            let row = ctx.with_store(move |s| s.item(&channel, &item)).await.ok().flatten();
+            let wanted = row.is_some_and(|row| row.standing == Standing::Wanted && !row.paused);
+            let input = if wanted { Input::Want(asked, channel) } else { Input::Unwant(asked) };
+            ctx.engine.send(input).await;
+        });
+    }
+}
+
+/// Sends a part of a file; false when it cannot be read any more, which the player sees as a short answer.
+async fn send(ctx: &Ctx, track: &Track, part: Range<u64>, conn: &mut MediaConn) -> std::io::Result<bool> {
+    let mut urgent = Urgent { ctx, track, asked: Vec::new() };
+    let mut start = 0;
+    for (number, chunk) in track.chunks.iter().enumerate() {
+        let whole = start..start + u64::from(chunk.len);
+        start = whole.end;
+        if whole.end <= part.start || whole.start >= part.end {
+            continue;
+        }
+        let plain = tokio::select! {
+            () = conn.gone() => return Ok(false),
+            plain = chunk_of(ctx, &mut urgent, number, chunk) => plain,
+        };
+        let plain = match plain {
+            Ok(plain) => plain,
+            Err(error) => {
+                tracing::warn!(code = ?error.code, "playing ends: {}", error.message);
+                return Ok(false);
+            }
+        };
+        let from = usize::try_from(part.start.max(whole.start) - whole.start).unwrap_or(usize::MAX);
+        let to = usize::try_from(part.end.min(whole.end) - whole.start).unwrap_or(usize::MAX);
+        let Some(bytes) = plain.get(from..to) else { return Ok(false) };
+        conn.write(bytes).await?;
+    }
+    Ok(true)
+}
+
+/// A chunk's plain bytes, once they are here.
+async fn chunk_of(ctx: &Ctx, urgent: &mut Urgent<'_>, number: usize, chunk: &Chunk) -> Result<Vec<u8>> {
+    let mut arrived = ctx.arrived.subscribe();
+    loop {
+        arrived.borrow_and_update();
+        urgent.ask(number).await?;
+        let (store, chunk) = (ctx.store.clone(), chunk.clone());
+        let read = blocking(move || {
+            let sealed = match store.read_blob(&chunk.blob) {
+                Ok(sealed) => sealed,
+                Err(ReadError::Store(error)) => return Err(error.into()),
+                Err(ReadError::Missing | ReadError::Changed { .. }) => return Ok(None),
+            };
+            let plain = blob::open(sealed, &chunk.key)?;
+            let from = chunk.offset as usize;
+            Ok(plain.get(from..from + chunk.len as usize).map(<[u8]>::to_vec))
+        });
+        if let Some(plain) = read.await? {
+            return Ok(plain);
+        }
+        if arrived.changed().await.is_err() {
+            return Err(ErrorInfo::new(Code::Stopping, "The node is stopping."));
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! See `fuzz::manifest`.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::manifest(bytes));

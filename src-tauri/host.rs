@@ -1,0 +1,234 @@
+//! What the window and the shell tell each other beside the node's own types. TypeScript for them is written to
+//! `ui/src/host/gen/shell.ts` by `cargo xtask types`; a test fails when it differs.
+
+use node::api::ErrorInfo;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A file or folder that the user chose.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub(crate) struct Picked {
+    /// Opaque; dies with the page that got it.
+    pub(crate) handle: String,
+    /// Last part of its path: hostile text.
+    pub(crate) name: String,
+    /// It is a folder.
+    pub(crate) folder: bool,
+    /// Bytes, for a file.
+    pub(crate) bytes: Option<u64>,
+}
+
+/// One child of a chosen folder, with the sums over what lies below it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub(crate) struct InsideEntry {
+    /// Its name: hostile text.
+    pub(crate) name: String,
+    /// It is a folder.
+    pub(crate) folder: bool,
+    /// Files in it; 1 for a file.
+    pub(crate) files: u64,
+    /// Their bytes.
+    pub(crate) bytes: u64,
+}
+
+/// What a chosen folder holds at its top, and in all; counting stops at a bound.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub(crate) struct Inside {
+    /// Files in all.
+    pub(crate) files: u64,
+    /// Bytes in all.
+    pub(crate) bytes: u64,
+    /// The counts are lower bounds: the folder was too large to count at once.
+    pub(crate) more: bool,
+    /// Its direct children, folders first, at most 50.
+    pub(crate) entries: Vec<InsideEntry>,
+}
+
+/// What a person can choose with a native dialog.
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(tag = "what", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Pick {
+    /// Files to publish.
+    Files,
+    /// A folder.
+    Folder,
+    /// One file to read: a backup or an `identity.json`.
+    Backup,
+    /// A new file to write.
+    Save {
+        /// The name to begin with.
+        name: String,
+    },
+}
+
+/// Things being dragged over the window. Positions are in CSS pixels.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(tag = "phase", rename_all = "snake_case")]
+pub(crate) enum Drag {
+    /// They are above the window.
+    Over {
+        /// From the left.
+        x: f64,
+        /// From the top.
+        y: f64,
+    },
+    /// They left.
+    Left,
+    /// They were dropped.
+    Dropped {
+        /// From the left.
+        x: f64,
+        /// From the top.
+        y: f64,
+        /// What was dropped.
+        items: Vec<Picked>,
+    },
+}
+
+/// The node behind the window.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub(crate) enum NodeState {
+    /// Not yet.
+    Starting,
+    /// It answers.
+    Running,
+    /// It did not start, or it ended by itself; `retry` starts it again.
+    Failed {
+        /// Why.
+        #[cfg_attr(test, ts(type = "ErrorInfo"))]
+        error: ErrorInfo,
+    },
+    /// Quit was asked for; it stores what it has.
+    Stopping,
+}
+
+/// Language of the window.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Language {
+    /// The desktop's.
+    #[default]
+    System,
+    /// English.
+    En,
+    /// German.
+    De,
+}
+
+/// Light or dark.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Theme {
+    /// The desktop's.
+    #[default]
+    System,
+    /// Light.
+    Light,
+    /// Dark.
+    Dark,
+}
+
+/// When this person last looked at a channel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub(crate) struct SeenMark {
+    /// ms since 1970.
+    pub(crate) at: u64,
+    /// Items it listed then.
+    pub(crate) items: u64,
+}
+
+/// Settings of the window and of the program around it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(default)]
+pub(crate) struct HostSettings {
+    /// First start was gone through; before that the node opens no socket.
+    pub(crate) welcomed: bool,
+    /// Language.
+    pub(crate) language: Language,
+    /// Theme.
+    pub(crate) theme: Theme,
+    /// Closing the window hides it in the tray.
+    pub(crate) close_to_tray: bool,
+    /// Start when the user logs in. Kept by the desktop, not in our file.
+    #[serde(skip_deserializing)]
+    pub(crate) autostart: bool,
+    /// By channel key.
+    pub(crate) seen: BTreeMap<String, SeenMark>,
+}
+
+impl Default for HostSettings {
+    fn default() -> Self {
+        Self {
+            welcomed: false,
+            language: Language::System,
+            theme: Theme::System,
+            close_to_tray: true,
+            autostart: false,
+            seen: BTreeMap::new(),
+        }
+    }
+}
+
+/// The settings to change.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(test, ts(optional_fields))]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct HostSettingsChange {
+    /// See [`HostSettings`], as all below.
+    pub(crate) welcomed: Option<bool>,
+    /// …
+    pub(crate) language: Option<Language>,
+    /// …
+    pub(crate) theme: Option<Theme>,
+    /// …
+    pub(crate) close_to_tray: Option<bool>,
+    /// …
+    pub(crate) autostart: Option<bool>,
+    /// …
+    pub(crate) seen: Option<BTreeMap<String, SeenMark>>,
+}
+
+/// The system around.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Platform {
+    /// Linux and the BSDs.
+    Linux,
+    /// Windows.
+    Windows,
+    /// macOS.
+    Macos,
+    /// No desktop shell: a browser. Never told by this program.
+    #[allow(dead_code, reason = "told by the window's other hosts, which share this type")]
+    Browser,
+}
+
+/// What the surroundings can do; controls for the rest do not appear.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub(crate) struct Surroundings {
+    /// There is a tray to hide in.
+    pub(crate) tray: bool,
+    /// Starting with the session can be switched.
+    pub(crate) autostart: bool,
+    /// Where downloads go when nothing else was chosen: text to read.
+    pub(crate) download_dir: String,
+    /// The system.
+    pub(crate) platform: Platform,
+}
+
+#[cfg(test)]
+mod typescript;

@@ -1,0 +1,45 @@
+//! What this desktop can do.
+
+use crate::desk::Desk;
+use crate::host::{Platform, Surroundings};
+use crate::house::download_dir;
+
+/// Looks around. Blocking.
+pub(crate) fn look(desk: &Desk) -> Surroundings {
+    Surroundings {
+        tray: has_tray(),
+        autostart: true,
+        download_dir: download_dir(&desk.data_dir).display().to_string(),
+        platform: platform(),
+    }
+}
+
+fn platform() -> Platform {
+    if cfg!(windows) {
+        Platform::Windows
+    } else if cfg!(target_os = "macos") {
+        Platform::Macos
+    } else {
+        Platform::Linux
+    }
+}
+
+/// Whether there is a tray to hide in. Without one a hidden window could not be found again.
+#[cfg(target_os = "linux")]
+pub(crate) fn has_tray() -> bool {
+    const WATCHER: &str = "org.kde.StatusNotifierWatcher";
+    let asked = zbus::blocking::Connection::session().and_then(|bus| {
+        let name = zbus::names::BusName::try_from(WATCHER)?;
+        Ok(zbus::blocking::fdo::DBusProxy::new(&bus)?.name_has_owner(name)?)
+    });
+    asked.unwrap_or_else(|error| {
+        tracing::debug!(%error, "no session bus, so no tray");
+        false
+    })
+}
+
+/// Windows and macOS always have one.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn has_tray() -> bool {
+    true
+}

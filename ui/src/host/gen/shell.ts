@@ -1,0 +1,117 @@
+// What the window and the desktop shell tell each other beside the node's own types.
+// Written from src-tauri/host.rs by `cargo xtask types`; a test fails when the two differ.
+
+import type { ErrorInfo } from "./api";
+
+/** Things being dragged over the window. Positions are in CSS pixels. */
+export type Drag = { "phase": "over",
+/** From the left. */
+x: number,
+/** From the top. */
+y: number, } | { "phase": "left" } | { "phase": "dropped",
+/** From the left. */
+x: number,
+/** From the top. */
+y: number,
+/** What was dropped. */
+items: Array<Picked>, };
+
+/** Settings of the window and of the program around it. */
+export type HostSettings = {
+/** First start was gone through; before that the node opens no socket. */
+welcomed: boolean,
+/** Language. */
+language: Language,
+/** Theme. */
+theme: Theme,
+/** Closing the window hides it in the tray. */
+close_to_tray: boolean,
+/** Start when the user logs in. Kept by the desktop, not in our file. */
+autostart: boolean,
+/** By channel key. */
+seen: { [key in string]: SeenMark }, };
+
+/** The settings to change. */
+export type HostSettingsChange = {
+/** See [`HostSettings`], as all below. */
+welcomed?: boolean,
+/** … */
+language?: Language,
+/** … */
+theme?: Theme,
+/** … */
+close_to_tray?: boolean,
+/** … */
+autostart?: boolean,
+/** … */
+seen?: { [key in string]: SeenMark }, };
+
+/** What a chosen folder holds at its top, and in all; counting stops at a bound. */
+export type Inside = {
+/** Files in all. */
+files: number,
+/** Bytes in all. */
+bytes: number,
+/** The counts are lower bounds: the folder was too large to count at once. */
+more: boolean,
+/** Its direct children, folders first, at most 50. */
+entries: Array<InsideEntry>, };
+
+/** One child of a chosen folder, with the sums over what lies below it. */
+export type InsideEntry = {
+/** Its name: hostile text. */
+name: string,
+/** It is a folder. */
+folder: boolean,
+/** Files in it; 1 for a file. */
+files: number,
+/** Their bytes. */
+bytes: number, };
+
+/** Language of the window. */
+export type Language = "system" | "en" | "de";
+
+/** The node behind the window. */
+export type NodeState = { "state": "starting" } | { "state": "running" } | { "state": "failed",
+/** Why. */
+error: ErrorInfo, } | { "state": "stopping" };
+
+/** What a person can choose with a native dialog. */
+export type Pick = { "what": "files" } | { "what": "folder" } | { "what": "backup" } | { "what": "save",
+/** The name to begin with. */
+name: string, };
+
+/** A file or folder that the user chose. */
+export type Picked = {
+/** Opaque; dies with the page that got it. */
+handle: string,
+/** Last part of its path: hostile text. */
+name: string,
+/** It is a folder. */
+folder: boolean,
+/** Bytes, for a file. */
+bytes: number | null, };
+
+/** The system around. */
+export type Platform = "linux" | "windows" | "macos" | "browser";
+
+/** When this person last looked at a channel. */
+export type SeenMark = {
+/** ms since 1970. */
+at: number,
+/** Items it listed then. */
+items: number, };
+
+/** What the surroundings can do; controls for the rest do not appear. */
+export type Surroundings = {
+/** There is a tray to hide in. */
+tray: boolean,
+/** Starting with the session can be switched. */
+autostart: boolean,
+/** Where downloads go when nothing else was chosen: text to read. */
+download_dir: string,
+/** The system. */
+platform: Platform, };
+
+/** Light or dark. */
+export type Theme = "system" | "light" | "dark";

@@ -1,0 +1,77 @@
+import { describe, expect, test } from "vitest";
+import type { Cause } from "../src/host/gen/api";
+import { langFor, speak, type Lang } from "../src/words/words";
+
+const CAUSES: Cause[] = [
+  { cause: "no_peers_known", asked: 0 },
+  { cause: "no_peers_known", asked: 1 },
+  { cause: "no_peers_known", asked: 41 },
+  { cause: "none_online", known: 3 },
+  { cause: "nobody_has_it", connected: 1 },
+  { cause: "nobody_has_it", connected: 5 },
+  { cause: "no_manifest" },
+  { cause: "dht_unreachable" },
+  { cause: "paused" },
+  { cause: "queued" },
+  { cause: "disk_full", free: 1.2e9, needed: 26.3e9 },
+  { cause: "files_changed", files: 1 },
+  { cause: "files_changed", files: 7 },
+  { cause: "folder_not_writable", path: "/mnt/x" },
+  { cause: "bad_content", what: "hash" },
+  { cause: "locked" },
+];
+
+/** Every message of a language with its place; functions are asked with numbers and words that make each branch speak. */
+function messages(node: unknown, path = ""): [string, string][] {
+  if (typeof node === "string") return [[path, node]];
+  if (typeof node === "function") {
+    if (path === ".cause" || path === ".remedy") return CAUSES.flatMap((cause) => messages((node as (cause: Cause) => unknown)(cause), path));
+    return [0, 1, 2, 1234].flatMap((n) => messages((node as (...all: unknown[]) => unknown)(n, n, n), path));
+  }
+  if (typeof node === "object" && node !== null) return Object.entries(node).flatMap(([key, value]) => messages(value, `${path}.${key}`));
+  throw new Error(`${path} is ${typeof node}`);
+}
+const keys = (node: unknown, path = ""): string[] =>
+  typeof node === "object" && node !== null ? Object.entries(node).flatMap(([key, value]) => keys(value, `${path}.${key}`)) : [path];
+
+describe.each(["en", "de"] as Lang[])("%s", (lang) => {
+  const { t } = speak(lang, []);
+
+  test("is whole: the same places as English, nothing empty that should speak", () => {
+    expect(keys(t).sort()).toEqual(keys(speak("en", []).t).sort());
+    const mayBeEmpty = /\.rest$|^\.remedy$/;
+    for (const [path, text] of messages(t)) if (!mayBeEmpty.test(path)) expect(text, path).not.toBe("");
+  });
+
+  test("keeps the tone: no exclamation mark, nobody begs, nothing undefined", () => {
+    for (const [path, text] of messages(t)) {
+      expect(text, path).not.toMatch(/!|\bplease\b|\bbitte\b(?! um)|\berror\b|\bfehler\b|undefined|\bNaN\b|\[object/i);
+      expect(text, path).not.toMatch(/ {2}/);
+    }
+  });
+
+  test("every cause has its words", () => {
+    for (const cause of CAUSES) expect(t.cause(cause).word).not.toBe("");
+  });
+});
+
+test("German says something else than English nearly everywhere", () => {
+  const [en, de] = [new Map(messages(speak("en", []).t)), new Map(messages(speak("de", []).t))];
+  const same = [...en].filter(([path, text]) => de.get(path) === text && /[a-z]{4}/i.test(text)).map(([path]) => path);
+  // Names, and words that both languages share.
+  for (const path of same) expect(path).toMatch(/app$|network\.(dht|onion|version|direct)|identities\.(link|name)|qrName|edit\.name|settings\.version|peersKinds|sequence|esc$|[pP]assphrase$|settings\.program|keys\.help/);
+});
+
+test("the language follows the choice, then the system, then English", () => {
+  expect(langFor("de", ["en-GB"])).toBe("de");
+  expect(langFor("system", ["fr-FR", "de-AT", "en"])).toBe("de");
+  expect(langFor("system", ["fr-FR"])).toBe("en");
+});
+
+test("plural and numbers go by language", () => {
+  expect(speak("en", []).t.files(1)).toBe("1 file");
+  expect(speak("en", []).t.files(1204)).toBe("1,204 files");
+  expect(speak("de", []).t.files(1204)).toBe("1.204 Dateien");
+  expect(speak("de", []).t.ago(3 * 24 * 3600_000)).toBe("vor 3 Tagen");
+  expect(speak("en", []).t.ago(59_000)).toBe("just now");
+});
