@@ -3,12 +3,13 @@
 use super::{Person, dht, home, number};
 use anyhow::{Context, Result};
 use megatorrent_tests::folder::compare;
-use megatorrent_tests::people::{self, Shelf, text, until};
-use megatorrent_tests::process::PATIENCE;
+use megatorrent_tests::people::{self, Shelf, signal, text, until};
+use megatorrent_tests::process::{Killed, PATIENCE, finish};
 use megatorrent_tests::v5::{Dht, Habits, Server};
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::path::Path;
+use std::process::Stdio;
 
 #[test]
 fn several_seeders_give_at_once() -> Result<()> {
@@ -76,6 +77,43 @@ fn a_killed_node_fetches_no_verified_blob_again() -> Result<()> {
     }
     assert_eq!(asked.len(), 1 + usize::from(BLOBS));
     node.stop(&bob)
+}
+
+#[test]
+fn a_get_that_was_interrupted_goes_on_where_it_stood() -> Result<()> {
+    const BEFORE: usize = 4;
+    let dht = dht()?;
+    let server = Server::start(Habits { hold_after: Some(1 + BEFORE), ..Habits::default() })?;
+    let shelf = Shelf::new([12; 32], "Songs", 9)?;
+    shelf.stock(&server);
+    Dht::join(&dht.bootstrap(), Ipv4Addr::LOCALHOST)?.put(&shelf.author, &shelf.manifest, shelf.sequence)?;
+    let bob = home("bob", &dht.bootstrap())?;
+    let out = bob.path().join("here");
+    let get = || -> Result<std::process::Command> {
+        let mut command = bob.command()?;
+        command.arg("--json").args(bob.network()).args(["--peer", &server.address().to_string()]);
+        command.args(["get", &shelf.author.link(), "-o"]).arg(&out);
+        Ok(command)
+    };
+    let mut first = Killed(get()?.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
+    server.wait_served(1 + BEFORE, PATIENCE)?;
+    until(&bob, &["items", "Shelf"], "four blobs verified", |items| {
+        (items[0]["have"] == 1_000_000 * BEFORE).then_some(())
+    })?;
+    signal(first.0.id(), "INT")?;
+    assert_eq!(first.0.wait()?.code(), Some(130));
+    let served = server.requests();
+    server.release();
+    let answer = finish(get()?)?;
+    assert_eq!(answer.code, Some(0), "{}", answer.stderr);
+    let expected = bob.path().join("expected");
+    shelf.write(&expected)?;
+    compare(&expected, &out.join("Songs"))?;
+    let all = server.requests();
+    for id in &served[..1 + BEFORE] {
+        assert_eq!(all.iter().filter(|asked| *asked == id).count(), 1, "{id} was fetched again");
+    }
+    Ok(())
 }
 
 #[test]
