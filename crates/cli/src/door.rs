@@ -84,7 +84,9 @@ impl Door {
                     return Err(Failure::Refused(ErrorInfo { code: Code::Busy, message }));
                 }
                 if global.shapes_a_node() {
-                    remark("A node runs already: --listen, --bootstrap, --no-dht and --peer change nothing");
+                    remark(
+                        "A node runs already: --listen, --bootstrap, --no-dht, --peer, --route and --proxy change nothing",
+                    );
                 }
                 return Ok(Self { way: Way::Socket(Box::new(client)), passphrases });
             }
@@ -282,6 +284,7 @@ fn config(global: &Global, data_dir: &Path, need: Need, passphrase: Option<zeroi
         passphrase,
         use_keyring: !std::env::var("MEGATORRENT_NO_KEYRING").is_ok_and(|value| value == "1"),
         download_dir: None,
+        route: global.route.clone().or_else(|| global.proxy.clone()),
         offline,
     }
 }
