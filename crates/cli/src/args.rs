@@ -74,9 +74,15 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "ROUTE", value_parser = route)]
     pub(crate) route: Option<Route>,
     /// Go out through this SOCKS5 proxy, by no other way
-    #[arg(long, global = true, env = "MEGATORRENT_PROXY", hide_env_values = true, conflicts_with = "route",
-          value_name = "socks5://[USER:PASSWORD@]IP:PORT", value_parser = proxy)]
-    pub(crate) proxy: Option<Route>,
+    #[arg(
+        long,
+        global = true,
+        env = "MEGATORRENT_PROXY",
+        hide_env_values = true,
+        conflicts_with = "route",
+        value_name = "socks5://[USER:PASSWORD@]IP:PORT"
+    )]
+    pub(crate) proxy: Option<String>,
     /// "-": read the passphrase from stdin, one line
     #[arg(long, global = true, value_name = "-", value_parser = dash)]
     pub(crate) passphrase: Option<Dash>,
@@ -86,6 +92,10 @@ pub(crate) struct Global {
 }
 
 impl Global {
+    /// The route that the command line or the environment names. The proxy's text may hold a password: no error repeats it.
+    pub(crate) fn chosen_route(&self) -> Result<Option<Route>, String> {
+        self.proxy.as_deref().map_or_else(|| Ok(self.route.clone()), |text| proxy(text).map(Some))
+    }
     /// Whether an option is given that only a node of one's own could heed.
     pub(crate) fn shapes_a_node(&self) -> bool {
         let routed = self.route.is_some() || self.proxy.is_some();

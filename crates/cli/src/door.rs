@@ -6,7 +6,7 @@ use crate::passphrase::Passphrases;
 use crate::run::{Failure, absolute, remark};
 use node::api::{Code, ErrorInfo, Event, Reply, Request, Unlock};
 use node::rpc::{Client, Serving, Watching};
-use node::{Events, Node, NodeConfig};
+use node::{Events, Node, NodeConfig, Route};
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -241,6 +241,8 @@ impl Stream {
 }
 
 async fn start(global: &Global, data_dir: &Path, need: Need, passphrases: &mut Passphrases) -> Result<Node, Failure> {
+    let route = global.chosen_route();
+    let route = route.map_err(|message| Failure::Refused(ErrorInfo { code: Code::BadArgument, message }))?;
     let mut tries = 0;
     let mut typed = None;
     loop {
@@ -250,7 +252,7 @@ async fn start(global: &Global, data_dir: &Path, need: Need, passphrases: &mut P
             None => passphrases.at_hand()?,
         };
         let given = passphrase.is_some();
-        let outcome = Node::start(config(global, data_dir, need, passphrase)).await;
+        let outcome = Node::start(config(global, data_dir, need, route.clone(), passphrase)).await;
         match outcome {
             Ok(node) => return Ok(node),
             Err(error)
@@ -268,7 +270,13 @@ async fn start(global: &Global, data_dir: &Path, need: Need, passphrases: &mut P
     }
 }
 
-fn config(global: &Global, data_dir: &Path, need: Need, passphrase: Option<zeroize::Zeroizing<String>>) -> NodeConfig {
+fn config(
+    global: &Global,
+    data_dir: &Path,
+    need: Need,
+    route: Option<Route>,
+    passphrase: Option<zeroize::Zeroizing<String>>,
+) -> NodeConfig {
     let offline = need == Need::Store;
     let listen = match global.listen {
         Some(Listen::At(addr)) => Some(addr),
@@ -284,7 +292,7 @@ fn config(global: &Global, data_dir: &Path, need: Need, passphrase: Option<zeroi
         passphrase,
         use_keyring: !std::env::var("MEGATORRENT_NO_KEYRING").is_ok_and(|value| value == "1"),
         download_dir: None,
-        route: global.route.clone().or_else(|| global.proxy.clone()),
+        route,
         offline,
     }
 }

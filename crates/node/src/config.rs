@@ -82,6 +82,10 @@ pub const SHOWN_AFTER: [Duration; 3] = [Duration::ZERO, Duration::from_secs(3), 
 pub const ROUTE_READY: Duration = Duration::from_secs(60);
 /// Time for a gateway's whole answer: it reads and writes the DHT meanwhile.
 pub const GATEWAY_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time for a gateway's HELLO; without one it is a v5 gateway, which shows no manifests.
+pub const GATEWAY_HELLO: Duration = Duration::from_secs(3);
+/// The same on a detour.
+pub const GATEWAY_HELLO_DETOUR: Duration = Duration::from_secs(20);
 /// An item that could not be written is tried again after this long.
 pub const RETRY_EVERY: Duration = Duration::from_secs(30);
 /// Waits before a manifest that no DHT node took is put again; the last one repeats.
