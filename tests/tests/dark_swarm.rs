@@ -34,7 +34,7 @@ fn a_swarm_lives_in_the_dark() -> Result<()> {
     // News by push.
     let more = people::folder(&author.home, "more", &[("d.flac", 1_200_000)])?;
     let pushed = people::publish(&author.home, &more, &["--title", "More"])?;
-    ensure!(pushed["pushed"] == 1, "{pushed}");
+    ensure!(pushed["pushed"].as_u64() > Some(0), "{pushed}");
     compare(&more, &path_of(&news.until_ready("More")?)?)?;
 
     // A third person meets the second through the first.

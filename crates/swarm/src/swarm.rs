@@ -336,6 +336,9 @@ impl Swarm {
         self.announces.expire(now);
         self.expire_lookups(now);
         self.renew_rendezvous(now);
+        if self.tor {
+            self.part_with_circuits();
+        }
         self.plan_announces(now);
         self.timers.set(Timer::Expire, now + EXPIRE);
     }

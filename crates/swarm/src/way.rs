@@ -4,8 +4,10 @@
 //! forgotten with it; on the dark side every connection is about one channel, so that no peer can join two; an onion
 //! address is kept only where it can be dialled.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use protocol::session::Role;
 use protocol::{AddrClass, ChannelKey, PeerAddr};
 
 use crate::swarm::Swarm;
@@ -103,6 +105,19 @@ impl Swarm {
     /// How many connections to one address serve a channel.
     pub(crate) fn circuits(&self) -> usize {
         if self.tor { CIRCUITS } else { 1 }
+    }
+
+    /// Where nothing is wanted any more one connection to an address is enough: others need the room.
+    pub(crate) fn part_with_circuits(&mut self) {
+        let mut kept = BTreeSet::new();
+        let mut idle = Vec::new();
+        for (conn, peer) in self.peers.iter().filter(|(_, peer)| peer.role == Role::Dialler) {
+            let wanting = peer.channels().iter().any(|key| self.picker.is_wanting(key));
+            if !wanting && !kept.insert((peer.addr.clone(), peer.channels().clone())) {
+                idle.push(conn);
+            }
+        }
+        self.outputs.extend(idle.into_iter().map(Output::Close));
     }
 
     /// No DHT tells of news where there is none: gateways are asked again.
