@@ -15,6 +15,7 @@ pub mod hostile;
 pub mod people;
 pub mod process;
 pub mod sim;
+pub mod socks_proxy;
 #[cfg(unix)]
 pub mod tornet;
 pub mod v5;

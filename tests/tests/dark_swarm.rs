@@ -7,7 +7,9 @@
 use anyhow::{Context, Result, bail, ensure};
 use megatorrent_tests::dark::{Hidden, path_of};
 use megatorrent_tests::folder::compare;
+use megatorrent_tests::foreign_dht::{ForeignDht, Maker};
 use megatorrent_tests::people::{self, text, until};
+use megatorrent_tests::process::Home;
 use megatorrent_tests::tornet::TorNet;
 use std::time::{Duration, Instant};
 
@@ -79,6 +81,57 @@ fn a_swarm_lives_in_the_dark() -> Result<()> {
     compare(&late, &path_of(&news.until_ready("Late")?)?)?;
     ensure!(reader.onion()? == second, "another address after a change of route");
     for person in [author, reader, third] {
+        person.node.stop(&person.home)?;
+    }
+    Ok(())
+}
+
+/// Two gateways in a DHT of another maker, an author and a reader who reach them through exits and each other by onion.
+#[test]
+fn an_author_in_the_dark_publishes_through_gateways() -> Result<()> {
+    let foreign = ForeignDht::start(Maker::BittorrentDht, 10)?;
+    let tors = TorNet::start(2)?;
+    let bootstrap: Vec<String> = foreign.bootstrap().into_iter().take(3).collect();
+    let homes = [Home::new("gate", &bootstrap)?, Home::new("way", &bootstrap)?];
+    let gateways = [homes[0].gateway()?, homes[1].gateway()?];
+    for home in &homes {
+        until(home, &["status"], "DHT nodes known", |status| (status["dht_nodes"].as_u64()? > 0).then_some(()))?;
+    }
+    let author = Hidden::start("alice", &tors, 0)?;
+    author.ask(&["set", "gateways", &format!("{},{}", gateways[0].address(), gateways[1].address())])?;
+    let songs = people::folder(&author.home, "songs", &[("a.flac", 2_300_000)])?;
+    let published = people::publish(&author.home, &songs, &["--title", "Songs"])?;
+    ensure!(published["gateways"] == 2 && published["dht_nodes"] == 0, "{published}");
+    ensure!(published["shown_by"].as_u64() > Some(0), "nobody shows what was taken: {published}");
+    let link = text(&published, "link")?;
+    let bare = link.split('?').next().context("a key")?.to_owned();
+    ensure!(link.contains(&author.onion()?) && link.contains(gateways[1].address()), "{link}");
+
+    // Whoever asks the DHT finds the list there.
+    let outside = Home::new("dora", &bootstrap)?;
+    let node = outside.daemon()?;
+    outside.ask(["subscribe", &bare])?;
+    until(&outside, &["channels"], "the list found in the DHT", |all| {
+        (all[0]["items"] == 1 && all[0]["seen_by"].as_u64()? > 0).then_some(())
+    })?;
+
+    // Who is in the dark gets it from a gateway, and the author's onion address out of it.
+    let reader = Hidden::start("bob", &tors, 1)?;
+    let mut news = reader.watch()?;
+    reader.ask(&["subscribe", &bare])?;
+    until(&reader.home, &["channels"], "no way in", |all| (all[0]["cause"]["cause"] == "no_way_in").then_some(()))?;
+    reader.ask(&["unsubscribe", &bare])?;
+    reader.ask(&["subscribe", &format!("{bare}?bootstrap={}", gateways[1].address())])?;
+    compare(&songs, &path_of(&news.until_ready("Songs")?)?)?;
+
+    // A gateway needs a DHT.
+    let refused = author.home.run(["--route", "tor", "gateway"])?;
+    ensure!(refused.code != Some(0), "{refused:?}");
+    node.stop(&outside)?;
+    for (gateway, home) in gateways.into_iter().zip(&homes) {
+        gateway.stop(home)?;
+    }
+    for person in [author, reader] {
         person.node.stop(&person.home)?;
     }
     Ok(())
