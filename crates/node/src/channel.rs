@@ -116,8 +116,12 @@ async fn taken(ctx: &Ctx, manifest: Arc<SignedManifest>) -> Result<()> {
     Ok(())
 }
 
-/// Tells listeners how a channel stands.
+/// Tells listeners how a channel stands. One that is only looked into is nobody's channel yet.
 pub(crate) async fn told(ctx: &Ctx, key: ChannelKey) {
+    let ours = ctx.with_store(move |s| s.channel(&key)).await;
+    if !matches!(ours, Ok(Some(row)) if row.followed || row.own) {
+        return;
+    }
     if let Ok(Some(info)) = view::channel(ctx, key).await {
         ctx.emit(Event::Channel(info));
     }

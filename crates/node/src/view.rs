@@ -62,6 +62,7 @@ pub(crate) async fn channel_info(ctx: &Ctx, row: &Channel, items: &[ItemRow]) ->
         private: row.private,
         own: row.own,
         sequence: row.manifest.as_ref().map_or(0, protocol::SignedManifest::sequence),
+        listed: row.body_sequence,
         items: listed.len() as u64,
         complete: listed.iter().filter(|i| matches!(i.standing, Standing::Complete | Standing::Published)).count()
             as u64,
