@@ -8,8 +8,8 @@ use crate::show;
 use clap::CommandFactory as _;
 use node::Link;
 use node::api::{
-    ChannelArg, Code, Edit, ErrorInfo, Event, ItemArg, LinkArg, Locate, Remove, Reply, Request, Settings, Subscribe,
-    Target, Unpublish, Unsubscribe,
+    ChannelArg, Code, Edit, ErrorInfo, Event, ItemArg, LinkArg, Locate, Remove, Reply, Request, RouteKind, Settings,
+    Subscribe, Target, Unpublish, Unsubscribe,
 };
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -83,6 +83,18 @@ async fn run(cli: Cli, mut signals: Signals) -> Result<(), Failure> {
             let door = unless_stopped(&mut signals, Door::open(&global, need(&Command::Daemon))).await?;
             daemon(door, &out, &mut signals).await
         }
+        Command::Gateway => {
+            let mut door = unless_stopped(&mut signals, Door::open(&global, need(&Command::Gateway))).await?;
+            let on = Settings { gateway: Some(true), ..Settings::default() };
+            let outcome = match door.call(Request::SetSettings(on)).await {
+                Ok(_) => able_to_serve(&mut door).await,
+                Err(error) => Err(error),
+            };
+            match outcome {
+                Ok(()) => daemon(door, &out, &mut signals).await,
+                Err(error) => door.close().await.and(Err(error)),
+            }
+        }
         Command::Watch => {
             let door = unless_stopped(&mut signals, Door::open(&global, need(&Command::Watch))).await?;
             watch(door, &out, &mut signals).await
@@ -136,7 +148,7 @@ fn need(command: &Command) -> Need {
         | Command::Look { .. }
         | Command::Get { .. }
         | Command::Watch => Need::Network,
-        Command::Daemon => Need::Own,
+        Command::Daemon | Command::Gateway => Need::Own,
         _ => Need::Store,
     }
 }
@@ -262,9 +274,12 @@ async fn work(command: Command, door: &mut Door, out: &Out) -> Result<(), Failur
         },
         Command::Set(args) => set(args, door, out).await,
         // These need no door, or hold it themselves; `run` has dealt with them.
-        Command::Publish(_) | Command::Watch | Command::Daemon | Command::Stop | Command::Completions { .. } => {
-            strange()
-        }
+        Command::Publish(_)
+        | Command::Watch
+        | Command::Daemon
+        | Command::Gateway
+        | Command::Stop
+        | Command::Completions { .. } => strange(),
     }
 }
 
@@ -327,6 +342,13 @@ async fn set(args: SetArgs, door: &mut Door, out: &Out) -> Result<(), Failure> {
         match key {
             Key::DownloadDir => settings.download_dir = Some(absolute(Path::new(&value))?),
             Key::Gateway => settings.gateway = Some(on_or_off(&value)?),
+            Key::Gateways if value == "none" => settings.gateways = Some(Vec::new()),
+            Key::Gateways => {
+                let several = value.split([',', ' ']).filter(|word| !word.is_empty());
+                settings.gateways = Some(several.map(str::to_owned).collect());
+            }
+            Key::Route if value == "-" => settings.route = Some(line_of_stdin("route")?.trim().to_owned()),
+            Key::Route => settings.route = Some(value),
         }
         match door.call(Request::SetSettings(settings)).await? {
             Reply::Settings(settings) => return out.value(&settings, show::settings),
@@ -348,12 +370,27 @@ fn on_or_off(value: &str) -> Result<bool, Failure> {
     }
 }
 
+/// A gateway reaches the DHT for others, so it needs one.
+async fn able_to_serve(door: &mut Door) -> Result<(), Failure> {
+    match door.call(Request::Status).await? {
+        Reply::Status(status) if status.dht_nodes.is_some() => Ok(()),
+        Reply::Status(_) => {
+            refused(Code::BadArgument, "A gateway needs the DHT: it works on the direct route only, without --no-dht.")
+        }
+        _ => strange(),
+    }
+}
+
 async fn daemon(mut door: Door, out: &Out, signals: &mut Signals) -> Result<(), Failure> {
     let outcome = async {
         let Reply::Status(status) = door.call(Request::Status).await? else { return strange() };
         out.value(&status, |status| {
             let listen = status.listen.as_deref().map_or_else(|| "nothing".to_owned(), show::escape);
-            format!("Ready. Listening on {listen}.\n")
+            match (&status.route.kind, &status.route.onion) {
+                (RouteKind::Direct, _) => format!("Ready. Listening on {listen}.\n"),
+                (_, Some(onion)) => format!("Ready. By {}, as {}.\n", show::route(&status.route), show::escape(onion)),
+                (_, None) => format!("Ready. By {}.\n", show::route(&status.route)),
+            }
         })?;
         if status.secrets == "locked" {
             remark("The secrets are locked: public holdings are shared, nothing private is read or published.");
