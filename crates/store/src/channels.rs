@@ -7,17 +7,19 @@ use crate::db::{array, int, uint};
 use crate::items::{clear_out, remove_if_empty};
 use crate::store::Core;
 use crate::sweep::{doom, sweep};
-use crate::{Channel, Store, StoreError, address_text};
+use crate::{Channel, Keep, Store, StoreError, address_text};
 
 const COLUMNS: &str =
     "key, name, about, private, read_key, own, followed, paused, fetch, manifest, bep44, body_sequence,
     signed_twice, checked, seen_by, peers";
+/// Read only: see [`Store::set_keeping`].
+const KEEPING: &str = "keep, encrypted";
 
 impl Store {
     /// All channels, in the order they were added.
     pub fn channels(&self) -> Result<Vec<Channel>, StoreError> {
         self.core.db.read(|tx| {
-            let mut statement = tx.prepare_cached(&format!("SELECT {COLUMNS} FROM channels ORDER BY id"))?;
+            let mut statement = tx.prepare_cached(&format!("SELECT {COLUMNS}, {KEEPING} FROM channels ORDER BY id"))?;
             let mut rows = statement.query([])?;
             let mut out = Vec::new();
             while let Some(row) = rows.next()? {
@@ -30,7 +32,8 @@ impl Store {
     /// One.
     pub fn channel(&self, key: &ChannelKey) -> Result<Option<Channel>, StoreError> {
         self.core.db.read(|tx| {
-            let mut statement = tx.prepare_cached(&format!("SELECT {COLUMNS} FROM channels WHERE key = ?"))?;
+            let mut statement =
+                tx.prepare_cached(&format!("SELECT {COLUMNS}, {KEEPING} FROM channels WHERE key = ?"))?;
             let mut rows = statement.query([key.as_bytes()])?;
             rows.next()?.map(|row| self.core.channel_from(row)).transpose()
         })
@@ -174,6 +177,8 @@ impl Core {
             checked: row.get::<_, Option<i64>>(13)?.map(uint),
             seen_by: row.get(14)?,
             peers: address_text::read_list(&row.get::<_, String>(15)?),
+            keep: Keep::from_text(&row.get::<_, String>(16)?),
+            encrypted: row.get(17)?,
         })
     }
 }
