@@ -74,6 +74,10 @@ pub const GATEWAY_AT_ONCE: usize = 16;
 pub const GATEWAYS_ASKED: usize = 4;
 /// Time for a gateway's whole answer: it reads and writes the DHT meanwhile.
 pub const GATEWAY_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time for a gateway's HELLO; without one it is a v5 gateway, which shows no manifests.
+pub const GATEWAY_HELLO: Duration = Duration::from_secs(3);
+/// The same on a detour.
+pub const GATEWAY_HELLO_DETOUR: Duration = Duration::from_secs(20);
 /// An item that could not be written is tried again after this long.
 pub const RETRY_EVERY: Duration = Duration::from_secs(30);
 /// Waits before a manifest that no DHT node took is put again; the last one repeats.

@@ -11,9 +11,9 @@ use protocol::{ChannelKey, PeerAddr, SignedManifest};
 use tokio::task::JoinSet;
 
 use crate::config::{
-    DIAL_TIMEOUT, DIAL_TIMEOUT_DETOUR, GATEWAY_TIMEOUT, GATEWAYS_ASKED, HANDSHAKE_TIMEOUT, HANDSHAKE_TIMEOUT_DETOUR,
+    DIAL_TIMEOUT, DIAL_TIMEOUT_DETOUR, GATEWAY_CACHE, GATEWAY_HELLO, GATEWAY_HELLO_DETOUR, GATEWAY_PUTS,
+    GATEWAY_PUTS_IN, GATEWAY_REMEMBERS, GATEWAY_TIMEOUT, GATEWAYS_ASKED, HANDSHAKE_TIMEOUT, HANDSHAKE_TIMEOUT_DETOUR,
 };
-use crate::config::{GATEWAY_CACHE, GATEWAY_PUTS, GATEWAY_PUTS_IN, GATEWAY_REMEMBERS};
 use crate::ctx::{Ctx, Inner};
 
 /// What a gateway remembers of those it serves: bounded, the oldest goes first.
@@ -140,10 +140,10 @@ async fn talk(ctx: &Inner, addr: &PeerAddr, talk: Talk) -> Result<Option<Arc<Sig
 
 async fn converse(ctx: &Inner, addr: &PeerAddr, talk: Talk) -> Result<Option<Arc<SignedManifest>>, String> {
     let Some(gate) = &ctx.gate else { return Err("this node is offline".into()) };
-    let (dial, handshake) = if gate.is_detour() {
-        (DIAL_TIMEOUT_DETOUR, HANDSHAKE_TIMEOUT_DETOUR)
+    let (dial, handshake, hello) = if gate.is_detour() {
+        (DIAL_TIMEOUT_DETOUR, HANDSHAKE_TIMEOUT_DETOUR, GATEWAY_HELLO_DETOUR)
     } else {
-        (DIAL_TIMEOUT, HANDSHAKE_TIMEOUT)
+        (DIAL_TIMEOUT, HANDSHAKE_TIMEOUT, GATEWAY_HELLO)
     };
     // What is handed in and the look whether it is there go by circuits of their own: the gateway sees two strangers.
     let mut apart = [0; 16];
@@ -161,6 +161,8 @@ async fn converse(ctx: &Inner, addr: &PeerAddr, talk: Talk) -> Result<Option<Arc
         }
         Talk::Show(key, floor) => Some((key, floor)),
     };
+    let hello_by = tokio::time::Instant::now() + hello;
+    let mut greeted = false;
     let mut frame = Vec::new();
     loop {
         while let Some(event) = session.poll_event() {
@@ -170,6 +172,7 @@ async fn converse(ctx: &Inner, addr: &PeerAddr, talk: Talk) -> Result<Option<Arc
                     return result.map(|()| None);
                 }
                 Event::Hello(hello) => {
+                    greeted = true;
                     if let Some((key, floor)) = show {
                         if !hello.ext.manifest {
                             return Err("it shows no manifests".into());
@@ -201,6 +204,10 @@ async fn converse(ctx: &Inner, addr: &PeerAddr, talk: Talk) -> Result<Option<Arc
             read = reader.read(&cap, &mut frame) => {
                 read.map_err(|e| e.to_string())?;
                 session.handle_frame(ctx.clock.now(), &frame).map_err(|v| v.to_string())?;
+            }
+            () = tokio::time::sleep_until(hello_by), if show.is_some() && !greeted => {
+                close(&mut session, &mut writer, ctx).await;
+                return Err("it shows no manifests".into());
             }
             () = tokio::time::sleep(due) => session.handle_timeout(ctx.clock.now()).map_err(|v| v.to_string())?,
         }

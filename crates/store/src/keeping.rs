@@ -80,19 +80,6 @@ pub fn to_remove(keep: Keep, now_ms: u64, rows: &[ItemRow], holders: &dyn Fn(&It
 }
 
 impl Store {
-    /// Changes what of a channel stays here, and whether its downloads are kept only encrypted from now on. `None` leaves
-    /// it as it is.
-    pub fn set_keeping(&self, key: &ChannelKey, keep: Option<Keep>, encrypted: Option<bool>) -> Result<(), StoreError> {
-        self.core.db.write(|tx| {
-            let channel = channels::row_id(tx, key)?;
-            tx.prepare_cached(
-                "UPDATE channels SET keep = COALESCE(?, keep), encrypted = COALESCE(?, encrypted) WHERE id = ?",
-            )?
-            .execute(params![keep.map(Keep::to_text), encrypted, channel])?;
-            Ok(())
-        })
-    }
-
     /// Pins an item, or lets rules have it again; changes when it is fetched.
     pub fn set_care(
         &self,

@@ -39,9 +39,9 @@ pub struct Channel {
     pub seen_by: Option<u32>,
     /// Ways in from link and body.
     pub peers: Vec<PeerAddr>,
-    /// What of it stays here. Changed by [`crate::Store::set_keeping`] alone.
+    /// What of it stays here.
     pub keep: Keep,
-    /// Downloads planned from here on are kept only encrypted. Changed by [`crate::Store::set_keeping`] alone.
+    /// Downloads planned from here on are kept only encrypted.
     pub encrypted: bool,
 }
 

@@ -71,16 +71,16 @@ async fn keep(ctx: &Ctx, identity: Identity, row: IdentityRow, read_key: Option<
     let (keys, at) = (ctx.keys.read().await.clone(), ctx.clone());
     blocking(move || keys.put_identity(&identity).map_err(|e| trouble(&at, e))).await?;
     let (key, private) = (row.key, row.private);
-    let mut own = ctx.with_store(move |s| s.channel(&key)).await?.unwrap_or_else(|| channel::fresh(key));
-    (own.own, own.followed) = (true, true);
-    own.private = private.unwrap_or(own.private);
-    own.read_key = read_key.or(own.read_key);
-    let stored = own.clone();
-    ctx.with_store(move |s| {
-        s.put_identity(&row)?;
-        s.put_channel(&stored)
-    })
-    .await?;
+    let own = ctx
+        .with_store(move |s| {
+            s.put_identity(&row)?;
+            s.add_or_change_channel(channel::fresh(key), |own| {
+                (own.own, own.followed) = (true, true);
+                own.private = private.unwrap_or(own.private);
+                own.read_key = read_key.or(own.read_key.take());
+            })
+        })
+        .await?;
     if !ctx.config.offline {
         channel::follow(ctx, &own, Vec::new()).await?;
     }

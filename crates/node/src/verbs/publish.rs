@@ -44,24 +44,24 @@ pub(super) async fn publish(ctx: &Ctx, args: Publish) -> Result<Published> {
         );
     }
     let key = identity.channel();
-    let mut row = ctx.with_store(move |s| s.channel(&key)).await?.unwrap_or_else(|| channel::fresh(key));
-    (row.own, row.followed, row.private) = (true, true, args.private);
-    if args.private && row.read_key.is_none() {
-        let mut read_key = [0; 32];
-        getrandom::fill(&mut read_key)
-            .map_err(|e| ErrorInfo::new(Code::Internal, format!("no random numbers: {e}")))?;
-        row.read_key = Some(ReadKey(read_key));
-    }
-    if row.name.is_empty() {
-        row.name.clone_from(&identity_row.name);
-    }
-    let stored = row;
+    let mut fresh_key = [0; 32];
+    getrandom::fill(&mut fresh_key).map_err(|e| ErrorInfo::new(Code::Internal, format!("no random numbers: {e}")))?;
+    let fresh_key = ReadKey(fresh_key);
+    let (private, name) = (args.private, identity_row.name.clone());
     ctx.with_store(move |s| {
         if !gateways.is_empty() {
             let list: Vec<String> = gateways.iter().map(ToString::to_string).collect();
             s.set_setting(&gateways_setting(&key), Some(&list.join(" ")))?;
         }
-        s.put_channel(&stored)
+        s.add_or_change_channel(channel::fresh(key), |row| {
+            (row.own, row.followed, row.private) = (true, true, private);
+            if private && row.read_key.is_none() {
+                row.read_key = Some(fresh_key);
+            }
+            if row.name.is_empty() {
+                row.name = name;
+            }
+        })
     })
     .await?;
 
@@ -345,8 +345,9 @@ async fn sign(ctx: &Ctx, identity: &Identity, change: Change, title: &str) -> Re
     let (stored, keep) = (row.clone(), structure.clone());
     let gone = ctx
         .with_store(move |s| {
-            s.raise_floor(&key, sequence)?;
-            s.put_channel(&stored)?;
+            s.change_channel(&key, |now| {
+                (now.name, now.about, now.manifest) = (stored.name, stored.about, stored.manifest);
+            })?;
             let mut gone = s.set_items(&key, sequence, &rows)?;
             gone.extend(s.retain_structure(&key, &keep)?);
             Ok(gone)
@@ -400,12 +401,8 @@ async fn sign(ctx: &Ctx, identity: &Identity, change: Change, title: &str) -> Re
     }
     let nodes = published.dht_nodes;
     let now = ctx.clock.unix_ms();
-    ctx.with_store(move |s| {
-        let Some(mut row) = s.channel(&key)? else { return Ok(()) };
-        (row.seen_by, row.checked) = (Some(nodes), Some(now));
-        s.put_channel(&row)
-    })
-    .await?;
+    ctx.with_store(move |s| s.change_channel(&key, |row| (row.seen_by, row.checked) = (Some(nodes), Some(now))))
+        .await?;
     channel::told(ctx, key).await;
     Ok(published)
 }

@@ -15,7 +15,7 @@ fn fetch_encrypted(world: &World, made: &Made) {
 fn no_plain_byte_is_written_and_every_blob_is_shared() {
     let mut world = World::new();
     let made = folder(1, Padding::Ours);
-    world.set_keeping(&CHANNEL, None, Some(true)).unwrap();
+    world.change_channel(&CHANNEL, |channel| channel.encrypted = true).unwrap();
     assert!(world.channel(&CHANNEL).unwrap().unwrap().encrypted);
     assert_eq!(world.channel(&CHANNEL).unwrap().unwrap().keep, Keep::All);
     fetch_encrypted(&world, &made);

@@ -38,7 +38,7 @@ fn items_are_found_by_the_beginnings_of_their_words() {
     assert_eq!(found(&world, "harb"), ["Live at the Harbour"]);
     assert_eq!(found(&world, "uber"), [] as [&str; 0]);
     let other = ChannelKey([2; 32]);
-    world.put_channel(&channel(other)).unwrap();
+    world.add_or_change_channel(channel(other), |_| {}).unwrap();
     world.set_items(&other, 1, &[ItemRow { channel: other, ..named(9, "Storm elsewhere", "") }]).unwrap();
     assert_eq!(world.search(Some(&other), "storm", 9).unwrap().len(), 1);
     assert_eq!(world.search(None, "storm", 1).unwrap().len(), 1);

@@ -32,7 +32,7 @@ impl World {
         let (store, recovery) = open(&tmp.path().join("data"));
         assert!(!recovery.unclean);
         let world = Self { tmp, store: Some(store) };
-        world.put_channel(&channel(CHANNEL)).unwrap();
+        world.add_or_change_channel(channel(CHANNEL), |_| {}).unwrap();
         world.set_items(&CHANNEL, 1, &[row(ITEM, b"1"), row(OTHER, b"2")]).unwrap();
         world
     }
