@@ -128,7 +128,7 @@ Example:
 
 Copies that others have stay theirs, and they can go on sharing them.")]
     Unpublish {
-        /// Item ID, its start, or CHANNEL/ITEM
+        /// Title, ID, its start, or CHANNEL/ITEM
         item: String,
     },
     /// Change the name or description of an own channel or item
@@ -185,7 +185,7 @@ Examples:
     /// List an item's files
     #[command(after_help = "Example:\n  megatorrent files Tidewater/3fa94c1e")]
     Files {
-        /// Item ID, its start, or CHANNEL/ITEM
+        /// Title, ID, its start, or CHANNEL/ITEM
         item: String,
     },
     /// Fetch an item, or everything behind a link, and end when it is here
@@ -225,7 +225,7 @@ Examples:
 
 Files that were published from here are never deleted.")]
     Remove {
-        /// Item ID, its start, or CHANNEL/ITEM
+        /// Title, ID, its start, or CHANNEL/ITEM
         item: String,
         /// Delete its downloaded files too
         #[arg(long)]
@@ -234,13 +234,13 @@ Files that were published from here are never deleted.")]
     /// Read an item's files again and compare every part
     #[command(after_help = "Example:\n  megatorrent verify 3fa94c1e\n\nEnds with 6 if parts are missing or changed.")]
     Verify {
-        /// Item ID, its start, or CHANNEL/ITEM
+        /// Title, ID, its start, or CHANNEL/ITEM
         item: String,
     },
     /// Tell where an item's files went
     #[command(after_help = "Example:\n  megatorrent locate 3fa94c1e /media/disk/recordings")]
     Locate {
-        /// Item ID, its start, or CHANNEL/ITEM
+        /// Title, ID, its start, or CHANNEL/ITEM
         item: String,
         /// The file, or the folder that holds the item's files, now
         path: PathBuf,

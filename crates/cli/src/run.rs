@@ -102,10 +102,16 @@ async fn run(cli: Cli, mut signals: Signals) -> Result<(), Failure> {
         command => {
             let command = resolve_link(command)?;
             let mut door = unless_stopped(&mut signals, Door::open(&global, need(&command))).await?;
-            let outcome = {
-                let mut own_signals = signals.clone();
-                let work = work(command, &mut door, &out, &mut own_signals);
-                unless_stopped(&mut signals, work).await
+            let outcome = match command {
+                Command::Publish(args) => {
+                    let published = unless_stopped(&mut signals, publish(args, &mut door, &out)).await;
+                    // What is published stays so: the signal ends the sharing, not the work.
+                    if matches!(published, Ok(true)) {
+                        until_stopped(&mut signals, &door).await;
+                    }
+                    published.map(|_| ())
+                }
+                command => unless_stopped(&mut signals, work(command, &mut door, &out)).await,
             };
             // What failed first is what the person needs to know.
             let closed = door.close().await;
@@ -122,6 +128,14 @@ async fn unless_stopped<T>(
         biased;
         outcome = work => outcome,
         () = signals.wanted() => Err(Failure::Interrupted),
+    }
+}
+
+/// Until a signal comes, or the node that this door leads to ends.
+async fn until_stopped(signals: &mut Signals, door: &Door) {
+    tokio::select! {
+        () = signals.wanted() => {}
+        () = door.stopped() => {}
     }
 }
 
@@ -162,10 +176,9 @@ pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).or_else(|error| refused(Code::Io, format!("{}: {error}", path.display())))
 }
 
-async fn work(command: Command, door: &mut Door, out: &Out, signals: &mut Signals) -> Result<(), Failure> {
+async fn work(command: Command, door: &mut Door, out: &Out) -> Result<(), Failure> {
     match command {
         Command::Id(command) => identity(command, door, out).await,
-        Command::Publish(args) => publish(args, door, out, signals).await,
         Command::Unpublish { item } => {
             match with_progress(door, out, Subject::Publication, Request::Unpublish(Unpublish { item })).await? {
                 Reply::Published(published) => out.value(&published, |published| {
@@ -261,7 +274,12 @@ async fn work(command: Command, door: &mut Door, out: &Out, signals: &mut Signal
         },
         Command::Set(args) => set(args, door, out).await,
         // These need no door, or hold it themselves; `run` has dealt with them.
-        Command::Watch | Command::Daemon | Command::Gateway | Command::Stop | Command::Completions { .. } => strange(),
+        Command::Publish(_)
+        | Command::Watch
+        | Command::Daemon
+        | Command::Gateway
+        | Command::Stop
+        | Command::Completions { .. } => strange(),
     }
 }
 
@@ -377,10 +395,7 @@ async fn daemon(mut door: Door, out: &Out, signals: &mut Signals) -> Result<(), 
         if status.secrets == "locked" {
             remark("The secrets are locked: public holdings are shared, nothing private is read or published.");
         }
-        tokio::select! {
-            () = signals.wanted() => {}
-            () = door.stopped() => {}
-        }
+        until_stopped(signals, &door).await;
         Ok(())
     }
     .await;

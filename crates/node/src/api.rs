@@ -443,6 +443,8 @@ pub struct ChannelInfo {
     pub own: bool,
     /// Newest sequence, 0 when none is known yet.
     pub sequence: u64,
+    /// Sequence of the list that was read last, 0 when none was. Items asked for before it changed are old.
+    pub listed: u64,
     /// Items in its list.
     pub items: u64,
     /// Of them complete here.

@@ -1,6 +1,6 @@
 //! A channel's life: its manifest is asked for, read into a list, and its items are planned and finished.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use protocol::{
     BlobId, Body, ChannelKey, Chunk, Content, FileEntry, Item, ItemId, Payload, PeerAddr, SafePath, SignedManifest,
     body,
 };
-use store::{Channel, ItemRow, PlanFile, Standing, StoreError};
+use store::{Channel, ItemRow, Keep, PlanFile, Standing, StoreError};
 use swarm::{Follow, Source};
 
 use crate::api::{Cause, Code, ErrorInfo, Event};
@@ -40,6 +40,8 @@ pub(crate) fn fresh(key: ChannelKey) -> Channel {
         checked: None,
         seen_by: None,
         peers: Vec::new(),
+        keep: store::Keep::All,
+        encrypted: false,
     }
 }
 
@@ -116,8 +118,12 @@ async fn taken(ctx: &Ctx, manifest: Arc<SignedManifest>) -> Result<()> {
     Ok(())
 }
 
-/// Tells listeners how a channel stands.
+/// Tells listeners how a channel stands. One that is only looked into is nobody's channel yet.
 pub(crate) async fn told(ctx: &Ctx, key: ChannelKey) {
+    let ours = ctx.with_store(move |s| s.channel(&key)).await;
+    if !matches!(ours, Ok(Some(row)) if row.followed || row.own) {
+        return;
+    }
     if let Ok(Some(info)) = view::channel(ctx, key).await {
         ctx.emit(Event::Channel(info));
     }
@@ -225,6 +231,10 @@ pub(crate) fn row_of(channel: ChannelKey, position: usize, item: &Item) -> ItemR
         left_out: item.left_out.iter().map(|l| (l.path.clone(), l.why.to_string())).collect(),
         planned: false,
         lost_files: 0,
+        pinned: false,
+        urgency: store::Urgency::Normal,
+        encrypted: false,
+        skipped: 0,
     }
 }
 
@@ -235,7 +245,16 @@ pub(crate) async fn start_wanted(ctx: &Ctx, channel: &Channel) -> Result<()> {
     }
     let key = channel.key;
     let newest = if channel.followed && !channel.own { channel.fetch } else { 0 };
-    let wanted = ctx.with_store(move |s| s.want_by_rule(&key, newest)).await?;
+    let (keep, now) = (channel.keep, ctx.clock.unix_ms());
+    let wanted = ctx
+        .with_store(move |s| {
+            let except = match keep {
+                Keep::All => BTreeSet::new(),
+                keep => store::keeping::beyond(keep, now, &s.items(&key)?),
+            };
+            s.want_by_rule(&key, newest, &except)
+        })
+        .await?;
     for id in wanted {
         ctx.library.send(LibraryInput::Start(key, id));
     }

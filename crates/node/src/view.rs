@@ -66,6 +66,7 @@ pub(crate) async fn channel_info(ctx: &Ctx, row: &Channel, items: &[ItemRow]) ->
         private: row.private,
         own: row.own,
         sequence: row.manifest.as_ref().map_or(0, protocol::SignedManifest::sequence),
+        listed: row.body_sequence,
         items: listed.len() as u64,
         complete: listed.iter().filter(|i| matches!(i.standing, Standing::Complete | Standing::Published)).count()
             as u64,
@@ -129,7 +130,15 @@ pub(crate) async fn items(ctx: &Ctx, rows: Vec<ItemRow>) -> Result<Vec<ItemInfo>
         let have = match row.standing {
             Standing::Listed => 0,
             Standing::Complete | Standing::Published => row.bytes,
-            Standing::Wanted => ctx.with_store(move |s| s.have_bytes(&channel, &id)).await?,
+            Standing::Wanted => {
+                let have = ctx.with_store(move |s| match s.have_bytes(&channel, &id) {
+                    // A newer list dropped it since its row was read.
+                    Err(store::StoreError::UnknownItem) => Ok(None),
+                    have => have.map(Some),
+                });
+                let Some(have) = have.await? else { continue };
+                have
+            }
         };
         let mut cause = known.causes.get(&(channel, id)).cloned();
         if row.lost_files > 0 {

@@ -7,11 +7,11 @@ use crate::db::{array, int, uint};
 use crate::items::{clear_out, remove_if_empty};
 use crate::store::Core;
 use crate::sweep::{doom, sweep};
-use crate::{Channel, Store, StoreError, address_text};
+use crate::{Channel, Keep, Store, StoreError, address_text};
 
 const COLUMNS: &str =
     "key, name, about, private, read_key, own, followed, paused, fetch, manifest, bep44, body_sequence,
-    signed_twice, checked, seen_by, peers";
+    signed_twice, checked, seen_by, peers, keep, encrypted";
 
 impl Store {
     /// All channels, in the order they were added.
@@ -133,10 +133,10 @@ impl Core {
         let read_key = channel.read_key.as_ref().map(seal).transpose()?;
         let manifest = channel.manifest.as_ref();
         tx.prepare_cached(&format!(
-            "INSERT INTO channels({COLUMNS}) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+            "INSERT INTO channels({COLUMNS}) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
              ON CONFLICT(key) DO UPDATE SET name = ?2, about = ?3, private = ?4, read_key = COALESCE(?5, read_key),
                 own = ?6, followed = ?7, paused = ?8, fetch = ?9, manifest = ?10, bep44 = ?11, body_sequence = ?12,
-                signed_twice = ?13, checked = ?14, seen_by = ?15, peers = ?16"
+                signed_twice = ?13, checked = ?14, seen_by = ?15, peers = ?16, keep = ?17, encrypted = ?18"
         ))?
         .execute(params![
             channel.key.as_bytes(),
@@ -155,6 +155,8 @@ impl Core {
             channel.checked.map(int),
             channel.seen_by,
             address_text::write_list(&channel.peers),
+            channel.keep.to_text(),
+            channel.encrypted,
         ])?;
         if let Some(manifest) = manifest {
             raise(tx, &channel.key, manifest.sequence())?;
@@ -203,6 +205,8 @@ impl Core {
             checked: row.get::<_, Option<i64>>(13)?.map(uint),
             seen_by: row.get(14)?,
             peers: address_text::read_list(&row.get::<_, String>(15)?),
+            keep: Keep::from_text(&row.get::<_, String>(16)?),
+            encrypted: row.get(17)?,
         })
     }
 }

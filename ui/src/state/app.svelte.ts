@@ -275,10 +275,11 @@ export class App {
     });
   }
 
-  /** Reads a channel's list once; events keep it fresh. */
+  /** Reads a channel's list; events keep its items fresh until another list comes. */
   async readList(channel: string): Promise<void> {
+    const of = this.#model.channels.get(channel)?.listed ?? 0;
     const items = await this.ask({ method: "items", params: { channel } }, "items");
-    this.#model = { ...this.#model, lists: new Map(this.#model.lists).set(channel, listOf(items)) };
+    this.#model = { ...this.#model, lists: new Map(this.#model.lists).set(channel, listOf(items, of)) };
     this.world = this.#model;
   }
 

@@ -264,7 +264,7 @@ export const de = (f: Format): Words => {
       goThere: "Zum Kanal",
       inside: (k, bytes) => `${items(k)}, ${bytes}`,
       newestItems: "Neueste Einträge",
-      added: (name) => `„${name}“ hinzugefügt`,
+      added: (name) => (name ? `„${name}“ hinzugefügt` : "Der Kanal ist hinzugefügt"),
       noQr: "In diesem Bild ist kein QR-Code mit einem Kanal-Link.",
       cutOff: (have) => `Dieser Link ist abgeschnitten: ${n(have)} von 64 Zeichen des Schlüssels.`,
       notLink: "Ein Kanal-Link beginnt mit megatorrent:// und einem Schlüssel aus 64 Zeichen.",

@@ -117,7 +117,7 @@ async fn find_channel(ctx: &Ctx, text: &str) -> Result<Channel> {
     }
 }
 
-/// An item by ID, unique prefix, or `channel/item` (the item's ID, prefix or title).
+/// An item by ID, unique prefix or title, of any channel or as `channel/item`.
 async fn find_item(ctx: &Ctx, text: &str) -> Result<ItemRow> {
     let (rows, item) = match text.rsplit_once('/') {
         Some((channel, item)) if !channel.is_empty() => {
@@ -125,14 +125,15 @@ async fn find_item(ctx: &Ctx, text: &str) -> Result<ItemRow> {
             (ctx.with_store(move |s| s.items(&key)).await?, item)
         }
         _ => {
-            let hex = text.to_lowercase();
-            if hex.len() < 4 || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
-                return fail(
-                    Code::BadArgument,
-                    format!("{text:?} is no item: use its ID (4 characters or more) or CHANNEL/ITEM."),
-                );
-            }
-            (ctx.with_store(move |s| s.items_by_prefix(&hex)).await?, text)
+            let (hex, title) = (text.to_lowercase(), text.to_owned());
+            let rows = ctx.with_store(move |s| {
+                let mut rows = s.items_named(&title)?;
+                if hex.len() >= 4 {
+                    rows.extend(s.items_by_prefix(&hex)?.into_iter().filter(|row| row.name != title));
+                }
+                Ok(rows)
+            });
+            (rows.await?, text)
         }
     };
     let exact: Option<ItemId> = item.parse().ok();
@@ -144,12 +145,19 @@ async fn find_item(ctx: &Ctx, text: &str) -> Result<ItemRow> {
                 || (item.len() >= 4 && r.id.to_string().starts_with(&item.to_lowercase()))
         })
         .collect();
+    // A title is anybody's choice: it does not stand in the way of an ID.
+    if found.iter().any(|row| Some(row.id) == exact) {
+        found.retain(|row| Some(row.id) == exact);
+    }
     match (found.pop(), found.is_empty()) {
         (Some(row), true) => Ok(row),
         (Some(_), false) => {
             fail(Code::Ambiguous, format!("More than one item fits {text:?}. Use CHANNEL/ITEM with the full ID."))
         }
-        (None, _) => Err(view::unknown("item", text)),
+        (None, _) => fail(
+            Code::NotFound,
+            format!("There is no item {text:?} here. Use its title, its ID (4 characters or more) or CHANNEL/ITEM."),
+        ),
     }
 }
 

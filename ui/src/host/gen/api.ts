@@ -44,6 +44,8 @@ private: boolean,
 own: boolean,
 /** Newest sequence, 0 when none is known yet. */
 sequence: number,
+/** Sequence of the list that was read last, 0 when none was. Items asked for before it changed are old. */
+listed: number,
 /** Items in its list. */
 items: number,
 /** Of them complete here. */
