@@ -93,6 +93,8 @@ async fn nodes_meet_over_tor_and_only_over_tor() {
 
     let service = Gate::open(Route::Tor(config(running(&tors, 0), folder.path(), Some(&secret)))).await.unwrap();
     let visitor = Gate::open(Route::Tor(config(running(&tors, 1), folder.path(), None))).await.unwrap();
+    // Here the exits' own network is ours.
+    let visitor = visitor.into_local();
     status(&visitor, "up", |status| status.state == RouteState::Up).await;
     published(&service).await;
     inbound_has_no_address(&visitor, &service, &onion).await;

@@ -282,8 +282,10 @@ pub struct Settings {
     pub gateway: Option<bool>,
     /// The way out: `direct`, `tor`, `tor://own`, `tor://IP:PORT` (a running tor's control port) or
     /// `socks5://[user:password@]IP:PORT`. Told without the login.
+    #[cfg_attr(test, ts(optional = nullable))]
     pub route: Option<String>,
     /// Gateways for every channel where there is no DHT (`host:port`), at most 16.
+    #[cfg_attr(test, ts(optional = nullable))]
     pub gateways: Option<Vec<String>>,
 }
 /// See [`Request::Unlock`].

@@ -111,6 +111,14 @@ export const en = (f: Format) => {
           return s("Waiting:", "its list is not found yet");
         case "dht_unreachable":
           return s("Waiting:", "DHT not reachable");
+        case "tor_starting":
+          return s("Waiting:", `Tor is not ready, ${n(cause.percent)} %`);
+        case "tor_down":
+          return s("Tor does not answer:", cause.why);
+        case "proxy_down":
+          return s("The proxy does not work:", cause.why);
+        case "no_way_in":
+          return s("Waiting:", "this link names no way in over Tor");
         case "paused":
           return s("Paused");
         case "queued":
@@ -143,6 +151,13 @@ export const en = (f: Format) => {
           return "The publisher, or anyone who follows the channel, has to be online once. It is asked for again and again.";
         case "dht_unreachable":
           return "Known peers still work. A firewall that blocks UDP is a common reason.";
+        case "tor_starting":
+          return "It goes on by itself when Tor is ready.";
+        case "tor_down":
+        case "proxy_down":
+          return "Nothing leaves by another way. It is tried again about once a second.";
+        case "no_way_in":
+          return "Ask for a link that names an onion address, or name a gateway.";
         case "paused":
           return "Resume it when you like.";
         case "queued":
