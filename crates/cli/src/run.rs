@@ -8,8 +8,8 @@ use crate::show;
 use clap::CommandFactory as _;
 use node::Link;
 use node::api::{
-    ChannelArg, Code, Edit, ErrorInfo, Event, ItemArg, LinkArg, Locate, Remove, Reply, Request, RouteKind, Settings,
-    Subscribe, Target, Unpublish, Unsubscribe,
+    ChannelArg, Code, Edit, ErrorInfo, Event, ItemArg, Leak, LinkArg, Locate, Remove, Reply, Request, RouteKind,
+    Settings, Subscribe, Target, Unpublish, Unsubscribe,
 };
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -146,6 +146,7 @@ fn need(command: &Command) -> Need {
         | Command::Unpublish { .. }
         | Command::Edit(_)
         | Command::Look { .. }
+        | Command::Doctor { .. }
         | Command::Get { .. }
         | Command::Watch => Need::Network,
         Command::Daemon | Command::Gateway => Need::Own,
@@ -273,6 +274,13 @@ async fn work(command: Command, door: &mut Door, out: &Out) -> Result<(), Failur
             _ => strange(),
         },
         Command::Set(args) => set(args, door, out).await,
+        Command::Doctor { seconds, .. } => match door.call(Request::Leak(Leak { seconds })).await? {
+            Reply::Leak(report) => {
+                out.value(&report, show::leak)?;
+                if report.elsewhere.is_empty() { Ok(()) } else { Err(Failure::Leaked) }
+            }
+            _ => strange(),
+        },
         // These need no door, or hold it themselves; `run` has dealt with them.
         Command::Publish(_)
         | Command::Watch

@@ -75,6 +75,8 @@ pub enum Request {
     SetSettings(Settings),
     /// Open the vault with its passphrase; where there is no vault yet, make it with this one.
     Unlock(Unlock),
+    /// Watch whether anything leaves by another way than the route, for so many seconds.
+    Leak(Leak),
     /// Turn this connection into a stream of events, snapshot first.
     Watch,
     /// Stop the node.
@@ -288,6 +290,13 @@ pub struct Settings {
     #[cfg_attr(test, ts(optional = nullable))]
     pub gateways: Option<Vec<String>>,
 }
+/// See [`Request::Leak`].
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Leak {
+    /// How long to watch.
+    pub seconds: u64,
+}
 /// See [`Request::Unlock`].
 #[derive(Clone, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -339,6 +348,8 @@ pub enum Reply {
     LinkText(String),
     /// Settings.
     Settings(Settings),
+    /// What the leak test saw.
+    Leak(LeakReport),
     /// A stream of events follows, snapshot first.
     Watching(Snapshot),
 }
@@ -652,6 +663,21 @@ impl std::fmt::Display for Cause {
 pub struct Got {
     /// Items fetched.
     pub items: Vec<ItemInfo>,
+}
+/// What this process had open while it was watched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct LeakReport {
+    /// The route, without a login.
+    pub route: String,
+    /// How long it was watched.
+    pub seconds: u64,
+    /// How often all sockets were looked at.
+    pub looks: u64,
+    /// Where connections of the route led: the proxy, or Tor on this computer.
+    pub through: Vec<String>,
+    /// What went, or could have gone, another way.
+    pub elsewhere: Vec<String>,
 }
 /// See [`Request::Verify`].
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -46,6 +46,7 @@ pub(super) const METHODS: &[&str] = &[
     "settings",
     "set_settings",
     "unlock",
+    "leak",
     "watch",
     "shutdown",
 ];
