@@ -16,3 +16,4 @@ pub mod sim;
 #[cfg(unix)]
 pub mod tornet;
 pub mod v5;
+pub mod wav;
