@@ -108,7 +108,8 @@ impl Session {
     /// The page does not answer.
     pub fn text(&self) -> Result<String> {
         let text = self.run("return document.body.innerText", &[])?;
-        Ok(text.as_str().unwrap_or_default().to_owned())
+        // Blanks that do not break look like others.
+        Ok(text.as_str().unwrap_or_default().replace(['\u{a0}', '\u{202f}'], " "))
     }
 
     /// Waits until this text can be read.
