@@ -153,7 +153,7 @@ mod tests {
         let file = PathBuf::from("/tmp/x");
         let refused = [
             Request::IdExport(IdExport { identity: "me".into(), file: file.clone(), passphrase: "p".into() }),
-            Request::SetSettings(Settings { download_dir: Some(file.clone()), gateway: None }),
+            Request::SetSettings(Settings { download_dir: Some(file.clone()), ..Settings::default() }),
             Request::Get(node::api::Get { what: "x".into(), dir: Some(file.clone()) }),
             Request::Locate(node::api::Locate { item: "x".into(), path: file.clone() }),
             Request::IdImport(node::api::IdImport { name: None, file, passphrase: None }),

@@ -1,6 +1,6 @@
 //! A channel's life: its manifest is asked for, read into a list, and its items are planned and finished.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use protocol::{
     BlobId, Body, ChannelKey, Chunk, Content, FileEntry, Item, ItemId, Payload, PeerAddr, SafePath, SignedManifest,
     body,
 };
-use store::{Channel, ItemRow, PlanFile, Standing, StoreError};
+use store::{Channel, ItemRow, Keep, PlanFile, Standing, StoreError};
 use swarm::{Follow, Source};
 
 use crate::api::{Cause, Code, ErrorInfo, Event};
@@ -40,6 +40,8 @@ pub(crate) fn fresh(key: ChannelKey) -> Channel {
         checked: None,
         seen_by: None,
         peers: Vec::new(),
+        keep: store::Keep::All,
+        encrypted: false,
     }
 }
 
@@ -82,25 +84,24 @@ pub(crate) async fn follow(ctx: &Ctx, channel: &Channel, user: Vec<PeerAddr>) ->
 
 /// E4: reads the DHT item to the end, takes a higher one, puts it again when few nodes have it.
 pub(crate) async fn refresh(ctx: &Ctx, key: ChannelKey) -> Result<()> {
-    let Some(dht) = ctx.dht.clone() else { return Ok(()) };
+    let Some(dht) = ctx.dht() else { return Ok(()) };
     let floor = ctx.with_store(move |s| s.floor(&key)).await?;
     let found = dht.get_manifest(&key, floor).await?;
-    let Some(mut channel) = ctx.with_store(move |s| s.channel(&key)).await? else { return Ok(()) };
-    channel.checked = Some(ctx.clock.unix_ms());
-    channel.seen_by = Some(found.as_ref().map_or(0, |f| f.nodes));
+    let (now, nodes) = (ctx.clock.unix_ms(), found.as_ref().map_or(0, |f| f.nodes));
+    let noted =
+        ctx.with_store(move |s| s.change_channel(&key, |c| (c.checked, c.seen_by) = (Some(now), Some(nodes)))).await?;
+    let Some(channel) = noted else { return Ok(()) };
     let again = match (&found, &channel.manifest) {
         (Some(found), _) if found.nodes < KEEP_ALIVE_BELOW => Some(found.manifest.clone()),
         (None, Some(ours)) => Some(ours.clone()),
         _ => None,
     };
-    let (public_or_own, row) = (!channel.private || channel.own, channel);
-    ctx.with_store(move |s| s.put_channel(&row)).await?;
     if let Some(found) = found {
         let manifest = Arc::new(found.manifest);
         ctx.engine.send(Input::Manifest(manifest.clone())).await;
         taken(ctx, manifest).await?;
     }
-    if let Some(manifest) = again.filter(|_| public_or_own) {
+    if let Some(manifest) = again.filter(|_| !channel.private || channel.own) {
         dht.put_manifest(&manifest, None).await?;
     }
     told(ctx, key).await;
@@ -130,9 +131,7 @@ pub(crate) async fn told(ctx: &Ctx, key: ChannelKey) {
 
 /// Two manifests with one sequence were seen.
 pub(crate) async fn signed_twice(ctx: &Ctx, key: ChannelKey) -> Result<()> {
-    if let Some(mut channel) = ctx.with_store(move |s| s.channel(&key)).await? {
-        channel.signed_twice = true;
-        ctx.with_store(move |s| s.put_channel(&channel)).await?;
+    if ctx.with_store(move |s| s.change_channel(&key, |c| c.signed_twice = true)).await?.is_some() {
         told(ctx, key).await;
     }
     Ok(())
@@ -178,35 +177,37 @@ pub(crate) async fn open(
 /// Keeps a newer manifest, reads its list, and starts what the channel's rule fetches.
 pub(crate) async fn absorb(ctx: &Ctx, manifest: Arc<SignedManifest>) -> Result<()> {
     let (key, sequence) = (*manifest.key(), manifest.sequence());
-    let Some(mut channel) = ctx.with_store(move |s| s.channel(&key)).await? else { return Ok(()) };
-    channel.private = manifest.is_private();
-    channel.manifest = Some((*manifest).clone());
-    channel.checked = Some(ctx.clock.unix_ms());
-    let row = channel.clone();
-    ctx.with_store(move |s| {
-        s.raise_floor(&key, sequence)?;
-        s.put_channel(&row)
-    })
-    .await?;
+    let (now, newest) = (ctx.clock.unix_ms(), manifest.clone());
+    let noted = ctx
+        .with_store(move |s| {
+            s.change_channel(&key, |c| {
+                c.private = newest.is_private();
+                c.manifest = Some((*newest).clone());
+                c.checked = Some(now);
+            })
+        })
+        .await?;
+    let Some(channel) = noted else { return Ok(()) };
     told(ctx, key).await;
     let mut blobs = Vec::new();
     let (body, items) = open(ctx, &channel, &manifest, &mut blobs).await?;
     let rows: Vec<ItemRow> = items.iter().enumerate().map(|(i, item)| row_of(key, i, item)).collect();
-    let Some(mut channel) = ctx.with_store(move |s| s.channel(&key)).await? else { return Ok(()) };
-    channel.name = body.name;
-    channel.about = body.about;
-    channel.peers.extend(body.peers.iter().filter(|p| !channel.peers.contains(p)).cloned().collect::<Vec<_>>());
-    channel.peers.truncate(16);
-    channel.body_sequence = sequence;
-    let row = channel.clone();
-    let gone = ctx
+    let read = ctx
         .with_store(move |s| {
-            s.put_channel(&row)?;
+            let noted = s.change_channel(&key, |c| {
+                c.name = body.name;
+                c.about = body.about;
+                let new: Vec<_> = body.peers.into_iter().filter(|p| !c.peers.contains(p)).collect();
+                c.peers.extend(new);
+                c.peers.truncate(16);
+            })?;
+            let Some(channel) = noted else { return Ok(None) };
             let mut gone = s.set_items(&key, sequence, &rows)?;
             gone.extend(s.retain_structure(&key, &blobs)?);
-            Ok(gone)
+            Ok(Some((channel, gone)))
         })
         .await?;
+    let Some((channel, gone)) = read else { return Ok(()) };
     ctx.engine.send(Input::Unhold(gone)).await;
     told(ctx, key).await;
     start_wanted(ctx, &channel).await
@@ -230,6 +231,10 @@ pub(crate) fn row_of(channel: ChannelKey, position: usize, item: &Item) -> ItemR
         left_out: item.left_out.iter().map(|l| (l.path.clone(), l.why.to_string())).collect(),
         planned: false,
         lost_files: 0,
+        pinned: false,
+        urgency: store::Urgency::Normal,
+        encrypted: false,
+        skipped: 0,
     }
 }
 
@@ -240,7 +245,16 @@ pub(crate) async fn start_wanted(ctx: &Ctx, channel: &Channel) -> Result<()> {
     }
     let key = channel.key;
     let newest = if channel.followed && !channel.own { channel.fetch } else { 0 };
-    let wanted = ctx.with_store(move |s| s.want_by_rule(&key, newest)).await?;
+    let (keep, now) = (channel.keep, ctx.clock.unix_ms());
+    let wanted = ctx
+        .with_store(move |s| {
+            let except = match keep {
+                Keep::All => BTreeSet::new(),
+                keep => store::keeping::beyond(keep, now, &s.items(&key)?),
+            };
+            s.want_by_rule(&key, newest, &except)
+        })
+        .await?;
     for id in wanted {
         ctx.library.send(LibraryInput::Start(key, id));
     }
@@ -411,7 +425,7 @@ pub(crate) async fn publish_for(ctx: &Ctx, request: PublishRequest) -> std::resu
     }
     let manifest =
         SignedManifest::verify(&request.key, &request.value, &request.signature).map_err(|e| e.to_string())?;
-    let Some(dht) = ctx.dht.clone() else { return Err("This node has no DHT".into()) };
+    let Some(dht) = ctx.dht() else { return Err("This node has no DHT".into()) };
     let key = request.key;
     let floor = ctx.with_store(move |s| s.floor(&key)).await.map_err(|error| error.message)?;
     if manifest.sequence() < floor {

@@ -11,6 +11,7 @@ mod error;
 mod gateway;
 mod library;
 mod meter;
+mod network;
 mod node;
 mod play;
 mod publish;
@@ -20,5 +21,6 @@ mod verbs;
 mod view;
 
 pub use config::{NodeConfig, default_data_dir};
+pub use net::route::{Choice as Route, ChoiceError as RouteError};
 pub use node::{Events, Node};
 pub use protocol::{Link, PeerAddr};

@@ -31,7 +31,8 @@ pub(crate) fn unchanged(
     disks: &[PathBuf],
 ) -> Result<Vec<Option<i64>>, StoreError> {
     let mut out = vec![None; files.len()];
-    let mut shadows = tx.prepare_cached("SELECT id FROM items WHERE of IS NOT NULL AND of = ? ORDER BY id DESC")?;
+    let mut shadows =
+        tx.prepare_cached("SELECT id FROM items WHERE of IS NOT NULL AND of = ? AND form <> 1 ORDER BY id DESC")?;
     let shadows: Vec<i64> = shadows.query_map([item], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for shadow in shadows {
         let old = files_of(tx, shadow)?;

@@ -7,11 +7,11 @@ use crate::db::{array, int, uint};
 use crate::items::{clear_out, remove_if_empty};
 use crate::store::Core;
 use crate::sweep::{doom, sweep};
-use crate::{Channel, Store, StoreError, address_text};
+use crate::{Channel, Keep, Store, StoreError, address_text};
 
 const COLUMNS: &str =
     "key, name, about, private, read_key, own, followed, paused, fetch, manifest, bep44, body_sequence,
-    signed_twice, checked, seen_by, peers";
+    signed_twice, checked, seen_by, peers, keep, encrypted";
 
 impl Store {
     /// All channels, in the order they were added.
@@ -29,49 +29,38 @@ impl Store {
 
     /// One.
     pub fn channel(&self, key: &ChannelKey) -> Result<Option<Channel>, StoreError> {
-        self.core.db.read(|tx| {
-            let mut statement = tx.prepare_cached(&format!("SELECT {COLUMNS} FROM channels WHERE key = ?"))?;
-            let mut rows = statement.query([key.as_bytes()])?;
-            rows.next()?.map(|row| self.core.channel_from(row)).transpose()
+        self.core.db.read(|tx| self.core.channel(tx, key))
+    }
+
+    /// Changes a channel: it is read, changed and written in one step, so that nothing is lost that another task wrote
+    /// meanwhile (a `read_key` of `None` keeps the one that is kept). Returns what is kept now; `None`, and nothing
+    /// written, if the channel is not known.
+    ///
+    /// Fails with [`StoreError::SecretsLocked`] when a read key is given that cannot be sealed now.
+    pub fn change_channel(
+        &self,
+        key: &ChannelKey,
+        change: impl FnOnce(&mut Channel),
+    ) -> Result<Option<Channel>, StoreError> {
+        self.core.db.write(|tx| {
+            let Some(mut channel) = self.core.channel(tx, key)? else { return Ok(None) };
+            change(&mut channel);
+            self.core.put_channel(tx, &channel)?;
+            Ok(Some(channel))
         })
     }
 
-    /// Inserts or replaces (a `read_key` of `None` keeps the one that is kept).
-    ///
-    /// Fails with [`StoreError::SecretsLocked`] when a read key is given that cannot be sealed now.
-    pub fn put_channel(&self, channel: &Channel) -> Result<(), StoreError> {
-        let seal = |key: &ReadKey| self.core.sealing.seal(&purpose(&channel.key), key.as_bytes());
-        let read_key = channel.read_key.as_ref().map(seal).transpose()?;
-        let manifest = channel.manifest.as_ref();
+    /// As [`Self::change_channel`]; a channel that is not known starts as `fresh`.
+    pub fn add_or_change_channel(
+        &self,
+        fresh: Channel,
+        change: impl FnOnce(&mut Channel),
+    ) -> Result<Channel, StoreError> {
         self.core.db.write(|tx| {
-            tx.prepare_cached(&format!(
-                "INSERT INTO channels({COLUMNS}) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
-                 ON CONFLICT(key) DO UPDATE SET name = ?2, about = ?3, private = ?4, read_key = COALESCE(?5, read_key),
-                    own = ?6, followed = ?7, paused = ?8, fetch = ?9, manifest = ?10, bep44 = ?11, body_sequence = ?12,
-                    signed_twice = ?13, checked = ?14, seen_by = ?15, peers = ?16"
-            ))?
-            .execute(params![
-                channel.key.as_bytes(),
-                channel.name,
-                channel.about,
-                channel.private,
-                read_key,
-                channel.own,
-                channel.followed,
-                channel.paused,
-                channel.fetch,
-                manifest.map(SignedManifest::json),
-                manifest.map(|m| &m.bep44()[..]),
-                int(channel.body_sequence),
-                channel.signed_twice,
-                channel.checked.map(int),
-                channel.seen_by,
-                address_text::write_list(&channel.peers),
-            ])?;
-            if let Some(manifest) = manifest {
-                raise(tx, &channel.key, manifest.sequence())?;
-            }
-            Ok(())
+            let mut channel = self.core.channel(tx, &fresh.key)?.unwrap_or(fresh);
+            change(&mut channel);
+            self.core.put_channel(tx, &channel)?;
+            Ok(channel)
         })
     }
 
@@ -133,6 +122,48 @@ pub(crate) fn row_id(tx: &Transaction<'_>, key: &ChannelKey) -> Result<i64, Stor
 }
 
 impl Core {
+    fn channel(&self, tx: &Transaction<'_>, key: &ChannelKey) -> Result<Option<Channel>, StoreError> {
+        let mut statement = tx.prepare_cached(&format!("SELECT {COLUMNS} FROM channels WHERE key = ?"))?;
+        let mut rows = statement.query([key.as_bytes()])?;
+        rows.next()?.map(|row| self.channel_from(row)).transpose()
+    }
+
+    fn put_channel(&self, tx: &Transaction<'_>, channel: &Channel) -> Result<(), StoreError> {
+        let seal = |key: &ReadKey| self.sealing.seal(&purpose(&channel.key), key.as_bytes());
+        let read_key = channel.read_key.as_ref().map(seal).transpose()?;
+        let manifest = channel.manifest.as_ref();
+        tx.prepare_cached(&format!(
+            "INSERT INTO channels({COLUMNS}) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+             ON CONFLICT(key) DO UPDATE SET name = ?2, about = ?3, private = ?4, read_key = COALESCE(?5, read_key),
+                own = ?6, followed = ?7, paused = ?8, fetch = ?9, manifest = ?10, bep44 = ?11, body_sequence = ?12,
+                signed_twice = ?13, checked = ?14, seen_by = ?15, peers = ?16, keep = ?17, encrypted = ?18"
+        ))?
+        .execute(params![
+            channel.key.as_bytes(),
+            channel.name,
+            channel.about,
+            channel.private,
+            read_key,
+            channel.own,
+            channel.followed,
+            channel.paused,
+            channel.fetch,
+            manifest.map(SignedManifest::json),
+            manifest.map(|m| &m.bep44()[..]),
+            int(channel.body_sequence),
+            channel.signed_twice,
+            channel.checked.map(int),
+            channel.seen_by,
+            address_text::write_list(&channel.peers),
+            channel.keep.to_text(),
+            channel.encrypted,
+        ])?;
+        if let Some(manifest) = manifest {
+            raise(tx, &channel.key, manifest.sequence())?;
+        }
+        Ok(())
+    }
+
     fn channel_from(&self, row: &Row<'_>) -> Result<Channel, StoreError> {
         let key = ChannelKey(array(row, 0)?);
         let sealed: Option<Vec<u8>> = row.get(4)?;
@@ -174,6 +205,8 @@ impl Core {
             checked: row.get::<_, Option<i64>>(13)?.map(uint),
             seen_by: row.get(14)?,
             peers: address_text::read_list(&row.get::<_, String>(15)?),
+            keep: Keep::from_text(&row.get::<_, String>(16)?),
+            encrypted: row.get(17)?,
         })
     }
 }

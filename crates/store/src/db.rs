@@ -5,6 +5,7 @@
 //! before that loses those transactions, never the database's consistency.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ const FULL_BELOW: u64 = 256 * 1024;
 const BUSY: Duration = Duration::from_secs(10);
 
 /// Each entry brings the schema from version `index` to `index + 1`.
-const MIGRATIONS: &[&str] = &[V1];
+const MIGRATIONS: &[&str] = &[V1, V2];
 
 // chunks.state: see `chunk_state`. `unsynced` is 0, or the number of the write that has not reached the disk for sure.
 // `declined`: the user removed the item; the channel's rule does not bring it back.
@@ -82,6 +83,49 @@ CREATE TABLE addresses(id INTEGER PRIMARY KEY, sealed BLOB NOT NULL, used INTEGE
 CREATE INDEX addresses_used ON addresses(used);
 ";
 
+// `keep`, `encrypted`: what of a channel stays on this disk, and how. items.form: see `form`. items.skipped: plain bytes of
+// the files that the user does not want (files.skipped). items.priority: -1, 0, 1.
+// `search` mirrors names and texts of listed items; retired plans have none.
+const V2: &str = "
+ALTER TABLE channels ADD COLUMN keep TEXT NOT NULL DEFAULT 'all';
+ALTER TABLE channels ADD COLUMN encrypted INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE items ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE items ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE items ADD COLUMN form INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE items ADD COLUMN skipped INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE files ADD COLUMN skipped INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX blobs_stored ON blobs(id) WHERE stored = 1;
+CREATE VIRTUAL TABLE search USING fts5(name, about, content='items', content_rowid='id',
+    tokenize='unicode61 remove_diacritics 2', prefix='2 3');
+CREATE TRIGGER items_told AFTER INSERT ON items WHEN new.item IS NOT NULL BEGIN
+    INSERT INTO search(rowid, name, about) VALUES(new.id, new.name, new.about);
+END;
+CREATE TRIGGER items_gone AFTER DELETE ON items WHEN old.item IS NOT NULL BEGIN
+    INSERT INTO search(search, rowid, name, about) VALUES('delete', old.id, old.name, old.about);
+END;
+CREATE TRIGGER items_retold AFTER UPDATE OF name, about ON items
+    WHEN new.item IS NOT NULL AND (new.name <> old.name OR new.about <> old.about) BEGIN
+    INSERT INTO search(search, rowid, name, about) VALUES('delete', old.id, old.name, old.about);
+    INSERT INTO search(rowid, name, about) VALUES(new.id, new.name, new.about);
+END;
+INSERT INTO search(rowid, name, about) SELECT id, name, about FROM items WHERE item IS NOT NULL;
+";
+
+/// How an item's bytes are kept.
+pub(crate) mod form {
+    /// As files.
+    pub(crate) const FILES: i64 = 0;
+    /// As sealed blobs only: its files are names without anything on the disk.
+    pub(crate) const ENCRYPTED: i64 = 1;
+    /// As files, on the user's word, though its channel is kept encrypted.
+    pub(crate) const OPENED: i64 = 2;
+
+    /// The form of a plan with files.
+    pub(crate) fn plain(before: i64) -> i64 {
+        if before == OPENED { OPENED } else { FILES }
+    }
+}
+
 /// Where a chunk's plain bytes stand.
 pub(crate) mod chunk_state {
     /// Not here; wanted when its item is.
@@ -90,16 +134,22 @@ pub(crate) mod chunk_state {
     pub(crate) const PLAIN: i64 = 1;
     /// The plain bytes are here, and the blob is made from this item's files.
     pub(crate) const DERIVED: i64 = 2;
+    /// Kept only encrypted: the blob is stored, its key opens it, and no plain bytes lie anywhere.
+    pub(crate) const SEALED: i64 = 3;
     /// The item's key does not open the blob; in a retired plan: not here, and not wanted.
     pub(crate) const UNOPENABLE: i64 = -1;
     /// Was here and was withdrawn: the file changed. Not fetched until the user has the item verified.
     pub(crate) const LOST: i64 = -2;
+    /// The user does not want its file.
+    pub(crate) const SKIPPED: i64 = -3;
 }
 
 /// The connections.
 pub(crate) struct Db {
     path: PathBuf,
     writer: Mutex<Option<Writer>>,
+    /// Something was written that may have freed or taken room on the disk.
+    pub(crate) changed: AtomicBool,
     readers: [Mutex<Option<Connection>>; READERS],
 }
 
@@ -133,6 +183,7 @@ impl Db {
         };
         Ok(Self {
             path: path.to_path_buf(),
+            changed: AtomicBool::new(true),
             writer: Mutex::new(Some(Writer { connection: writer, durable: true })),
             readers: [reader()?, reader()?, reader()?, reader()?],
         })
@@ -171,6 +222,9 @@ impl Db {
             let transaction = writer.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = work(&transaction)?;
             transaction.commit()?;
+            if durable {
+                self.changed.store(true, Ordering::SeqCst);
+            }
             Ok(value)
         })();
         done.map_err(|error| explain(&self.path, error))

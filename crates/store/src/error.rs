@@ -17,7 +17,7 @@ pub enum StoreError {
         /// Why.
         source: io::Error,
     },
-    /// No space left, or the user's quota is used up. What was there before is as it was.
+    /// No space left. What was there before is as it was.
     #[error("the disk with {path:?} is full: {free} bytes are free{}", and_needed(*.needed))]
     DiskFull {
         /// The file that was written, or the folder that it would go to.
@@ -25,6 +25,16 @@ pub enum StoreError {
         /// Bytes that were still free then.
         free: u64,
         /// Bytes that the write asked for, 0 where nobody knows.
+        needed: u64,
+    },
+    /// The quota that the user set is used up. What was there before is as it was.
+    #[error("the quota of {quota} bytes is used up: {used} bytes are here, {needed} more are needed")]
+    Quota {
+        /// What the user allows.
+        quota: u64,
+        /// What is here.
+        used: u64,
+        /// What was to be written.
         needed: u64,
     },
     /// The folder may not be written to.

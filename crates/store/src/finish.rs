@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use protocol::{BlobId, ChannelKey, ItemId};
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use crate::db::{chunk_state, path, uint};
+use crate::db::{array, chunk_state, path, uint};
 use crate::error::at;
 use crate::place::forget_files;
 use crate::places::{NAMES_MAX, is_others};
-use crate::store::now_ms;
+use crate::store::{Core, now_ms};
 use crate::sweep::{doom, forget_retired, sweep};
 use crate::{Store, StoreError, items, parts};
 
@@ -39,7 +39,7 @@ impl Store {
             self.core.db.write(|tx| forget_files(tx, &spoilt, chunk_state::MISSING))?;
             return Err(StoreError::Incomplete);
         }
-        let _layout = self.core.exclusive();
+        let layout = self.core.exclusive();
         // What is about to be replaced holds nothing any more, before it is: a crash between must not leave its claim.
         let replaced = self.core.db.read(|tx| replaced(tx, item, &files))?;
         let mut gone = Vec::new();
@@ -72,8 +72,56 @@ impl Store {
         })?;
         self.core.remove_files(&doomed, &old_parts)?;
         gone.extend(more);
+        drop(layout);
+        self.core.free_copies(item)?;
         Ok(gone)
     }
+}
+
+impl Core {
+    /// E8: what the finished files make again bit for bit needs no stored copy. A blob that was only plain so far is
+    /// rebuilt once to see.
+    fn free_copies(&self, item: i64) -> Result<(), StoreError> {
+        let stored: Vec<(i64, BlobId)> = self.db.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT DISTINCT b.id, b.blob FROM chunks k JOIN blobs b ON b.id = k.blob
+                 WHERE k.item = ? AND k.state BETWEEN 1 AND 2 AND b.stored = 1
+                 AND NOT EXISTS(SELECT 1 FROM structure s WHERE s.blob = b.id)",
+            )?;
+            Ok(statement
+                .query_map([item], |row| Ok((row.get(0)?, BlobId(array(row, 1)?))))?
+                .collect::<Result<_, _>>()?)
+        })?;
+        for (_, blob) in &stored {
+            let _layout = self.shared();
+            self.check_blob(item, blob, chunk_state::LOST)?;
+        }
+        if stored.is_empty() {
+            return Ok(());
+        }
+        let _layout = self.exclusive();
+        let freed = self.db.write(|tx| free(tx, &stored))?;
+        self.remove_files(&freed, &[])
+    }
+}
+
+/// Gives up stored copies of those of these blobs that need none: no item keeps them encrypted, no list is made of them,
+/// and they are made from files, or nobody has their plain bytes. Returns what is to be removed.
+pub(crate) fn free(tx: &Transaction<'_>, blobs: &[(i64, BlobId)]) -> Result<Vec<BlobId>, StoreError> {
+    let mut free = tx.prepare_cached(
+        "UPDATE blobs SET stored = 0, unsynced = 0 WHERE id = ?1 AND stored = 1
+         AND NOT EXISTS(SELECT 1 FROM structure WHERE blob = ?1)
+         AND NOT EXISTS(SELECT 1 FROM chunks WHERE blob = ?1 AND state = 3)
+         AND (EXISTS(SELECT 1 FROM chunks WHERE blob = ?1 AND state = 2)
+            OR NOT EXISTS(SELECT 1 FROM chunks WHERE blob = ?1 AND state = 1))",
+    )?;
+    let mut freed = Vec::new();
+    for (row, blob) in blobs {
+        if free.execute([row])? == 1 {
+            freed.push(*blob);
+        }
+    }
+    Ok(freed)
 }
 
 /// A file that waits for its name.
@@ -91,13 +139,14 @@ fn unfinished_files(
 ) -> Result<(i64, PathBuf, Vec<Unfinished>), StoreError> {
     let item = items::row_id(tx, channel, id)?;
     let (planned, root, lacks): (bool, Option<Vec<u8>>, bool) = tx.query_row(
-        "SELECT planned, root, EXISTS(SELECT 1 FROM chunks WHERE item = ?1 AND state <= 0) FROM items WHERE id = ?1",
+        "SELECT planned, root, EXISTS(SELECT 1 FROM chunks WHERE item = ?1 AND state <= 0 AND state > -3) FROM items WHERE id = ?1",
         [item],
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
     let (true, false, Some(root)) = (planned, lacks, root) else { return Err(StoreError::Incomplete) };
-    let mut files =
-        tx.prepare_cached("SELECT id, disk, part, size FROM files WHERE item = ? AND part IS NOT NULL ORDER BY seq")?;
+    let mut files = tx.prepare_cached(
+        "SELECT id, disk, part, size FROM files WHERE item = ? AND part IS NOT NULL AND skipped = 0 ORDER BY seq",
+    )?;
     let files = files.query_map([item], |row| {
         Ok(Unfinished {
             row: row.get(0)?,

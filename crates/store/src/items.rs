@@ -1,20 +1,21 @@
 //! Items of channels: the list, where each stands, what becomes of it when the list changes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use protocol::{BlobId, ChannelKey, ItemId};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use crate::db::{array, int, path, uint};
+use crate::db::{array, form, int, path, uint};
 use crate::store::now_ms;
 use crate::sweep::{self, Candidate, Doomed, doom, forget_retired, sweep};
-use crate::{ItemRow, Standing, Store, StoreError, channels};
+use crate::{ItemRow, Standing, Store, StoreError, Urgency, channels};
 
 const SELECT: &str = "SELECT i.item, c.key, i.name, i.about, i.published, i.position, i.files, i.bytes, i.json,
     i.standing, i.paused, i.root, i.left_out, i.planned,
     CASE WHEN i.standing < 2 THEN 0 ELSE
-        (SELECT COUNT(DISTINCT k.file) FROM chunks k WHERE k.item = i.id AND k.state <= 0 AND k.state = -2) END
+        (SELECT COUNT(DISTINCT k.file) FROM chunks k WHERE k.item = i.id AND k.state <= 0 AND k.state = -2) END,
+    i.pinned, i.priority, i.form, i.skipped
     FROM items i JOIN channels c ON c.id = i.channel
     WHERE i.item IS NOT NULL";
 
@@ -69,6 +70,11 @@ impl Store {
         }
     }
 
+    /// Items of this title, of all channels, in the order in which they were met.
+    pub fn items_named(&self, name: &str) -> Result<Vec<ItemRow>, StoreError> {
+        self.select("AND i.name = ?1 ORDER BY i.id", params![name])
+    }
+
     /// Items that are wanted or complete or published, of all channels, newest change first.
     pub fn transfers(&self) -> Result<Vec<ItemRow>, StoreError> {
         self.select("AND i.standing > 0 ORDER BY i.changed DESC, i.id DESC", params![])
@@ -81,7 +87,7 @@ impl Store {
             let mut statement = tx.prepare_cached(
                 "SELECT c.key, i.item FROM items i JOIN channels c ON c.id = i.channel
                  WHERE i.standing = 1 AND i.planned = 1 AND i.item IS NOT NULL
-                 AND NOT EXISTS(SELECT 1 FROM chunks k WHERE k.item = i.id AND k.state <= 0)",
+                 AND NOT EXISTS(SELECT 1 FROM chunks k WHERE k.item = i.id AND k.state <= 0 AND k.state > -3)",
             )?;
             let rows = statement.query_map([], |row| Ok((ChannelKey(array(row, 0)?), ItemId(array(row, 1)?))))?;
             Ok(rows.collect::<Result<_, _>>()?)
@@ -169,7 +175,7 @@ impl Store {
             tx.prepare_cached("DELETE FROM item_structure WHERE item = ?")?.execute([item])?;
             tx.prepare_cached(
                 "UPDATE items SET standing = 0, paused = 0, root = NULL, planned = 0, have = 0, declined = 1,
-                    changed = ? WHERE id = ?",
+                    form = 0, skipped = 0, pinned = 0, changed = ? WHERE id = ?",
             )?
             .execute(params![now_ms(), item])?;
             tx.prepare_cached("DELETE FROM items WHERE id = ? AND position = ?")?.execute(params![item, OFF_LIST])?;
@@ -183,19 +189,30 @@ impl Store {
     }
 
     /// What a channel's rule fetches is wanted from now on: its listed items among the first `newest` (all below 0),
-    /// but for those that the user removed. Returns every item that is wanted and not paused.
-    pub fn want_by_rule(&self, channel: &ChannelKey, newest: i64) -> Result<Vec<ItemId>, StoreError> {
+    /// but for those that the user removed and those in `except`. Returns every item that is wanted and not paused.
+    pub fn want_by_rule(
+        &self,
+        channel: &ChannelKey,
+        newest: i64,
+        except: &BTreeSet<ItemId>,
+    ) -> Result<Vec<ItemId>, StoreError> {
         self.core.db.write(|tx| {
             let channel = channels::row_id(tx, channel)?;
             let end = if newest < 0 { i64::from(OFF_LIST) } else { newest };
-            tx.prepare_cached(
-                "UPDATE items SET standing = 1, changed = ? WHERE channel = ? AND standing = 0 AND declined = 0
+            let mut listed = tx.prepare_cached(
+                "SELECT id, item FROM items WHERE channel = ? AND standing = 0 AND declined = 0
                  AND item IS NOT NULL AND position < ?",
-            )?
-            .execute(params![now_ms(), channel, end])?;
+            )?;
+            let mut want = tx.prepare_cached("UPDATE items SET standing = 1, changed = ? WHERE id = ?")?;
+            let found: Vec<(i64, ItemId)> = listed
+                .query_map(params![channel, end], |row| Ok((row.get(0)?, ItemId(array(row, 1)?))))?
+                .collect::<Result<_, _>>()?;
+            for (row, _) in found.into_iter().filter(|(_, id)| !except.contains(id)) {
+                want.execute(params![now_ms(), row])?;
+            }
             let mut statement = tx.prepare_cached(
                 "SELECT item FROM items WHERE channel = ? AND standing = 1 AND paused = 0 AND item IS NOT NULL
-                 ORDER BY position, id",
+                 ORDER BY priority DESC, position, id",
             )?;
             Ok(statement.query_map([channel], |row| Ok(ItemId(array(row, 0)?)))?.collect::<Result<_, _>>()?)
         })
@@ -366,6 +383,10 @@ fn from_row(row: &Row<'_>) -> Result<ItemRow, StoreError> {
         left_out,
         planned: row.get(13)?,
         lost_files: uint(row.get(14)?),
+        pinned: row.get(15)?,
+        urgency: Urgency::from_sql(row.get(16)?),
+        encrypted: row.get::<_, i64>(17)? == form::ENCRYPTED,
+        skipped: uint(row.get(18)?),
     })
 }
 

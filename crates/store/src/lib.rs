@@ -14,6 +14,7 @@ mod adopt;
 pub mod backup;
 mod blobs;
 mod channels;
+mod choose;
 mod data_dir;
 mod db;
 mod enter;
@@ -21,12 +22,15 @@ mod error;
 mod finish;
 mod holdings;
 mod items;
+pub mod keeping;
 pub mod keys;
 mod parts;
 mod place;
 mod places;
 mod plans;
+mod quota;
 mod read;
+mod search;
 mod secrets;
 mod settings;
 mod store;
@@ -35,11 +39,13 @@ mod sync;
 mod types;
 mod verify;
 
+pub use choose::Chosen;
 pub use data_dir::{DataDir, free_space};
 pub use error::StoreError;
 pub use keys::{KeyError, KeyKind, KeyStore};
+pub use read::Touched;
 pub use store::Store;
 pub use types::{
-    Channel, Holding, IdentityRow, ItemRow, Placed, PlanFile, Planned, ReadError, Recovery, Role, Standing,
-    VerifyOutcome,
+    Channel, Holding, IdentityRow, ItemRow, Keep, Placed, PlanFile, Planned, ReadError, Recovery, Role, Standing,
+    Urgency, VerifyOutcome,
 };

@@ -7,7 +7,7 @@ use protocol::params::BLOB_LEN;
 use protocol::{BlobId, BlobKey, ChannelKey, ItemId, VerifiedBlob, blob};
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use crate::db::{array, chunk_state, path, uint};
+use crate::db::{array, chunk_state, form, path, uint};
 use crate::store::Core;
 use crate::{Placed, Role, Store, StoreError, parts, plans};
 
@@ -31,6 +31,8 @@ pub(crate) struct Span {
     pub(crate) size: u64,
     /// The file's plain bytes that are here.
     pub(crate) have: u64,
+    /// Its item is kept only encrypted.
+    pub(crate) encrypted: bool,
 }
 
 /// The spans of one blob in one item under one key, in order of their place in the blob.
@@ -42,7 +44,7 @@ pub(crate) struct Group {
 
 impl Span {
     pub(crate) fn waits(&self) -> bool {
-        self.state == chunk_state::MISSING && self.part.is_some()
+        self.state == chunk_state::MISSING && (self.part.is_some() || self.encrypted)
     }
 
     /// Bytes of the growing file were here, and the file is gone or has another length: somebody else was at it.
@@ -64,7 +66,7 @@ pub(crate) fn groups(
 ) -> Result<Vec<Group>, StoreError> {
     let mut statement = tx.prepare_cached(
         "SELECT k.item, k.key, k.nonce, k.file, k.seq, k.off, k.len, k.at, k.state, f.part, f.disk, i.root, f.mtime_ns,
-            f.size, f.have
+            f.size, f.have, i.form
          FROM chunks k JOIN files f ON f.id = k.file JOIN items i ON i.id = k.item
          WHERE k.blob = (SELECT id FROM blobs WHERE blob = ?1) AND k.state BETWEEN ?2 AND ?3
          AND (?4 IS NULL OR k.item = ?4) ORDER BY k.item, k.key, k.nonce, k.off, k.len",
@@ -87,6 +89,7 @@ pub(crate) fn groups(
             mtime_ns: row.get(12)?,
             size: uint(row.get(13)?),
             have: uint(row.get(14)?),
+            encrypted: row.get::<_, i64>(15)? == form::ENCRYPTED,
         };
         match out.last_mut() {
             Some(group) if group.item == item && group.key == key => group.spans.push(span),
@@ -165,11 +168,14 @@ impl Store {
         if found.is_empty() {
             return Ok(Placed { lost, ..Placed::default() });
         }
+        let plain = found.iter().flat_map(|group| &group.spans).filter(|span| span.waits() && !span.encrypted);
+        let room = self.core.reserve(plain.map(|span| span.len as u64).sum())?;
         let filled = found.into_iter().map(|group| fill(blob, group)).collect::<Result<Vec<_>, _>>();
         let outcomes = filled.map_err(|error| error.needing(BLOB_LEN as u64))?;
         let keep = outcomes.iter().any(|outcome| outcome.opened && !outcome.derived);
         let written = keep && self.core.keep_file(blob)?;
         let mut placed = self.core.write_blob(|tx| self.core.record(tx, &id, outcomes, keep, written))?;
+        room.take();
         placed.lost = lost;
         Ok(placed)
     }
@@ -245,6 +251,9 @@ fn fill(blob: &VerifiedBlob, group: Group) -> Result<Outcome, StoreError> {
     let Ok(plain) = blob::open(blob.clone(), &group.key) else {
         return Ok(Outcome { group, opened: false, derived: false });
     };
+    if group.spans.iter().any(|span| span.encrypted) {
+        return Ok(Outcome { group, opened: true, derived: false });
+    }
     for span in group.spans.iter().filter(|span| span.waits()) {
         let (Some(part), Some(bytes)) = (&span.part, plain.get(span.off..span.end())) else { continue };
         let root = span.root.as_deref().unwrap_or(Path::new("/"));
@@ -268,7 +277,10 @@ impl Core {
         if stored && parts::length(&self.blobs.path(&id)) == Some(BLOB_LEN as u64) {
             return Ok(false);
         }
+        // A file that is written again takes no more room than it had; counting it twice until the next count is safe.
+        let room = self.reserve(BLOB_LEN as u64)?;
         self.blobs.write(blob).map_err(|error| error.needing(BLOB_LEN as u64))?;
+        room.take();
         Ok(true)
     }
 
@@ -293,10 +305,13 @@ impl Core {
                 let to = match (opened, derived) {
                     (false, _) if waits => chunk_state::UNOPENABLE,
                     (true, true) if waits || span.state == chunk_state::PLAIN => chunk_state::DERIVED,
+                    (true, false) if waits && span.encrypted => chunk_state::SEALED,
                     (true, false) if waits => chunk_state::PLAIN,
                     _ => continue,
                 };
-                grown |= set_state(tx, group.item, span, to, if *opened { number } else { 0 })?;
+                // Of what is kept only encrypted, the blob's own row tells that it waits for the disk.
+                let unsynced = if *opened && !span.encrypted { number } else { 0 };
+                grown |= set_state(tx, group.item, span, to, unsynced)?;
             }
             if *opened {
                 items.push((group.item, grown));
@@ -329,7 +344,7 @@ impl Core {
 fn standing(tx: &Transaction<'_>, item: i64) -> Result<Option<(ChannelKey, ItemId, u64, bool)>, StoreError> {
     let mut statement = tx.prepare_cached(
         "SELECT c.key, i.item, i.have, i.standing = 1 AND i.planned = 1
-            AND NOT EXISTS(SELECT 1 FROM chunks WHERE item = i.id AND state <= 0)
+            AND NOT EXISTS(SELECT 1 FROM chunks WHERE item = i.id AND state <= 0 AND state > -3)
          FROM items i JOIN channels c ON c.id = i.channel WHERE i.id = ? AND i.item IS NOT NULL",
     )?;
     let found = statement.query_row([item], |row| {

@@ -1,13 +1,14 @@
 //! Plans of items: files, their chunks, which of them are missing.
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
 use protocol::params::CHUNK_LEN;
 use protocol::{BlobId, BlobKey, ChannelKey, Chunk, ItemId, SafePath};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::adopt::{adopt, check_room, unchanged};
-use crate::db::{array, chunk_state, int, path, uint};
+use crate::db::{array, chunk_state, form, int, path, uint};
 use crate::error::at;
 use crate::items;
 use crate::places::{choose_places, free_part};
@@ -31,33 +32,78 @@ impl Store {
         root: &Path,
         files: Vec<PlanFile>,
     ) -> Result<Planned, StoreError> {
+        self.record_plan(channel, id, root, files, false)
+    }
+
+    /// As [`Store::plan_download`], for an item that is kept only encrypted: its blobs are stored, and nothing is written
+    /// where its files would lie. Such an item is whole once its blobs are here.
+    pub fn plan_encrypted(
+        &self,
+        channel: &ChannelKey,
+        id: &ItemId,
+        root: &Path,
+        files: Vec<PlanFile>,
+    ) -> Result<Planned, StoreError> {
+        self.record_plan(channel, id, root, files, true)
+    }
+
+    fn record_plan(
+        &self,
+        channel: &ChannelKey,
+        id: &ItemId,
+        root: &Path,
+        files: Vec<PlanFile>,
+        encrypted: bool,
+    ) -> Result<Planned, StoreError> {
         files.iter().try_for_each(check)?;
         let root = std::path::absolute(root).map_err(at(root))?;
         let layout = self.core.exclusive();
         let (item, root) = self.core.db.write(|tx| {
             let item = items::row_id(tx, channel, id)?;
+            let form: i64 = tx.query_row("SELECT form FROM items WHERE id = ?", [item], |row| row.get(0))?;
             retire(tx, channels::row_id(tx, channel)?, item)?;
             let (root, disks) = choose_places(tx, item, root, &files)?;
-            let same = unchanged(tx, item, &files, &disks)?;
-            // The folder's trouble shows now, not at the first blob.
-            std::fs::create_dir_all(&root).map_err(at(&root))?;
-            tempfile::tempfile_in(&root).map_err(at(&root))?;
+            // Files and sealed blobs are no form of each other: what is here of the one is copied to the other.
+            let same = if encrypted { vec![None; files.len()] } else { unchanged(tx, item, &files, &disks)? };
             let new = files.iter().zip(&same).filter(|(_, same)| same.is_none());
-            check_room(&root, new.map(|(file, _)| file.size).sum())?;
+            let new: u64 = new.map(|(file, _)| file.size).sum();
+            if encrypted {
+                check_room(&self.core.blobs.path(&BlobId([0; 32])), new)?;
+            } else {
+                // The folder's trouble shows now, not at the first blob.
+                std::fs::create_dir_all(&root).map_err(at(&root))?;
+                tempfile::tempfile_in(&root).map_err(at(&root))?;
+                check_room(&root, new)?;
+            }
+            self.core.check_quota(tx, new)?;
+            let skipped = skipped_before(tx, item)?;
             let mut have = 0;
             for (seq, ((file, disk), same)) in files.iter().zip(&disks).zip(same).enumerate() {
                 match same {
                     Some(row) => have += adopt(tx, item, seq, row, file)?,
                     None => {
-                        let part = free_part(tx, disk)?;
-                        insert_file(tx, item, seq, file, disk, Some(&part))?;
+                        let place = match encrypted {
+                            true => Lies::Sealed,
+                            false => Lies::Part(free_part(tx, disk)?),
+                        };
+                        let row = insert_file(tx, item, seq, file, disk, &place)?;
+                        if skipped.contains(file.path.as_str()) {
+                            crate::choose::skip(tx, row)?;
+                        }
                     }
                 }
             }
             tx.prepare_cached(
-                "UPDATE items SET root = ?, planned = 1, have = ?, standing = MAX(standing, 1), changed = ? WHERE id = ?",
+                "UPDATE items SET root = ?1, planned = 1, have = ?2, standing = MAX(standing, 1), changed = ?3, form = ?4,
+                    skipped = (SELECT COALESCE(SUM(size), 0) FROM files WHERE item = ?5 AND skipped = 1) WHERE id = ?5",
             )?
-            .execute(params![path::to_sql(&root), have, now_ms(), item])?;
+            .execute(params![
+                path::to_sql(&root),
+                have,
+                now_ms(),
+                if encrypted { form::ENCRYPTED } else { form::plain(form) },
+                item
+            ])?;
             Ok((item, root))
         })?;
         drop(layout);
@@ -101,7 +147,7 @@ impl Store {
             tx.prepare_cached("DELETE FROM files WHERE item = ?")?.execute([row])?;
             for (seq, file) in files.iter().enumerate() {
                 let disk = std::path::absolute(&file.disk).map_err(at(&file.disk))?;
-                insert_file(tx, row, seq, file, &disk, None)?;
+                insert_file(tx, row, seq, file, &disk, &Lies::Whole)?;
             }
             tx.prepare_cached("UPDATE items SET planned = 1, have = ? WHERE id = ?")?
                 .execute(params![int(files.iter().map(|f| f.size).sum()), row])?;
@@ -200,16 +246,37 @@ pub(crate) fn kept_path(text: &str) -> Result<SafePath, StoreError> {
     SafePath::parse(text).map_err(|e| StoreError::Corrupt(format!("a file's path: {e}")))
 }
 
-/// Inserts a file and its chunks: missing below a part file, else derived.
+/// Where a new file's bytes lie.
+enum Lies {
+    /// Where the user keeps it.
+    Whole,
+    /// Nowhere yet: they will grow here.
+    Part(PathBuf),
+    /// Nowhere yet, and never but in sealed blobs.
+    Sealed,
+}
+
+/// Paths of an item's earlier plans that its user did not want.
+fn skipped_before(tx: &Transaction<'_>, item: i64) -> Result<HashSet<String>, StoreError> {
+    let mut statement =
+        tx.prepare_cached("SELECT f.path FROM files f JOIN items i ON i.id = f.item WHERE i.of = ? AND f.skipped = 1")?;
+    Ok(statement.query_map([item], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
+/// Inserts a file and its chunks: derived where the file is whole, else missing. Returns its row.
 fn insert_file(
     tx: &Transaction<'_>,
     item: i64,
     seq: usize,
     file: &PlanFile,
     disk: &Path,
-    part: Option<&Path>,
-) -> Result<(), StoreError> {
-    let have = if part.is_some() { 0 } else { int(file.size) };
+    lies: &Lies,
+) -> Result<i64, StoreError> {
+    let (part, have) = match lies {
+        Lies::Whole => (None, int(file.size)),
+        Lies::Part(part) => (Some(part.as_path()), 0),
+        Lies::Sealed => (None, 0),
+    };
     tx.prepare_cached(
         "INSERT INTO files(item, seq, path, disk, part, size, mime, mtime_ns, have) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?
@@ -230,10 +297,10 @@ fn insert_file(
     )?;
     let mut at = 0;
     for (seq, chunk) in file.chunks.iter().enumerate() {
-        let state = match (part, chunk.len) {
-            (None, _) => chunk_state::DERIVED,
-            (Some(_), 0) => chunk_state::PLAIN,
-            (Some(_), _) => chunk_state::MISSING,
+        let state = match (lies, chunk.len) {
+            (Lies::Whole, _) => chunk_state::DERIVED,
+            (_, 0) => chunk_state::PLAIN,
+            _ => chunk_state::MISSING,
         };
         let blob = blob_row(tx, &chunk.blob)?;
         insert.execute(params![
@@ -250,7 +317,7 @@ fn insert_file(
         ])?;
         at += u64::from(chunk.len);
     }
-    Ok(())
+    Ok(row)
 }
 
 /// The row of a blob, if there is one.

@@ -82,6 +82,38 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Finished files, downloaded or published, that are gone or do not look as they did: their length or their time is
+    /// another. Only [`Store::recheck`] tells whether their bytes are. Those of which nothing is held any more are passed over.
+    pub fn touched_files(&self, go_on: &mut dyn FnMut() -> bool) -> Result<Vec<Touched>, StoreError> {
+        let files: Vec<(Touched, u64, i64)> = self.core.db.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT c.key, i.item, f.disk, f.size, f.mtime_ns FROM items i JOIN channels c ON c.id = i.channel
+                 JOIN files f ON f.item = i.id WHERE i.standing >= 2 AND i.form <> 1 AND f.part IS NULL AND f.have > 0",
+            )?;
+            let rows = statement.query_map([], |row| {
+                let item = (ChannelKey(array(row, 0)?), ItemId(array(row, 1)?));
+                Ok(((item, path::from_sql(row.get(2)?)), crate::db::uint(row.get(3)?), row.get(4)?))
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })?;
+        let mut out = Vec::new();
+        for ((item, file), size, mtime_ns) in files {
+            if !go_on() {
+                break;
+            }
+            let same = parts::length(&file) == Some(size) && (mtime_ns == 0 || parts::mtime_ns(&file) == mtime_ns);
+            if !same {
+                out.push((item, file));
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// A file that does not look as it did, and its item.
+pub type Touched = ((ChannelKey, ItemId), PathBuf);
+
 /// Where a span's bytes lie now.
 pub(crate) fn place_of(span: &Span) -> &Path {
     match &span.part {
@@ -113,7 +145,7 @@ impl Core {
         self.write_soon(|tx| {
             tx.prepare_cached("UPDATE blobs SET stored = 0, unsynced = 0 WHERE blob = ?")?
                 .execute([blob.as_bytes()])?;
-            Ok(())
+            lose_sealed(tx, blob)
         })?;
         self.blobs.remove(blob)
     }
@@ -150,6 +182,26 @@ impl Core {
         })?;
         Ok((item.map(|item| (file, item)), withdrawn))
     }
+}
+
+/// A stored blob went: items that are kept only encrypted lack it. What was whole is not fetched again before the user has
+/// it verified.
+fn lose_sealed(tx: &Transaction<'_>, blob: &BlobId) -> Result<(), StoreError> {
+    let mut concerned = tx.prepare_cached(
+        "SELECT k.file, k.seq, k.item, k.len, i.standing = 1 FROM chunks k JOIN items i ON i.id = k.item
+         WHERE k.blob = (SELECT id FROM blobs WHERE blob = ?) AND k.state = 3",
+    )?;
+    let concerned: Vec<(i64, i64, i64, i64, bool)> = concerned
+        .query_map([blob.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?
+        .collect::<Result<_, _>>()?;
+    for (file, seq, item, len, wanted) in concerned {
+        let to = if wanted { chunk_state::MISSING } else { chunk_state::LOST };
+        tx.prepare_cached("UPDATE chunks SET state = ? WHERE file = ? AND seq = ?")?.execute([to, file, seq])?;
+        tx.prepare_cached("UPDATE files SET have = have - ? WHERE id = ?")?.execute([len, file])?;
+        tx.prepare_cached("UPDATE items SET have = have - ? WHERE id = ? AND item IS NOT NULL")?
+            .execute([len, item])?;
+    }
+    Ok(())
 }
 
 fn lost_state(span: &Span) -> i64 {

@@ -8,6 +8,7 @@ use rusqlite::{OptionalExtension, Transaction};
 
 use crate::blobs::BlobFiles;
 use crate::db::Db;
+use crate::quota::Room;
 use crate::secrets::Sealing;
 use crate::sync::{Pace, Syncer};
 use crate::{DataDir, Recovery, StoreError};
@@ -26,6 +27,7 @@ pub(crate) struct Core {
     pub(crate) blobs: BlobFiles,
     pub(crate) sealing: Sealing,
     pub(crate) pace: Pace,
+    pub(crate) room: Room,
     // Shared: reads and writes bytes of blobs. Exclusive: renames and removes their files.
     layout: RwLock<()>,
     closed: AtomicBool,
@@ -48,6 +50,7 @@ impl Store {
             blobs: BlobFiles::open(dir.path())?,
             sealing: Sealing::new(store_key),
             pace: Pace::default(),
+            room: Room::default(),
             layout: RwLock::new(()),
             closed: AtomicBool::new(false),
             dir: Mutex::new(Some(dir)),

@@ -110,7 +110,7 @@ pub(crate) fn finished_files(tx: &Transaction<'_>, item: i64) -> Result<Vec<Doom
         tx,
         item,
         "SELECT i.root, f.disk FROM items i JOIN files f ON f.item = i.id
-         WHERE (i.id = ?1 OR i.of = ?1) AND f.part IS NULL AND NOT EXISTS(
+         WHERE (i.id = ?1 OR i.of = ?1) AND f.part IS NULL AND i.form <> 1 AND NOT EXISTS(
             SELECT 1 FROM files o JOIN items oi ON oi.id = o.item
             WHERE o.disk = f.disk AND oi.id <> ?1 AND oi.of IS NOT ?1)",
     )
@@ -122,8 +122,8 @@ pub(crate) fn retire(tx: &Transaction<'_>, channel: i64, item: i64) -> Result<()
     if planned {
         tx.prepare_cached(
             "INSERT INTO items(channel, item, of, name, about, published, position, files, bytes, json, standing,
-                paused, root, left_out, planned, have, changed)
-             SELECT ?1, NULL, id, '', '', 0, 0, 0, 0, x'', 0, 0, root, '[]', 0, 0, 0 FROM items WHERE id = ?2",
+                paused, root, left_out, planned, have, changed, form)
+             SELECT ?1, NULL, id, '', '', 0, 0, 0, 0, x'', 0, 0, root, '[]', 0, 0, 0, form FROM items WHERE id = ?2",
         )?
         .execute(params![channel, item])?;
         let shadow = tx.last_insert_rowid();

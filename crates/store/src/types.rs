@@ -39,6 +39,58 @@ pub struct Channel {
     pub seen_by: Option<u32>,
     /// Ways in from link and body.
     pub peers: Vec<PeerAddr>,
+    /// What of it stays here.
+    pub keep: Keep,
+    /// Downloads planned from here on are kept only encrypted.
+    pub encrypted: bool,
+}
+
+/// What of a channel stays on this disk; what the user pinned stays in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keep {
+    /// Everything.
+    #[default]
+    All,
+    /// The newest n items.
+    Newest(u32),
+    /// Items younger than this many days.
+    Days(u32),
+    /// So many bytes of items, the newest first.
+    Bytes(u64),
+}
+
+impl Keep {
+    pub(crate) fn to_text(self) -> String {
+        match self {
+            Self::All => "all".into(),
+            Self::Newest(n) => format!("newest {n}"),
+            Self::Days(n) => format!("days {n}"),
+            Self::Bytes(n) => format!("bytes {n}"),
+        }
+    }
+
+    /// What an older or newer version may have written and we do not know keeps everything.
+    pub(crate) fn from_text(text: &str) -> Self {
+        let parsed = text.split_once(' ').and_then(|(kind, number)| match kind {
+            "newest" => number.parse().ok().map(Self::Newest),
+            "days" => number.parse().ok().map(Self::Days),
+            "bytes" => number.parse().ok().map(Self::Bytes),
+            _ => None,
+        });
+        parsed.unwrap_or(Self::All)
+    }
+}
+
+/// Which items are fetched first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Urgency {
+    /// After the others.
+    Low,
+    /// In turn.
+    #[default]
+    Normal,
+    /// Before the others.
+    High,
 }
 
 /// Where an item stands on disk.
@@ -87,6 +139,14 @@ pub struct ItemRow {
     pub planned: bool,
     /// Files that were seen to have changed on disk, of an item that was whole.
     pub lost_files: u64,
+    /// No rule removes it.
+    pub pinned: bool,
+    /// When it is fetched.
+    pub urgency: Urgency,
+    /// It is kept only encrypted.
+    pub encrypted: bool,
+    /// Plain bytes of its files that the user does not want.
+    pub skipped: u64,
 }
 
 /// One file of an item's plan.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use protocol::{BlobId, ChannelKey, ItemId, blob};
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use crate::db::{array, chunk_state, path, uint};
+use crate::db::{array, chunk_state, form, path, uint};
 use crate::error::at;
 use crate::place::{Group, Span, groups, not_held, set_state};
 use crate::places::free_part;
@@ -26,10 +26,12 @@ impl Store {
         id: &ItemId,
         progress: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<VerifyOutcome, StoreError> {
-        let (item, published, blobs) = self.core.db.read(|tx| {
+        let (item, published, encrypted, blobs) = self.core.db.read(|tx| {
             let item = items::row_id(tx, channel, id)?;
-            let standing: i64 = tx.query_row("SELECT standing FROM items WHERE id = ?", [item], |row| row.get(0))?;
-            Ok((item, Standing::from_sql(standing) == Standing::Published, here_or_lost(tx, item)?))
+            let (standing, kept): (i64, i64) =
+                tx.query_row("SELECT standing, form FROM items WHERE id = ?", [item], |r| Ok((r.get(0)?, r.get(1)?)))?;
+            let published = Standing::from_sql(standing) == Standing::Published;
+            Ok((item, published, kept == form::ENCRYPTED, here_or_lost(tx, item)?))
         })?;
         let mut outcome = VerifyOutcome::default();
         let mut files = BTreeSet::new();
@@ -42,7 +44,10 @@ impl Store {
             }
             let _layout = self.core.shared();
             let wrong = if published { chunk_state::LOST } else { chunk_state::MISSING };
-            let checked = self.core.check_blob(item, blob, wrong)?;
+            let checked = match encrypted {
+                true => self.core.check_sealed(item, blob)?,
+                false => self.core.check_blob(item, blob, wrong)?,
+            };
             if checked.wrong.is_empty() {
                 outcome.good += 1;
             } else {
@@ -54,7 +59,7 @@ impl Store {
             }
         }
         if !outcome.bad.is_empty() && !published {
-            self.core.grow_again(item)?;
+            self.core.grow_again(item, encrypted)?;
         }
         if went_on {
             progress(total, total);
@@ -71,7 +76,7 @@ impl Store {
 fn here_or_lost(tx: &Transaction<'_>, item: i64) -> Result<Vec<BlobId>, StoreError> {
     let mut statement = tx.prepare_cached(
         "SELECT b.blob FROM chunks k JOIN blobs b ON b.id = k.blob
-         WHERE k.item = ? AND k.len > 0 AND k.state IN (1, 2, -2) GROUP BY b.id ORDER BY MIN(k.file), MIN(k.seq)",
+         WHERE k.item = ? AND k.len > 0 AND k.state IN (1, 2, 3, -2) GROUP BY b.id ORDER BY MIN(k.file), MIN(k.seq)",
     )?;
     Ok(statement.query_map([item], |row| Ok(BlobId(array(row, 0)?)))?.collect::<Result<_, _>>()?)
 }
@@ -128,6 +133,33 @@ impl Core {
         Ok(checked)
     }
 
+    /// Reads one stored blob of an item that is kept only encrypted.
+    fn check_sealed(&self, item: i64, id: &BlobId) -> Result<Checked, StoreError> {
+        let right = self.blobs.read(id)?.is_some();
+        if !right {
+            self.withdraw_stored(id)?;
+        }
+        let found = self.db.read(|tx| groups(tx, id, Some(item), chunk_state::LOST..=chunk_state::SEALED))?;
+        let mut checked = Checked::default();
+        let to = if right { chunk_state::SEALED } else { chunk_state::MISSING };
+        let changes: Vec<&Span> = found
+            .iter()
+            .flat_map(|group| &group.spans)
+            .filter(|span| span.len > 0 && matches!(span.state, chunk_state::LOST | chunk_state::SEALED))
+            .collect();
+        if !right {
+            checked.wrong.extend(changes.iter().map(|span| span.disk.clone()));
+        }
+        checked.again = right && changes.iter().any(|span| span.state == chunk_state::LOST);
+        self.write_soon(|tx| {
+            changes
+                .iter()
+                .filter(|span| span.state != to)
+                .try_for_each(|span| set_state(tx, item, span, to, 0).map(drop))
+        })?;
+        Ok(checked)
+    }
+
     /// Whether every chunk of a file is right.
     pub(crate) fn is_right(&self, item: i64, file: i64) -> Result<bool, StoreError> {
         let blobs: Vec<BlobId> = self.db.read(|tx| {
@@ -174,8 +206,11 @@ impl Core {
 
     /// Finished files that lack bytes grow again, and their item is wanted again. A file of which nothing is right is
     /// somebody else's by now: it stays as it is, and ours grows beside it.
-    fn grow_again(&self, item: i64) -> Result<(), StoreError> {
+    fn grow_again(&self, item: i64, encrypted: bool) -> Result<(), StoreError> {
         let _layout = self.exclusive();
+        if encrypted {
+            return self.want_again(item);
+        }
         let files: Vec<(i64, PathBuf, u64, bool)> = self.db.read(|tx| {
             let mut statement = tx.prepare_cached(
                 "SELECT id, disk, size, have > 0 FROM files f WHERE item = ? AND part IS NULL
@@ -199,6 +234,10 @@ impl Core {
                 OpenOptions::new().write(true).open(&part).and_then(|f| f.set_len(size)).map_err(at(&part))?;
             }
         }
+        self.want_again(item)
+    }
+
+    fn want_again(&self, item: i64) -> Result<(), StoreError> {
         self.db.write(|tx| {
             tx.prepare_cached("UPDATE items SET standing = 1, changed = ? WHERE id = ?")?
                 .execute(params![now_ms(), item])?;

@@ -164,6 +164,7 @@ impl Swarm {
         let may = |conn: &&ConnId| self.peers.get(**conn).is_some_and(|p| p.may_hear_of(channel));
         let conns: Vec<ConnId> = channel.conns.iter().filter(may).copied().collect();
         self.compare(now, key);
+        self.ask_gateways(key);
         for topic in topics {
             self.look_up_topic(now, *key, topic);
             for conn in &conns {
@@ -260,6 +261,10 @@ impl Swarm {
     /// What a dialled connection is about: the channels that the address was found for (E7).
     pub(crate) fn subjects(&self, addr: &PeerAddr, channel: Option<ChannelKey>) -> BTreeSet<ChannelKey> {
         let mut about: BTreeSet<ChannelKey> = channel.into_iter().collect();
+        if self.tor {
+            // A circuit of its own is worth nothing if the HELLO on it joins what it keeps apart.
+            return about;
+        }
         if let Some(entry) = self.book.get(addr) {
             let any = self.channels.keys().filter(|_| entry.any);
             let known = entry.channels.iter().filter(|key| self.channels.contains_key(key));
@@ -375,6 +380,10 @@ impl Swarm {
         self.start_seeking(now, id);
         self.part_with_stranger(now, id);
         self.timers.set(Timer::Tell(id), now);
+        if self.tor {
+            // It may serve by more than one circuit.
+            current.iter().for_each(|key| self.timers.sooner(Timer::Dial(*key), now));
+        }
     }
     /// A dialled peer that follows nothing of what we came for, and is no gateway, is left.
     fn part_with_stranger(&mut self, now: Duration, id: ConnId) {

@@ -37,6 +37,8 @@ pub(super) const METHODS: &[&str] = &[
     "remove",
     "verify",
     "locate",
+    "place",
+    "play",
     "status",
     "transfers",
     "peers",

@@ -17,9 +17,8 @@ pub(super) async fn get(ctx: &Ctx, args: Get) -> Result<Got> {
     super::online(ctx)?;
     let rows = match args.what.trim().parse::<Link>() {
         Ok(link) => {
-            let row = follow::record(ctx, &link).await?;
-            let (key, stored) = (row.key, row.clone());
-            ctx.with_store(move |s| s.put_channel(&stored)).await?;
+            let row = follow::record(ctx, &link, |_| {}).await?;
+            let key = row.key;
             channel::keep_link_peers(ctx, key, &link.bootstrap).await?;
             channel::follow(ctx, &row, link.bootstrap.into_iter().chain(ctx.config.peers.clone()).collect()).await?;
             follow::list_of(ctx, key).await?;
@@ -120,11 +119,7 @@ async fn pause_all(ctx: &Ctx, paused: bool) -> Result<()> {
 }
 
 async fn pause_channel(ctx: &Ctx, key: ChannelKey, paused: bool) -> Result<()> {
-    if let Some(mut row) = ctx.with_store(move |s| s.channel(&key)).await? {
-        row.paused = paused;
-        let stored = row.clone();
-        ctx.with_store(move |s| s.put_channel(&stored)).await?;
-    }
+    ctx.with_store(move |s| s.change_channel(&key, |row| row.paused = paused)).await?;
     for item in ctx.with_store(move |s| s.items(&key)).await? {
         if item.standing == Standing::Wanted {
             pause_item(ctx, item, paused).await?;

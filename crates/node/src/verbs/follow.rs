@@ -41,36 +41,42 @@ fn same_key(row: &Channel, read_key: Option<&ReadKey>) -> Result<()> {
     }
 }
 
-/// Records a link's channel, without following it yet.
-pub(super) async fn record(ctx: &Ctx, link: &Link) -> Result<Channel> {
-    let key = link.channel;
-    let mut row = ctx.with_store(move |s| s.channel(&key)).await?.unwrap_or_else(|| channel::fresh(key));
-    same_key(&row, link.read_key.as_ref())?;
-    if row.read_key.is_none() && link.read_key.is_some() {
-        let keys = ctx.keys.read().await.clone();
-        if keys.kind() == store::keys::KeyKind::Locked {
-            return Err(super::secrets(&store::keys::KeyError::NoKeyring));
-        }
-        row.read_key = link.read_key.clone();
-        row.private = true;
+/// Records a link's channel, changed by `change`; without it, it is not followed yet.
+pub(super) async fn record(
+    ctx: &Ctx,
+    link: &Link,
+    change: impl FnOnce(&mut Channel) + Send + 'static,
+) -> Result<Channel> {
+    let (key, read_key) = (link.channel, link.read_key.clone());
+    if let Some(known) = ctx.with_store(move |s| s.channel(&key)).await? {
+        same_key(&known, link.read_key.as_ref())?;
     }
-    Ok(row)
+    if read_key.is_some() && ctx.keys.read().await.kind() == store::keys::KeyKind::Locked {
+        return Err(super::secrets(&store::keys::KeyError::NoKeyring));
+    }
+    let record = move |s: &store::Store| {
+        s.add_or_change_channel(channel::fresh(key), |row| {
+            if row.read_key.is_none() && read_key.is_some() {
+                (row.read_key, row.private) = (read_key, true);
+            }
+            change(row);
+        })
+    };
+    ctx.with_store(record).await
 }
 
 pub(super) async fn subscribe(ctx: &Ctx, args: Subscribe) -> Result<ChannelInfo> {
     let link: Link = args.link.trim().parse()?;
-    let mut row = record(ctx, &link).await?;
-    if row.own {
+    let key = link.channel;
+    if ctx.with_store(move |s| s.channel(&key)).await?.is_some_and(|row| row.own) {
         return fail(Code::Exists, "This channel is yours. It needs no subscription.");
     }
-    row.followed = true;
-    row.fetch = match args.fetch {
+    let fetch = match args.fetch {
         FetchRule::All => -1,
         FetchRule::Newest(n) => i64::from(n),
         FetchRule::None => 0,
     };
-    let stored = row.clone();
-    ctx.with_store(move |s| s.put_channel(&stored)).await?;
+    let row = record(ctx, &link, move |row| (row.followed, row.fetch) = (true, fetch)).await?;
     channel::keep_link_peers(ctx, row.key, &link.bootstrap).await?;
     if !ctx.config.offline {
         channel::follow(ctx, &row, link.bootstrap.into_iter().chain(ctx.config.peers.clone()).collect()).await?;
@@ -144,13 +150,9 @@ pub(super) async fn list_of(ctx: &Ctx, key: protocol::ChannelKey) -> Result<Chan
 pub(super) async fn look(ctx: &Ctx, text: &str) -> Result<Looked> {
     super::online(ctx)?;
     let link: Link = text.trim().parse()?;
-    let row = record(ctx, &link).await?;
-    let key = row.key;
+    let key = link.channel;
     let known = ctx.with_store(move |s| s.channel(&key)).await?.is_some();
-    if !known {
-        let stored = row.clone();
-        ctx.with_store(move |s| s.put_channel(&stored)).await?;
-    }
+    let row = record(ctx, &link, |_| {}).await?;
     let guard = Forget { ctx: ctx.clone(), key, armed: !known };
     channel::follow(ctx, &row, link.bootstrap.into_iter().chain(ctx.config.peers.clone()).collect()).await?;
     list_soon(ctx, key).await?;

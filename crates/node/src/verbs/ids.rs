@@ -8,10 +8,12 @@ use store::keys::{KeyError, KeyKind, KeyStore};
 use store::{IdentityRow, backup};
 use zeroize::Zeroizing;
 
-use crate::api::{Code, ErrorInfo, Event, IdExport, IdImport, IdNew, IdRename, IdentityInfo, Unlock};
+use crate::api::{
+    Code, ErrorInfo, Event, IdExport, IdImport, IdNew, IdRename, IdentityInfo, RouteKind, RouteStanding, Unlock,
+};
 use crate::ctx::Ctx;
 use crate::error::{Result, blocking, fail, io};
-use crate::{channel, view};
+use crate::{channel, network, view};
 
 /// A keyring's or vault's trouble, in words.
 pub(crate) fn secrets(error: &KeyError) -> ErrorInfo {
@@ -71,16 +73,16 @@ async fn keep(ctx: &Ctx, identity: Identity, row: IdentityRow, read_key: Option<
     let (keys, at) = (ctx.keys.read().await.clone(), ctx.clone());
     blocking(move || keys.put_identity(&identity).map_err(|e| trouble(&at, e))).await?;
     let (key, private) = (row.key, row.private);
-    let mut own = ctx.with_store(move |s| s.channel(&key)).await?.unwrap_or_else(|| channel::fresh(key));
-    (own.own, own.followed) = (true, true);
-    own.private = private.unwrap_or(own.private);
-    own.read_key = read_key.or(own.read_key);
-    let stored = own.clone();
-    ctx.with_store(move |s| {
-        s.put_identity(&row)?;
-        s.put_channel(&stored)
-    })
-    .await?;
+    let own = ctx
+        .with_store(move |s| {
+            s.put_identity(&row)?;
+            s.add_or_change_channel(channel::fresh(key), |own| {
+                (own.own, own.followed) = (true, true);
+                own.private = private.unwrap_or(own.private);
+                own.read_key = read_key.or(own.read_key.take());
+            })
+        })
+        .await?;
     if !ctx.config.offline {
         channel::follow(ctx, &own, Vec::new()).await?;
     }
@@ -133,6 +135,11 @@ pub(super) async fn unlock(ctx: &Ctx, args: Unlock) -> Result<()> {
                 }
             })
             .await;
+        // The proxy's password and the onion address were locked as well.
+        let info = ctx.network().info();
+        if info.kind == RouteKind::Tor || info.state != RouteStanding::Up {
+            network::change(ctx).await?;
+        }
     }
     ctx.emit(Event::Status(view::status(ctx).await?));
     Ok(())

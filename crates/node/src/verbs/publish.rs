@@ -1,5 +1,6 @@
 //! Publishing, unpublishing, editing: everything that signs a new manifest.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,7 +19,7 @@ use crate::engine::Input;
 use crate::error::{Result, blocking, fail};
 use crate::publish::{Scan, payload, scan, seal};
 use crate::verbs::{find_channel, find_item, follow, ids, link_of};
-use crate::{channel, gateway, stream};
+use crate::{channel, gateway, network, stream};
 
 /// Sets its flag when dropped: sealing stops when the caller goes away.
 struct Cancel(Arc<AtomicBool>);
@@ -44,24 +45,24 @@ pub(super) async fn publish(ctx: &Ctx, args: Publish) -> Result<Published> {
         );
     }
     let key = identity.channel();
-    let mut row = ctx.with_store(move |s| s.channel(&key)).await?.unwrap_or_else(|| channel::fresh(key));
-    (row.own, row.followed, row.private) = (true, true, args.private);
-    if args.private && row.read_key.is_none() {
-        let mut read_key = [0; 32];
-        getrandom::fill(&mut read_key)
-            .map_err(|e| ErrorInfo::new(Code::Internal, format!("no random numbers: {e}")))?;
-        row.read_key = Some(ReadKey(read_key));
-    }
-    if row.name.is_empty() {
-        row.name.clone_from(&identity_row.name);
-    }
-    let stored = row;
+    let mut fresh_key = [0; 32];
+    getrandom::fill(&mut fresh_key).map_err(|e| ErrorInfo::new(Code::Internal, format!("no random numbers: {e}")))?;
+    let fresh_key = ReadKey(fresh_key);
+    let (private, name) = (args.private, identity_row.name.clone());
     ctx.with_store(move |s| {
         if !gateways.is_empty() {
             let list: Vec<String> = gateways.iter().map(ToString::to_string).collect();
             s.set_setting(&gateways_setting(&key), Some(&list.join(" ")))?;
         }
-        s.put_channel(&stored)
+        s.add_or_change_channel(channel::fresh(key), |row| {
+            (row.own, row.followed, row.private) = (true, true, private);
+            if private && row.read_key.is_none() {
+                row.read_key = Some(fresh_key);
+            }
+            if row.name.is_empty() {
+                row.name = name;
+            }
+        })
     })
     .await?;
 
@@ -259,13 +260,14 @@ fn write(
     identity: &Identity,
     row: &Channel,
     items: &[Item],
+    peers: Vec<PeerAddr>,
     sequence: u64,
     blobs: &mut Vec<BlobId>,
 ) -> Result<SignedManifest> {
     let mut list = Body {
         name: row.name.clone(),
         about: row.about.clone(),
-        peers: Vec::new(),
+        peers,
         collections: vec![body::Collection { title: "Default".into(), items: items.to_vec(), pages: Vec::new() }],
         timestamp: sequence,
     };
@@ -328,9 +330,11 @@ async fn sign(ctx: &Ctx, identity: &Identity, change: Change, title: &str) -> Re
         return fail(Code::Internal, "The clock is beyond what a sequence can hold.");
     }
     let (store, secret, kept, list) = (ctx.store.clone(), identity.clone(), row.clone(), items.clone());
+    // Followers who have no DHT learn from the list where we are; never a clear address.
+    let peers: Vec<PeerAddr> = ctx.network().onion().into_iter().collect();
     let (manifest, blobs) = blocking(move || {
         let mut blobs = Vec::new();
-        let manifest = write(&store, &secret, &kept, &list, sequence, &mut blobs)?;
+        let manifest = write(&store, &secret, &kept, &list, peers, sequence, &mut blobs)?;
         Ok((manifest, blobs))
     })
     .await?;
@@ -345,19 +349,21 @@ async fn sign(ctx: &Ctx, identity: &Identity, change: Change, title: &str) -> Re
     let (stored, keep) = (row.clone(), structure.clone());
     let gone = ctx
         .with_store(move |s| {
-            s.raise_floor(&key, sequence)?;
-            s.put_channel(&stored)?;
+            s.change_channel(&key, |now| {
+                (now.name, now.about, now.manifest) = (stored.name, stored.about, stored.manifest);
+            })?;
             let mut gone = s.set_items(&key, sequence, &rows)?;
             gone.extend(s.retain_structure(&key, &keep)?);
             Ok(gone)
         })
         .await?;
     let mut published = Published {
-        link: link_of(&row)?,
+        link: link_of(ctx, &row).await?,
         item: None,
         sequence,
         dht_nodes: 0,
         gateways: 0,
+        shown_by: 0,
         pushed: 0,
         files: 0,
         bytes: 0,
@@ -377,21 +383,20 @@ async fn sign(ctx: &Ctx, identity: &Identity, change: Change, title: &str) -> Re
     let pushed = ctx.engine.ask(move |swarm, _| swarm.peers_of(&key)).await.unwrap_or(0);
     published.pushed = u32::try_from(pushed).unwrap_or(u32::MAX);
     drop(turn);
-    let gateways = ctx.with_store(move |s| s.setting(&gateways_setting(&key))).await?.unwrap_or_default();
-    let gateways: Vec<PeerAddr> = gateways.split_whitespace().filter_map(|a| a.parse().ok()).collect();
+    network::ready(ctx).await;
+    let gateways = gateways(ctx, key).await?;
     if gateways.is_empty() {
         announce_first(ctx, &row, &manifest, &items, &blobs, title).await;
         published.dht_nodes = put(ctx, &manifest).await;
     } else {
         let handed = gateway::publish(ctx, &gateways, &manifest).await;
-        published.gateways = handed.taken;
+        (published.gateways, published.shown_by) = (handed.taken, handed.shown);
         for (addr, why) in &handed.refused {
             let text = format!("The gateway {addr} did not take it: {why}");
             ctx.emit(Event::Notice(ErrorInfo::new(Code::NotPublished, text)));
         }
-        if handed.taken > 0 && handed.shown == 0 {
-            let text = "No gateway shows what it took. Others may not find it.";
-            ctx.emit(Event::Notice(ErrorInfo::new(Code::NotPublished, text)));
+        if let Some(doubt) = handed.doubt() {
+            ctx.emit(Event::Notice(ErrorInfo::new(Code::NotPublished, doubt)));
         }
         if handed.taken == 0 {
             let why = handed.refused.iter().map(|(addr, why)| format!("{addr}: {why}")).collect::<Vec<_>>().join("; ");
@@ -400,12 +405,8 @@ async fn sign(ctx: &Ctx, identity: &Identity, change: Change, title: &str) -> Re
     }
     let nodes = published.dht_nodes;
     let now = ctx.clock.unix_ms();
-    ctx.with_store(move |s| {
-        let Some(mut row) = s.channel(&key)? else { return Ok(()) };
-        (row.seen_by, row.checked) = (Some(nodes), Some(now));
-        s.put_channel(&row)
-    })
-    .await?;
+    ctx.with_store(move |s| s.change_channel(&key, |row| (row.seen_by, row.checked) = (Some(nodes), Some(now))))
+        .await?;
     channel::told(ctx, key).await;
     Ok(published)
 }
@@ -425,7 +426,7 @@ async fn list_first(ctx: &Ctx, key: ChannelKey) -> Result<()> {
         _ if ctx.config.offline => return fail(Code::BadArgument, "This needs a running node."),
         Some(true) => drop(follow::list_soon(ctx, key).await?),
         None => {
-            let Some(dht) = &ctx.dht else {
+            let Some(dht) = ctx.dht() else {
                 return fail(Code::TimedOut, "This identity comes from a backup. Its list has not been found yet.");
             };
             match dht.get_manifest(&key, 0).await {
@@ -450,7 +451,7 @@ async fn list_first(ctx: &Ctx, key: ChannelKey) -> Result<()> {
 /// Puts a manifest into the DHT; while no node takes it, again and again in the background, until a newer one is made.
 /// Returns how many nodes took it now.
 async fn put(ctx: &Ctx, manifest: &Arc<SignedManifest>) -> u32 {
-    let Some(dht) = ctx.dht.clone() else { return 0 };
+    let Some(dht) = ctx.dht() else { return 0 };
     match dht.put_manifest(manifest, None).await {
         Ok(nodes) if nodes > 0 => return nodes,
         Ok(_) => {}
@@ -467,6 +468,8 @@ async fn put(ctx: &Ctx, manifest: &Arc<SignedManifest>) -> u32 {
             if !newest.is_ok_and(|newest| newest == manifest.sequence()) {
                 return;
             }
+            // Another route may have none.
+            let Some(dht) = again.dht() else { continue };
             match dht.put_manifest(&manifest, None).await {
                 Ok(nodes) if nodes > 0 => {
                     tracing::info!(channel = %key, nodes, "the DHT has the manifest now");
@@ -485,8 +488,25 @@ fn gateways_setting(key: &ChannelKey) -> String {
     format!("gateways {key}")
 }
 
+/// Who publishes a channel where the DHT is not to be asked: its own gateways, else, off the direct route, those of the
+/// settings and connected ones. None on the direct route: there the DHT is asked.
+pub(crate) async fn gateways(ctx: &Ctx, key: ChannelKey) -> Result<Vec<PeerAddr>> {
+    let own = ctx.with_store(move |s| s.setting(&gateways_setting(&key))).await?.unwrap_or_default();
+    let own: Vec<PeerAddr> = own.split_whitespace().filter_map(|a| a.parse().ok()).collect();
+    if !own.is_empty() || !ctx.network().is_detour() {
+        return Ok(own);
+    }
+    let mut all = network::gateways(ctx).await?;
+    let peers = ctx.engine.ask(|swarm, _| swarm.peers()).await.unwrap_or_default();
+    let dialled = peers.into_iter().filter(|p| p.gateway && p.role == protocol::session::Role::Dialler);
+    all.extend(dialled.map(|p| p.addr));
+    let mut seen = HashSet::new();
+    all.retain(|addr| seen.insert(addr.clone()));
+    Ok(all)
+}
+
 /// Gateways as the user wrote them.
-fn gateways_of(texts: &[String]) -> Result<Vec<PeerAddr>> {
+pub(super) fn gateways_of(texts: &[String]) -> Result<Vec<PeerAddr>> {
     if texts.len() > 16 {
         return fail(Code::BadArgument, "At most 16 gateways can be named.");
     }
@@ -527,7 +547,7 @@ async fn announce_first(
     roots: &[BlobId],
     title: &str,
 ) {
-    let (Some(dht), port) = (&ctx.dht, ctx.port()) else { return };
+    let (Some(dht), port) = (ctx.dht(), ctx.port()) else { return };
     if port == 0 {
         return;
     }

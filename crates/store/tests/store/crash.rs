@@ -130,7 +130,7 @@ impl Told {
 fn a_process_killed_at_any_moment_loses_nothing() {
     let tmp = tempfile::tempdir().unwrap();
     let (store, _) = open(&tmp.path().join("data"));
-    store.put_channel(&channel(CHANNEL)).unwrap();
+    store.add_or_change_channel(channel(CHANNEL), |_| {}).unwrap();
     store.set_items(&CHANNEL, 1, &[row(ITEM, b"A"), row(OTHER, b"2")]).unwrap();
     store.close().unwrap();
     drop(store);

@@ -48,7 +48,7 @@ fn fill(small: &Path, left: u64) -> PathBuf {
 
 fn start(data: &Path) -> Store {
     let (store, _) = open(data);
-    store.put_channel(&channel(CHANNEL)).unwrap();
+    store.add_or_change_channel(channel(CHANNEL), |_| {}).unwrap();
     store.set_items(&CHANNEL, 1, &[row(ITEM, b"1"), row(OTHER, b"2")]).unwrap();
     store
 }

@@ -9,12 +9,16 @@
 
 extern crate megatorrent_store as store;
 
+mod choosing;
 mod crash;
 mod damage;
+mod encrypted;
 mod fetching;
 mod full;
 mod publishing;
+mod quota;
 mod removing;
+mod search;
 mod updating;
 mod verifying;
 mod world;

@@ -33,7 +33,7 @@ fn unsubscribing_keeps_finished_files_or_takes_them_and_leaves_nothing_else() {
                 assert_eq!(files_below(&world.root()).len(), whole.plain.len());
             }
             world.assert_tidy();
-            world.put_channel(&channel(CHANNEL)).unwrap();
+            world.add_or_change_channel(channel(CHANNEL), |_| {}).unwrap();
             assert_eq!(world.floor(&CHANNEL).unwrap(), 77);
         }
     }
@@ -46,7 +46,7 @@ fn files_that_were_published_from_here_are_never_deleted() {
     let made = folder(20, Padding::Ours);
     world.download(ITEM, &world.root(), &made);
     let mine = ChannelKey([5; 32]);
-    world.put_channel(&channel(mine)).unwrap();
+    world.add_or_change_channel(channel(mine), |_| {}).unwrap();
     let item = ItemRow { channel: mine, standing: Standing::Published, planned: true, ..row(OTHER, b"9") };
     world.record_published(&item, made.published(&world.root())).unwrap();
     world.remove_item(&CHANNEL, &ITEM, true).unwrap();
@@ -112,7 +112,7 @@ fn a_process_killed_before_it_removed_the_files_removes_them_later() {
 fn structure_goes_when_the_list_no_longer_names_it() {
     let mut world = World::new();
     let other = ChannelKey([6; 32]);
-    world.put_channel(&channel(other)).unwrap();
+    world.add_or_change_channel(channel(other), |_| {}).unwrap();
     let blobs: Vec<_> = (0..4).map(structure).collect();
     for blob in &blobs {
         world.put_stored(&CHANNEL, Role::Structure, blob).unwrap();
@@ -142,7 +142,7 @@ fn secrets_lie_sealed() {
     let mut world = World::new();
     let mut private = channel(ChannelKey([7; 32]));
     private.read_key = Some(ReadKey(*b"a read key that must not be seen"));
-    world.put_channel(&private).unwrap();
+    world.add_or_change_channel(private.clone(), |_| {}).unwrap();
     world.set_sealed("onion", Some(b"an onion key that must not be seen")).unwrap();
     let addr = PeerAddr::Name("peer-not-to-be-seen.example".into(), 7);
     world.remember_address(&addr, Some(&private.key)).unwrap();
@@ -165,16 +165,35 @@ fn secrets_lie_sealed() {
     // Without the store key the rest works, and the sealed values stay as they are.
     world.shut();
     let (store, _) = store::Store::open(store::DataDir::lock(&world.data()).unwrap(), None).unwrap();
-    let mut locked = store.channel(&private.key).unwrap().unwrap();
+    let locked = store.channel(&private.key).unwrap().unwrap();
     assert!(locked.read_key.is_none() && store.address_book().unwrap().is_empty());
     assert!(matches!(store.sealed("onion"), Err(StoreError::SecretsLocked)));
     assert!(matches!(store.set_sealed("onion", Some(b"x")), Err(StoreError::SecretsLocked)));
-    locked.name = "renamed".into();
-    store.put_channel(&locked).unwrap();
-    locked.read_key = Some(ReadKey([1; 32]));
-    assert!(matches!(store.put_channel(&locked), Err(StoreError::SecretsLocked)));
+    store.change_channel(&private.key, |row| row.name = "renamed".into()).unwrap();
+    let other_key = store.change_channel(&private.key, |row| row.read_key = Some(ReadKey([1; 32])));
+    assert!(matches!(other_key, Err(StoreError::SecretsLocked)));
     store.close().unwrap();
     drop(store);
     world.open_again();
-    assert_eq!(world.channel(&private.key).unwrap().unwrap().read_key, private.read_key);
+    let kept = world.channel(&private.key).unwrap().unwrap();
+    assert_eq!((kept.read_key, kept.name), (private.read_key, "renamed".into()));
+}
+
+#[test]
+fn changes_of_one_channel_at_once_are_all_kept() {
+    let world = World::new();
+    let key = ChannelKey([8; 32]);
+    world.add_or_change_channel(channel(key), |_| {}).unwrap();
+    std::thread::scope(|scope| {
+        for n in 0..8 {
+            let store: &store::Store = &world;
+            scope.spawn(move || {
+                store.change_channel(&key, |row| row.about.push(char::from(b'a' + n))).unwrap().unwrap();
+            });
+        }
+    });
+    let mut about: Vec<char> = world.channel(&key).unwrap().unwrap().about.chars().collect();
+    about.sort_unstable();
+    assert_eq!(about.iter().collect::<String>(), "abcdefgh");
+    assert!(world.change_channel(&ChannelKey([9; 32]), |_| panic!("there is none")).unwrap().is_none());
 }

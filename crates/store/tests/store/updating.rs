@@ -206,17 +206,17 @@ fn an_edited_item_that_then_vanishes_keeps_the_version_that_is_here() {
 #[test]
 fn the_rule_brings_new_items_and_never_what_the_user_removed() {
     let world = World::new();
-    assert_eq!(world.want_by_rule(&CHANNEL, 1).unwrap(), [ITEM]);
-    assert_eq!(world.want_by_rule(&CHANNEL, -1).unwrap(), [ITEM, OTHER]);
+    assert_eq!(world.want_by_rule(&CHANNEL, 1, &BTreeSet::new()).unwrap(), [ITEM]);
+    assert_eq!(world.want_by_rule(&CHANNEL, -1, &BTreeSet::new()).unwrap(), [ITEM, OTHER]);
     world.remove_item(&CHANNEL, &ITEM, false).unwrap();
     relist(&world, b"changed");
-    assert_eq!(world.want_by_rule(&CHANNEL, -1).unwrap(), [OTHER]);
+    assert_eq!(world.want_by_rule(&CHANNEL, -1, &BTreeSet::new()).unwrap(), [OTHER]);
     assert_eq!(world.standing(ITEM), Standing::Listed);
     world.set_standing(&CHANNEL, &OTHER, Standing::Wanted, true).unwrap();
-    assert_eq!(world.want_by_rule(&CHANNEL, -1).unwrap(), []);
+    assert_eq!(world.want_by_rule(&CHANNEL, -1, &BTreeSet::new()).unwrap(), []);
     // Asked for by hand it is wanted again, and stays so.
     world.set_standing(&CHANNEL, &ITEM, Standing::Wanted, false).unwrap();
-    assert_eq!(world.want_by_rule(&CHANNEL, 0).unwrap(), [ITEM]);
+    assert_eq!(world.want_by_rule(&CHANNEL, 0, &BTreeSet::new()).unwrap(), [ITEM]);
 }
 
 #[test]

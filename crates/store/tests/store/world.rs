@@ -5,7 +5,7 @@ use protocol::{BlobId, BlobKey, ChannelKey, Chunk, ItemId, SafePath, VerifiedBlo
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use store::{Channel, DataDir, Holding, ItemRow, PlanFile, Recovery, Standing, Store};
+use store::{Channel, DataDir, Holding, ItemRow, Keep, PlanFile, Recovery, Standing, Store, Urgency};
 use tempfile::TempDir;
 
 pub(crate) const CHANNEL: ChannelKey = ChannelKey([1; 32]);
@@ -32,7 +32,7 @@ impl World {
         let (store, recovery) = open(&tmp.path().join("data"));
         assert!(!recovery.unclean);
         let world = Self { tmp, store: Some(store) };
-        world.put_channel(&channel(CHANNEL)).unwrap();
+        world.add_or_change_channel(channel(CHANNEL), |_| {}).unwrap();
         world.set_items(&CHANNEL, 1, &[row(ITEM, b"1"), row(OTHER, b"2")]).unwrap();
         world
     }
@@ -200,6 +200,8 @@ pub(crate) fn channel(key: ChannelKey) -> Channel {
         checked: None,
         seen_by: None,
         peers: Vec::new(),
+        keep: Keep::All,
+        encrypted: false,
     }
 }
 
@@ -222,6 +224,10 @@ pub(crate) fn row(id: ItemId, mark: &[u8]) -> ItemRow {
         left_out: Vec::new(),
         planned: false,
         lost_files: 0,
+        pinned: false,
+        urgency: Urgency::Normal,
+        encrypted: false,
+        skipped: 0,
     }
 }
 
