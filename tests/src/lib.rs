@@ -19,3 +19,4 @@ pub mod socks_proxy;
 #[cfg(unix)]
 pub mod tornet;
 pub mod v5;
+pub mod wav;

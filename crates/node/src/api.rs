@@ -391,7 +391,7 @@ pub struct Published {
     pub seeding: bool,
 }
 /// A file left out.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct LeftOut {
     /// Path: hostile text.
@@ -488,7 +488,7 @@ pub enum ItemState {
     Changed,
 }
 /// An item.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ItemInfo {
     /// ID, hex.

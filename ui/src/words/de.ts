@@ -620,6 +620,8 @@ export const de = (f: Format): Words => {
       left: (name) => `Du folgst „${name}“ nicht mehr`,
       unpublished: "Aus dem Kanal genommen",
       copied: "Kopiert",
+      settingsLost: "Die Einstellungen des Fensters waren beschädigt",
+      settingsLostMore: "Sie beginnen von vorn. Die alten liegen daneben.",
       label: "Meldungen",
     },
 

@@ -632,6 +632,8 @@ export const en = (f: Format) => {
       left: (name: string) => `You no longer follow “${name}”`,
       unpublished: "Taken out of the channel",
       copied: "Copied",
+      settingsLost: "The window's settings were damaged",
+      settingsLostMore: "They begin anew. The old ones are kept beside them.",
       label: "Messages",
     },
 
