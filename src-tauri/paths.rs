@@ -75,6 +75,7 @@ impl Paths {
             Request::Get(args) => args.dir.iter_mut().try_for_each(|path| self.put(path))?,
             Request::Locate(args) => self.put(&mut args.path)?,
             Request::SetSettings(args) => args.download_dir.iter_mut().try_for_each(|path| self.put(path))?,
+            Request::MoveData(args) => self.put(&mut args.dir)?,
             Request::Watch | Request::Shutdown => {
                 return Err(ErrorInfo::new(
                     Code::BadArgument,
@@ -103,6 +104,14 @@ impl Paths {
             | Request::Transfers
             | Request::Peers
             | Request::ChannelLink(_)
+            | Request::SetChannel(_)
+            | Request::SetItem(_)
+            | Request::Choose(_)
+            | Request::Open(_)
+            | Request::PauseFor(_)
+            | Request::Rekey(_)
+            | Request::NewKey(_)
+            | Request::Search(_)
             | Request::Settings
             | Request::Unlock(_) => {}
         }
@@ -153,7 +162,7 @@ mod tests {
         let file = PathBuf::from("/tmp/x");
         let refused = [
             Request::IdExport(IdExport { identity: "me".into(), file: file.clone(), passphrase: "p".into() }),
-            Request::SetSettings(Settings { download_dir: Some(file.clone()), gateway: None }),
+            Request::SetSettings(Settings { download_dir: Some(file.clone()), ..Settings::default() }),
             Request::Get(node::api::Get { what: "x".into(), dir: Some(file.clone()) }),
             Request::Locate(node::api::Locate { item: "x".into(), path: file.clone() }),
             Request::IdImport(node::api::IdImport { name: None, file, passphrase: None }),

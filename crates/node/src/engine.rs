@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::config::*;
 use crate::conn::{Conn, ConnCommand};
 use crate::library::{LibraryInput, LibrarySender};
+use crate::limits::Limits;
 use crate::meter::Traffic;
 
 /// A blob that a peer sent, hashed; holds its place among the blobs in hand.
@@ -56,7 +57,7 @@ pub(crate) enum Input {
         role: store::Role,
         done: oneshot::Sender<Result<(), StoreError>>,
     },
-    Want(Vec<BlobId>, ChannelKey),
+    Want(Vec<BlobId>, ChannelKey, Priority),
     Unwant(Vec<BlobId>),
     /// Wanted before all other content: a player waits for it.
     Stream(Vec<BlobId>, ChannelKey),
@@ -138,6 +139,8 @@ pub(crate) struct EngineTask {
     pub(crate) arrived: watch::Sender<u64>,
     pub(crate) port: u16,
     pub(crate) traffic: Arc<Traffic>,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) slots: Arc<Semaphore>,
     /// Nothing moves: no connection is made, kept or taken, nothing is announced or looked up.
     pub(crate) paused: bool,
 }
@@ -185,9 +188,9 @@ impl EngineTask {
                         .push(done);
                     self.swarm.want(now, blob, channel, Priority::Structure);
                 }
-                Input::Want(blobs, channel) => {
+                Input::Want(blobs, channel, priority) => {
                     for blob in blobs {
-                        self.swarm.want(now, blob, channel, Priority::Normal);
+                        self.swarm.want(now, blob, channel, priority);
                     }
                 }
                 Input::Stream(blobs, channel) => {
@@ -298,6 +301,8 @@ impl EngineTask {
             clock: self.clock,
             hands: self.hands.clone(),
             traffic: self.traffic.clone(),
+            limits: self.limits.clone(),
+            slots: self.slots.clone(),
             tasks: self.tasks.clone(),
         };
         self.tasks.spawn(conn.run());

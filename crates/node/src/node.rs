@@ -11,7 +11,7 @@ use protocol::{AddrClass, PeerAddr};
 use store::keys::{KeyError, KeyStore};
 use store::{DataDir, Role, Store};
 use swarm::{Rank, Source, Swarm};
-use tokio::sync::{OnceCell, RwLock, Semaphore, broadcast, watch};
+use tokio::sync::{Mutex, OnceCell, RwLock, Semaphore, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -21,9 +21,11 @@ use crate::config::*;
 use crate::ctx::{Ctx, Inner};
 use crate::engine::{self, Engine, EngineTask, Input};
 use crate::error::{Result, blocking, fail};
+use crate::governor::{self, Governor};
 use crate::library::{self, Library, LibrarySender};
+use crate::limits::Limits;
 use crate::meter::{self, Rates, Traffic};
-use crate::{channel, verbs, view};
+use crate::{channel, keep, verbs, view};
 
 /// A running node. Cheap to clone; [`Node::stop`] ends it.
 #[derive(Clone)]
@@ -116,6 +118,8 @@ impl Node {
             stop: CancellationToken::new(),
             keys: RwLock::new(Arc::new(keys)),
             traffic: Arc::new(Traffic::default()),
+            limits: Arc::new(Limits::default()),
+            governor: Mutex::new(Governor::default()),
             rates: watch::Sender::new(Rates::default()),
             signing: Semaphore::new(1),
             arrived: watch::Sender::new(0),
@@ -123,15 +127,11 @@ impl Node {
             config,
         });
         let node = Self { ctx: ctx.clone() };
+        let held = governor::start(&ctx).await?;
         if ctx.config.offline {
             return Ok(node);
         }
-        let (gateway, paused) = ctx
-            .with_store(|s| {
-                let on = |name| Ok::<_, store::StoreError>(s.setting(name)?.as_deref() == Some("true"));
-                Ok((on("gateway")?, on("paused")?))
-            })
-            .await?;
+        let gateway = ctx.with_store(|s| Ok(s.setting("gateway")?.as_deref() == Some("true"))).await?;
         let gateway = gateway && dht.is_some();
         let ours = capabilities(gateway);
         // A network of our own (tests, demos, a house): nobody in it has an address of the wide world.
@@ -169,11 +169,15 @@ impl Node {
             hands: Arc::new(Semaphore::new(BLOBS_IN_HAND)),
             port: ctx.port(),
             traffic: ctx.traffic.clone(),
-            paused,
+            limits: ctx.limits.clone(),
+            slots: Arc::new(Semaphore::new(UPLOAD_SLOTS)),
+            paused: held.is_some(),
         };
         ctx.tasks.spawn(task.run());
-        ctx.tasks.spawn(Library::new(ctx.clone(), paused).run(library_inputs));
+        ctx.tasks.spawn(Library::new(ctx.clone(), held).run(library_inputs));
         ctx.tasks.spawn(meter::run(ctx.clone()));
+        ctx.tasks.spawn(governor::run(ctx.clone()));
+        ctx.tasks.spawn(keep::run(ctx.clone()));
         node.tell_all().await?;
         if let Some(gate) = gate {
             ctx.tasks.spawn(engine::accept(gate, engine, ctx.tasks.clone(), ctx.stop.clone()));

@@ -75,7 +75,7 @@ fn every_table_escapes() {
     let status_info =
         Status { version: evil(), listen: Some(evil()), data_dir: EVIL.into(), secrets: evil(), ..Default::default() };
     let peer = PeerInfo { addr: evil(), kind: evil(), v5: true, inbound: true, received: 0, sent: 0 };
-    let file = FileInfo { path: evil().repeat(60), size: 1, have: 0, mime: Some(evil()) };
+    let file = FileInfo { path: evil().repeat(60), size: 1, have: 0, mime: Some(evil()), skipped: None };
     for text in [
         identity(&identity_info),
         identities(&[identity_info]),
@@ -90,7 +90,7 @@ fn every_table_escapes() {
         verified(&VerifyReport { good: 0, bad: 1, files: vec![evil()] }),
         peers(&[peer]),
         status(&status_info, true),
-        settings(&Settings { download_dir: Some(EVIL.into()), gateway: None }),
+        settings(&Settings { download_dir: Some(EVIL.into()), schedule: Some(EVIL.into()), ..Settings::default() }),
         event(&Event::Snapshot(Snapshot::default())),
         event(&Event::Status(status_info.clone())),
         event(&Event::Channel(channel_info())),
