@@ -171,6 +171,7 @@ impl House {
             passphrase: args.passphrase.clone(),
             use_keyring: !std::env::var("MEGATORRENT_NO_KEYRING").is_ok_and(|value| value == "1"),
             download_dir: Some(download_dir(&self.data_dir)),
+            route: None,
             offline,
         }
     }

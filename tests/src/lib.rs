@@ -5,6 +5,8 @@
 //! nodes that nobody here wrote. `tornet` runs a Tor network of its own. [`hostile`] says what no honest peer would.
 //! [`sim`] runs many minds on a network in memory.
 
+#[cfg(unix)]
+pub mod dark;
 #[cfg(target_os = "linux")]
 pub mod desktop;
 pub mod folder;
@@ -13,6 +15,8 @@ pub mod hostile;
 pub mod people;
 pub mod process;
 pub mod sim;
+pub mod socks_proxy;
 #[cfg(unix)]
 pub mod tornet;
 pub mod v5;
+pub mod wav;

@@ -206,7 +206,15 @@ impl Home {
     /// # Errors
     /// As [`Self::daemon`].
     pub fn daemon_with<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Result<Daemon> {
-        Daemon::start(self, args)
+        Daemon::start(self, "daemon", args)
+    }
+
+    /// Starts a gateway here and waits until it answers.
+    ///
+    /// # Errors
+    /// As [`Self::daemon`].
+    pub fn gateway(&self) -> Result<Daemon> {
+        Daemon::start::<&str>(self, "gateway", [])
     }
 }
 

@@ -8,7 +8,7 @@ const status = (more: Partial<Status> = {}): Status => ({
   down: 0, up: 0, received: 0, sent: 0, paused: false, secrets: "keyring", ...more,
 });
 const channel = (key: string, more: Partial<ChannelInfo> = {}): ChannelInfo => ({
-  key, fingerprint: key, name: key, about: "", private: false, own: false, sequence: 0, items: 0, complete: 0, bytes: 0, checked: null,
+  key, fingerprint: key, name: key, about: "", private: false, own: false, sequence: 0, listed: 0, items: 0, complete: 0, bytes: 0, checked: null,
   seen_by: null, peers: 0, signed_twice: false, paused: false, fetch: "all", cause: null, ...more,
 });
 const item = (id: string, more: Partial<ItemInfo> = {}): ItemInfo => ({
@@ -25,7 +25,7 @@ describe("the world", () => {
   });
 
   test("a later snapshot replaces everything, lists included, and keeps the graph", () => {
-    const full = after({ ...begun, lists: new Map([["c", listOf([item("a")])]]) }, { event: "snapshot", data: { status: status(), channels: [channel("d")], transfers: [] } });
+    const full = after({ ...begun, lists: new Map([["c", listOf([item("a")], 0)]]) }, { event: "snapshot", data: { status: status(), channels: [channel("d")], transfers: [] } });
     expect([...full.channels.keys()]).toEqual(["d"]);
     expect(full.transfers.size).toBe(0);
     expect(full.lists.size).toBe(0);
@@ -50,12 +50,19 @@ describe("the world", () => {
   });
 
   test("lists follow: changed in place, new ones first, gone ones out", () => {
-    const world = { ...begun, lists: new Map([["c", listOf([item("a"), item("b")])]]) };
+    const world = { ...begun, lists: new Map([["c", listOf([item("a"), item("b")], 0)]]) };
     const next = after(world, { event: "item", data: item("b", { have: 50 }) }, { event: "item", data: item("n") }, { event: "item_gone", data: ["c", "a"] });
     const list = next.lists.get("c");
     expect(list?.items.map((one) => one.id)).toEqual(["n", "b"]);
     expect(list?.items[list.at.get("b") ?? -1]?.have).toBe(50);
     expect(world.lists.get("c")?.items.map((one) => one.id)).toEqual(["a", "b"]);
+  });
+
+  test("a list keeps the number of the one it was read of, whatever happens to its items", () => {
+    const world = { ...begun, lists: new Map([["c", listOf([item("a")], 7)]]) };
+    const next = after(after(world, { event: "item", data: item("b") }), { event: "item_gone", data: ["c", "a"] });
+    expect(next.lists.get("c")?.of).toBe(7);
+    expect(after(next, { event: "channel", data: channel("c", { listed: 8 }) }).lists.get("c")?.of).toBe(7);
   });
 
   test("a channel that was left takes its transfers along", () => {

@@ -17,6 +17,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     setup::foreign_dht()?;
     setup::tor()?;
     window::build()?;
+    window::test_tools()?;
     let cargo = || {
         let mut command = cargo();
         command.current_dir(&root);
@@ -27,6 +28,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         "Lints, on every crate and test, warnings count",
         cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     )?;
+    window::check()?;
     step("The programs that whole-system tests start", cargo().args(["build", "--workspace", "--bins"]))?;
     // Said once, so that no test asks cargo again.
     let program = target()?.join("debug").join("megatorrent").with_extension(std::env::consts::EXE_EXTENSION);

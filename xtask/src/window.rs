@@ -1,7 +1,7 @@
-//! The window: what it is built of (Debian's web view, Node, `ui/dist`).
+//! The window: what it is built of (Debian's web view, Node, `ui/dist`), and what it is tested with.
 
 use crate::setup;
-use crate::shell::{on_path, root, step};
+use crate::shell::{cargo, on_path, root, step};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,6 +11,20 @@ use std::time::SystemTime;
 const TO_BUILD: &[&str] = &["libwebkit2gtk-4.1-dev", "libayatana-appindicator3-dev", "librsvg2-dev", "pkg-config"];
 /// What the window plays with: WebKit leaves media to GStreamer.
 const TO_PLAY: &[&str] = &["gstreamer1.0-plugins-base", "gstreamer1.0-plugins-good", "gstreamer1.0-libav"];
+/// A desktop for tests: a screen, a window manager, a session bus, a keyring, hands, and fonts to read.
+const TO_TEST: &[&str] = &[
+    "dbus",
+    "fonts-inter",
+    "gnome-keyring",
+    "libsecret-tools",
+    "openbox",
+    "webkit2gtk-driver",
+    "x11-utils",
+    "xdotool",
+    "xvfb",
+];
+/// What drives the window in tests.
+const DRIVER: (&str, &str) = ("tauri-driver", "2.1.0");
 /// The oldest Node that the window's builder takes.
 const NODE: (u32, u32) = (20, 19);
 
@@ -29,6 +43,28 @@ pub(crate) fn build() -> Result<()> {
         step("Building the window", npm(&ui).args(["run", "build"]))?;
     }
     Ok(())
+}
+
+/// What the tests of the whole window need. Its driver goes to `.xtask/cargo`, not among anybody's programs.
+pub(crate) fn test_tools() -> Result<()> {
+    setup::packages(TO_TEST)?;
+    let home = root()?.join(".xtask/cargo");
+    let list = format!("\"{} {} ", DRIVER.0, DRIVER.1);
+    let installed = std::fs::read_to_string(home.join(".crates.toml")).is_ok_and(|crates| crates.contains(&list));
+    if installed && home.join("bin").join(DRIVER.0).is_file() {
+        return Ok(());
+    }
+    let mut install = cargo();
+    install.args(["install", DRIVER.0, "--version", DRIVER.1, "--locked", "--root"]).arg(home);
+    step("Building what drives the window in tests", &mut install)
+}
+
+/// Types, lints and tests of the window's pages, over a mock of the shell.
+pub(crate) fn check() -> Result<()> {
+    let ui = root()?.join("ui");
+    step("The window's types", npm(&ui).args(["run", "--silent", "check"]))?;
+    step("The window's lints", npm(&ui).args(["run", "--silent", "lint"]))?;
+    step("The window's pages", npm(&ui).args(["run", "--silent", "test", "--", "--silent"]))
 }
 
 fn npm(ui: &Path) -> Command {

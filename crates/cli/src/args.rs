@@ -2,10 +2,10 @@
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use node::PeerAddr;
 use node::api::{FetchRule, ItemPriority, KeepRule};
+use node::{PeerAddr, Route};
 use std::path::PathBuf;
-use values::{dash, fetch, host_port, keep, listen, peer, priority, switch, time};
+use values::{dash, fetch, host_port, keep, listen, peer, priority, proxy, route, switch, time};
 
 mod values;
 
@@ -45,6 +45,7 @@ Exit codes:
 Variables:
   MEGATORRENT_DATA_DIR    data folder
   MEGATORRENT_PASSPHRASE  passphrase of the vault, or of a backup
+  MEGATORRENT_PROXY       as --proxy, out of sight of the process list
   MEGATORRENT_NO_KEYRING  1: keep secrets in the vault, never in the keyring
   RUST_LOG                what is logged; goes before -v";
 
@@ -69,6 +70,19 @@ pub(crate) struct Global {
     /// Peer to connect to at once (repeatable)
     #[arg(long, global = true, value_name = "HOST:PORT", value_parser = peer)]
     pub(crate) peer: Vec<PeerAddr>,
+    /// The way out: direct, tor, tor://own, tor://IP:PORT (control port of a running tor) [default: the setting "route"]
+    #[arg(long, global = true, value_name = "ROUTE", value_parser = route)]
+    pub(crate) route: Option<Route>,
+    /// Go out through this SOCKS5 proxy, by no other way
+    #[arg(
+        long,
+        global = true,
+        env = "MEGATORRENT_PROXY",
+        hide_env_values = true,
+        conflicts_with = "route",
+        value_name = "socks5://[USER:PASSWORD@]IP:PORT"
+    )]
+    pub(crate) proxy: Option<String>,
     /// "-": read the passphrase from stdin, one line
     #[arg(long, global = true, value_name = "-", value_parser = dash)]
     pub(crate) passphrase: Option<Dash>,
@@ -78,9 +92,14 @@ pub(crate) struct Global {
 }
 
 impl Global {
+    /// The route that the command line or the environment names. The proxy's text may hold a password: no error repeats it.
+    pub(crate) fn chosen_route(&self) -> Result<Option<Route>, String> {
+        self.proxy.as_deref().map_or_else(|| Ok(self.route.clone()), |text| proxy(text).map(Some))
+    }
     /// Whether an option is given that only a node of one's own could heed.
     pub(crate) fn shapes_a_node(&self) -> bool {
-        self.listen.is_some() || !self.bootstrap.is_empty() || self.no_dht || !self.peer.is_empty()
+        let routed = self.route.is_some() || self.proxy.is_some();
+        routed || self.listen.is_some() || !self.bootstrap.is_empty() || self.no_dht || !self.peer.is_empty()
     }
 }
 
@@ -109,7 +128,7 @@ Example:
 
 Copies that others have stay theirs, and they can go on sharing them.")]
     Unpublish {
-        /// Item ID, its start, or CHANNEL/ITEM
+        /// Title, ID, its start, or CHANNEL/ITEM
         item: String,
     },
     /// Change the name or description of an own channel or item
@@ -166,7 +185,7 @@ Examples:
     /// List an item's files
     #[command(after_help = "Example:\n  megatorrent files Tidewater/3fa94c1e")]
     Files {
-        /// Item ID, its start, or CHANNEL/ITEM
+        /// Title, ID, its start, or CHANNEL/ITEM
         item: String,
     },
     /// Fetch an item, or everything behind a link, and end when it is here
@@ -310,7 +329,7 @@ Examples:
 
 Files that were published from here are never deleted.")]
     Remove {
-        /// Item ID, its start, or CHANNEL/ITEM
+        /// Title, ID, its start, or CHANNEL/ITEM
         item: String,
         /// Delete its downloaded files too
         #[arg(long)]
@@ -319,13 +338,13 @@ Files that were published from here are never deleted.")]
     /// Read an item's files again and compare every part
     #[command(after_help = "Example:\n  megatorrent verify 3fa94c1e\n\nEnds with 6 if parts are missing or changed.")]
     Verify {
-        /// Item ID, its start, or CHANNEL/ITEM
+        /// Title, ID, its start, or CHANNEL/ITEM
         item: String,
     },
     /// Tell where an item's files went
     #[command(after_help = "Example:\n  megatorrent locate 3fa94c1e /media/disk/recordings")]
     Locate {
-        /// Item ID, its start, or CHANNEL/ITEM
+        /// Title, ID, its start, or CHANNEL/ITEM
         item: String,
         /// The file, or the folder that holds the item's files, now
         path: PathBuf,
@@ -358,6 +377,8 @@ Examples:
   megatorrent set
   megatorrent set download-dir /media/disk/downloads
   megatorrent set gateway on
+  megatorrent set route tor
+  megatorrent set gateways 203.0.113.5:4170,gateway.example:4170
   megatorrent set up 500k
   megatorrent set quota 200G
   megatorrent set schedule \"mon-fri 08:00-18:00 down 300k up 50k; daily 23:00-07:00 off\"
@@ -371,7 +392,10 @@ Keys:
   quota         bytes that downloads may take on the disk: 200G, off
   schedule      when nothing or less moves, by this computer's clock: DAYS FROM-TO off, or
                 DAYS FROM-TO down RATE up RATE; several with \";\"; \"\" for none
-  gateway       on, off: look up and publish lists for others who cannot reach the DHT")]
+  gateway       on, off: look up and publish lists for others who cannot reach the DHT
+  gateways      whom to ask where there is no DHT: HOST:PORT, several joined by commas; none
+  route         direct, tor, tor://own (start one), tor://IP:PORT (control port of a running tor),
+                socks5://IP:PORT; \"-\" reads it from stdin, for one with a password")]
     Set(SetArgs),
     /// Run a node until Ctrl-C or "megatorrent stop"
     #[command(after_help = "\
@@ -379,6 +403,13 @@ Examples:
   megatorrent daemon
   megatorrent daemon --listen 0.0.0.0:4170")]
     Daemon,
+    /// Run a node that serves as a gateway: it looks up and publishes lists for others who cannot reach the DHT
+    #[command(after_help = "\
+Example:
+  megatorrent gateway --listen 0.0.0.0:4170
+
+The setting \"gateway\" stays on: megatorrent set gateway off")]
+    Gateway,
     /// Stop the node that runs on the data folder
     #[command(after_help = "Example:\n  megatorrent stop")]
     Stop,
@@ -510,6 +541,10 @@ pub(crate) enum Key {
     Quota,
     /// When nothing or less moves
     Schedule,
+    /// Whom to ask where there is no DHT
+    Gateways,
+    /// The way out
+    Route,
 }
 
 /// `megatorrent rule …`

@@ -6,7 +6,7 @@ use crate::passphrase::Passphrases;
 use crate::run::{Failure, absolute, remark};
 use node::api::{Code, ErrorInfo, Event, Reply, Request, Unlock};
 use node::rpc::{Client, Serving, Watching};
-use node::{Events, Node, NodeConfig};
+use node::{Events, Node, NodeConfig, Route};
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -84,7 +84,9 @@ impl Door {
                     return Err(Failure::Refused(ErrorInfo { code: Code::Busy, message }));
                 }
                 if global.shapes_a_node() {
-                    remark("A node runs already: --listen, --bootstrap, --no-dht and --peer change nothing");
+                    remark(
+                        "A node runs already: --listen, --bootstrap, --no-dht, --peer, --route and --proxy change nothing",
+                    );
                 }
                 return Ok(Self { way: Way::Socket(Box::new(client)), passphrases });
             }
@@ -239,6 +241,8 @@ impl Stream {
 }
 
 async fn start(global: &Global, data_dir: &Path, need: Need, passphrases: &mut Passphrases) -> Result<Node, Failure> {
+    let route = global.chosen_route();
+    let route = route.map_err(|message| Failure::Refused(ErrorInfo { code: Code::BadArgument, message }))?;
     let mut tries = 0;
     let mut typed = None;
     loop {
@@ -248,7 +252,7 @@ async fn start(global: &Global, data_dir: &Path, need: Need, passphrases: &mut P
             None => passphrases.at_hand()?,
         };
         let given = passphrase.is_some();
-        let outcome = Node::start(config(global, data_dir, need, passphrase)).await;
+        let outcome = Node::start(config(global, data_dir, need, route.clone(), passphrase)).await;
         match outcome {
             Ok(node) => return Ok(node),
             Err(error)
@@ -266,7 +270,13 @@ async fn start(global: &Global, data_dir: &Path, need: Need, passphrases: &mut P
     }
 }
 
-fn config(global: &Global, data_dir: &Path, need: Need, passphrase: Option<zeroize::Zeroizing<String>>) -> NodeConfig {
+fn config(
+    global: &Global,
+    data_dir: &Path,
+    need: Need,
+    route: Option<Route>,
+    passphrase: Option<zeroize::Zeroizing<String>>,
+) -> NodeConfig {
     let offline = need == Need::Store;
     let listen = match global.listen {
         Some(Listen::At(addr)) => Some(addr),
@@ -282,6 +292,7 @@ fn config(global: &Global, data_dir: &Path, need: Need, passphrase: Option<zeroi
         passphrase,
         use_keyring: !std::env::var("MEGATORRENT_NO_KEYRING").is_ok_and(|value| value == "1"),
         download_dir: None,
+        route,
         offline,
     }
 }

@@ -9,7 +9,8 @@ use clap::CommandFactory as _;
 use node::Link;
 use node::api::{
     ChannelArg, Choose, Code, Edit, ErrorInfo, Event, ItemArg, ItemPriority, LinkArg, Locate, MoveData, PauseFor,
-    Remove, Reply, Request, Search, SetChannel, SetItem, Settings, Subscribe, Target, Unpublish, Unsubscribe,
+    Remove, Reply, Request, RouteKind, Search, SetChannel, SetItem, Settings, Subscribe, Target, Unpublish,
+    Unsubscribe,
 };
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -83,6 +84,18 @@ async fn run(cli: Cli, mut signals: Signals) -> Result<(), Failure> {
             let door = unless_stopped(&mut signals, Door::open(&global, need(&Command::Daemon))).await?;
             daemon(door, &out, &mut signals).await
         }
+        Command::Gateway => {
+            let mut door = unless_stopped(&mut signals, Door::open(&global, need(&Command::Gateway))).await?;
+            let on = Settings { gateway: Some(true), ..Settings::default() };
+            let outcome = match door.call(Request::SetSettings(on)).await {
+                Ok(_) => able_to_serve(&mut door).await,
+                Err(error) => Err(error),
+            };
+            match outcome {
+                Ok(()) => daemon(door, &out, &mut signals).await,
+                Err(error) => door.close().await.and(Err(error)),
+            }
+        }
         Command::Watch => {
             let door = unless_stopped(&mut signals, Door::open(&global, need(&Command::Watch))).await?;
             watch(door, &out, &mut signals).await
@@ -90,10 +103,16 @@ async fn run(cli: Cli, mut signals: Signals) -> Result<(), Failure> {
         command => {
             let command = resolve_link(command)?;
             let mut door = unless_stopped(&mut signals, Door::open(&global, need(&command))).await?;
-            let outcome = {
-                let mut own_signals = signals.clone();
-                let work = work(command, &mut door, &out, &mut own_signals);
-                unless_stopped(&mut signals, work).await
+            let outcome = match command {
+                Command::Publish(args) => {
+                    let published = unless_stopped(&mut signals, publish(args, &mut door, &out)).await;
+                    // What is published stays so: the signal ends the sharing, not the work.
+                    if matches!(published, Ok(true)) {
+                        until_stopped(&mut signals, &door).await;
+                    }
+                    published.map(|_| ())
+                }
+                command => unless_stopped(&mut signals, work(command, &mut door, &out)).await,
             };
             // What failed first is what the person needs to know.
             let closed = door.close().await;
@@ -113,6 +132,14 @@ async fn unless_stopped<T>(
     }
 }
 
+/// Until a signal comes, or the node that this door leads to ends.
+async fn until_stopped(signals: &mut Signals, door: &Door) {
+    tokio::select! {
+        () = signals.wanted() => {}
+        () = door.stopped() => {}
+    }
+}
+
 /// What a command needs when no node runs.
 fn need(command: &Command) -> Need {
     match command {
@@ -126,7 +153,7 @@ fn need(command: &Command) -> Need {
         | Command::Want { .. }
         | Command::Skip { .. }
         | Command::Watch => Need::Network,
-        Command::Daemon => Need::Own,
+        Command::Daemon | Command::Gateway => Need::Own,
         _ => Need::Store,
     }
 }
@@ -154,10 +181,9 @@ pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).or_else(|error| refused(Code::Io, format!("{}: {error}", path.display())))
 }
 
-async fn work(command: Command, door: &mut Door, out: &Out, signals: &mut Signals) -> Result<(), Failure> {
+async fn work(command: Command, door: &mut Door, out: &Out) -> Result<(), Failure> {
     match command {
         Command::Id(command) => identity(command, door, out).await,
-        Command::Publish(args) => publish(args, door, out, signals).await,
         Command::Unpublish { item } => {
             match with_progress(door, out, Subject::Publication, Request::Unpublish(Unpublish { item })).await? {
                 Reply::Published(published) => out.value(&published, |published| {
@@ -307,7 +333,12 @@ async fn work(command: Command, door: &mut Door, out: &Out, signals: &mut Signal
         },
         Command::Set(args) => set(args, door, out).await,
         // These need no door, or hold it themselves; `run` has dealt with them.
-        Command::Watch | Command::Daemon | Command::Stop | Command::Completions { .. } => strange(),
+        Command::Publish(_)
+        | Command::Watch
+        | Command::Daemon
+        | Command::Gateway
+        | Command::Stop
+        | Command::Completions { .. } => strange(),
     }
 }
 
@@ -388,6 +419,13 @@ async fn set(args: SetArgs, door: &mut Door, out: &Out) -> Result<(), Failure> {
             Key::Month => settings.month = Some(amount(&value)?),
             Key::Quota => settings.quota = Some(amount(&value)?),
             Key::Schedule => settings.schedule = Some(value),
+            Key::Gateways if value == "none" => settings.gateways = Some(Vec::new()),
+            Key::Gateways => {
+                let several = value.split([',', ' ']).filter(|word| !word.is_empty());
+                settings.gateways = Some(several.map(str::to_owned).collect());
+            }
+            Key::Route if value == "-" => settings.route = Some(line_of_stdin("route")?.trim().to_owned()),
+            Key::Route => settings.route = Some(value),
         }
         match door.call(Request::SetSettings(settings)).await? {
             Reply::Settings(settings) => return out.value(&settings, show::settings),
@@ -416,20 +454,32 @@ fn on_or_off(value: &str) -> Result<bool, Failure> {
     }
 }
 
+/// A gateway reaches the DHT for others, so it needs one.
+async fn able_to_serve(door: &mut Door) -> Result<(), Failure> {
+    match door.call(Request::Status).await? {
+        Reply::Status(status) if status.dht_nodes.is_some() => Ok(()),
+        Reply::Status(_) => {
+            refused(Code::BadArgument, "A gateway needs the DHT: it works on the direct route only, without --no-dht.")
+        }
+        _ => strange(),
+    }
+}
+
 async fn daemon(mut door: Door, out: &Out, signals: &mut Signals) -> Result<(), Failure> {
     let outcome = async {
         let Reply::Status(status) = door.call(Request::Status).await? else { return strange() };
         out.value(&status, |status| {
             let listen = status.listen.as_deref().map_or_else(|| "nothing".to_owned(), show::escape);
-            format!("Ready. Listening on {listen}.\n")
+            match (&status.route.kind, &status.route.onion) {
+                (RouteKind::Direct, _) => format!("Ready. Listening on {listen}.\n"),
+                (_, Some(onion)) => format!("Ready. By {}, as {}.\n", show::route(&status.route), show::escape(onion)),
+                (_, None) => format!("Ready. By {}.\n", show::route(&status.route)),
+            }
         })?;
         if status.secrets == "locked" {
             remark("The secrets are locked: public holdings are shared, nothing private is read or published.");
         }
-        tokio::select! {
-            () = signals.wanted() => {}
-            () = door.stopped() => {}
-        }
+        until_stopped(signals, &door).await;
         Ok(())
     }
     .await;

@@ -2,7 +2,7 @@
 
 use node::api::{
     ChannelInfo, Event, FetchRule, FileInfo, Got, IdentityInfo, ItemInfo, ItemState, KeepRule, LeftOut, Looked,
-    PeerInfo, Published, Settings, Status, VerifyReport,
+    PeerInfo, Published, RouteInfo, RouteStanding, Settings, Status, VerifyReport,
 };
 use std::fmt::Write as _;
 use text::{Column, UNKNOWN, age, date, now, percent, sheet, shorten, shorten_path, table};
@@ -232,6 +232,9 @@ pub(crate) fn published(info: &Published, stays: bool) -> String {
     }
     if info.gateways > 0 {
         reached.push(format!("Handed to {}.", count(info.gateways.into(), "gateway", "gateways")));
+        if info.shown_by > 0 {
+            reached.push(format!("Seen through {} more.", info.shown_by));
+        }
     }
     if info.pushed > 0 {
         reached.push(format!("Pushed to {}.", count(info.pushed.into(), "peer", "peers")));
@@ -297,6 +300,13 @@ pub(crate) fn status(info: &Status, runs: bool) -> String {
         if let Some(held) = &info.held {
             rows.insert(1, ("Nothing moves", escape(&held.to_string())));
         }
+        rows.push(("Route", route(&info.route)));
+        if let Some(onion) = &info.route.onion {
+            let known = if info.route.onion_published { "" } else { ", not published yet" };
+            rows.push(("Onion address", format!("{}{known}", escape(onion))));
+        } else if let Some(why) = &info.route.no_inbound {
+            rows.push(("Onion address", format!("none: {}", escape(why))));
+        }
         rows.push(("Listening on", info.listen.as_deref().map_or_else(|| "nothing".to_owned(), escape)));
         rows.push((
             "DHT",
@@ -325,9 +335,21 @@ pub(crate) fn status(info: &Status, runs: bool) -> String {
     sheet(&rows)
 }
 
+/// The way out and how it is doing.
+pub(crate) fn route(info: &RouteInfo) -> String {
+    let way = escape(&info.route);
+    match &info.state {
+        RouteStanding::Up => way,
+        RouteStanding::Starting { percent } => format!("{way}, starting, {percent} %"),
+        RouteStanding::Down { why } => format!("{way}, down: {}", escape(why)),
+    }
+}
+
 pub(crate) fn settings(info: &Settings) -> String {
     let dir = info.download_dir.as_ref().map_or_else(|| UNKNOWN.to_owned(), |dir| escape(&dir.to_string_lossy()));
     let gateway = info.gateway.map_or(UNKNOWN, |on| if on { "on" } else { "off" });
+    let known = |text: Option<String>| text.map_or_else(|| UNKNOWN.to_owned(), |text| escape(&text));
+    let gateways = info.gateways.as_ref().map(|all| if all.is_empty() { "none".to_owned() } else { all.join(", ") });
     let rate = |value: Option<u64>| match value {
         None => UNKNOWN.to_owned(),
         Some(0) => "off".to_owned(),
@@ -345,6 +367,8 @@ pub(crate) fn settings(info: &Settings) -> String {
     sheet(&[
         ("download-dir", dir),
         ("gateway", gateway.to_owned()),
+        ("gateways", known(gateways)),
+        ("route", known(info.route.clone())),
         ("down", rate(info.down)),
         ("up", rate(info.up)),
         ("peer-down", rate(info.peer_down)),

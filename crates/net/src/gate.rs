@@ -9,7 +9,7 @@ use crate::proxy::Watch;
 use crate::route::{Inbound, Proxy, Route, RouteState, RouteStatus, RouteTrouble};
 use crate::socks::{self, Offer, SocksError};
 use crate::tor::Tor;
-use protocol::PeerAddr;
+use protocol::{AddrClass, PeerAddr};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,6 +26,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for T {}
 #[derive(Clone)]
 pub struct Gate {
     way: Arc<Way>,
+    /// On a detour, addresses narrower than this are not asked for.
+    narrowest: AddrClass,
 }
 
 enum Way {
@@ -101,11 +103,19 @@ impl Gate {
             Route::Socks5(proxy) => Way::Proxy { watch: Watch::start(proxy.clone()), proxy },
             Route::Tor(config) => Way::Tor(Tor::start(config).await?),
         };
-        Ok(Self { way: Arc::new(way) })
+        Ok(Self { way: Arc::new(way), narrowest: AddrClass::Global })
     }
 
     pub(crate) fn in_memory(gate: MemoryGate) -> Self {
-        Self { way: Arc::new(Way::Memory { gate, status: always_up() }) }
+        let way = Arc::new(Way::Memory { gate, status: always_up() });
+        Self { way, narrowest: AddrClass::Loopback }
+    }
+
+    /// On a detour, addresses of the proxy's or the exit's own network are asked for as well: for networks of one's own.
+    /// Else whoever names one would send us into a network that we do not see.
+    #[must_use]
+    pub fn into_local(self) -> Self {
+        Self { narrowest: AddrClass::Loopback, ..self }
     }
 
     /// The address of this machine that the listener of the direct route is bound to.
@@ -164,6 +174,9 @@ impl Gate {
     /// [`GateError::NoRoute`] for an address that this route does not lead to (an onion service, on the direct one);
     /// [`GateError::Proxy`], [`GateError::Down`] when the route fails: then nothing left by another.
     pub async fn dial(&self, addr: &PeerAddr, apart: &[u8], timeout: Duration) -> Result<Box<dyn Stream>, GateError> {
+        if self.is_detour() && addr.class() < self.narrowest {
+            return Err(GateError::NoRoute(addr.clone()));
+        }
         let dialled = async {
             match &*self.way {
                 Way::Direct { .. } => dial_direct(addr, timeout).await,

@@ -67,7 +67,7 @@ pub(crate) async fn look(proxy: std::net::SocketAddr, offer: Offer<'_>, tell: im
     let limit = if proxy.ip().is_loopback() { NEAR_LIMIT } else { GREETING_LIMIT };
     loop {
         tell(match socks::greet(proxy, offer, limit).await {
-            Ok(_) => RouteState::Up,
+            Ok(()) => RouteState::Up,
             Err(error) => RouteState::Down(RouteTrouble::Proxy(error)),
         });
         tokio::time::sleep(EVERY).await;

@@ -4,7 +4,7 @@
 //! text; a proxy is named by its IP address, so that finding it asks nobody.
 
 use crate::socks::SocksError;
-use crate::tor::TorConfig;
+use crate::tor::{ControlAddr, TorAt, TorChoice, TorConfig};
 use protocol::PeerAddr;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -39,11 +39,11 @@ pub struct Proxy {
     pub login: Option<Login>,
 }
 
-/// A user name and a password, 1 to [`LOGIN_MAX`] bytes each.
+/// A user name and a password, text of 1 to [`LOGIN_MAX`] bytes each.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Login {
-    user: Zeroizing<Vec<u8>>,
-    password: Zeroizing<Vec<u8>>,
+    user: Zeroizing<String>,
+    password: Zeroizing<String>,
 }
 
 impl fmt::Debug for Login {
@@ -64,8 +64,8 @@ pub enum ProxyError {
     /// No port from 1 to 65535.
     #[error("the proxy's port is not a number from 1 to 65535")]
     Port,
-    /// Empty or too long.
-    #[error("the proxy's user name and password must have 1 to 255 bytes each")]
+    /// Empty, too long, or no text.
+    #[error("the proxy's user name and password must be text of 1 to 255 bytes each")]
     Login,
 }
 
@@ -74,15 +74,15 @@ impl Login {
     ///
     /// # Errors
     /// [`ProxyError::Login`] for other lengths.
-    pub fn new(user: impl Into<Vec<u8>>, password: impl Into<Vec<u8>>) -> Result<Self, ProxyError> {
+    pub fn new(user: impl Into<String>, password: impl Into<String>) -> Result<Self, ProxyError> {
         let (user, password) = (Zeroizing::new(user.into()), Zeroizing::new(password.into()));
-        let fits = |part: &[u8]| (1..=LOGIN_MAX).contains(&part.len());
+        let fits = |part: &str| (1..=LOGIN_MAX).contains(&part.len());
         if fits(&user) && fits(&password) { Ok(Self { user, password }) } else { Err(ProxyError::Login) }
     }
-    pub(crate) fn user(&self) -> &[u8] {
+    pub(crate) fn user(&self) -> &str {
         &self.user
     }
-    pub(crate) fn password(&self) -> &[u8] {
+    pub(crate) fn password(&self) -> &str {
         &self.password
     }
 }
@@ -101,7 +101,7 @@ impl FromStr for Proxy {
             None => (None, rest),
             Some((login, host)) => {
                 let (user, password) = login.split_once(':').ok_or(ProxyError::Shape)?;
-                let login = Login::new(unescape(user)?.to_vec(), unescape(password)?.to_vec())?;
+                let login = Login::new(unescape(user)?, unescape(password)?)?;
                 (Some(login), host)
             }
         };
@@ -121,8 +121,117 @@ impl FromStr for Proxy {
     }
 }
 
+/// Which route a person chose. Written `direct`, `socks5://[user:password@]host:port`, `tor` (one that runs, else one that
+/// we start), `tor://own` (one that we start), `tor://host:port` or `tor:///file` (one that runs, by its control port).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// Straight.
+    #[default]
+    Direct,
+    /// Through a proxy.
+    Socks5(Proxy),
+    /// Through Tor.
+    Tor(TorChoice),
+}
+
+/// Why text is no route. Never repeats the text: it may hold a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ChoiceError {
+    /// None of the kinds.
+    #[error("a route is written direct, tor, tor://own, tor://IP:PORT (a control port) or socks5://IP:PORT")]
+    Kind,
+    /// Where tor's control port should be stands something else.
+    #[error("tor's control port is named by its IP address and port, or by its socket's file")]
+    Control,
+    /// See [`ProxyError`].
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
+}
+
+impl FromStr for Choice {
+    type Err = ChoiceError;
+
+    fn from_str(text: &str) -> Result<Self, ChoiceError> {
+        let text = text.trim();
+        let lower = text.to_ascii_lowercase();
+        if lower == "direct" {
+            return Ok(Self::Direct);
+        }
+        if lower.starts_with("socks5") {
+            return Ok(Self::Socks5(text.parse()?));
+        }
+        let Some(rest) = lower.strip_prefix("tor") else { return Err(ChoiceError::Kind) };
+        match rest {
+            "" => return Ok(Self::Tor(TorChoice::Any)),
+            "://own" => return Ok(Self::Tor(TorChoice::Own)),
+            _ => {}
+        }
+        let at = text.get("tor://".len()..).filter(|_| rest.starts_with("://")).ok_or(ChoiceError::Kind)?;
+        #[cfg(unix)]
+        if at.starts_with('/') {
+            let control = Some(ControlAddr::Unix(at.into()));
+            return Ok(Self::Tor(TorChoice::Running(TorAt { socks: None, control })));
+        }
+        let at: SocketAddr = at.parse().map_err(|_| ChoiceError::Control)?;
+        if at.port() == 0 {
+            return Err(ChoiceError::Control);
+        }
+        Ok(Self::Tor(TorChoice::Running(TorAt { socks: None, control: Some(ControlAddr::Tcp(at)) })))
+    }
+}
+
+impl Choice {
+    /// Whole, with the proxy's login: a secret.
+    pub fn to_secret(&self) -> Zeroizing<String> {
+        match self {
+            Self::Socks5(Proxy { addr, login: Some(login) }) => Zeroizing::new(format!(
+                "socks5://{}:{}@{addr}",
+                *Zeroizing::new(escape(login.user())),
+                *Zeroizing::new(escape(login.password()))
+            )),
+            other => Zeroizing::new(other.to_string()),
+        }
+    }
+    /// Whether a login belongs to it.
+    pub fn is_secret(&self) -> bool {
+        matches!(self, Self::Socks5(Proxy { login: Some(_), .. }))
+    }
+}
+
+/// Without the login.
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Direct => f.write_str("direct"),
+            Self::Socks5(proxy) => write!(f, "socks5://{}", proxy.addr),
+            Self::Tor(TorChoice::Any) => f.write_str("tor"),
+            Self::Tor(TorChoice::Own) => f.write_str("tor://own"),
+            Self::Tor(TorChoice::Running(at)) => match (&at.control, at.socks) {
+                (Some(ControlAddr::Tcp(at)), _) => write!(f, "tor://{at}"),
+                #[cfg(unix)]
+                (Some(ControlAddr::Unix(file)), _) => write!(f, "tor://{}", file.display()),
+                (None, _) => f.write_str("tor"),
+            },
+        }
+    }
+}
+
+/// What is not a letter or digit as `%3A`.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(3 * text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push_str(&data_encoding::HEXUPPER.encode(&[byte]));
+        }
+    }
+    out
+}
+
 /// `%3A` for `:` and the like.
-fn unescape(text: &str) -> Result<Zeroizing<Vec<u8>>, ProxyError> {
+fn unescape(text: &str) -> Result<String, ProxyError> {
     let mut bytes = text.bytes();
     let mut plain = Zeroizing::new(Vec::with_capacity(text.len()));
     while let Some(byte) = bytes.next() {
@@ -134,7 +243,7 @@ fn unescape(text: &str) -> Result<Zeroizing<Vec<u8>>, ProxyError> {
         let value = digit()? * 16 + digit()?;
         plain.push(u8::try_from(value).map_err(|_| ProxyError::Shape)?);
     }
-    Ok(plain)
+    std::str::from_utf8(&plain).map(str::to_owned).map_err(|_| ProxyError::Login)
 }
 
 /// How the route is doing.
@@ -213,6 +322,7 @@ mod tests {
             ("socks5://u@127.0.0.1:1", ProxyError::Shape),
             ("socks5://u:%zz@127.0.0.1:1", ProxyError::Shape),
             ("socks5://u:%2", ProxyError::Port),
+            ("socks5://u:%ff@127.0.0.1:1", ProxyError::Login),
             ("socks5://:p@127.0.0.1:1", ProxyError::Login),
             ("socks5://u:@127.0.0.1:1", ProxyError::Login),
             ("socks5://proxy.example:1", ProxyError::Name),
@@ -225,6 +335,40 @@ mod tests {
             assert_eq!(text.parse::<Proxy>(), Err(why), "{text}");
         }
         assert_eq!(Login::new("a".repeat(256), "b"), Err(ProxyError::Login));
+    }
+
+    #[test]
+    fn routes_are_read_and_written() {
+        for (text, written) in [
+            ("direct", "direct"),
+            (" Tor ", "tor"),
+            ("tor://own", "tor://own"),
+            ("tor://127.0.0.1:9051", "tor://127.0.0.1:9051"),
+            ("socks5://127.0.0.1:1", "socks5://127.0.0.1:1"),
+            ("socks5://a:b@127.0.0.1:1", "socks5://127.0.0.1:1"),
+        ] {
+            let choice: Choice = text.parse().unwrap();
+            assert_eq!(choice.to_string(), written);
+            assert_eq!(choice.to_secret().parse::<Choice>().unwrap(), choice, "{text}");
+        }
+        #[cfg(unix)]
+        assert_eq!("tor:///run/Tor/control".parse::<Choice>().unwrap().to_string(), "tor:///run/Tor/control");
+        let login = Login::new("p:ä", "w/@%").unwrap();
+        let choice = Choice::Socks5(Proxy { addr: "[::1]:9".parse().unwrap(), login: Some(login) });
+        assert!(choice.is_secret());
+        assert_eq!(choice.to_secret().parse::<Choice>().unwrap(), choice);
+        for (text, why) in [
+            ("", ChoiceError::Kind),
+            ("https://x", ChoiceError::Kind),
+            ("torx", ChoiceError::Kind),
+            ("tor:/x", ChoiceError::Kind),
+            ("tor://localhost:9051", ChoiceError::Control),
+            ("tor://127.0.0.1:0", ChoiceError::Control),
+            ("tor://127.0.0.1", ChoiceError::Control),
+            ("socks5://proxy.example:1", ChoiceError::Proxy(ProxyError::Name)),
+        ] {
+            assert_eq!(text.parse::<Choice>(), Err(why), "{text}");
+        }
     }
 
     #[test]

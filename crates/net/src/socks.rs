@@ -1,35 +1,30 @@
-//! §5 SOCKS5 — the client's half of RFC 1928 and RFC 1929, and no more of it than a dial needs.
+//! §5 SOCKS5 — a dial through a proxy (RFC 1928, RFC 1929), spoken by `tokio-socks`.
 //!
-//! Owns: the bytes between us and a proxy until it says that the peer is there. Promises: not one byte of the peer's is
-//! taken for the proxy's; a name goes to the proxy as it is, never to a resolver; every answer is bounded before it is
-//! read; a proxy that hangs, lies in its answers or closes is named as what it is.
+//! Owns: the connection to a proxy until it says that the peer is there, and what is made of its answers. Promises: not
+//! one byte of the peer's is taken for the proxy's; a name goes to the proxy as it is, never to a resolver; every answer
+//! is bounded before it is read; a proxy that hangs, lies in its answers or closes is named as what it is.
 //!
 //! A proxy that says "connected" and is not cannot be told here: the handshake with the peer fails then.
 
 use crate::route::Login;
 use protocol::PeerAddr;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Sleep;
+use tokio_socks::TargetAddr;
+use tokio_socks::tcp::Socks5Stream;
 
 /// Time for a proxy to take the connection, agree on a method and hear the login.
 pub(crate) const GREETING_LIMIT: Duration = Duration::from_secs(5);
 
-const VERSION: u8 = 5;
-const LOGIN_VERSION: u8 = 1;
-const CONNECT: u8 = 1;
-
-/// The ways of logging in that we know.
+/// The ways of logging in.
 const NO_LOGIN: u8 = 0;
 const USER_PASSWORD: u8 = 2;
-const NONE_ACCEPTED: u8 = 0xff;
-
-/// Kinds of address.
-const IPV4: u8 = 1;
-const NAME: u8 = 3;
-const IPV6: u8 = 4;
 
 /// Why a proxy gave no connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -139,13 +134,6 @@ pub(crate) enum Offer<'a> {
 }
 
 impl<'a> Offer<'a> {
-    fn methods(self) -> &'static [u8] {
-        match self {
-            Self::Nothing => &[NO_LOGIN],
-            Self::Login(_) => &[NO_LOGIN, USER_PASSWORD],
-            Self::Apart(_) => &[USER_PASSWORD],
-        }
-    }
     fn login(self) -> Option<&'a Login> {
         match self {
             Self::Nothing => None,
@@ -156,110 +144,132 @@ impl<'a> Offer<'a> {
 
 /// Asks the proxy for a connection to a peer. The caller limits the time; the greeting has [`GREETING_LIMIT`] of it.
 pub(crate) async fn connect(proxy: SocketAddr, offer: Offer<'_>, to: &PeerAddr) -> Result<TcpStream, SocksError> {
-    let mut stream = greet(proxy, offer, GREETING_LIMIT).await?;
-    stream.write_all(&request(to)).await.map_err(closed)?;
-    let mut head = [0; 4];
-    stream.read_exact(&mut head).await.map_err(closed)?;
-    let [version, code, _, kind] = head;
-    if version != VERSION {
-        return Err(SocksError::NotSocks);
+    let mut talk = Talk::begin(proxy, offer, GREETING_LIMIT).await?;
+    match ask(&mut talk, offer, to).await {
+        Ok(()) => Ok(talk.stream),
+        Err(error) => Err(talk.why(&error, offer)),
     }
-    if code != 0 {
-        return Err(SocksError::NotReached(NotReached::of(code)));
-    }
-    // The address that it bound concerns nobody, but stands before the peer's first byte.
-    let length = match kind {
-        IPV4 => 4,
-        IPV6 => 16,
-        NAME => usize::from(stream.read_u8().await.map_err(closed)?),
-        _ => return Err(SocksError::NotSocks),
-    };
-    let mut bound = [0; u8::MAX as usize + 2];
-    stream.read_exact(&mut bound[..length + 2]).await.map_err(closed)?;
-    Ok(stream)
 }
 
 /// Connects to the proxy and logs in; asks for nothing. Without more this is how one sees whether it works.
-pub(crate) async fn greet(proxy: SocketAddr, offer: Offer<'_>, limit: Duration) -> Result<TcpStream, SocksError> {
-    let mut reached = false;
-    let greeting = async {
-        let mut stream = TcpStream::connect(proxy).await.map_err(|error| SocksError::Down(error.kind()))?;
-        reached = true;
-        stream.set_nodelay(true).map_err(closed)?;
-        agree(&mut stream, offer).await?;
-        Ok(stream)
+pub(crate) async fn greet(proxy: SocketAddr, offer: Offer<'_>, limit: Duration) -> Result<(), SocksError> {
+    let mut talk = Talk::begin(proxy, offer, limit).await?;
+    talk.greet_only = true;
+    // Never said: the greeting ends first.
+    let nobody = PeerAddr::Ip(SocketAddr::from(([0, 0, 0, 0], 1)));
+    match ask(&mut talk, offer, &nobody).await {
+        Err(_) if talk.ended => Ok(()),
+        Ok(()) => Ok(()),
+        Err(error) => Err(talk.why(&error, offer)),
+    }
+}
+
+async fn ask(talk: &mut Talk, offer: Offer<'_>, to: &PeerAddr) -> Result<(), tokio_socks::Error> {
+    let to = match to {
+        PeerAddr::Ip(addr) => TargetAddr::Ip(*addr),
+        // As they are: a name is the proxy's to look up.
+        PeerAddr::Onion(key, port) => TargetAddr::Domain(key.to_string().into(), *port),
+        PeerAddr::Name(name, port) => TargetAddr::Domain(name.as_str().into(), *port),
     };
-    match tokio::time::timeout(limit, greeting).await {
-        Ok(result) => result,
-        Err(_) if reached => Err(SocksError::Hangs),
-        Err(_) => Err(SocksError::Down(io::ErrorKind::TimedOut)),
+    match offer.login() {
+        None => Socks5Stream::connect_with_socket(talk, to).await.map(drop),
+        Some(login) => {
+            let (user, password) = (login.user(), login.password());
+            Socks5Stream::connect_with_password_and_socket(talk, to, user, password).await.map(drop)
+        }
     }
 }
 
-async fn agree(stream: &mut TcpStream, offer: Offer<'_>) -> Result<(), SocksError> {
-    let methods = offer.methods();
-    let mut hello = vec![VERSION, methods.len() as u8];
-    hello.extend_from_slice(methods);
-    stream.write_all(&hello).await.map_err(closed)?;
-    let mut chosen = [0; 2];
-    stream.read_exact(&mut chosen).await.map_err(closed)?;
-    match (chosen, offer.login()) {
-        ([VERSION, NONE_ACCEPTED], None) => Err(SocksError::LoginWanted),
-        ([VERSION, NONE_ACCEPTED], Some(_)) => Err(SocksError::NoMethod),
-        ([VERSION, method], _) if !methods.contains(&method) => Err(SocksError::NotSocks),
-        ([VERSION, USER_PASSWORD], Some(login)) => log_in(stream, login).await,
-        ([VERSION, _], _) => Ok(()),
-        _ => Err(SocksError::NotSocks),
+/// The connection as the library sees it. Notes what the proxy answered, for the library does not tell all of it, and
+/// holds three promises that it does not know: a greeting that hangs has an end, one that is all there is to say ends
+/// there, and where a login keeps circuits apart nothing is said to a proxy that wants none.
+struct Talk {
+    stream: TcpStream,
+    deadline: Pin<Box<Sleep>>,
+    /// Nothing is said without our login.
+    insists: bool,
+    greet_only: bool,
+    /// The greeting is over, and no more is to be said.
+    ended: bool,
+    /// The proxy's first bytes: version and method, then, if it took a login, version and verdict, then version and reply.
+    heard: Vec<u8>,
+}
+
+/// Most bytes of [`Talk::heard`].
+const HEARD_MAX: usize = 6;
+
+impl Talk {
+    async fn begin(proxy: SocketAddr, offer: Offer<'_>, limit: Duration) -> Result<Self, SocksError> {
+        let deadline = Box::pin(tokio::time::sleep(limit));
+        let stream = match tokio::time::timeout(limit, TcpStream::connect(proxy)).await {
+            Ok(connected) => connected.map_err(|error| SocksError::Down(error.kind()))?,
+            Err(_) => return Err(SocksError::Down(io::ErrorKind::TimedOut)),
+        };
+        stream.set_nodelay(true).map_err(|_| SocksError::Closed)?;
+        let insists = matches!(offer, Offer::Apart(_));
+        Ok(Self { stream, deadline, insists, greet_only: false, ended: false, heard: Vec::with_capacity(HEARD_MAX) })
+    }
+
+    /// Where the reply to the request begins.
+    fn reply_at(&self) -> usize {
+        if self.heard.get(1) == Some(&USER_PASSWORD) { 4 } else { 2 }
+    }
+    fn is_greeted(&self) -> bool {
+        self.heard.len() >= self.reply_at()
+    }
+    fn goes_without_login(&self) -> bool {
+        self.insists && self.heard.get(1) == Some(&NO_LOGIN)
+    }
+
+    fn why(&self, error: &tokio_socks::Error, offer: Offer<'_>) -> SocksError {
+        use tokio_socks::Error as E;
+        match error {
+            E::Io(_) if self.goes_without_login() => SocksError::NoMethod,
+            E::Io(error) if error.kind() == io::ErrorKind::TimedOut && !self.is_greeted() => SocksError::Hangs,
+            E::Io(_) => SocksError::Closed,
+            E::NoAcceptableAuthMethods if offer.login().is_none() => SocksError::LoginWanted,
+            E::NoAcceptableAuthMethods => SocksError::NoMethod,
+            E::PasswordAuthFailure(_) => SocksError::LoginRefused,
+            E::InvalidResponseVersion | E::InvalidReservedByte => SocksError::NotSocks,
+            _ => match self.heard.get(self.reply_at() + 1) {
+                Some(code) if *code != 0 => SocksError::NotReached(NotReached::of(*code)),
+                _ => SocksError::NotSocks,
+            },
+        }
     }
 }
 
-async fn log_in(stream: &mut TcpStream, login: &Login) -> Result<(), SocksError> {
-    let mut said = zeroize::Zeroizing::new(Vec::with_capacity(3 + 2 * crate::route::LOGIN_MAX));
-    said.push(LOGIN_VERSION);
-    for part in [login.user(), login.password()] {
-        // `Login` holds no part of another length.
-        said.push(part.len() as u8);
-        said.extend_from_slice(part);
-    }
-    stream.write_all(&said).await.map_err(closed)?;
-    let mut answer = [0; 2];
-    // Some close without a word when the password is wrong; that reads as what it is.
-    stream.read_exact(&mut answer).await.map_err(closed)?;
-    match answer {
-        [LOGIN_VERSION, 0] => Ok(()),
-        [LOGIN_VERSION, _] => Err(SocksError::LoginRefused),
-        _ => Err(SocksError::NotSocks),
+impl AsyncRead for Talk {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if !this.is_greeted() && this.deadline.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
+        let room = HEARD_MAX - this.heard.len();
+        this.heard.extend(buf.filled()[before..].iter().take(room));
+        if this.goes_without_login() {
+            return Poll::Ready(Err(io::ErrorKind::PermissionDenied.into()));
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
-fn request(to: &PeerAddr) -> Vec<u8> {
-    let mut said = vec![VERSION, CONNECT, 0];
-    let named = |said: &mut Vec<u8>, host: &str| {
-        // A host name has 253 bytes at most, an onion 62: `PeerAddr` holds no longer one.
-        let host = &host.as_bytes()[..host.len().min(u8::MAX.into())];
-        said.extend([NAME, host.len() as u8]);
-        said.extend_from_slice(host);
-    };
-    match to {
-        PeerAddr::Ip(addr) => match addr.ip() {
-            IpAddr::V4(ip) => {
-                said.push(IPV4);
-                said.extend(ip.octets());
-            }
-            IpAddr::V6(ip) => {
-                said.push(IPV6);
-                said.extend(ip.octets());
-            }
-        },
-        PeerAddr::Onion(key, _) => named(&mut said, &key.to_string()),
-        PeerAddr::Name(name, _) => named(&mut said, name),
+impl AsyncWrite for Talk {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.greet_only && self.is_greeted() {
+            self.ended = true;
+            return Poll::Ready(Err(io::ErrorKind::Other.into()));
+        }
+        Pin::new(&mut self.stream).poll_write(cx, buf)
     }
-    said.extend(to.port().to_be_bytes());
-    said
-}
-
-fn closed(_: io::Error) -> SocksError {
-    SocksError::Closed
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
 }
 
 #[cfg(test)]

@@ -389,6 +389,11 @@ pub struct Settings {
     pub download_dir: Option<PathBuf>,
     /// Serve as a gateway for others' manifests.
     pub gateway: Option<bool>,
+    /// The way out: `direct`, `tor`, `tor://own`, `tor://IP:PORT` (a running tor's control port) or
+    /// `socks5://[user:password@]IP:PORT`. Told without the login.
+    pub route: Option<String>,
+    /// Gateways for every channel where there is no DHT (`host:port`), at most 16.
+    pub gateways: Option<Vec<String>>,
     /// Bytes a second in, of all peers together; 0: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
@@ -506,6 +511,9 @@ pub struct Published {
     pub dht_nodes: u32,
     /// Gateways that took it.
     pub gateways: u32,
+    /// Gateways that showed it afterwards though another one had taken it.
+    #[serde(default)]
+    pub shown_by: u32,
     /// Peers it was pushed to at once.
     pub pushed: u32,
     /// Files in it.
@@ -520,7 +528,7 @@ pub struct Published {
     pub seeding: bool,
 }
 /// A file left out.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct LeftOut {
     /// Path: hostile text.
@@ -572,6 +580,8 @@ pub struct ChannelInfo {
     pub own: bool,
     /// Newest sequence, 0 when none is known yet.
     pub sequence: u64,
+    /// Sequence of the list that was read last, 0 when none was. Items asked for before it changed are old.
+    pub listed: u64,
     /// Items in its list.
     pub items: u64,
     /// Of them complete here.
@@ -623,7 +633,7 @@ pub enum ItemState {
     Changed,
 }
 /// An item.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ItemInfo {
     /// ID, hex.
@@ -710,6 +720,23 @@ pub enum Cause {
     NoManifest,
     /// The DHT does not answer.
     DhtUnreachable,
+    /// Tor is still starting.
+    TorStarting {
+        /// How far, of 100.
+        percent: u8,
+    },
+    /// Tor, or the way to it, is down.
+    TorDown {
+        /// Why.
+        why: String,
+    },
+    /// The proxy is down.
+    ProxyDown {
+        /// Why.
+        why: String,
+    },
+    /// Nobody is known who could be asked without the DHT.
+    NoWayIn,
     /// Paused.
     Paused,
     /// Paused for a while.
@@ -800,6 +827,10 @@ impl std::fmt::Display for Cause {
             }
             Self::NoManifest => f.write_str("Waiting: the channel's list has not been found yet"),
             Self::DhtUnreachable => f.write_str("The DHT does not answer. Known peers still work."),
+            Self::TorStarting { percent } => write!(f, "Tor is not ready, {percent} %"),
+            Self::TorDown { why } => write!(f, "Tor does not answer: {why}"),
+            Self::ProxyDown { why } => write!(f, "The proxy does not work: {why}"),
+            Self::NoWayIn => f.write_str("This link names no way in over Tor"),
             Self::Paused => f.write_str("Paused"),
             Self::PausedUntil { until } => write!(f, "Paused until {}", local(*until)),
             Self::Schedule { until: Some(until) } => {
@@ -871,6 +902,60 @@ pub struct PeerInfo {
     /// Blob bytes sent.
     pub sent: u64,
 }
+/// Which kind of way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum RouteKind {
+    /// Straight.
+    #[default]
+    Direct,
+    /// Through a SOCKS5 proxy.
+    Proxy,
+    /// Through Tor.
+    Tor,
+}
+/// Whether anything can leave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum RouteStanding {
+    /// Not yet.
+    Starting {
+        /// Tor's own count; 0 where there is none.
+        percent: u8,
+    },
+    /// It carries.
+    Up,
+    /// It does not, and nothing goes another way. It is tried again about once a second.
+    Down {
+        /// Why.
+        why: String,
+    },
+}
+impl Default for RouteStanding {
+    fn default() -> Self {
+        Self::Starting { percent: 0 }
+    }
+}
+/// The way out and in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(default)]
+pub struct RouteInfo {
+    /// As it is written, without a login: "direct", "tor", "socks5://127.0.0.1:1080".
+    pub route: String,
+    /// Its kind.
+    pub kind: RouteKind,
+    /// Whether anything can leave.
+    pub state: RouteStanding,
+    /// Tor: our onion address with its port.
+    pub onion: Option<String>,
+    /// Tor has told its network of the onion address.
+    pub onion_published: bool,
+    /// Tor: why nobody can reach us by an onion address.
+    pub no_inbound: Option<String>,
+}
 /// The node's state.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -920,6 +1005,9 @@ pub struct Status {
     /// Secrets: "keyring", "vault" (open), "locked" (a vault that waits for its passphrase), "none" (no keyring, and no
     /// vault made yet).
     pub secrets: String,
+    /// The way out and in.
+    #[serde(default)]
+    pub route: RouteInfo,
 }
 
 /// All that a listener needs to start.

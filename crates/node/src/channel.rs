@@ -84,7 +84,7 @@ pub(crate) async fn follow(ctx: &Ctx, channel: &Channel, user: Vec<PeerAddr>) ->
 
 /// E4: reads the DHT item to the end, takes a higher one, puts it again when few nodes have it.
 pub(crate) async fn refresh(ctx: &Ctx, key: ChannelKey) -> Result<()> {
-    let Some(dht) = ctx.dht.clone() else { return Ok(()) };
+    let Some(dht) = ctx.dht() else { return Ok(()) };
     let floor = ctx.with_store(move |s| s.floor(&key)).await?;
     let found = dht.get_manifest(&key, floor).await?;
     let (now, nodes) = (ctx.clock.unix_ms(), found.as_ref().map_or(0, |f| f.nodes));
@@ -118,8 +118,12 @@ async fn taken(ctx: &Ctx, manifest: Arc<SignedManifest>) -> Result<()> {
     Ok(())
 }
 
-/// Tells listeners how a channel stands.
+/// Tells listeners how a channel stands. One that is only looked into is nobody's channel yet.
 pub(crate) async fn told(ctx: &Ctx, key: ChannelKey) {
+    let ours = ctx.with_store(move |s| s.channel(&key)).await;
+    if !matches!(ours, Ok(Some(row)) if row.followed || row.own) {
+        return;
+    }
     if let Ok(Some(info)) = view::channel(ctx, key).await {
         ctx.emit(Event::Channel(info));
     }
@@ -457,7 +461,7 @@ pub(crate) async fn publish_for(ctx: &Ctx, request: PublishRequest) -> std::resu
     }
     let manifest =
         SignedManifest::verify(&request.key, &request.value, &request.signature).map_err(|e| e.to_string())?;
-    let Some(dht) = ctx.dht.clone() else { return Err("This node has no DHT".into()) };
+    let Some(dht) = ctx.dht() else { return Err("This node has no DHT".into()) };
     let key = request.key;
     let floor = ctx.with_store(move |s| s.floor(&key)).await.map_err(|error| error.message)?;
     if manifest.sequence() < floor {

@@ -26,10 +26,14 @@ pub struct NodeConfig {
     pub use_keyring: bool,
     /// Where downloads go unless the settings say otherwise.
     pub download_dir: Option<PathBuf>,
+    /// The route to take, in place of the one in the settings.
+    pub route: Option<net::route::Choice>,
     /// Opens the store only: no sockets, nothing moves.
     pub offline: bool,
 }
 
+/// The port of our onion service: the same for everybody, so that it tells nothing.
+pub const ONION_PORT: u16 = 6881;
 /// Time to reach a peer.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time to reach a peer through a proxy or Tor, which has to meet an onion service first.
@@ -79,6 +83,10 @@ pub const GATEWAY_CACHE: Duration = Duration::from_secs(60);
 pub const GATEWAY_AT_ONCE: usize = 16;
 /// Gateways that one manifest is handed to.
 pub const GATEWAYS_ASKED: usize = 4;
+/// Waits before a gateway is asked for what another one took: the DHT and its own memory need a moment.
+pub const SHOWN_AFTER: [Duration; 3] = [Duration::ZERO, Duration::from_secs(3), Duration::from_secs(10)];
+/// Time for the route to be ready when something is published.
+pub const ROUTE_READY: Duration = Duration::from_secs(60);
 /// Time for a gateway's whole answer: it reads and writes the DHT meanwhile.
 pub const GATEWAY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Time for a gateway's HELLO; without one it is a v5 gateway, which shows no manifests.

@@ -19,6 +19,7 @@ use crate::governor::Governor;
 use crate::library::LibrarySender;
 use crate::limits::Limits;
 use crate::meter::{Rates, Traffic};
+use crate::network::Network;
 use crate::play::Player;
 
 /// Shared by all parts of a node.
@@ -27,8 +28,9 @@ pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) engine: Engine,
     pub(crate) library: LibrarySender,
-    pub(crate) dht: Option<Dht>,
-    pub(crate) gate: Option<Gate>,
+    pub(crate) network: watch::Sender<Arc<Network>>,
+    /// One change of route at a time.
+    pub(crate) changing: Mutex<()>,
     pub(crate) events: broadcast::Sender<Event>,
     pub(crate) clock: Clock,
     pub(crate) tasks: TaskTracker,
@@ -65,9 +67,24 @@ impl Inner {
         blocking(move || work(&store).map_err(ErrorInfo::from)).await
     }
 
+    /// The way out as it is now.
+    pub(crate) fn network(&self) -> Arc<Network> {
+        self.network.borrow().clone()
+    }
+
+    /// The DHT, on the direct route. Asked for anew each time: the route may be another by then.
+    pub(crate) fn dht(&self) -> Option<Dht> {
+        self.network.borrow().dht.clone()
+    }
+
+    /// The gate, if one is open.
+    pub(crate) fn gate(&self) -> Option<Gate> {
+        self.network.borrow().gate.clone()
+    }
+
     /// Our TCP port, 0 for none.
     pub(crate) fn port(&self) -> u16 {
-        self.gate.as_ref().and_then(Gate::listening).map_or(0, |a| a.port())
+        self.network.borrow().port()
     }
 
     /// Runs a task that ends when the node stops.

@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use net::dht::Dht;
 use net::gate::Gate;
 use net::wire::{FrameReader, FrameWriter};
 use protocol::handshake::Binding;
@@ -25,6 +24,7 @@ use crate::conn::{Conn, ConnCommand};
 use crate::library::{LibraryInput, LibrarySender};
 use crate::limits::Limits;
 use crate::meter::Traffic;
+use crate::network::Network;
 
 /// A blob that a peer sent, hashed; holds its place among the blobs in hand.
 pub(crate) struct BlobInHand {
@@ -37,6 +37,8 @@ pub(crate) struct BlobInHand {
 
 /// A connection that passed the handshake.
 pub(crate) struct Connected {
+    /// The number of the route that it was made by.
+    pub(crate) network: u64,
     pub(crate) addr: PeerAddr,
     pub(crate) reader: FrameReader,
     pub(crate) writer: FrameWriter,
@@ -74,6 +76,8 @@ pub(crate) enum Input {
     Announced(InfoHash, bool),
     /// Stop everything, or go on.
     Pause(bool),
+    /// Another way out; answered when nothing is done on the old one any more.
+    Network(Arc<Network>, oneshot::Sender<()>),
     /// What HELLO names from here on.
     Capabilities(protocol::session::Capabilities),
     /// Tell a connection's session something (answers made elsewhere).
@@ -128,8 +132,8 @@ pub(crate) struct EngineTask {
     pub(crate) engine: Engine,
     pub(crate) inputs: mpsc::Receiver<Input>,
     pub(crate) store: Store,
-    pub(crate) gate: Option<Gate>,
-    pub(crate) dht: Option<Dht>,
+    pub(crate) network: Arc<Network>,
+    pub(crate) config: NodeConfig,
     pub(crate) library: LibrarySender,
     pub(crate) clock: Clock,
     pub(crate) ours: protocol::session::Capabilities,
@@ -137,7 +141,6 @@ pub(crate) struct EngineTask {
     pub(crate) stop: CancellationToken,
     pub(crate) hands: Arc<Semaphore>,
     pub(crate) arrived: watch::Sender<u64>,
-    pub(crate) port: u16,
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) slots: Arc<Semaphore>,
@@ -217,14 +220,14 @@ impl EngineTask {
                 Input::Dialled(id, None) => self.swarm.handle_dialled(now, id, None),
                 Input::Dialled(id, Some(connected)) => {
                     let binding = connected.binding;
-                    if self.paused {
+                    if self.paused || connected.network != self.network.number {
                         self.swarm.handle_dialled(now, id, None);
                     } else {
                         self.start_conn(id, Role::Dialler, *connected, &mut conns);
                         self.swarm.handle_dialled(now, id, Some(binding));
                     }
                 }
-                Input::Accepted(_) if self.paused => {}
+                Input::Accepted(connected) if self.paused || connected.network != self.network.number => {}
                 Input::Accepted(connected) => {
                     let id = ConnId(next_accepted);
                     next_accepted += 1;
@@ -253,6 +256,13 @@ impl EngineTask {
                     }
                 }
                 Input::Pause(paused) => self.pause(paused, &mut conns),
+                Input::Network(network, done) => {
+                    // A connection whose sender goes ends in peace.
+                    conns.clear();
+                    self.swarm.set_way(now, network.way(&self.config));
+                    self.network = network;
+                    let _ = done.send(());
+                }
                 Input::Capabilities(ours) => {
                     self.ours = ours;
                     self.swarm.set_capabilities(ours);
@@ -305,7 +315,7 @@ impl EngineTask {
             slots: self.slots.clone(),
             tasks: self.tasks.clone(),
         };
-        self.tasks.spawn(conn.run());
+        self.network.tasks.spawn(conn.run());
     }
 
     fn take_blob(&mut self, hand: BlobInHand, structure: &HashMap<BlobId, Structure>) {
@@ -383,7 +393,7 @@ impl EngineTask {
             Output::Serve(id, blob) => tell(conns, id, ConnCommand::Serve(blob)),
             Output::Close(id) => tell(conns, id, ConnCommand::Session(Command::Close)),
             Output::DhtLookup(infohash) => {
-                let (dht, engine) = (self.dht.clone().filter(|_| !self.paused), self.engine.clone());
+                let (dht, engine) = (self.network.dht.clone().filter(|_| !self.paused), self.engine.clone());
                 self.spawn(async move {
                     let found = match dht {
                         Some(dht) => dht.get_peers(infohash, 100).await.unwrap_or_else(|error| {
@@ -396,10 +406,11 @@ impl EngineTask {
                 });
             }
             Output::DhtAnnounce(infohash) => {
-                let (dht, engine, port) = (self.dht.clone().filter(|_| !self.paused), self.engine.clone(), self.port);
+                let (network, engine) = (self.network.clone(), self.engine.clone());
+                let dht = network.dht.clone().filter(|_| !self.paused);
                 self.spawn(async move {
                     let ok = match dht {
-                        Some(dht) => dht.announce(infohash, port).await.is_ok(),
+                        Some(dht) => dht.announce(infohash, network.port()).await.is_ok(),
                         None => false,
                     };
                     engine.send(Input::Announced(infohash, ok)).await;
@@ -417,17 +428,22 @@ impl EngineTask {
         }
     }
 
+    /// Work of this route, which ends with it.
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        let stop = self.stop.clone();
-        self.tasks.spawn(async move { stop.run_until_cancelled(work).await.unwrap_or(()) });
+        let stop = self.network.stop.clone();
+        self.network.tasks.spawn(async move { stop.run_until_cancelled(work).await.unwrap_or(()) });
     }
 
     fn dial(&self, id: ConnId, addr: PeerAddr) {
-        let (gate, engine) = (self.gate.clone().filter(|_| !self.paused), self.engine.clone());
-        let apart = self.swarm.dialled_for(id);
-        self.spawn(async move {
-            let connected = match gate {
-                Some(gate) => connect(&gate, &addr, apart).await,
+        let (network, engine, paused) = (self.network.clone(), self.engine.clone(), self.paused);
+        let channel = self.swarm.dialled_for(id);
+        self.network.tasks.spawn(async move {
+            let connected = match network.gate.as_ref().filter(|_| !paused) {
+                // Cut short, it has failed: the swarm hears of every dial's end.
+                Some(gate) => {
+                    let connecting = connect(&network, gate, &addr, channel, id);
+                    network.stop.run_until_cancelled(connecting).await.flatten()
+                }
                 None => None,
             };
             engine.send(Input::Dialled(id, connected.map(Box::new))).await;
@@ -435,14 +451,22 @@ impl EngineTask {
     }
 }
 
-async fn connect(gate: &Gate, addr: &PeerAddr, channel: Option<ChannelKey>) -> Option<Connected> {
+async fn connect(
+    network: &Network,
+    gate: &Gate,
+    addr: &PeerAddr,
+    channel: Option<ChannelKey>,
+    id: ConnId,
+) -> Option<Connected> {
     let (dial, handshake) = if gate.is_detour() {
         (DIAL_TIMEOUT_DETOUR, HANDSHAKE_TIMEOUT_DETOUR)
     } else {
         (DIAL_TIMEOUT, HANDSHAKE_TIMEOUT)
     };
-    let apart = channel.as_ref().map_or(&b"check"[..], |key| &key.0);
-    let stream = match gate.dial(addr, apart, dial).await {
+    // Over Tor every connection has a circuit of its own: no relay and no peer can join two of them by it.
+    let mut apart = channel.map_or_else(|| b"check".to_vec(), |key| key.0.to_vec());
+    apart.extend(id.0.to_be_bytes());
+    let stream = match gate.dial(addr, &apart, dial).await {
         Ok(stream) => stream,
         Err(error) => {
             tracing::debug!(%addr, %error, "no connection");
@@ -450,7 +474,9 @@ async fn connect(gate: &Gate, addr: &PeerAddr, channel: Option<ChannelKey>) -> O
         }
     };
     match net::wire::handshake(stream, Role::Dialler, handshake).await {
-        Ok((reader, writer, binding)) => Some(Connected { addr: addr.clone(), reader, writer, binding }),
+        Ok((reader, writer, binding)) => {
+            Some(Connected { network: network.number, addr: addr.clone(), reader, writer, binding })
+        }
         Err(error) => {
             tracing::debug!(%addr, %error, "no handshake");
             None
@@ -467,12 +493,14 @@ fn tell(conns: &mut HashMap<ConnId, mpsc::Sender<ConnCommand>>, id: ConnId, comm
     }
 }
 
-/// Accepts peers until stopped; handshakes run beside, at most 64 at a time.
-pub(crate) async fn accept(gate: Gate, engine: Engine, tasks: TaskTracker, stop: CancellationToken) {
+/// Accepts peers until the route ends; handshakes run beside, at most 64 at a time.
+pub(crate) async fn accept(network: Arc<Network>, engine: Engine) {
+    let Some(gate) = &network.gate else { return };
+    let limit = if gate.is_detour() { HANDSHAKE_TIMEOUT_DETOUR } else { HANDSHAKE_TIMEOUT };
     let slots = Arc::new(Semaphore::new(64));
     loop {
         let accepted = tokio::select! {
-            () = stop.cancelled() => return,
+            () = network.stop.cancelled() => return,
             accepted = gate.accept() => accepted,
         };
         let (stream, addr) = match accepted {
@@ -483,12 +511,13 @@ pub(crate) async fn accept(gate: Gate, engine: Engine, tasks: TaskTracker, stop:
             }
         };
         let Ok(slot) = slots.clone().acquire_owned().await else { return };
-        let (engine, stop) = (engine.clone(), stop.clone());
-        tasks.spawn(async move {
+        let (engine, number, stop) = (engine.clone(), network.number, network.stop.clone());
+        network.tasks.spawn(async move {
             let work = async {
-                match net::wire::handshake(stream, Role::Acceptor, HANDSHAKE_TIMEOUT).await {
+                match net::wire::handshake(stream, Role::Acceptor, limit).await {
                     Ok((reader, writer, binding)) => {
-                        engine.send(Input::Accepted(Box::new(Connected { addr, reader, writer, binding }))).await;
+                        let connected = Connected { network: number, addr, reader, writer, binding };
+                        engine.send(Input::Accepted(Box::new(connected))).await;
                     }
                     Err(error) => tracing::debug!(%addr, %error, "no handshake"),
                 }

@@ -39,6 +39,7 @@ impl From<store::StoreError> for ErrorInfo {
             E::Corrupt(_) => Code::Corrupt,
             E::SecretsLocked => Code::Secrets,
             E::BadPlan { .. } => Code::BadContent,
+            E::UnknownChannel | E::UnknownItem => Code::NotFound,
             _ => Code::Io,
         };
         Self::new(code, sentence(&error))

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use net::gate::Gate;
 use protocol::session::{Capabilities, Command, Event, Hello, PublishRequest, Role, Session};
 use protocol::{ChannelKey, PeerAddr, SignedManifest};
 use tokio::task::JoinSet;
@@ -13,6 +14,7 @@ use tokio::task::JoinSet;
 use crate::config::{
     DIAL_TIMEOUT, DIAL_TIMEOUT_DETOUR, GATEWAY_CACHE, GATEWAY_HELLO, GATEWAY_HELLO_DETOUR, GATEWAY_PUTS,
     GATEWAY_PUTS_IN, GATEWAY_REMEMBERS, GATEWAY_TIMEOUT, GATEWAYS_ASKED, HANDSHAKE_TIMEOUT, HANDSHAKE_TIMEOUT_DETOUR,
+    SHOWN_AFTER,
 };
 use crate::ctx::{Ctx, Inner};
 
@@ -71,13 +73,33 @@ impl Served {
 pub(crate) struct Handed {
     /// Gateways that said that they published it.
     pub(crate) taken: u32,
-    /// Gateways that showed it afterwards.
+    /// Gateways that could tell whether another one's word is true.
+    pub(crate) witnesses: u32,
+    /// Of them, those that showed it afterwards.
     pub(crate) shown: u32,
     /// Who did not take it, and why.
     pub(crate) refused: Vec<(PeerAddr, String)>,
 }
 
-/// Hands a manifest to at most [`GATEWAYS_ASKED`] gateways at once, then asks all of them for it.
+impl Handed {
+    /// What a person should know of a publication that was taken and perhaps not made.
+    pub(crate) fn doubt(&self) -> Option<String> {
+        match (self.taken, self.witnesses, self.shown) {
+            (0, ..) | (_, _, 1..) => None,
+            (_, 0, _) => Some(
+                "A gateway says that it published this. No second gateway is known that could show it: name another one \
+                 to have it checked."
+                    .to_owned(),
+            ),
+            _ => Some(
+                "A gateway says that it published this, but no other one shows it. Others may not find it yet.".to_owned(),
+            ),
+        }
+    }
+}
+
+/// Hands a manifest to at most [`GATEWAYS_ASKED`] gateways at once, then asks for it through others than took it: no
+/// gateway's word counts for itself.
 pub(crate) async fn publish(ctx: &Ctx, gateways: &[PeerAddr], manifest: &SignedManifest) -> Handed {
     let gateways: Vec<PeerAddr> = gateways.iter().take(GATEWAYS_ASKED).cloned().collect();
     let mut handed = Handed::default();
@@ -96,30 +118,47 @@ pub(crate) async fn publish(ctx: &Ctx, gateways: &[PeerAddr], manifest: &SignedM
             (addr, answer)
         });
     }
+    let mut takers = Vec::new();
     while let Some(done) = asked.join_next().await {
         match done {
-            Ok((_, Ok(_))) => handed.taken += 1,
+            Ok((addr, Ok(_))) => takers.push(addr),
             Ok((addr, Err(why))) => handed.refused.push((addr, why)),
             Err(error) => tracing::warn!(%error, "a gateway's task ended"),
         }
     }
-    if handed.taken == 0 {
-        return handed;
+    handed.taken = u32::try_from(takers.len()).unwrap_or(u32::MAX);
+    let witnesses: Vec<PeerAddr> =
+        gateways.into_iter().filter(|witness| takers.iter().any(|taker| taker != witness)).collect();
+    handed.witnesses = u32::try_from(witnesses.len()).unwrap_or(u32::MAX);
+    for wait in SHOWN_AFTER {
+        if witnesses.is_empty()
+            || handed.shown > 0
+            || ctx.stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none()
+        {
+            break;
+        }
+        handed.shown = shown(ctx, &witnesses, manifest).await;
     }
-    // Whoever shows the very bytes that we signed has them, by its own copy or by the DHT.
-    let mut shown = JoinSet::new();
-    for addr in gateways {
+    handed
+}
+
+/// How many of these gateways show the very bytes that were signed.
+pub(crate) async fn shown(ctx: &Ctx, gateways: &[PeerAddr], manifest: &SignedManifest) -> u32 {
+    let mut asked = JoinSet::new();
+    for addr in gateways.iter().take(GATEWAYS_ASKED) {
+        let addr = addr.clone();
         let (ctx, key, floor) = (Arc::clone(ctx), *manifest.key(), manifest.sequence() - 1);
-        shown.spawn(async move { talk(&ctx, &addr, Talk::Show(key, floor)).await });
+        asked.spawn(async move { talk(&ctx, &addr, Talk::Show(key, floor)).await });
     }
-    while let Some(done) = shown.join_next().await {
+    let mut shown = 0;
+    while let Some(done) = asked.join_next().await {
         if let Ok(Ok(Some(found))) = done
             && found.json() == manifest.json()
         {
-            handed.shown += 1;
+            shown += 1;
         }
     }
-    handed
+    shown
 }
 
 /// What is said on one connection.
@@ -129,17 +168,24 @@ enum Talk {
 }
 
 async fn talk(ctx: &Inner, addr: &PeerAddr, talk: Talk) -> Result<Option<Arc<SignedManifest>>, String> {
+    let network = ctx.network();
+    let Some(gate) = &network.gate else { return Err("this node is offline".into()) };
     let work = async {
-        match tokio::time::timeout(GATEWAY_TIMEOUT, converse(ctx, addr, talk)).await {
+        match tokio::time::timeout(GATEWAY_TIMEOUT, converse(ctx, gate, addr, talk)).await {
             Ok(answer) => answer,
             Err(_) => Err(format!("no answer within {} s", GATEWAY_TIMEOUT.as_secs())),
         }
     };
-    ctx.stop.run_until_cancelled(work).await.unwrap_or_else(|| Err("the node is stopping".into()))
+    let work = network.tasks.track_future(network.stop.run_until_cancelled(work));
+    work.await.unwrap_or_else(|| Err("the route was changed, or the node is stopping".into()))
 }
 
-async fn converse(ctx: &Inner, addr: &PeerAddr, talk: Talk) -> Result<Option<Arc<SignedManifest>>, String> {
-    let Some(gate) = &ctx.gate else { return Err("this node is offline".into()) };
+async fn converse(
+    ctx: &Inner,
+    gate: &Gate,
+    addr: &PeerAddr,
+    talk: Talk,
+) -> Result<Option<Arc<SignedManifest>>, String> {
     let (dial, handshake, hello) = if gate.is_detour() {
         (DIAL_TIMEOUT_DETOUR, HANDSHAKE_TIMEOUT_DETOUR, GATEWAY_HELLO_DETOUR)
     } else {

@@ -15,6 +15,7 @@ mod keep;
 mod library;
 mod limits;
 mod meter;
+mod network;
 mod node;
 mod play;
 mod publish;
@@ -25,5 +26,6 @@ mod verbs;
 mod view;
 
 pub use config::{NodeConfig, default_data_dir};
+pub use net::route::{Choice as Route, ChoiceError as RouteError};
 pub use node::{Events, Node};
 pub use protocol::{Link, PeerAddr};

@@ -22,7 +22,7 @@ use crate::engine::Input;
 use crate::error::{Result, sentence};
 use crate::meter::Meter;
 use crate::view;
-use crate::{channel, gateway, keep};
+use crate::{channel, gateway, keep, network};
 
 /// What the library hears.
 pub(crate) enum LibraryInput {
@@ -401,7 +401,7 @@ impl Library {
         let kept = self.served.shown(self.ctx.clock.now(), &key);
         let (ctx, slots) = (self.ctx.clone(), self.at_once.clone());
         self.ctx.spawn(async move {
-            let found = match (kept, &ctx.dht, slots.try_acquire()) {
+            let found = match (kept, ctx.dht(), slots.try_acquire()) {
                 (Some(kept), ..) => kept,
                 (None, Some(dht), Ok(_slot)) => match dht.get_manifest(&key, 0).await {
                     Ok(found) => {
@@ -455,6 +455,10 @@ impl Library {
         let ctx = self.ctx.clone();
         self.ctx.spawn(async move {
             let work = async {
+                if ctx.network().is_detour() {
+                    network::ready(&ctx).await;
+                    return network::keep_own(&ctx).await;
+                }
                 for row in ctx.with_store(|s| s.channels()).await? {
                     if row.own && row.private && row.manifest.is_some() {
                         channel::refresh(&ctx, row.key).await?;

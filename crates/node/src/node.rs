@@ -3,14 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use net::dht::{Dht, DhtConfig};
-use net::gate::Gate;
-use net::route::Route;
+use net::route::Choice;
 use protocol::session::Capabilities;
-use protocol::{AddrClass, PeerAddr};
 use store::keys::{KeyError, KeyStore};
 use store::{DataDir, Role, Store};
-use swarm::{Rank, Source, Swarm};
+use swarm::{Rank, Swarm};
 use tokio::sync::{Mutex, OnceCell, RwLock, Semaphore, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -19,12 +16,13 @@ use crate::api::{Code, ErrorInfo, Event, Reply, Request};
 use crate::clock::Clock;
 use crate::config::*;
 use crate::ctx::{Ctx, Inner};
-use crate::engine::{self, Engine, EngineTask, Input};
+use crate::engine::{Engine, EngineTask, Input};
 use crate::error::{Result, blocking, fail};
 use crate::governor::{self, Governor};
 use crate::library::{self, Library, LibrarySender};
 use crate::limits::Limits;
 use crate::meter::{self, Rates, Traffic};
+use crate::network::{self, Network};
 use crate::{channel, keep, verbs, view};
 
 /// A running node. Cheap to clone; [`Node::stop`] ends it.
@@ -86,36 +84,24 @@ impl Node {
         if recovery.unclean {
             tracing::info!(rechecked = recovery.rechecked, lost = recovery.lost, "the last run did not stop cleanly");
         }
-        let (mut gate, mut dht) = (None, None);
-        if !config.offline {
-            let opened = Gate::open(Route::Direct { listen: config.listen }).await?;
-            let clear = opened.clear().filter(|_| config.dht);
-            gate = Some(opened);
-            if let Some(clear) = clear {
-                let cached = store.clone();
-                let cache = blocking(move || Ok(cached.dht_cache()?)).await?;
-                let dht_config = DhtConfig {
-                    loopback: config.listen.is_some_and(|l| l.ip().is_loopback()),
-                    bootstrap: config.bootstrap.clone(),
-                    cache: cache.iter().filter_map(|a| a.parse().ok()).collect(),
-                    port: 0,
-                    rate: 20.0,
-                };
-                dht = Some(Dht::start(clear, dht_config).await?);
-            }
-        }
+        let stop = CancellationToken::new();
+        let network = match config.offline {
+            true => Network::closed(0, Choice::Direct, None, &stop),
+            false => Network::open(&config, &store, 0, config.route.clone(), &stop).await?,
+        };
+        let network = Arc::new(network);
         let (engine, inputs) = Engine::channel();
         let (library, library_inputs) = LibrarySender::channel();
         let ctx: Ctx = Arc::new(Inner {
             store: store.clone(),
             engine: engine.clone(),
             library: library.clone(),
-            dht: dht.clone(),
-            gate: gate.clone(),
+            network: watch::Sender::new(network.clone()),
+            changing: Mutex::new(()),
             events: broadcast::channel(EVENTS_QUEUED).0,
             clock,
             tasks: TaskTracker::new(),
-            stop: CancellationToken::new(),
+            stop,
             keys: RwLock::new(Arc::new(keys)),
             traffic: Arc::new(Traffic::default()),
             limits: Arc::new(Limits::default()),
@@ -132,16 +118,12 @@ impl Node {
             return Ok(node);
         }
         let gateway = ctx.with_store(|s| Ok(s.setting("gateway")?.as_deref() == Some("true"))).await?;
-        let gateway = gateway && dht.is_some();
-        let ours = capabilities(gateway);
-        // A network of our own (tests, demos, a house): nobody in it has an address of the wide world.
-        let bootstrap: Vec<PeerAddr> = ctx.config.bootstrap.iter().filter_map(|b| b.parse().ok()).collect();
-        let inside = !bootstrap.is_empty() && bootstrap.iter().all(|b| b.class() < AddrClass::Global);
-        let local = inside || ctx.config.listen.is_some_and(|l| l.ip().is_loopback());
+        let ours = capabilities(gateway && network.dht.is_some());
+        let local = network::is_local(&ctx.config);
         let swarm_config = swarm::Config {
             capabilities: ours,
-            port: ctx.port(),
-            dht: dht.is_some(),
+            port: network.port(),
+            dht: network.dht.is_some(),
             allow_local: local,
             unix_ms_at_start: clock.unix_ms(),
             connections_max: 200,
@@ -149,7 +131,7 @@ impl Node {
             announces_per_second: if local { 20.0 } else { 2.0 },
             announce_cycle: Duration::from_secs(15 * 60),
             ban: Duration::from_secs(3600),
-            own_addr: ctx.gate.as_ref().and_then(Gate::reachable),
+            own_addr: None,
         };
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).map_err(|e| ErrorInfo::new(Code::Internal, format!("no random numbers: {e}")))?;
@@ -158,8 +140,8 @@ impl Node {
             engine: engine.clone(),
             inputs,
             store: store.clone(),
-            gate: gate.clone(),
-            dht,
+            network: network.clone(),
+            config: ctx.config.clone(),
             library,
             clock,
             ours,
@@ -167,7 +149,6 @@ impl Node {
             stop: ctx.stop.clone(),
             arrived: ctx.arrived.clone(),
             hands: Arc::new(Semaphore::new(BLOBS_IN_HAND)),
-            port: ctx.port(),
             traffic: ctx.traffic.clone(),
             limits: ctx.limits.clone(),
             slots: Arc::new(Semaphore::new(UPLOAD_SLOTS)),
@@ -178,10 +159,8 @@ impl Node {
         ctx.tasks.spawn(meter::run(ctx.clone()));
         ctx.tasks.spawn(governor::run(ctx.clone()));
         ctx.tasks.spawn(keep::run(ctx.clone()));
+        network::put(&ctx, network).await?;
         node.tell_all().await?;
-        if let Some(gate) = gate {
-            ctx.tasks.spawn(engine::accept(gate, engine, ctx.tasks.clone(), ctx.stop.clone()));
-        }
         library::resume_all(&ctx).await?;
         Ok(node)
     }
@@ -189,28 +168,13 @@ impl Node {
     /// Tells the swarm what is followed, known and held.
     async fn tell_all(&self) -> Result<()> {
         let ctx = &self.ctx;
-        let (channels, book) = ctx.with_store(|s| Ok((s.channels()?, s.address_book()?))).await?;
-        for row in &channels {
-            let mut user = channel::link_peers(ctx, row.key).await?;
-            user.extend(ctx.config.peers.clone());
-            channel::follow(ctx, row, user).await?;
+        network::tell_addresses(ctx).await?;
+        for row in ctx.with_store(|s| s.channels()).await? {
             // Subscribed while no node ran: what its rule fetches was not started yet.
             if row.body_sequence > 0 {
-                channel::start_wanted(ctx, row).await?;
+                channel::start_wanted(ctx, &row).await?;
             }
         }
-        let peers = ctx.config.peers.clone();
-        ctx.engine
-            .ask(move |swarm, now| {
-                for addr in peers {
-                    swarm.add_addr(now, addr, None, Source::User);
-                }
-                // Dialled with success before: as good as the user's word.
-                for (addr, channel) in book {
-                    swarm.add_addr(now, addr, channel, Source::User);
-                }
-            })
-            .await;
         let (store, engine, clock) = (ctx.store.clone(), ctx.engine.clone(), ctx.clock);
         blocking(move || {
             let now = clock.unix_ms();
@@ -248,22 +212,16 @@ impl Node {
         Events { ctx: self.ctx.clone(), receiver: self.ctx.events.subscribe(), started: false }
     }
 
-    /// Ends every task, the DHT's thread and the store, in that order; what does not end in time is named.
+    /// Ends every task, the route with what uses it, and the store, in that order; what does not end in time is named.
     pub async fn stop(&self) -> Result<()> {
         let ctx = &self.ctx;
         ctx.stop.cancel();
         ctx.tasks.close();
         let ended = tokio::time::timeout(STOP_TIMEOUT, ctx.tasks.wait()).await;
-        if let Some(dht) = &ctx.dht {
-            let nodes: Vec<String> = dht.nodes().await.iter().take(16).map(ToString::to_string).collect();
-            if !nodes.is_empty() {
-                ctx.with_store(move |s| s.set_dht_cache(&nodes)).await?;
-            }
-            dht.stop().await;
-        }
+        let closed = ctx.network().close(&ctx.store).await;
         ctx.with_store(|s| s.close()).await?;
         match ended {
-            Ok(()) => Ok(()),
+            Ok(()) => closed,
             Err(_) => fail(Code::Internal, format!("{} tasks did not end in time", ctx.tasks.len())),
         }
     }

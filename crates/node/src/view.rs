@@ -9,7 +9,7 @@ use store::{Channel, ItemRow, Standing};
 
 use crate::api::{
     Cause, ChannelInfo, Code, ErrorInfo, FetchRule, FileInfo, IdentityInfo, ItemInfo, ItemPriority, ItemState,
-    KeepRule, LeftOut, PeerInfo, Snapshot, Status,
+    KeepRule, LeftOut, PeerInfo, RouteKind, RouteStanding, Snapshot, Status,
 };
 use crate::ctx::Ctx;
 use crate::error::Result;
@@ -29,7 +29,7 @@ pub(crate) async fn channel_info(ctx: &Ctx, row: &Channel, items: &[ItemRow]) ->
         .engine
         .ask(move |swarm, now| (swarm.peers_of(&key), swarm.cause(now, &key)))
         .await
-        .map_or((0, None), |(n, c)| (n, from_swarm(c)));
+        .map_or((0, None), |(n, c)| (n, from_swarm(ctx, c)));
     let listed: Vec<&ItemRow> = items.iter().filter(|i| i.position != u32::MAX).collect();
     let unread = standings(ctx).await.unread.remove(&key);
     let cause = if row.paused {
@@ -40,7 +40,11 @@ pub(crate) async fn channel_info(ctx: &Ctx, row: &Channel, items: &[ItemRow]) ->
         None
     } else if row.private && row.read_key.is_none() {
         Some(Cause::Locked)
-    } else if row.manifest.is_none() && ctx.dht.as_ref().is_some_and(|d| d.status().nodes == 0) && peers == 0 {
+    } else if let Some(of_route) = of_route(ctx).filter(|_| !row.own) {
+        Some(of_route)
+    } else if row.manifest.is_none() && cause == Some(Cause::NoWayIn) {
+        cause
+    } else if row.manifest.is_none() && ctx.dht().is_some_and(|d| d.status().nodes == 0) && peers == 0 {
         Some(Cause::DhtUnreachable)
     } else if row.manifest.is_none() {
         Some(Cause::NoManifest)
@@ -62,6 +66,7 @@ pub(crate) async fn channel_info(ctx: &Ctx, row: &Channel, items: &[ItemRow]) ->
         private: row.private,
         own: row.own,
         sequence: row.manifest.as_ref().map_or(0, protocol::SignedManifest::sequence),
+        listed: row.body_sequence,
         items: listed.len() as u64,
         complete: listed.iter().filter(|i| matches!(i.standing, Standing::Complete | Standing::Published)).count()
             as u64,
@@ -92,9 +97,24 @@ pub(crate) fn keep_rule(keep: store::Keep) -> KeepRule {
     }
 }
 
-fn from_swarm(cause: swarm::Cause) -> Option<Cause> {
+/// Why nothing can move at all, if the route is at fault.
+fn of_route(ctx: &Ctx) -> Option<Cause> {
+    if ctx.config.offline {
+        return None;
+    }
+    let info = ctx.network().info();
+    match (info.kind, info.state) {
+        (RouteKind::Tor, RouteStanding::Starting { percent }) => Some(Cause::TorStarting { percent }),
+        (RouteKind::Tor, RouteStanding::Down { why }) => Some(Cause::TorDown { why }),
+        (_, RouteStanding::Down { why }) => Some(Cause::ProxyDown { why }),
+        (_, RouteStanding::Starting { .. } | RouteStanding::Up) => None,
+    }
+}
+
+fn from_swarm(ctx: &Ctx, cause: swarm::Cause) -> Option<Cause> {
     match cause {
         swarm::Cause::Moving => None,
+        swarm::Cause::NoPeersKnown { .. } if ctx.network().is_detour() => Some(Cause::NoWayIn),
         swarm::Cause::NoPeersKnown { asked } => Some(Cause::NoPeersKnown { asked }),
         swarm::Cause::NoneOnline { known } => Some(Cause::NoneOnline { known }),
         swarm::Cause::NobodyHasIt { connected } => Some(Cause::NobodyHasIt { connected }),
@@ -114,7 +134,7 @@ pub(crate) async fn standings(ctx: &Ctx) -> Standings {
 
 /// Rows as api types.
 pub(crate) async fn items(ctx: &Ctx, rows: Vec<ItemRow>) -> Result<Vec<ItemInfo>> {
-    let known = standings(ctx).await;
+    let (known, route) = (standings(ctx).await, of_route(ctx));
     let mut swarm_causes: HashMap<ChannelKey, Option<Cause>> = HashMap::new();
     let mut infos = Vec::with_capacity(rows.len());
     for row in rows {
@@ -122,7 +142,15 @@ pub(crate) async fn items(ctx: &Ctx, rows: Vec<ItemRow>) -> Result<Vec<ItemInfo>
         let have = match row.standing {
             Standing::Listed => 0,
             Standing::Complete | Standing::Published => row.bytes.saturating_sub(row.skipped),
-            Standing::Wanted => ctx.with_store(move |s| s.have_bytes(&channel, &id)).await?,
+            Standing::Wanted => {
+                let have = ctx.with_store(move |s| match s.have_bytes(&channel, &id) {
+                    // A newer list dropped it since its row was read.
+                    Err(store::StoreError::UnknownItem) => Ok(None),
+                    have => have.map(Some),
+                });
+                let Some(have) = have.await? else { continue };
+                have
+            }
         };
         let mut cause = known.causes.get(&(channel, id)).cloned();
         if row.lost_files > 0 {
@@ -131,13 +159,16 @@ pub(crate) async fn items(ctx: &Ctx, rows: Vec<ItemRow>) -> Result<Vec<ItemInfo>
         if row.paused {
             cause = Some(Cause::Paused);
         }
+        if row.standing == Standing::Wanted && cause.is_none() {
+            cause.clone_from(&route);
+        }
         if row.standing == Standing::Wanted && !row.paused && known.held.is_some() {
             cause.clone_from(&known.held);
         }
         if row.standing == Standing::Wanted && cause.is_none() && !ctx.config.offline {
             if let Entry::Vacant(unknown) = swarm_causes.entry(channel) {
                 let asked = ctx.engine.ask(move |swarm, now| swarm.cause(now, &channel)).await;
-                unknown.insert(asked.and_then(from_swarm));
+                unknown.insert(asked.and_then(|cause| from_swarm(ctx, cause)));
             }
             cause = swarm_causes.get(&channel).cloned().flatten();
         }
@@ -291,8 +322,8 @@ pub(crate) async fn status(ctx: &Ctx) -> Result<Status> {
     Ok(Status {
         version: env!("CARGO_PKG_VERSION").into(),
         data_dir: ctx.config.data_dir.clone(),
-        listen: ctx.gate.as_ref().and_then(net::gate::Gate::listening).map(|a| a.to_string()),
-        dht_nodes: ctx.dht.as_ref().map(|d| d.status().nodes),
+        listen: ctx.gate().as_ref().and_then(net::gate::Gate::listening).map(|a| a.to_string()),
+        dht_nodes: ctx.dht().map(|d| d.status().nodes),
         peers: u32::try_from(peers.len()).unwrap_or(u32::MAX),
         channels: u32::try_from(channels.iter().filter(|c| c.followed && !c.own).count()).unwrap_or(u32::MAX),
         own: u32::try_from(channels.iter().filter(|c| c.own).count()).unwrap_or(u32::MAX),
@@ -308,6 +339,7 @@ pub(crate) async fn status(ctx: &Ctx) -> Result<Status> {
         used: Some(used),
         month_used: Some(month_used),
         secrets: kept(ctx).await,
+        route: ctx.network().info(),
     })
 }
 

@@ -65,11 +65,11 @@ async fn a_gateway_publishes_for_one_without_a_dht_and_shows_it() {
     let reader = Node::start(reader).await.unwrap();
     call(&reader, Request::Subscribe(Subscribe { link: done.link.clone(), fetch: Default::default() })).await;
     until(&reader, is_complete).await;
-    // The author may have been faster than the DHT; it shows the manifest nevertheless.
-    let seen = |channel: &node::api::ChannelInfo| channel.seen_by.is_some_and(|nodes| nodes > 0);
+    // The list may have come from the author before the DHT answered.
+    let shown = |channel: &node::api::ChannelInfo| channel.seen_by.is_some_and(|nodes| nodes > 0);
     until(&reader, |event| match event {
-        Event::Snapshot(now) => now.channels.iter().any(seen),
-        Event::Channel(info) => seen(info),
+        Event::Snapshot(now) => now.channels.iter().any(shown),
+        Event::Channel(channel) => shown(channel),
         _ => false,
     })
     .await;

@@ -70,6 +70,11 @@ impl Store {
         }
     }
 
+    /// Items of this title, of all channels, in the order in which they were met.
+    pub fn items_named(&self, name: &str) -> Result<Vec<ItemRow>, StoreError> {
+        self.select("AND i.name = ?1 ORDER BY i.id", params![name])
+    }
+
     /// Items that are wanted or complete or published, of all channels, newest change first.
     pub fn transfers(&self) -> Result<Vec<ItemRow>, StoreError> {
         self.select("AND i.standing > 0 ORDER BY i.changed DESC, i.id DESC", params![])

@@ -68,6 +68,12 @@ impl Announces {
             filled: Duration::ZERO,
         }
     }
+    /// Another budget from now on.
+    pub(crate) fn set_rate(&mut self, rate: f64) {
+        self.rate = if rate.is_finite() { rate.max(0.0) } else { 0.0 };
+        self.tokens = self.tokens.min((self.rate * BURST).max(1.0));
+        self.open.clear();
+    }
     /// A topic to announce from now on. `ago`: how long ago it was announced.
     pub(crate) fn add(&mut self, now: Duration, topic: Topic, tier: Tier, ago: Option<Duration>) {
         let old = self.take(&topic);

@@ -286,6 +286,14 @@ impl Book {
             entry.own = true;
         }
     }
+    /// Another route: what was learnt on the old one, and not from the user, is forgotten; nothing that failed counts.
+    pub(crate) fn drop_told(&mut self) {
+        let told = self.entries.iter().filter(|(_, entry)| entry.source != Source::User);
+        for addr in told.map(|(addr, _)| addr.clone()).collect::<Vec<_>>() {
+            self.remove(&addr);
+        }
+        self.forgive(Duration::ZERO);
+    }
     /// The network changed: nothing that failed before counts.
     pub(crate) fn forgive(&mut self, now: Duration) {
         let addrs: Vec<PeerAddr> = self.entries.keys().cloned().collect();

@@ -14,9 +14,6 @@ use crate::swarm::Swarm;
 use crate::timers::Timer;
 use crate::{ConnId, DialId, Output, Source};
 
-/// A dialled peer has this long to say HELLO before it is treated as v5.
-const HELLO_WAIT: Duration = Duration::from_millis(500);
-
 /// A dial under way.
 pub(crate) struct Dialling {
     pub(crate) addr: PeerAddr,
@@ -26,8 +23,7 @@ pub(crate) struct Dialling {
 
 impl Swarm {
     pub(crate) fn learn_addr(&mut self, now: Duration, addr: PeerAddr, channel: Option<ChannelKey>, source: Source) {
-        let told = matches!(source, Source::Dht | Source::Pex | Source::Body);
-        if told && !self.config.allow_local && addr.class() < AddrClass::Global {
+        if !self.is_on_our_way(&addr, source) {
             return;
         }
         if self.config.own_addr.as_ref() == Some(&addr) || !self.book.add(now, addr, channel, source) {
@@ -60,8 +56,14 @@ impl Swarm {
             return;
         }
         let met: Vec<&Peer> = channel.conns.iter().filter_map(|conn| self.peers.get(*conn)).collect();
+        // One connection to an address is enough, or as many as fetch faster together.
+        let circuits = if self.picker.is_wanting(key) { self.circuits() } else { 1 };
+        let full = |addr: &PeerAddr| met.iter().filter(|p| p.addr == *addr).count() >= circuits;
         let mut taken: BTreeSet<&PeerAddr> = self.dials.values().map(|d| &d.addr).collect();
-        taken.extend(met.iter().map(|p| &p.addr));
+        taken.extend(met.iter().map(|p| &p.addr).filter(|addr| full(addr)));
+        // A gateway stays though it does not follow the channel: it is asked what it knows on the connection there is.
+        let serving = self.peers.iter().filter(|(_, p)| p.ext.gateway && p.named.contains(key));
+        taken.extend(serving.map(|(_, p)| &p.addr));
         taken.extend(met.iter().filter_map(|p| p.listens.as_ref()));
         // Who called us from there is most likely who listens there: one connection is enough.
         let callers: BTreeSet<IpAddr> =
@@ -130,7 +132,7 @@ impl Swarm {
         }
         let twin = self.peers.insert(id, peer);
         self.send(id, Command::Hello(hello));
-        self.timers.set(Timer::Settle(id), now + HELLO_WAIT);
+        self.timers.set(Timer::Settle(id), now + self.hello_wait());
         if let Some(twin) = twin {
             self.meet_ourselves(id, twin);
         }

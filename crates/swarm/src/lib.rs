@@ -25,6 +25,8 @@ mod serve;
 mod swarm;
 mod timers;
 mod types;
+mod way;
 
 pub use swarm::Swarm;
 pub use types::*;
+pub use way::Way;

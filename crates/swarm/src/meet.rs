@@ -160,10 +160,13 @@ impl Swarm {
             LOOKUP.mul_f64(jitter)
         };
         self.timers.set(Timer::Lookup(*key), now + wait);
-        let (channel, topics) = (&*channel, channel.topics(unix));
+        let topics = channel.topics(unix);
+        let Some(channel) = self.channels.get(key) else { return };
         let may = |conn: &&ConnId| self.peers.get(**conn).is_some_and(|p| p.may_hear_of(channel));
-        let conns: Vec<ConnId> = channel.conns.iter().filter(may).copied().collect();
+        let mut conns: Vec<ConnId> = channel.conns.iter().filter(may).copied().collect();
+        conns.extend(self.gateways_for(channel));
         self.compare(now, key);
+        self.ask_gateways(key);
         for topic in topics {
             self.look_up_topic(now, *key, topic);
             for conn in &conns {
@@ -236,9 +239,11 @@ impl Swarm {
     /// The followed channel that a topic belongs to: its rendezvous, or a blob wanted of it.
     fn channel_of(&self, now: Duration, conn: ConnId, topic: &Topic) -> Option<ChannelKey> {
         let unix = self.unix_ms(now);
-        let named = self.peers.get(conn)?.channels();
-        let rendezvous =
-            named.iter().find(|key| self.channels.get(key).is_some_and(|c| c.topics(unix).contains(topic)));
+        let peer = self.peers.get(conn)?;
+        // A gateway tells of what we named, though it follows none of it.
+        let of_gateway = peer.named.iter().filter(|_| peer.ext.gateway);
+        let mut named = peer.channels().iter().chain(of_gateway);
+        let rendezvous = named.find(|key| self.channels.get(key).is_some_and(|c| c.topics(unix).contains(topic)));
         rendezvous.copied().or_else(|| self.picker.channel_of(&BlobId(topic.0)))
     }
     pub(crate) fn take_peers(&mut self, now: Duration, conn: ConnId, topic: Topic, addrs: Vec<PeerAddr>) {
@@ -260,6 +265,10 @@ impl Swarm {
     /// What a dialled connection is about: the channels that the address was found for (E7).
     pub(crate) fn subjects(&self, addr: &PeerAddr, channel: Option<ChannelKey>) -> BTreeSet<ChannelKey> {
         let mut about: BTreeSet<ChannelKey> = channel.into_iter().collect();
+        if self.tor {
+            // A circuit of its own is worth nothing if the HELLO on it joins what it keeps apart.
+            return about;
+        }
         if let Some(entry) = self.book.get(addr) {
             let any = self.channels.keys().filter(|_| entry.any);
             let known = entry.channels.iter().filter(|key| self.channels.contains_key(key));
@@ -375,6 +384,10 @@ impl Swarm {
         self.start_seeking(now, id);
         self.part_with_stranger(now, id);
         self.timers.set(Timer::Tell(id), now);
+        if self.tor {
+            // It may serve by more than one circuit.
+            current.iter().for_each(|key| self.timers.sooner(Timer::Dial(*key), now));
+        }
     }
     /// A dialled peer that follows nothing of what we came for, and is no gateway, is left.
     fn part_with_stranger(&mut self, now: Duration, id: ConnId) {

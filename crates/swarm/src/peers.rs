@@ -223,6 +223,7 @@ impl Peers {
             received: peer.received,
             sent: peer.sent,
             channels: peer.channels().iter().copied().collect(),
+            gateway: peer.ext.gateway,
         };
         self.map.iter().map(info).collect()
     }

@@ -1,13 +1,15 @@
 //! Peer exchange: FIND_PEERS, PEERS, ANNOUNCE by the rules of E10.
 //!
 //! Owns: what peers announced to us. Promises: bounded tables; a clear address only from its own IP and passed on only
-//! after one dial; everything forgotten after 30 minutes.
+//! after one dial; what was told on one side of the house stays there; everything forgotten after 30 minutes.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use protocol::{PeerAddr, Topic};
+
+use crate::way::Side;
 
 /// An announced address is passed on for this long.
 const LIFE: Duration = Duration::from_secs(30 * 60);
@@ -38,24 +40,31 @@ pub(crate) enum Taken {
 /// The machine.
 #[derive(Default)]
 pub(crate) struct Pex {
-    topics: BTreeMap<Topic, BTreeMap<PeerAddr, Duration>>,
+    topics: BTreeMap<(Topic, Side), BTreeMap<PeerAddr, Duration>>,
     verified: BTreeMap<PeerAddr, Duration>,
     checks: BTreeMap<PeerAddr, Vec<Topic>>,
 }
 
 impl Pex {
-    /// A peer at `from` (`None`: its IP is hidden) says that it can be dialled at `addr`.
-    pub(crate) fn announced(&mut self, now: Duration, from: Option<IpAddr>, topic: Topic, addr: &PeerAddr) -> Taken {
+    /// A peer at `from` (`None`: its IP is hidden), met on this side, says that it can be dialled at `addr`.
+    pub(crate) fn announced(
+        &mut self,
+        now: Duration,
+        from: Option<IpAddr>,
+        side: Side,
+        topic: Topic,
+        addr: &PeerAddr,
+    ) -> Taken {
         match addr {
             PeerAddr::Name(..) => Taken::Refused,
             PeerAddr::Onion(_, 0) => Taken::Refused,
-            PeerAddr::Onion(..) => self.keep(now, topic, addr),
+            PeerAddr::Onion(..) => self.keep(now, (topic, side), addr),
             PeerAddr::Ip(socket) => {
                 if socket.port() == 0 || from.map(|ip| ip.to_canonical()) != Some(socket.ip().to_canonical()) {
                     return Taken::Refused;
                 }
                 if self.verified.get(addr).is_some_and(|until| *until > now) {
-                    return self.keep(now, topic, addr);
+                    return self.keep(now, (topic, Side::Clear), addr);
                 }
                 let room = self.checks.len() < CHECKS_MAX;
                 match self.checks.get_mut(addr) {
@@ -84,10 +93,10 @@ impl Pex {
             self.verified.insert(addr.clone(), now + LIFE);
         }
         for topic in topics {
-            self.keep(now, topic, addr);
+            self.keep(now, (topic, Side::Clear), addr);
         }
     }
-    fn keep(&mut self, now: Duration, topic: Topic, addr: &PeerAddr) -> Taken {
+    fn keep(&mut self, now: Duration, topic: (Topic, Side), addr: &PeerAddr) -> Taken {
         if !self.topics.contains_key(&topic) && self.topics.len() >= TOPICS_MAX {
             return Taken::Refused;
         }
@@ -105,9 +114,9 @@ impl Pex {
         addrs.insert(addr.clone(), now + LIFE);
         Taken::Kept
     }
-    /// Addresses to pass on for a topic.
-    pub(crate) fn peers(&self, now: Duration, topic: &Topic) -> Vec<PeerAddr> {
-        let addrs = self.topics.get(topic).into_iter().flatten();
+    /// Addresses to pass on for a topic to a peer of this side.
+    pub(crate) fn peers(&self, now: Duration, side: Side, topic: &Topic) -> Vec<PeerAddr> {
+        let addrs = self.topics.get(&(*topic, side)).into_iter().flatten();
         addrs.filter(|(_, until)| **until > now).map(|(addr, _)| addr.clone()).collect()
     }
     /// Drops what is too old.

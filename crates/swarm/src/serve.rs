@@ -1,5 +1,6 @@
 //! Answers — who may ask what (E4, E5, E7, E9, E10).
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use protocol::params::{BLOB_LEN, PEERS_MAX};
@@ -10,6 +11,7 @@ use crate::peers::Stage;
 use crate::pex::Taken;
 use crate::swarm::Swarm;
 use crate::timers::Timer;
+use crate::way::Side;
 use crate::{ConnId, Output, Source};
 
 /// Our own address is told again after this time, well before it is forgotten.
@@ -79,7 +81,8 @@ impl Swarm {
     pub(crate) fn answer_find_peers(&mut self, now: Duration, conn: ConnId, topic: Topic) {
         let unix = self.unix_ms(now);
         let Some(peer) = self.peers.get(conn) else { return };
-        let mut addrs = self.pex.peers(now, &topic);
+        let side = Side::of(&peer.addr);
+        let mut addrs = self.pex.peers(now, side, &topic);
         // Of a channel that both named we also pass on whom we reached ourselves.
         let of_blob = self.held.get(&BlobId(topic.0)).into_iter().flat_map(|held| &held.channels);
         let wanted = self.picker.channel_of(&BlobId(topic.0));
@@ -89,7 +92,7 @@ impl Swarm {
         });
         for channel in shared.filter_map(|key| self.channels.get(key)) {
             let met = channel.conns.iter().filter_map(|id| self.peers.get(*id));
-            let met = met.filter(|p| p.role == Role::Dialler && p.stage == Stage::Spoke);
+            let met = met.filter(|p| p.role == Role::Dialler && p.stage == Stage::Spoke && Side::of(&p.addr) == side);
             addrs.extend(met.map(|p| p.addr.clone()));
         }
         let widest = peer.class();
@@ -109,14 +112,14 @@ impl Swarm {
         if !peer.spend(now) {
             return;
         }
-        let ip = peer.ip();
+        let (ip, side) = (peer.ip(), Side::of(&peer.addr));
         let shared =
             peer.shared.iter().find(|key| self.channels.get(key).is_some_and(|c| c.topics(unix).contains(&topic)));
         let shared = shared.copied();
         if self.book.is_banned(now, &addr) {
             return;
         }
-        match self.pex.announced(now, ip, topic, &addr) {
+        match self.pex.announced(now, ip, side, topic, &addr) {
             Taken::Refused => return,
             Taken::Check => self.dial(addr.clone(), None),
             Taken::Kept | Taken::Waiting => {}
@@ -145,7 +148,9 @@ impl Swarm {
         }
         // A v5 server keeps public meeting points unknowingly; a private one it must not see.
         let told = |key: &&ChannelKey| self.channels.get(key).is_some_and(|c| peer.may_hear_of(c));
-        let keys: Vec<ChannelKey> = peer.channels().iter().filter(told).copied().collect();
+        // A gateway keeps meeting points of channels that it does not follow, as a v5 server does.
+        let of_gateway = peer.named.iter().filter(|_| peer.ext.gateway);
+        let keys: BTreeSet<ChannelKey> = peer.channels().iter().chain(of_gateway).filter(told).copied().collect();
         for key in keys {
             for topic in self.channels.get(&key).map(|c| c.topics(unix)).unwrap_or_default() {
                 self.send(conn, Command::Announce(topic, own.clone()));

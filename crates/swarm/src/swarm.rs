@@ -59,6 +59,10 @@ pub struct Swarm {
     pub(crate) dials: BTreeMap<DialId, Dialling>,
     pub(crate) lookups: BTreeMap<InfoHash, LookUp>,
     pub(crate) next_conn: u64,
+    /// The route leads through a proxy or Tor.
+    pub(crate) detour: bool,
+    /// Through Tor.
+    pub(crate) tor: bool,
 }
 
 impl Swarm {
@@ -86,6 +90,8 @@ impl Swarm {
             dials: BTreeMap::new(),
             lookups: BTreeMap::new(),
             next_conn: 0,
+            detour: false,
+            tor: false,
         }
     }
 
@@ -358,6 +364,9 @@ impl Swarm {
         self.announces.expire(now);
         self.expire_lookups(now);
         self.renew_rendezvous(now);
+        if self.tor {
+            self.part_with_circuits();
+        }
         self.plan_announces(now);
         self.timers.set(Timer::Expire, now + EXPIRE);
     }

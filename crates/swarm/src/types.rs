@@ -159,6 +159,8 @@ pub struct PeerInfo {
     pub sent: u64,
     /// Channels shared with it.
     pub channels: Vec<ChannelKey>,
+    /// It publishes for others.
+    pub gateway: bool,
 }
 
 /// Announces, for the status (E6).

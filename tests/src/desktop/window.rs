@@ -71,6 +71,21 @@ impl Window {
         Ok(Self { page, driver, log })
     }
 
+    /// As [`Window::open`], for somebody who went through first start long ago.
+    ///
+    /// # Errors
+    /// As [`Window::open`].
+    pub fn open_welcomed(desktop: &Desktop, args: &[String]) -> Result<Self> {
+        let settings = desktop.data().join("window.json");
+        if !settings.exists() {
+            std::fs::create_dir_all(desktop.data())?;
+            std::fs::write(settings, r#"{"welcomed":true}"#)?;
+        }
+        let window = Self::open(desktop, args)?;
+        window.page.find("nav")?;
+        Ok(window)
+    }
+
     /// What the program wrote so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()

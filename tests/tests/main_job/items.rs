@@ -44,6 +44,8 @@ fn get_fetches_verifies_and_ends() -> Result<()> {
     let other = bob.ask(&["items", "Tidewater"])?;
     assert_eq!(super::named(&other, "name", "note.txt").context("the other item")?["state"], "listed");
     assert_eq!(bob.home.run(["get", "Tidewater/00000000"])?.code, Some(3));
+    assert_eq!(bob.ask(&["files", "Songs"])?, bob.ask(&["files", &item])?, "a title names an item as well");
+    assert_eq!(bob.home.run(["files", "No such song"])?.code, Some(3));
     bob.stop()?;
     alice.stop()
 }

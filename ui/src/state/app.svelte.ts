@@ -30,7 +30,7 @@ const settingsBefore: HostSettings = {
   autostart: false,
   seen: {},
 };
-const surroundingsBefore: Surroundings = { tray: false, autostart: false, download_dir: "", platform: "browser" };
+const surroundingsBefore: Surroundings = { tray: false, autostart: false, download_dir: "", settings_lost: false, platform: "browser" };
 
 /** What is being published, kept while the person looks elsewhere. */
 export interface Job {
@@ -107,6 +107,7 @@ export class App {
     this.settings = settings;
     this.surroundings = surroundings;
     this.settled = true;
+    if (surroundings.settings_lost) this.#toast({ tone: "danger", text: this.t.toast.settingsLost, more: this.t.toast.settingsLostMore, act: null });
     this.#stops.push(await this.host.watch((event) => this.#take(event)));
     this.#stops.push(await this.host.onLink((link) => this.openLink(link, true)));
     this.#stops.push(await this.host.onDrag((drag) => this.#dragged(drag)));
@@ -275,10 +276,11 @@ export class App {
     });
   }
 
-  /** Reads a channel's list once; events keep it fresh. */
+  /** Reads a channel's list; events keep its items fresh until another list comes. */
   async readList(channel: string): Promise<void> {
+    const of = this.#model.channels.get(channel)?.listed ?? 0;
     const items = await this.ask({ method: "items", params: { channel } }, "items");
-    this.#model = { ...this.#model, lists: new Map(this.#model.lists).set(channel, listOf(items)) };
+    this.#model = { ...this.#model, lists: new Map(this.#model.lists).set(channel, listOf(items, of)) };
     this.world = this.#model;
   }
 

@@ -16,6 +16,8 @@ export interface Sample {
 
 /** A channel's items and where each stands. */
 export interface ItemList {
+  /** The channel's `listed` when they were asked for: another one now, and they are old. */
+  of: number;
   items: ItemInfo[];
   at: ReadonlyMap<string, number>;
 }
@@ -59,8 +61,8 @@ export const isMoving = (item: ItemInfo): boolean => item.state === "fetching" &
 export const isHere = (item: ItemInfo): boolean => item.state === "complete" || item.state === "published";
 
 /** Makes a list with its index. */
-export function listOf(items: ItemInfo[]): ItemList {
-  return { items, at: new Map(items.map((item, i) => [item.id, i])) };
+export function listOf(items: ItemInfo[], of: number): ItemList {
+  return { of, items, at: new Map(items.map((item, i) => [item.id, i])) };
 }
 
 /** Adds the rates of now, drops what is too old for the graph. */
@@ -97,11 +99,11 @@ function putItem(draft: Draft, item: ItemInfo): void {
   if (!list) return;
   const at = list.at.get(item.id);
   if (at === undefined) {
-    draft.map("lists").set(item.channel, listOf([item, ...list.items]));
+    draft.map("lists").set(item.channel, listOf([item, ...list.items], list.of));
   } else {
     const items = list.items.slice();
     items[at] = item;
-    draft.map("lists").set(item.channel, { items, at: list.at });
+    draft.map("lists").set(item.channel, { ...list, items });
   }
 }
 
@@ -137,7 +139,7 @@ function apply(draft: Draft, event: Event, now: number): News | null {
       const [channel, id] = event.data;
       draft.map("transfers").delete(id);
       const list = draft.world.lists.get(channel);
-      if (list) draft.map("lists").set(channel, listOf(list.items.filter((item) => item.id !== id)));
+      if (list) draft.map("lists").set(channel, listOf(list.items.filter((item) => item.id !== id), list.of));
       return null;
     }
     case "ready":

@@ -280,7 +280,7 @@ export const de = (f: Format): Words => {
       goThere: "Zum Kanal",
       inside: (k, bytes) => `${items(k)}, ${bytes}`,
       newestItems: "Neueste Einträge",
-      added: (name) => `„${name}“ hinzugefügt`,
+      added: (name) => (name ? `„${name}“ hinzugefügt` : "Der Kanal ist hinzugefügt"),
       noQr: "In diesem Bild ist kein QR-Code mit einem Kanal-Link.",
       cutOff: (have) => `Dieser Link ist abgeschnitten: ${n(have)} von 64 Zeichen des Schlüssels.`,
       notLink: "Ein Kanal-Link beginnt mit megatorrent:// und einem Schlüssel aus 64 Zeichen.",
@@ -636,6 +636,8 @@ export const de = (f: Format): Words => {
       left: (name) => `Du folgst „${name}“ nicht mehr`,
       unpublished: "Aus dem Kanal genommen",
       copied: "Kopiert",
+      settingsLost: "Die Einstellungen des Fensters waren beschädigt",
+      settingsLostMore: "Sie beginnen von vorn. Die alten liegen daneben.",
       label: "Meldungen",
     },
 

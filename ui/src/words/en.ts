@@ -291,7 +291,7 @@ export const en = (f: Format) => {
       goThere: "Go to the channel",
       inside: (k: number, bytes: string) => `${items(k)}, ${bytes}`,
       newestItems: "Newest items",
-      added: (name: string) => `Added “${name}”`,
+      added: (name: string) => (name ? `Added “${name}”` : "The channel is added"),
       noQr: "No QR code with a channel link was found in that picture.",
       cutOff: (have: number) => `This link is cut off: ${n(have)} of 64 characters of the key.`,
       notLink: "A channel link starts with megatorrent:// and a key of 64 characters.",
@@ -648,6 +648,8 @@ export const en = (f: Format) => {
       left: (name: string) => `You no longer follow “${name}”`,
       unpublished: "Taken out of the channel",
       copied: "Copied",
+      settingsLost: "The window's settings were damaged",
+      settingsLostMore: "They begin anew. The old ones are kept beside them.",
       label: "Messages",
     },
 

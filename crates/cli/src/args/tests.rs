@@ -102,7 +102,13 @@ fn every_command_parses() {
             "set gateway on",
             |c| matches!(c, C::Set(s) if s.key == Some(Key::Gateway) && s.value.as_deref() == Some("on")),
         ),
+        (
+            "set route tor://own",
+            |c| matches!(c, C::Set(s) if s.key == Some(Key::Route) && s.value.as_deref() == Some("tor://own")),
+        ),
+        ("set gateways a:1,b:2", |c| matches!(c, C::Set(s) if s.key == Some(Key::Gateways))),
         ("daemon", |c| matches!(c, C::Daemon)),
+        ("gateway", |c| matches!(c, C::Gateway)),
         ("stop", |c| matches!(c, C::Stop)),
         ("completions fish", |c| matches!(c, C::Completions { shell: Shell::Fish })),
     ];
@@ -137,6 +143,20 @@ fn global_options_stand_before_and_after_the_command() {
 }
 
 #[test]
+fn routes_are_taken_and_a_password_is_not_repeated() {
+    let Ok(Cli { global, .. }) = parse("status --route tor://127.0.0.1:9051") else { panic!() };
+    assert_eq!(global.chosen_route().unwrap().unwrap().to_string(), "tor://127.0.0.1:9051");
+    assert!(global.shapes_a_node());
+    let Ok(Cli { global, .. }) = parse("--proxy socks5://a:b@127.0.0.1:9 daemon") else { panic!() };
+    assert!(matches!(global.chosen_route(), Ok(Some(Route::Socks5(_)))));
+    for wrong in ["tor", "direct", "socks5://hush:hush@proxy.example:1", "socks5://hush:hush@1.2.3.4", "hush"] {
+        let Ok(Cli { global, .. }) = parse(&format!("--proxy {wrong} daemon")) else { panic!() };
+        let why = global.chosen_route().unwrap_err();
+        assert!(!why.contains("hush"), "{why}");
+    }
+}
+
+#[test]
 fn what_makes_no_sense_is_refused_as_usage() {
     for line in [
         "",
@@ -158,6 +178,8 @@ fn what_makes_no_sense_is_refused_as_usage() {
         "status --peer x.onion:1",
         "status --bootstrap :1",
         "status --listen 4170",
+        "status --route fast",
+        "status --route tor --proxy socks5://127.0.0.1:1",
     ] {
         let Err(error) = parse(line) else { panic!("{line:?} parses") };
         assert_eq!(error.exit_code(), 2, "{line:?}");

@@ -1,8 +1,8 @@
 //! Values of options, parsed once into what they mean.
 
-use node::PeerAddr;
 use node::amounts;
 use node::api::{FetchRule, ItemPriority, KeepRule};
+use node::{PeerAddr, Route};
 use std::net::SocketAddr;
 
 /// Where to listen.
@@ -39,9 +39,21 @@ pub(super) fn peer(text: &str) -> Result<PeerAddr, String> {
     }
     let (host, port) = split_host_port(text)?;
     if host.to_ascii_lowercase().ends_with(".onion") {
-        return Err("onion addresses need Tor, which this version does not use".into());
+        return text.parse().map_err(|error| format!("{error}"));
     }
     Ok(PeerAddr::Name(host.to_owned(), port))
+}
+
+/// The text is not repeated in the answer: it may hold a password.
+pub(super) fn route(text: &str) -> Result<Route, String> {
+    text.parse().map_err(|error| format!("{error}"))
+}
+
+pub(super) fn proxy(text: &str) -> Result<Route, String> {
+    match route(text)? {
+        proxy @ Route::Socks5(_) => Ok(proxy),
+        _ => Err("a proxy is written socks5://IP:PORT or socks5://USER:PASSWORD@IP:PORT".into()),
+    }
 }
 
 pub(super) fn listen(text: &str) -> Result<Listen, String> {

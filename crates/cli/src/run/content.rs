@@ -2,7 +2,6 @@
 
 use super::failure::{Failure, refused, strange};
 use super::out::Out;
-use super::signals::Signals;
 use super::{absolute, remark, with_progress};
 use crate::args::PublishArgs;
 use crate::door::Door;
@@ -11,12 +10,8 @@ use crate::show;
 use node::api::{ChannelArg, Code, Get, LinkArg, Publish, Reply, Request};
 use std::path::PathBuf;
 
-pub(super) async fn publish(
-    args: PublishArgs,
-    door: &mut Door,
-    out: &Out,
-    signals: &mut Signals,
-) -> Result<(), Failure> {
+/// Publishes; true when this very node is to stay and share it.
+pub(super) async fn publish(args: PublishArgs, door: &mut Door, out: &Out) -> Result<bool, Failure> {
     let identity = match args.id {
         Some(identity) => identity,
         None => only_identity(door).await?,
@@ -41,14 +36,10 @@ pub(super) async fn publish(
     out.value(&published, |published| show::published(published, stays))?;
     if stays {
         remark("Seeding. Ctrl-C ends it.");
-        tokio::select! {
-            () = signals.wanted() => {}
-            () = door.stopped() => {}
-        }
     } else if args.seed {
         remark("The running node seeds it.");
     }
-    Ok(())
+    Ok(stays)
 }
 
 async fn only_identity(door: &mut Door) -> Result<String, Failure> {

@@ -6,6 +6,7 @@ use crate::route::{Proxy, Route, RouteState, RouteTrouble};
 use crate::wire;
 use protocol::addr::OnionKey;
 use protocol::session::Role;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -51,6 +52,20 @@ async fn proxy(part: fn() -> Vec<Act>) -> SocketAddr {
     addr
 }
 
+/// A proxy with one answer, for one connection; gives all that is said to it.
+async fn overheard(answer: &'static [u8]) -> (SocketAddr, tokio::task::JoinHandle<Vec<u8>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let hearing = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(answer).await.unwrap();
+        let mut said = Vec::new();
+        stream.read_to_end(&mut said).await.unwrap();
+        said
+    });
+    (addr, hearing)
+}
+
 fn peer() -> PeerAddr {
     "203.0.113.7:6881".parse().unwrap()
 }
@@ -94,19 +109,38 @@ async fn the_peers_first_byte_follows_the_proxys_last() {
     }
 }
 
-#[test]
-fn every_kind_of_address_goes_as_it_is() {
+/// A proxy that takes a request, says how it was written, and then says no.
+async fn request(to: &PeerAddr) -> Vec<u8> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let hearing = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.read_exact(&mut [0; 3]).await.unwrap();
+        stream.write_all(&[5, 0]).await.unwrap();
+        let mut said = vec![0; 512];
+        let length = stream.read(&mut said).await.unwrap();
+        said.truncate(length);
+        stream.write_all(&[5, 4, 0, 1]).await.unwrap();
+        said
+    };
+    let (failed, said) = tokio::join!(connect(addr, Offer::Nothing, to), hearing);
+    assert_eq!(failed.unwrap_err(), SocksError::NotReached(NotReached::Host));
+    said
+}
+
+#[tokio::test]
+async fn every_kind_of_address_goes_as_it_is() {
     let name: PeerAddr = "Peer.Example:443".parse().unwrap();
-    assert_eq!(request(&name), b"\x05\x01\0\x03\x0cpeer.example\x01\xbb");
+    assert_eq!(request(&name).await, b"\x05\x01\0\x03\x0cpeer.example\x01\xbb");
     let onion = PeerAddr::Onion(OnionKey([3; 32]), 80);
-    let said = request(&onion);
-    assert_eq!((said[3], said[4]), (NAME, 62));
+    let said = request(&onion).await;
+    assert_eq!((said[3], said[4]), (3, 62));
     assert_eq!(&said[5..67], OnionKey([3; 32]).to_string().as_bytes());
     assert_eq!(said[67..], [0, 80]);
     let six: PeerAddr = "[2001:db8::1]:1".parse().unwrap();
-    assert_eq!(request(&six).len(), 4 + 16 + 2);
+    assert_eq!(request(&six).await.len(), 4 + 16 + 2);
     let long = format!("{}.{}:1", vec!["a".repeat(60); 4].join("."), "b".repeat(9));
-    assert_eq!(request(&long.parse().unwrap()).len(), 5 + 253 + 2);
+    assert_eq!(request(&long.parse().unwrap()).await.len(), 5 + 253 + 2);
 }
 
 #[tokio::test]
@@ -123,9 +157,10 @@ async fn a_login_is_said_where_it_is_wanted() {
     };
     connect(proxy(wanted).await, Offer::Login(&login()), &peer()).await.unwrap();
     // What keeps circuits apart is never left out, even if the proxy could do without.
-    let unwanted: fn() -> Vec<Act> = || vec![Hear(vec![5, 1, 2]), Say(vec![5, 0]), Hang];
-    assert_eq!(failure(unwanted, Offer::Apart(&login())).await, SocksError::NotSocks);
-    let refusing: fn() -> Vec<Act> = || vec![Hear(vec![5, 1, 2]), Say(vec![5, 0xff]), Hang];
+    let (unwanted, hearing) = overheard(&[5, 0]).await;
+    assert_eq!(connect(unwanted, Offer::Apart(&login()), &peer()).await.unwrap_err(), SocksError::NoMethod);
+    assert_eq!(hearing.await.unwrap(), [5, 2, 0, 2], "nothing but the greeting is said");
+    let refusing: fn() -> Vec<Act> = || vec![Hear(vec![5, 2, 0, 2]), Say(vec![5, 0xff]), Hang];
     assert_eq!(failure(refusing, Offer::Apart(&login())).await, SocksError::NoMethod);
 }
 
@@ -134,7 +169,7 @@ async fn a_proxy_that_fails_is_named_as_what_it_is() {
     let (plain, login) = (Offer::Nothing, login());
     let login = Offer::Login(&login);
     type Case<'a> = (&'a str, Offer<'a>, fn() -> Vec<Act>, SocksError);
-    let cases: [Case<'_>; 17] = [
+    let cases: [Case<'_>; 18] = [
         ("closes at once", plain, Vec::new, SocksError::Closed),
         ("closes after half an answer", plain, || vec![Hear(vec![5, 1, 0]), Say(vec![5])], SocksError::Closed),
         ("closes after the greeting", plain, greeted, SocksError::Closed),
@@ -142,6 +177,7 @@ async fn a_proxy_that_fails_is_named_as_what_it_is() {
         ("closes in the middle of the reply", plain, || then(asked(), Say(vec![5, 0, 0, 1, 127])), SocksError::Closed),
         ("closes in a name", plain, || then(asked(), Say(b"\x05\0\0\x03\xffx".to_vec())), SocksError::Closed),
         ("speaks HTTP", plain, || vec![Say(b"HTTP/1.0 400 Bad\r\n\r\n".to_vec()), Hang], SocksError::NotSocks),
+        ("has a strange reserved byte", plain, || then(asked(), Say(vec![5, 0, 7, 1])), SocksError::NotSocks),
         ("speaks SOCKS4", plain, || vec![Say(vec![4, 0]), Hang], SocksError::NotSocks),
         ("chooses what was not offered", plain, || vec![Say(vec![5, 1]), Hang], SocksError::NotSocks),
         ("wants a login that was not offered", plain, || vec![Say(vec![5, 2]), Hang], SocksError::NotSocks),
@@ -177,6 +213,9 @@ async fn a_reply_says_why_the_peer_was_not_reached() {
 async fn a_proxy_that_hangs_costs_no_more_than_the_time_given() {
     let silent = proxy(|| vec![Hang]).await;
     assert_eq!(greet(silent, Offer::Nothing, MOMENT).await.unwrap_err(), SocksError::Hangs);
+    let (listener, hearing) = overheard(&[5, 0]).await;
+    assert_eq!(greet(listener, Offer::Nothing, LIMIT).await, Ok(()));
+    assert_eq!(hearing.await.unwrap(), [5, 1, 0], "a look asks for nothing");
     let gate = Gate::open(Route::Socks5(Proxy { addr: silent, login: None })).await.unwrap();
     assert!(matches!(gate.dial(&peer(), b"", MOMENT).await, Err(GateError::TimedOut)));
     // Later it hangs just as well.
@@ -206,6 +245,9 @@ async fn without_its_proxy_the_gate_leads_nowhere() {
     let to = PeerAddr::Ip(target.local_addr().unwrap());
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let gate = Gate::open(Route::Socks5(Proxy { addr: gone, login: None })).await.unwrap();
+    // What lies in a network that is not the world's is not even asked for, unless the network is our own.
+    assert!(matches!(gate.dial(&to, b"", LIMIT).await, Err(GateError::NoRoute(_))));
+    let gate = gate.into_local();
     assert!(gate.clear().is_none() && gate.listening().is_none());
     for addr in [to, PeerAddr::Name("localhost".into(), target.local_addr().unwrap().port())] {
         assert!(matches!(gate.dial(&addr, b"", LIMIT).await, Err(GateError::Proxy(SocksError::Down(_)))));

@@ -8,10 +8,12 @@ use store::keys::{KeyError, KeyKind, KeyStore};
 use store::{IdentityRow, backup};
 use zeroize::Zeroizing;
 
-use crate::api::{Code, ErrorInfo, Event, IdExport, IdImport, IdNew, IdRename, IdentityInfo, Unlock};
+use crate::api::{
+    Code, ErrorInfo, Event, IdExport, IdImport, IdNew, IdRename, IdentityInfo, RouteKind, RouteStanding, Unlock,
+};
 use crate::ctx::Ctx;
 use crate::error::{Result, blocking, fail, io};
-use crate::{channel, view};
+use crate::{channel, network, view};
 
 /// A keyring's or vault's trouble, in words.
 pub(crate) fn secrets(error: &KeyError) -> ErrorInfo {
@@ -133,6 +135,11 @@ pub(super) async fn unlock(ctx: &Ctx, args: Unlock) -> Result<()> {
                 }
             })
             .await;
+        // The proxy's password and the onion address were locked as well.
+        let info = ctx.network().info();
+        if info.kind == RouteKind::Tor || info.state != RouteStanding::Up {
+            network::change(ctx).await?;
+        }
     }
     ctx.emit(Event::Status(view::status(ctx).await?));
     Ok(())

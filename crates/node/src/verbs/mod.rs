@@ -21,9 +21,10 @@ use crate::error::{Result, fail};
 use crate::governor::{self, Rules};
 use crate::library::LibraryInput;
 use crate::schedule::Schedule;
-use crate::view;
+use crate::{network, view};
 
 pub(crate) use ids::secrets;
+pub(crate) use publish::gateways;
 
 /// Carries out a verb.
 pub(crate) async fn call(ctx: &Ctx, request: Request) -> Result<Reply> {
@@ -66,7 +67,7 @@ pub(crate) async fn call(ctx: &Ctx, request: Request) -> Result<Reply> {
         Request::Peers => Ok(Reply::Peers(if ctx.config.offline { Vec::new() } else { view::peers(ctx).await })),
         Request::ChannelLink(args) => {
             let row = find_channel(ctx, &args.channel).await?;
-            Ok(Reply::LinkText(link_of(&row)?))
+            Ok(Reply::LinkText(link_of(ctx, &row).await?))
         }
         Request::SetChannel(args) => care::set_channel(ctx, args).await.map(Reply::Channel),
         Request::SetItem(args) => care::set_item(ctx, args).await.map(|()| Reply::Done),
@@ -97,13 +98,27 @@ impl Drop for Cancel {
     }
 }
 
-/// A channel's link, with its read key if it is private.
-fn link_of(row: &Channel) -> Result<String> {
+/// A channel's link, with its read key if it is private. Where there is no DHT it names a way in: for a channel of ours
+/// our own onion address and its gateways; for another's what the link named that we had.
+async fn link_of(ctx: &Ctx, row: &Channel) -> Result<String> {
     if row.private && row.read_key.is_none() {
         return fail(Code::Secrets, "The read key of this channel is locked.");
     }
     let read_key = row.read_key.clone().filter(|_| row.private);
-    Ok(Link { channel: row.key, read_key, bootstrap: Vec::new() }.to_text().to_string())
+    let network = ctx.network();
+    let mut bootstrap = Vec::new();
+    if network.is_detour() {
+        bootstrap.extend(network.onion().filter(|_| row.own));
+        if row.own {
+            bootstrap.extend(publish::gateways(ctx, row.key).await?);
+        } else {
+            bootstrap.extend(crate::channel::link_peers(ctx, row.key).await?);
+        }
+        let mut seen = std::collections::HashSet::new();
+        bootstrap.retain(|addr: &protocol::PeerAddr| seen.insert(addr.clone()));
+        bootstrap.truncate(protocol::params::LINK_PEERS_MAX);
+    }
+    Ok(Link { channel: row.key, read_key, bootstrap }.to_text().to_string())
 }
 
 /// A channel by key, unique prefix (8 characters or more), name or link.
@@ -127,7 +142,7 @@ async fn find_channel(ctx: &Ctx, text: &str) -> Result<Channel> {
     }
 }
 
-/// An item by ID, unique prefix, or `channel/item` (the item's ID, prefix or title).
+/// An item by ID, unique prefix or title, of any channel or as `channel/item`.
 async fn find_item(ctx: &Ctx, text: &str) -> Result<ItemRow> {
     let (rows, item) = match text.rsplit_once('/') {
         Some((channel, item)) if !channel.is_empty() => {
@@ -135,14 +150,15 @@ async fn find_item(ctx: &Ctx, text: &str) -> Result<ItemRow> {
             (ctx.with_store(move |s| s.items(&key)).await?, item)
         }
         _ => {
-            let hex = text.to_lowercase();
-            if hex.len() < 4 || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
-                return fail(
-                    Code::BadArgument,
-                    format!("{text:?} is no item: use its ID (4 characters or more) or CHANNEL/ITEM."),
-                );
-            }
-            (ctx.with_store(move |s| s.items_by_prefix(&hex)).await?, text)
+            let (hex, title) = (text.to_lowercase(), text.to_owned());
+            let rows = ctx.with_store(move |s| {
+                let mut rows = s.items_named(&title)?;
+                if hex.len() >= 4 {
+                    rows.extend(s.items_by_prefix(&hex)?.into_iter().filter(|row| row.name != title));
+                }
+                Ok(rows)
+            });
+            (rows.await?, text)
         }
     };
     let exact: Option<ItemId> = item.parse().ok();
@@ -154,17 +170,25 @@ async fn find_item(ctx: &Ctx, text: &str) -> Result<ItemRow> {
                 || (item.len() >= 4 && r.id.to_string().starts_with(&item.to_lowercase()))
         })
         .collect();
+    // A title is anybody's choice: it does not stand in the way of an ID.
+    if found.iter().any(|row| Some(row.id) == exact) {
+        found.retain(|row| Some(row.id) == exact);
+    }
     match (found.pop(), found.is_empty()) {
         (Some(row), true) => Ok(row),
         (Some(_), false) => {
             fail(Code::Ambiguous, format!("More than one item fits {text:?}. Use CHANNEL/ITEM with the full ID."))
         }
-        (None, _) => Err(view::unknown("item", text)),
+        (None, _) => fail(
+            Code::NotFound,
+            format!("There is no item {text:?} here. Use its title, its ID (4 characters or more) or CHANNEL/ITEM."),
+        ),
     }
 }
 
 async fn settings(ctx: &Ctx) -> Result<Settings> {
     let (dir, gateway) = ctx.with_store(|s| Ok((s.setting("download_dir")?, s.setting("gateway")?))).await?;
+    let gateways = network::gateways(ctx).await?.iter().map(ToString::to_string).collect();
     let dir = match dir {
         Some(dir) => PathBuf::from(dir),
         None => crate::channel::download_dir(ctx).await?,
@@ -173,6 +197,8 @@ async fn settings(ctx: &Ctx) -> Result<Settings> {
     Ok(Settings {
         download_dir: Some(dir),
         gateway: Some(gateway.as_deref() == Some("true")),
+        route: Some(network::shown(ctx).await?),
+        gateways: Some(gateways),
         down: Some(rules.all.down),
         up: Some(rules.all.up),
         peer_down: Some(rules.peer.down),
@@ -231,9 +257,23 @@ async fn set_settings(ctx: &Ctx, new: Settings) -> Result<Settings> {
     if let Some(gateway) = new.gateway {
         ctx.with_store(move |s| s.set_setting("gateway", Some(if gateway { "true" } else { "false" }))).await?;
         if !ctx.config.offline {
-            let ours = crate::node::capabilities(gateway && ctx.dht.is_some());
+            let ours = crate::node::capabilities(gateway && ctx.dht().is_some());
             ctx.engine.send(crate::engine::Input::Capabilities(ours)).await;
         }
+    }
+    if let Some(texts) = &new.gateways {
+        let list = publish::gateways_of(texts)?;
+        let text = list.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        ctx.with_store(move |s| s.set_setting(network::GATEWAYS, Some(&text))).await?;
+        if !ctx.config.offline {
+            network::tell_addresses(ctx).await?;
+        }
+    }
+    if let Some(text) = new.route.map(zeroize::Zeroizing::new) {
+        let choice: net::route::Choice =
+            text.parse().map_err(|e| ErrorInfo::new(Code::BadArgument, crate::error::sentence(&e)))?;
+        network::keep(ctx, &choice).await?;
+        network::change(ctx).await?;
     }
     settings(ctx).await
 }

@@ -1,5 +1,6 @@
 //! Publishing, unpublishing, editing: everything that signs a new manifest.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,7 +19,7 @@ use crate::engine::Input;
 use crate::error::{Result, blocking, fail};
 use crate::publish::{Scan, payload, scan, seal};
 use crate::verbs::{Cancel, find_channel, find_item, follow, ids, link_of};
-use crate::{channel, gateway, stream};
+use crate::{channel, gateway, network, stream};
 
 pub(super) async fn publish(ctx: &Ctx, args: Publish) -> Result<Published> {
     let gateways = gateways_of(&args.gateway)?;
@@ -281,13 +282,14 @@ fn write(
     identity: &Identity,
     row: &Channel,
     items: &[Item],
+    peers: Vec<PeerAddr>,
     sequence: u64,
     blobs: &mut Vec<BlobId>,
 ) -> Result<SignedManifest> {
     let mut list = Body {
         name: row.name.clone(),
         about: row.about.clone(),
-        peers: Vec::new(),
+        peers,
         collections: vec![body::Collection { title: "Default".into(), items: items.to_vec(), pages: Vec::new() }],
         timestamp: sequence,
     };
@@ -350,9 +352,11 @@ async fn sign(ctx: &Ctx, identity: &Identity, change: Change, title: &str) -> Re
         return fail(Code::Internal, "The clock is beyond what a sequence can hold.");
     }
     let (store, secret, kept, list) = (ctx.store.clone(), identity.clone(), row.clone(), items.clone());
+    // Followers who have no DHT learn from the list where we are; never a clear address.
+    let peers: Vec<PeerAddr> = ctx.network().onion().into_iter().collect();
     let (manifest, blobs) = blocking(move || {
         let mut blobs = Vec::new();
-        let manifest = write(&store, &secret, &kept, &list, sequence, &mut blobs)?;
+        let manifest = write(&store, &secret, &kept, &list, peers, sequence, &mut blobs)?;
         Ok((manifest, blobs))
     })
     .await?;
@@ -376,11 +380,12 @@ async fn sign(ctx: &Ctx, identity: &Identity, change: Change, title: &str) -> Re
         })
         .await?;
     let mut published = Published {
-        link: link_of(&row)?,
+        link: link_of(ctx, &row).await?,
         item: None,
         sequence,
         dht_nodes: 0,
         gateways: 0,
+        shown_by: 0,
         pushed: 0,
         files: 0,
         bytes: 0,
@@ -400,21 +405,20 @@ async fn sign(ctx: &Ctx, identity: &Identity, change: Change, title: &str) -> Re
     let pushed = ctx.engine.ask(move |swarm, _| swarm.peers_of(&key)).await.unwrap_or(0);
     published.pushed = u32::try_from(pushed).unwrap_or(u32::MAX);
     drop(turn);
-    let gateways = ctx.with_store(move |s| s.setting(&gateways_setting(&key))).await?.unwrap_or_default();
-    let gateways: Vec<PeerAddr> = gateways.split_whitespace().filter_map(|a| a.parse().ok()).collect();
+    network::ready(ctx).await;
+    let gateways = gateways(ctx, key).await?;
     if gateways.is_empty() {
         announce_first(ctx, &row, &manifest, &items, &blobs, title).await;
         published.dht_nodes = put(ctx, &manifest).await;
     } else {
         let handed = gateway::publish(ctx, &gateways, &manifest).await;
-        published.gateways = handed.taken;
+        (published.gateways, published.shown_by) = (handed.taken, handed.shown);
         for (addr, why) in &handed.refused {
             let text = format!("The gateway {addr} did not take it: {why}");
             ctx.emit(Event::Notice(ErrorInfo::new(Code::NotPublished, text)));
         }
-        if handed.taken > 0 && handed.shown == 0 {
-            let text = "No gateway shows what it took. Others may not find it.";
-            ctx.emit(Event::Notice(ErrorInfo::new(Code::NotPublished, text)));
+        if let Some(doubt) = handed.doubt() {
+            ctx.emit(Event::Notice(ErrorInfo::new(Code::NotPublished, doubt)));
         }
         if handed.taken == 0 {
             let why = handed.refused.iter().map(|(addr, why)| format!("{addr}: {why}")).collect::<Vec<_>>().join("; ");
@@ -444,7 +448,7 @@ async fn list_first(ctx: &Ctx, key: ChannelKey) -> Result<()> {
         _ if ctx.config.offline => return fail(Code::BadArgument, "This needs a running node."),
         Some(true) => drop(follow::list_soon(ctx, key).await?),
         None => {
-            let Some(dht) = &ctx.dht else {
+            let Some(dht) = ctx.dht() else {
                 return fail(Code::TimedOut, "This identity comes from a backup. Its list has not been found yet.");
             };
             match dht.get_manifest(&key, 0).await {
@@ -469,7 +473,7 @@ async fn list_first(ctx: &Ctx, key: ChannelKey) -> Result<()> {
 /// Puts a manifest into the DHT; while no node takes it, again and again in the background, until a newer one is made.
 /// Returns how many nodes took it now.
 async fn put(ctx: &Ctx, manifest: &Arc<SignedManifest>) -> u32 {
-    let Some(dht) = ctx.dht.clone() else { return 0 };
+    let Some(dht) = ctx.dht() else { return 0 };
     match dht.put_manifest(manifest, None).await {
         Ok(nodes) if nodes > 0 => return nodes,
         Ok(_) => {}
@@ -486,6 +490,8 @@ async fn put(ctx: &Ctx, manifest: &Arc<SignedManifest>) -> u32 {
             if !newest.is_ok_and(|newest| newest == manifest.sequence()) {
                 return;
             }
+            // Another route may have none.
+            let Some(dht) = again.dht() else { continue };
             match dht.put_manifest(&manifest, None).await {
                 Ok(nodes) if nodes > 0 => {
                     tracing::info!(channel = %key, nodes, "the DHT has the manifest now");
@@ -504,8 +510,25 @@ fn gateways_setting(key: &ChannelKey) -> String {
     format!("gateways {key}")
 }
 
+/// Who publishes a channel where the DHT is not to be asked: its own gateways, else, off the direct route, those of the
+/// settings and connected ones. None on the direct route: there the DHT is asked.
+pub(crate) async fn gateways(ctx: &Ctx, key: ChannelKey) -> Result<Vec<PeerAddr>> {
+    let own = ctx.with_store(move |s| s.setting(&gateways_setting(&key))).await?.unwrap_or_default();
+    let own: Vec<PeerAddr> = own.split_whitespace().filter_map(|a| a.parse().ok()).collect();
+    if !own.is_empty() || !ctx.network().is_detour() {
+        return Ok(own);
+    }
+    let mut all = network::gateways(ctx).await?;
+    let peers = ctx.engine.ask(|swarm, _| swarm.peers()).await.unwrap_or_default();
+    let dialled = peers.into_iter().filter(|p| p.gateway && p.role == protocol::session::Role::Dialler);
+    all.extend(dialled.map(|p| p.addr));
+    let mut seen = HashSet::new();
+    all.retain(|addr| seen.insert(addr.clone()));
+    Ok(all)
+}
+
 /// Gateways as the user wrote them.
-fn gateways_of(texts: &[String]) -> Result<Vec<PeerAddr>> {
+pub(super) fn gateways_of(texts: &[String]) -> Result<Vec<PeerAddr>> {
     if texts.len() > 16 {
         return fail(Code::BadArgument, "At most 16 gateways can be named.");
     }
@@ -546,7 +569,7 @@ async fn announce_first(
     roots: &[BlobId],
     title: &str,
 ) {
-    let (Some(dht), port) = (&ctx.dht, ctx.port()) else { return };
+    let (Some(dht), port) = (ctx.dht(), ctx.port()) else { return };
     if port == 0 {
         return;
     }

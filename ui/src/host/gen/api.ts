@@ -9,7 +9,13 @@ asked: number, } | { "cause": "none_online",
 /** Addresses known. */
 known: number, } | { "cause": "nobody_has_it",
 /** Peers connected. */
-connected: number, } | { "cause": "no_manifest" } | { "cause": "dht_unreachable" } | { "cause": "paused" } | { "cause": "paused_until",
+connected: number, } | { "cause": "no_manifest" } | { "cause": "dht_unreachable" } | { "cause": "tor_starting",
+/** How far, of 100. */
+percent: number, } | { "cause": "tor_down",
+/** Why. */
+why: string, } | { "cause": "proxy_down",
+/** Why. */
+why: string, } | { "cause": "no_way_in" } | { "cause": "paused" } | { "cause": "paused_until",
 /** ms since 1970. */
 until: number, } | { "cause": "schedule",
 /** ms since 1970; none: it never lets anything move. */
@@ -58,6 +64,8 @@ private: boolean,
 own: boolean,
 /** Newest sequence, 0 when none is known yet. */
 sequence: number,
+/** Sequence of the list that was read last, 0 when none was. Items asked for before it changed are old. */
+listed: number,
 /** Items in its list. */
 items: number,
 /** Of them complete here. */
@@ -378,6 +386,8 @@ sequence: number,
 dht_nodes: number,
 /** Gateways that took it. */
 gateways: number,
+/** Gateways that showed it afterwards though another one had taken it. */
+shown_by: number,
 /** Peers it was pushed to at once. */
 pushed: number,
 /** Files in it. */
@@ -403,6 +413,31 @@ export type Reply = { "kind": "done" } | { "kind": "identity", "value": Identity
 
 /** What can be asked of a node: a verb and its arguments. */
 export type Request = { "method": "id_new", "params": IdNew } | { "method": "id_list" } | { "method": "id_export", "params": IdExport } | { "method": "id_import", "params": IdImport } | { "method": "id_rename", "params": IdRename } | { "method": "publish", "params": Publish } | { "method": "unpublish", "params": Unpublish } | { "method": "edit", "params": Edit } | { "method": "parse_link", "params": LinkArg } | { "method": "look", "params": LinkArg } | { "method": "subscribe", "params": Subscribe } | { "method": "unsubscribe", "params": Unsubscribe } | { "method": "channels" } | { "method": "items", "params": ChannelArg } | { "method": "files", "params": ItemArg } | { "method": "get", "params": Get } | { "method": "pause", "params": Target } | { "method": "resume", "params": Target } | { "method": "remove", "params": Remove } | { "method": "verify", "params": ItemArg } | { "method": "locate", "params": Locate } | { "method": "place", "params": PlaceArg } | { "method": "play", "params": FileArg } | { "method": "status" } | { "method": "transfers" } | { "method": "peers" } | { "method": "channel_link", "params": ChannelArg } | { "method": "set_channel", "params": SetChannel } | { "method": "set_item", "params": SetItem } | { "method": "choose", "params": Choose } | { "method": "open", "params": ItemArg } | { "method": "pause_for", "params": PauseFor } | { "method": "move_data", "params": MoveData } | { "method": "rekey", "params": ChannelArg } | { "method": "new_key", "params": LinkArg } | { "method": "search", "params": Search } | { "method": "settings" } | { "method": "set_settings", "params": Settings } | { "method": "unlock", "params": Unlock } | { "method": "watch" } | { "method": "shutdown" };
+
+/** The way out and in. */
+export type RouteInfo = {
+/** As it is written, without a login: "direct", "tor", "socks5://127.0.0.1:1080". */
+route: string,
+/** Its kind. */
+kind: RouteKind,
+/** Whether anything can leave. */
+state: RouteStanding,
+/** Tor: our onion address with its port. */
+onion: string | null,
+/** Tor has told its network of the onion address. */
+onion_published: boolean,
+/** Tor: why nobody can reach us by an onion address. */
+no_inbound: string | null, };
+
+/** Which kind of way out. */
+export type RouteKind = "direct" | "proxy" | "tor";
+
+/** Whether anything can leave. */
+export type RouteStanding = { "state": "starting",
+/** Tor's own count; 0 where there is none. */
+percent: number, } | { "state": "up" } | { "state": "down",
+/** Why. */
+why: string, };
 
 /** See [`Request::Search`]. */
 export type Search = {
@@ -439,6 +474,11 @@ export type Settings = {
 download_dir: string | null,
 /** Serve as a gateway for others' manifests. */
 gateway: boolean | null,
+/** The way out: `direct`, `tor`, `tor://own`, `tor://IP:PORT` (a running tor's control port) or
+ * `socks5://[user:password@]IP:PORT`. Told without the login. */
+route: string | null,
+/** Gateways for every channel where there is no DHT (`host:port`), at most 16. */
+gateways: Array<string> | null,
 /** Bytes a second in, of all peers together; 0: no limit. */
 down?: number,
 /** Bytes a second out; 0: no limit. */
@@ -503,7 +543,9 @@ used?: number,
 month_used?: number,
 /** Secrets: "keyring", "vault" (open), "locked" (a vault that waits for its passphrase), "none" (no keyring, and no
  * vault made yet). */
-secrets: string, };
+secrets: string,
+/** The way out and in. */
+route: RouteInfo, };
 
 /** See [`Request::Subscribe`]. */
 export type Subscribe = {

@@ -21,6 +21,7 @@ function channel(key: string, now: number, more: Partial<ChannelInfo> & { update
     private: false,
     own: false,
     sequence: updated === null ? 0 : now - (updated ?? HOUR),
+    listed: updated === null ? 0 : now - (updated ?? HOUR),
     items: 0,
     complete: 0,
     bytes: 0,

@@ -381,13 +381,13 @@ export class MockNode {
     await wait(this.slow / 2);
     identity.private = args.private;
     const made = this.#made.get(identity.key) ?? {
-      channel: { key: identity.key, fingerprint: identity.fingerprint, name: identity.name, about: "", private: args.private, own: true, sequence: Date.now(), items: 0, complete: 0, bytes: 0, checked: Date.now(), seen_by: 8, peers: 2, signed_twice: false, paused: false, fetch: "all" as const, cause: null },
+      channel: { key: identity.key, fingerprint: identity.fingerprint, name: identity.name, about: "", private: args.private, own: true, sequence: Date.now(), listed: Date.now(), items: 0, complete: 0, bytes: 0, checked: Date.now(), seen_by: 8, peers: 2, signed_twice: false, paused: false, fetch: "all" as const, cause: null },
       items: [],
     };
     this.#made.set(identity.key, made);
     const item: ItemInfo = { id: this.#chance.hex(32), channel: identity.key, name: title, about: args.about ?? "", published: Date.now(), files: 42, bytes, have: bytes, rate: 0, state: "published", cause: null, path: null, left_out: [] };
     made.items = [item, ...made.items];
-    this.#tell(made, { sequence: Date.now() });
+    this.#tell(made, { sequence: Date.now(), listed: Date.now() });
     const out = [{ path: "interviews/take?2.wav", why: "Windows cannot store a name with “?”" }];
     return { ...this.#published(made.channel, item), left_out: out };
   }

@@ -1,0 +1,408 @@
+//! §5, E9 The way out: the route that was chosen, the gate and the DHT behind it, and taking another one meanwhile.
+//!
+//! Owns: opening and closing them, what is told when the route's state changes. Promises: a route that does not open is
+//! closed, and nothing goes another way; before a new one is opened nothing of the old is left: no connection, no
+//! listener, no DHT; off the direct route there is no DHT at all.
+
+use std::sync::Arc;
+
+use net::dht::{Dht, DhtConfig};
+use net::gate::Gate;
+use net::route::{Choice, Inbound, Route, RouteState, RouteStatus};
+use net::tor::{OnionSecret, OnionService, TorConfig};
+use protocol::{AddrClass, PeerAddr};
+use store::{Store, StoreError};
+use swarm::{Source, Way};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::api::{Code, ErrorInfo, Event, RouteInfo, RouteKind, RouteStanding};
+use crate::config::*;
+use crate::ctx::{Ctx, Inner};
+use crate::engine::{self, Input};
+use crate::error::{Result, blocking, fail};
+use crate::{channel, gateway, view};
+
+/// The setting that names the route, without a login.
+const ROUTE: &str = "route";
+/// The same with its login, sealed. While it is there, nothing leaves without it.
+const ROUTE_SEALED: &str = "route";
+/// Says that there is one.
+const ROUTE_IS_SEALED: &str = "route is sealed";
+/// The onion service's key, sealed (E11).
+const ONION: &str = "onion";
+/// The setting with gateways for every channel.
+pub(crate) const GATEWAYS: &str = "gateways";
+
+/// One route, opened; replaced as a whole.
+pub(crate) struct Network {
+    /// Tells it from those before.
+    pub(crate) number: u64,
+    pub(crate) choice: Choice,
+    pub(crate) gate: Option<Gate>,
+    pub(crate) dht: Option<Dht>,
+    /// Why there is no gate.
+    closed: Option<String>,
+    /// Our onion address, though Tor may not have published it yet.
+    onion: Option<PeerAddr>,
+    /// Everything that uses the gate.
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stop: CancellationToken,
+}
+
+/// A network of our own (tests, demos, a house): nobody in it has an address of the wide world.
+pub(crate) fn is_local(config: &NodeConfig) -> bool {
+    let bootstrap: Vec<PeerAddr> = config.bootstrap.iter().filter_map(|b| b.parse().ok()).collect();
+    let inside = !bootstrap.is_empty() && bootstrap.iter().all(|b| b.class() < AddrClass::Global);
+    inside || config.listen.is_some_and(|l| l.ip().is_loopback())
+}
+
+/// The route in the settings; the text of the error says why it cannot be told.
+fn stored(store: &Store) -> std::result::Result<std::result::Result<Choice, String>, StoreError> {
+    let text = match store.setting(ROUTE_IS_SEALED)? {
+        None => store.setting(ROUTE)?.unwrap_or_else(|| Choice::Direct.to_string()),
+        Some(_) => match store.sealed(ROUTE_SEALED) {
+            Ok(Some(sealed)) => String::from_utf8_lossy(&sealed).into_owned(),
+            Ok(None) => return Ok(Err("The proxy's password is lost. Set the route again.".into())),
+            Err(StoreError::SecretsLocked) => {
+                return Ok(Err("The secrets are locked, and the proxy's password with them.".into()));
+            }
+            Err(error) => return Err(error),
+        },
+    };
+    let text = zeroize::Zeroizing::new(text);
+    Ok(text.parse().map_err(|error| format!("The route in the settings is none: {error}.")))
+}
+
+/// The route as a person wrote it, without its login.
+pub(crate) async fn shown(ctx: &Inner) -> Result<String> {
+    Ok(ctx.with_store(|s| s.setting(ROUTE)).await?.unwrap_or_else(|| Choice::Direct.to_string()))
+}
+
+/// Keeps a route for this start and later ones.
+pub(crate) async fn keep(ctx: &Inner, choice: &Choice) -> Result<()> {
+    let (plain, secret) = (choice.to_string(), choice.is_secret().then(|| choice.to_secret()));
+    ctx.with_store(move |s| {
+        if let Some(secret) = &secret {
+            s.set_sealed(ROUTE_SEALED, Some(secret.as_bytes()))?;
+            s.set_setting(ROUTE_IS_SEALED, Some("true"))?;
+        }
+        s.set_setting(ROUTE, Some(&plain))?;
+        if secret.is_none() {
+            s.set_setting(ROUTE_IS_SEALED, None)?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// The same key is the same address after every start. `None` while secrets are locked: then nobody can reach us.
+fn onion_secret(store: &Store) -> Result<Option<OnionSecret>> {
+    match store.sealed(ONION) {
+        Ok(Some(seed)) => {
+            if let Ok(seed) = <&[u8; 32]>::try_from(&seed[..]) {
+                return Ok(Some(OnionSecret::from_bytes(seed)));
+            }
+        }
+        Ok(None) => {}
+        Err(StoreError::SecretsLocked) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    }
+    let secret = OnionSecret::generate().map_err(|e| ErrorInfo::new(Code::Internal, e.to_string()))?;
+    store.set_sealed(ONION, Some(&secret.to_bytes()[..]))?;
+    Ok(Some(secret))
+}
+
+impl Network {
+    /// Nothing leaves and nothing comes.
+    pub(crate) fn closed(number: u64, choice: Choice, why: Option<String>, stop: &CancellationToken) -> Self {
+        Self {
+            number,
+            choice,
+            gate: None,
+            dht: None,
+            closed: why,
+            onion: None,
+            tasks: TaskTracker::new(),
+            stop: stop.child_token(),
+        }
+    }
+
+    /// Opens the route that the settings name, or this one in its place. A proxy or a tor that is down is no error.
+    pub(crate) async fn open(
+        config: &NodeConfig,
+        store: &Store,
+        number: u64,
+        instead: Option<Choice>,
+        stop: &CancellationToken,
+    ) -> Result<Self> {
+        let kept = store.clone();
+        let choice = match instead {
+            Some(choice) => choice,
+            None => match blocking(move || Ok(stored(&kept)?)).await? {
+                Ok(choice) => choice,
+                Err(why) => return Ok(Self::closed(number, Choice::Direct, Some(why), stop)),
+            },
+        };
+        let mut network = Self::closed(number, choice.clone(), None, stop);
+        let route = match choice {
+            Choice::Direct => Route::Direct { listen: config.listen },
+            Choice::Socks5(proxy) => Route::Socks5(proxy),
+            Choice::Tor(choice) => {
+                let kept = store.clone();
+                let secret = blocking(move || onion_secret(&kept)).await?;
+                let onion = secret.map(|secret| OnionService { secret, port: ONION_PORT });
+                network.onion = onion.as_ref().map(|o| PeerAddr::Onion(o.secret.address(), o.port));
+                let data_dir = config.data_dir.join("tor");
+                Route::Tor(TorConfig { choice, password: None, program: None, data_dir, onion })
+            }
+        };
+        let gate = Gate::open(route).await?;
+        let gate = if is_local(config) { gate.into_local() } else { gate };
+        if let Some(clear) = gate.clear().filter(|_| config.dht) {
+            let cached = store.clone();
+            let cache = blocking(move || Ok(cached.dht_cache()?)).await?;
+            let dht_config = DhtConfig {
+                loopback: config.listen.is_some_and(|l| l.ip().is_loopback()),
+                bootstrap: config.bootstrap.clone(),
+                cache: cache.iter().filter_map(|a| a.parse().ok()).collect(),
+                port: 0,
+                rate: 20.0,
+            };
+            network.dht = Some(Dht::start(clear, dht_config).await?);
+        }
+        network.gate = Some(gate);
+        Ok(network)
+    }
+
+    /// Our TCP port in the clear, 0 for none.
+    pub(crate) fn port(&self) -> u16 {
+        self.gate.as_ref().and_then(Gate::listening).map_or(0, |a| a.port())
+    }
+
+    /// What the swarm must know of it.
+    pub(crate) fn way(&self, config: &NodeConfig) -> Way {
+        let detour = !matches!(self.choice, Choice::Direct);
+        Way {
+            dht: self.dht.is_some(),
+            port: self.port(),
+            allow_local: !detour && is_local(config),
+            own_addr: self.gate.as_ref().and_then(Gate::reachable).or_else(|| self.published_onion()),
+            detour,
+            tor: matches!(self.choice, Choice::Tor(_)),
+        }
+    }
+
+    fn status(&self) -> Option<RouteStatus> {
+        self.gate.as_ref().map(|gate| gate.status().borrow().clone())
+    }
+
+    /// Where others can dial us over Tor, from now on or soon.
+    pub(crate) fn onion(&self) -> Option<PeerAddr> {
+        match self.status()?.inbound {
+            Inbound::Failed(_) => None,
+            Inbound::None | Inbound::Onion { .. } => self.onion.clone(),
+        }
+    }
+
+    fn published_onion(&self) -> Option<PeerAddr> {
+        match self.status()?.inbound {
+            Inbound::Onion { addr, published: true } => Some(addr),
+            _ => None,
+        }
+    }
+
+    /// Through a proxy or Tor.
+    pub(crate) fn is_detour(&self) -> bool {
+        !matches!(self.choice, Choice::Direct)
+    }
+
+    /// How it is doing, for people.
+    pub(crate) fn info(&self) -> RouteInfo {
+        let (kind, why_not) = match self.choice {
+            Choice::Direct => (RouteKind::Direct, None),
+            Choice::Socks5(_) => (RouteKind::Proxy, None),
+            Choice::Tor(_) if self.onion.is_none() => {
+                (RouteKind::Tor, Some("the secrets are locked, and the key of the onion address with them".to_owned()))
+            }
+            Choice::Tor(_) => (RouteKind::Tor, None),
+        };
+        let mut info = RouteInfo { route: self.choice.to_string(), kind, no_inbound: why_not, ..RouteInfo::default() };
+        info.state = match (self.status(), &self.closed) {
+            (Some(status), _) => {
+                match status.inbound {
+                    Inbound::None => {}
+                    Inbound::Onion { addr, published } => {
+                        (info.onion, info.onion_published) = (Some(addr.to_string()), published);
+                    }
+                    Inbound::Failed(why) => info.no_inbound = Some(why),
+                }
+                match status.state {
+                    RouteState::Starting(percent) => RouteStanding::Starting { percent },
+                    RouteState::Up => RouteStanding::Up,
+                    RouteState::Down(trouble) => RouteStanding::Down { why: trouble.to_string() },
+                }
+            }
+            (None, Some(why)) => RouteStanding::Down { why: why.clone() },
+            (None, None) => RouteStanding::Starting { percent: 0 },
+        };
+        info
+    }
+
+    /// Ends all that uses the route, then the route; returns when nothing of it is left.
+    pub(crate) async fn close(&self, store: &Store) -> Result<()> {
+        self.stop.cancel();
+        self.tasks.close();
+        let ended = tokio::time::timeout(STOP_TIMEOUT, self.tasks.wait()).await;
+        if let Some(dht) = &self.dht {
+            let nodes: Vec<String> = dht.nodes().await.iter().take(16).map(ToString::to_string).collect();
+            dht.stop().await;
+            let store = store.clone();
+            if !nodes.is_empty() {
+                blocking(move || Ok(store.set_dht_cache(&nodes)?)).await?;
+            }
+        }
+        if let Some(gate) = &self.gate {
+            gate.close().await;
+        }
+        match ended {
+            Ok(()) => Ok(()),
+            Err(_) => fail(Code::Internal, format!("{} connections did not end in time", self.tasks.len())),
+        }
+    }
+}
+
+/// Puts a network in the place of the one before, and lets peers in.
+pub(crate) async fn put(ctx: &Ctx, network: Arc<Network>) -> Result<()> {
+    ctx.network.send_replace(network.clone());
+    let gateway = ctx.with_store(|s| s.setting("gateway")).await?.as_deref() == Some("true");
+    ctx.engine.send(Input::Capabilities(crate::node::capabilities(gateway && network.dht.is_some()))).await;
+    let (done, taken) = oneshot::channel();
+    ctx.engine.send(Input::Network(network.clone(), done)).await;
+    // An engine that stopped needs no network.
+    let _ = taken.await;
+    if network.gate.is_some() {
+        network.tasks.spawn(engine::accept(network.clone(), ctx.engine.clone()));
+        network.tasks.spawn(mind(ctx.clone(), network.clone()));
+    }
+    Ok(())
+}
+
+/// Takes the route that the settings name now.
+pub(crate) async fn change(ctx: &Ctx) -> Result<()> {
+    if ctx.config.offline {
+        return Ok(());
+    }
+    let _turn = ctx.changing.lock().await;
+    let old = ctx.network();
+    let number = old.number + 1;
+    let between = Network::closed(number, old.choice.clone(), Some("The route is being changed.".into()), &ctx.stop);
+    put(ctx, Arc::new(between)).await?;
+    let opened = match old.close(&ctx.store).await {
+        // The last handle to the old listener goes, so that its port can be taken again.
+        Ok(()) => {
+            drop(old);
+            Network::open(&ctx.config, &ctx.store, number + 1, None, &ctx.stop).await
+        }
+        Err(error) => Err(error),
+    };
+    let (network, outcome) = match opened {
+        Ok(network) => (network, Ok(())),
+        Err(error) => {
+            let kept = ctx.store.clone();
+            let choice = blocking(move || Ok(stored(&kept)?)).await?.unwrap_or_default();
+            (Network::closed(number + 1, choice, Some(error.message.clone()), &ctx.stop), Err(error))
+        }
+    };
+    put(ctx, Arc::new(network)).await?;
+    tell_addresses(ctx).await?;
+    ctx.emit(Event::Snapshot(view::snapshot(ctx).await?));
+    outcome
+}
+
+/// Follows the route's state: tells listeners at once, peers where we are, and the swarm when it can go on.
+async fn mind(ctx: Ctx, network: Arc<Network>) {
+    let Some(mut status) = network.gate.as_ref().map(Gate::status) else { return };
+    let (mut told, mut addr) = (None, None);
+    loop {
+        let now = status.borrow_and_update().clone();
+        let onion = match &now.inbound {
+            Inbound::Onion { addr, published: true } => Some(addr.clone()),
+            _ => None,
+        };
+        if onion != addr {
+            addr = onion.clone();
+            ctx.engine.ask(move |swarm, at| swarm.set_own_addr(at, onion)).await;
+        }
+        if told.as_ref() != Some(&now.state) {
+            if network.is_detour() && now.state == RouteState::Up {
+                ctx.engine.ask(|swarm, at| swarm.handle_network_change(at)).await;
+            }
+            told = Some(now.state.clone());
+            // What waits for the route has another reason now.
+            if let Ok(snapshot) = view::snapshot(&ctx).await {
+                ctx.emit(Event::Snapshot(snapshot));
+            }
+        } else if let Ok(status) = view::status(&ctx).await {
+            ctx.emit(Event::Status(status));
+        }
+        match network.stop.run_until_cancelled(status.changed()).await {
+            Some(Ok(())) => {}
+            Some(Err(_)) | None => return,
+        }
+    }
+}
+
+/// Waits until something can leave, if the route is not there yet; a person waits for it, so not for ever.
+pub(crate) async fn ready(ctx: &Inner) {
+    let network = ctx.network();
+    let Some(gate) = network.gate.as_ref().filter(|gate| gate.is_detour()) else { return };
+    let mut status = gate.status();
+    let up = tokio::time::timeout(ROUTE_READY, status.wait_for(|status| status.state == RouteState::Up));
+    // What then cannot leave says why itself.
+    let _ = network.stop.run_until_cancelled(up).await;
+}
+
+/// Off the direct route: hands our own lists to gateways again when none shows them. The DHT forgets within two hours.
+pub(crate) async fn keep_own(ctx: &Ctx) -> Result<()> {
+    for row in ctx.with_store(|s| s.channels()).await? {
+        let Some(manifest) = row.manifest.filter(|_| row.own) else { continue };
+        let gateways = crate::verbs::gateways(ctx, row.key).await?;
+        if !gateways.is_empty() && gateway::shown(ctx, &gateways, &manifest).await == 0 {
+            let handed = gateway::publish(ctx, &gateways, &manifest).await;
+            tracing::info!(channel = %row.key, taken = handed.taken, shown = handed.shown, "handed to gateways again");
+        }
+    }
+    Ok(())
+}
+
+/// Gateways that the user named for every channel.
+pub(crate) async fn gateways(ctx: &Inner) -> Result<Vec<PeerAddr>> {
+    let kept = ctx.with_store(|s| s.setting(GATEWAYS)).await?.unwrap_or_default();
+    Ok(kept.split_whitespace().filter_map(|addr| addr.parse().ok()).collect())
+}
+
+/// Tells the swarm every address that is known from elsewhere: links, lists, settings, earlier days.
+pub(crate) async fn tell_addresses(ctx: &Ctx) -> Result<()> {
+    let (channels, book) = ctx.with_store(|s| Ok((s.channels()?, s.address_book()?))).await?;
+    for row in &channels {
+        let mut user = channel::link_peers(ctx, row.key).await?;
+        user.extend(ctx.config.peers.clone());
+        channel::follow(ctx, row, user).await?;
+    }
+    let mut users = ctx.config.peers.clone();
+    users.extend(gateways(ctx).await?);
+    ctx.engine
+        .ask(move |swarm, now| {
+            for addr in users {
+                swarm.add_addr(now, addr, None, Source::User);
+            }
+            // Dialled with success before: as good as the user's word.
+            for (addr, channel) in book {
+                swarm.add_addr(now, addr, channel, Source::User);
+            }
+        })
+        .await;
+    Ok(())
+}
