@@ -382,7 +382,7 @@ pub struct Locate {
 }
 /// Settings that can be changed while running.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields = nullable))]
 #[serde(default)]
 pub struct Settings {
     /// Where downloads go.

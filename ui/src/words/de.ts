@@ -104,6 +104,14 @@ export const de = (f: Format): Words => {
           return s("Wartet:", "die Liste ist noch nicht gefunden");
         case "dht_unreachable":
           return s("Wartet:", "DHT nicht erreichbar");
+        case "tor_starting":
+          return s("Wartet:", `Tor ist nicht bereit, ${n(cause.percent)} %`);
+        case "tor_down":
+          return s("Tor antwortet nicht.", "Nichts verlässt dieses Gerät.");
+        case "proxy_down":
+          return s("Der Proxy geht nicht.", "Nichts verlässt dieses Gerät.");
+        case "no_way_in":
+          return s("Wartet:", "dieser Link nennt keinen Weg über Tor");
         case "paused":
           return s("Angehalten");
         case "paused_until":
@@ -140,6 +148,13 @@ export const de = (f: Format): Words => {
           return "Der Herausgeber oder jemand, der dem Kanal folgt, muss einmal online sein. Es wird immer wieder gefragt.";
         case "dht_unreachable":
           return "Bekannte Gegenstellen gehen weiter. Oft sperrt eine Firewall UDP.";
+        case "tor_starting":
+          return "";
+        case "tor_down":
+        case "proxy_down":
+          return `${cause.why}. Es wird von selbst wieder versucht.`;
+        case "no_way_in":
+          return "Bitte um einen Link mit einer Onion-Adresse, oder nenne in den Einstellungen ein Gateway.";
         case "paused":
           return "Setze es fort, wann du magst.";
         case "paused_until":

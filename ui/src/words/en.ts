@@ -111,6 +111,14 @@ export const en = (f: Format) => {
           return s("Waiting:", "its list is not found yet");
         case "dht_unreachable":
           return s("Waiting:", "DHT not reachable");
+        case "tor_starting":
+          return s("Waiting:", `Tor is not ready, ${n(cause.percent)} %`);
+        case "tor_down":
+          return s("Tor does not answer.", "Nothing leaves this device.");
+        case "proxy_down":
+          return s("The proxy does not work.", "Nothing leaves this device.");
+        case "no_way_in":
+          return s("Waiting:", "this link names no way in over Tor");
         case "paused":
           return s("Paused");
         case "paused_until":
@@ -151,6 +159,13 @@ export const en = (f: Format) => {
           return "The publisher, or anyone who follows the channel, has to be online once. It is asked for again and again.";
         case "dht_unreachable":
           return "Known peers still work. A firewall that blocks UDP is a common reason.";
+        case "tor_starting":
+          return "";
+        case "tor_down":
+        case "proxy_down":
+          return `${cause.why}. It is tried again by itself.`;
+        case "no_way_in":
+          return "Ask for a link that names an onion address, or name a gateway in the settings.";
         case "paused":
           return "Resume it when you like.";
         case "paused_until":

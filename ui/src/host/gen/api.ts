@@ -471,14 +471,14 @@ priority: ItemPriority | null, };
 /** Settings that can be changed while running. */
 export type Settings = {
 /** Where downloads go. */
-download_dir: string | null,
+download_dir?: string | null,
 /** Serve as a gateway for others' manifests. */
-gateway: boolean | null,
+gateway?: boolean | null,
 /** The way out: `direct`, `tor`, `tor://own`, `tor://IP:PORT` (a running tor's control port) or
  * `socks5://[user:password@]IP:PORT`. Told without the login. */
-route: string | null,
+route?: string | null,
 /** Gateways for every channel where there is no DHT (`host:port`), at most 16. */
-gateways: Array<string> | null,
+gateways?: Array<string> | null,
 /** Bytes a second in, of all peers together; 0: no limit. */
 down?: number,
 /** Bytes a second out; 0: no limit. */
