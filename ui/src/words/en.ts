@@ -121,6 +121,14 @@ export const en = (f: Format) => {
           return s("Waiting:", "this link names no way in over Tor");
         case "paused":
           return s("Paused");
+        case "paused_until":
+          return s("Paused", `until ${f.moment(cause.until)}`);
+        case "schedule":
+          return cause.until === null ? s("Waiting:", "the schedule never lets anything move") : s("Waiting:", `scheduled again ${f.moment(cause.until)}`);
+        case "month_used":
+          return s("Waiting:", `this month's ${f.size(cause.limit)} are used, again ${f.moment(cause.until)}`);
+        case "quota":
+          return s("No room:", `${f.size(cause.used)} of ${f.size(cause.quota)} used, ${f.size(cause.needed)} needed`);
         case "queued":
           return s("Queued");
         case "disk_full":
@@ -160,6 +168,14 @@ export const en = (f: Format) => {
           return "Ask for a link that names an onion address, or name a gateway in the settings.";
         case "paused":
           return "Resume it when you like.";
+        case "paused_until":
+          return "It goes on by itself, or resume it now.";
+        case "schedule":
+          return "It goes on by itself when the schedule lets it.";
+        case "month_used":
+          return "It goes on by itself next month, or allow more.";
+        case "quota":
+          return "Remove something, or allow more.";
         case "queued":
           return "";
         case "disk_full":
@@ -687,6 +703,7 @@ export const en = (f: Format) => {
       not_own: ["Only the publisher can change this", "It is not one of your identities."],
       io: ["A file could not be read or written", "Check that the disk is there and that the folder may be used."],
       disk_full: ["The disk is full", "Free some space, then try again. What is here already is safe."],
+      quota: ["There is no room under the quota", "Remove something, or allow more. What is here already is safe."],
       source_changed: ["A file changed while it was read", "Close the program that writes to it, then publish again."],
       secrets: ["The secrets are out of reach", "The keyring is locked or missing. A vault with a passphrase works too."],
       wrong_passphrase: ["The passphrase does not fit", "Upper and lower case count. Nothing was changed."],

@@ -270,6 +270,25 @@ export class MockNode {
         return refuse("bad_argument", "The window asks its host for this.");
       case "watch":
         return refuse("bad_argument", "Watching has its own way.");
+      case "search": {
+        const words = request.params.text.toLowerCase().split(/\s+/).filter(Boolean);
+        const has = (item: ItemInfo) => words.every((word) => item.name.toLowerCase().includes(word));
+        return { kind: "items", value: words.length ? this.#items().filter(has) : [] };
+      }
+      case "set_item": {
+        const { made, item } = this.#item(request.params.item);
+        const { pinned, priority } = request.params;
+        this.#put(made, item.id, { ...(pinned === null ? {} : { pinned }), ...(priority === null ? {} : { priority }) });
+        return done;
+      }
+      case "set_channel":
+      case "choose":
+      case "open":
+      case "pause_for":
+      case "move_data":
+      case "rekey":
+      case "new_key":
+        return refuse("bad_argument", "No screen asks this yet.");
       case "shutdown":
         return done;
     }
