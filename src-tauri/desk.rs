@@ -39,12 +39,7 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) fn new(args: Args, data_dir: PathBuf) -> Self {
-        let (settings, trouble) = Settings::open(&data_dir);
-        let notices = Post::default();
-        if let Some(trouble) = trouble {
-            tracing::warn!("{}", trouble.message);
-            notices.put(trouble);
-        }
+        let settings = Settings::open(&data_dir);
         Self {
             house: House::new(args.clone(), data_dir.clone()),
             args,
@@ -52,7 +47,7 @@ impl Desk {
             settings,
             paths: Paths::default(),
             links: Post::default(),
-            notices,
+            notices: Post::default(),
             drags: Post::default(),
             visible: watch::Sender::new(false),
             unseen: watch::Sender::new(false),

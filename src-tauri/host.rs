@@ -226,6 +226,8 @@ pub(crate) struct Surroundings {
     pub(crate) autostart: bool,
     /// Where downloads go when nothing else was chosen: text to read.
     pub(crate) download_dir: String,
+    /// The window's settings could not be read and began anew at this start.
+    pub(crate) settings_lost: bool,
     /// The system.
     pub(crate) platform: Platform,
 }

@@ -127,7 +127,8 @@ fn on_run(app: &AppHandle, event: RunEvent) {
     }
 }
 
-/// The data folder: the command line's, unless another is named. Only its owner looks into it.
+/// The data folder: the command line's, unless another is named. Only its owner looks into it. One that cannot be made
+/// is the node's to complain about: the window tells.
 fn data_dir(args: &Args) -> Result<PathBuf> {
     let dir = match &args.data_dir {
         Some(dir) => std::path::absolute(dir)?,
@@ -140,8 +141,10 @@ fn data_dir(args: &Args) -> Result<PathBuf> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(&dir).with_context(|| dir.display().to_string())?;
-    Ok(dir.canonicalize()?)
+    if let Err(error) = builder.create(&dir) {
+        tracing::error!(%error, "the data folder {} cannot be made", dir.display());
+    }
+    Ok(dir.canonicalize().unwrap_or(dir))
 }
 
 /// The name by which a second start finds the first: one for each data folder.

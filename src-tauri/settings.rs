@@ -2,7 +2,7 @@
 
 use crate::host::{HostSettings, HostSettingsChange};
 use node::api::{Code, ErrorInfo};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use tokio::sync::watch;
 
@@ -15,23 +15,26 @@ const SEEN_MAX: usize = 10_000;
 pub(crate) struct Settings {
     file: PathBuf,
     kept: watch::Sender<HostSettings>,
+    lost: bool,
 }
 
 impl Settings {
-    /// Reads them. A file that cannot be read is set aside, settings begin anew, and the text says so.
-    pub(crate) fn open(data_dir: &Path) -> (Self, Option<ErrorInfo>) {
+    /// Reads them. A file that cannot be read is set aside, and settings begin anew.
+    pub(crate) fn open(data_dir: &Path) -> Self {
         let file = data_dir.join("window.json");
-        let (kept, trouble) = match read(&file) {
-            Ok(kept) => (kept, None),
-            Err(why) => {
-                let aside = file.with_extension("json.broken");
-                let moved = std::fs::rename(&file, &aside).is_ok();
-                let place = if moved { aside.display() } else { file.display() };
-                let text = format!("The window's settings could not be read ({why}) and begin anew. The old: {place}");
-                (HostSettings::default(), Some(ErrorInfo::new(Code::Corrupt, text)))
-            }
-        };
-        (Self { file, kept: watch::Sender::new(kept) }, trouble)
+        let read = read(&file);
+        if let Err(why) = &read {
+            let aside = file.with_extension("json.broken");
+            let place = if std::fs::rename(&file, &aside).is_ok() { &aside } else { &file };
+            tracing::warn!("the window's settings cannot be read ({why}) and begin anew; the old: {}", place.display());
+        }
+        let lost = read.is_err();
+        Self { file, kept: watch::Sender::new(read.unwrap_or_default()), lost }
+    }
+
+    /// Whether they could not be read and began anew.
+    pub(crate) fn lost(&self) -> bool {
+        self.lost
     }
 
     /// All of them.
@@ -80,7 +83,9 @@ fn take(kept: &mut HostSettings, change: HostSettingsChange) {
 fn read(file: &Path) -> Result<HostSettings, String> {
     let opened = match std::fs::File::open(file) {
         Ok(opened) => opened,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(HostSettings::default()),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(HostSettings::default());
+        }
         Err(error) => return Err(error.to_string()),
     };
     let mut bytes = Vec::new();
@@ -113,13 +118,13 @@ mod tests {
     #[test]
     fn a_change_lasts_and_leaves_the_rest() {
         let dir = tempfile::tempdir().unwrap();
-        let (settings, trouble) = Settings::open(dir.path());
-        assert!(trouble.is_none() && !settings.all().welcomed && settings.all().close_to_tray);
+        let settings = Settings::open(dir.path());
+        assert!(!settings.lost() && !settings.all().welcomed && settings.all().close_to_tray);
         settings.change(change(r#"{"welcomed":true,"theme":"dark"}"#)).unwrap();
         let seen = format!(r#"{{"seen":{{"{}":{{"at":5,"items":2}},"../x":{{"at":5,"items":2}}}}}}"#, "ab".repeat(32));
         settings.change(change(&seen)).unwrap();
-        let (again, trouble) = Settings::open(dir.path());
-        assert!(trouble.is_none());
+        let again = Settings::open(dir.path());
+        assert!(!again.lost());
         let kept = again.all();
         assert!(kept.welcomed && kept.theme == Theme::Dark && kept.close_to_tray);
         assert_eq!(kept.seen.len(), 1, "a key that is none is not kept");
@@ -130,12 +135,12 @@ mod tests {
     fn a_broken_file_is_told_and_set_aside() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("window.json"), "{\"welcomed\": tru").unwrap();
-        let (settings, trouble) = Settings::open(dir.path());
-        assert_eq!(trouble.unwrap().code, Code::Corrupt);
+        let settings = Settings::open(dir.path());
+        assert!(settings.lost());
         assert_eq!(settings.all(), HostSettings::default());
         assert!(dir.path().join("window.json.broken").exists());
         settings.change(change(r#"{"welcomed":true}"#)).unwrap();
-        assert!(Settings::open(dir.path()).0.all().welcomed);
+        assert!(Settings::open(dir.path()).all().welcomed);
     }
 
     #[test]
@@ -148,7 +153,7 @@ mod tests {
     fn only_this_user_can_read_them() {
         use std::os::unix::fs::PermissionsExt as _;
         let dir = tempfile::tempdir().unwrap();
-        Settings::open(dir.path()).0.change(change(r#"{"welcomed":true}"#)).unwrap();
+        Settings::open(dir.path()).change(change(r#"{"welcomed":true}"#)).unwrap();
         let mode = std::fs::metadata(dir.path().join("window.json")).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0);
     }

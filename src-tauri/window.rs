@@ -36,7 +36,10 @@ pub(crate) fn make(app: &AppHandle) -> tauri::Result<WebviewWindow> {
                 handle.state::<Desk>().new_page();
             }
         });
-    builder = builder.data_directory(desk.data_dir.join("webview"));
+    // Without a data folder the page still has to say so.
+    if desk.data_dir.is_dir() {
+        builder = builder.data_directory(desk.data_dir.join("webview"));
+    }
     builder = match desk.settings.all().theme {
         Theme::System => builder,
         Theme::Light => builder.theme(Some(tauri::Theme::Light)),

@@ -4,6 +4,7 @@
 //! a home folder. [`Window`] is the program in it, driven by WebDriver as a person drives it by hand. Everything dies
 //! with its owner. `cargo xtask test` installs what this needs.
 
+mod hands;
 mod observer;
 mod webdriver;
 mod window;
@@ -17,11 +18,12 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Longest that anything of a desktop may take to come up, on a slow machine that does other things too.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two looks at something that tells nobody when it changes.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -78,18 +80,23 @@ impl Drop for Group {
     }
 }
 
+/// One desktop at a time in a process: two would take turns on the same processors and run out of patience.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// What a person logs in to.
 pub struct Desktop {
     home: TempDir,
     display: String,
     bus: String,
     keyring: Option<Group>,
+    manager: Option<Group>,
     _dbus: Group,
     _screen: Group,
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl Desktop {
-    /// A screen of 1440×900, a session bus and an unlocked keyring.
+    /// A screen of 1440×900 with a window manager, a session bus and an unlocked keyring.
     ///
     /// # Errors
     /// One of them does not come up.
@@ -104,10 +111,13 @@ impl Desktop {
     /// # Errors
     /// As [`Desktop::new`].
     pub fn without_keyring() -> Result<Self> {
+        // A test that panicked left nothing half done: its desktop died with it.
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let home = tempfile::Builder::new().prefix("megatorrent-desktop-").tempdir()?;
-        for folder in ["run", "config", "share", "cache", "Downloads"] {
+        for folder in ["run", "config/gtk-3.0", "share", "cache", "Downloads"] {
             std::fs::create_dir_all(home.path().join(folder))?;
         }
+        std::fs::write(home.path().join("config/gtk-3.0/settings.ini"), "[Settings]\ngtk-font-name=Inter 10\n")?;
         let run = home.path().join("run");
         std::fs::set_permissions(&run, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
         let (screen, number) = speaking(Command::new("Xvfb").args([
@@ -121,7 +131,24 @@ impl Desktop {
         ]))?;
         let (dbus, bus) =
             speaking(Command::new("dbus-daemon").args(["--session", "--nofork", "--nopidfile", "--print-address=1"]))?;
-        Ok(Self { home, display: format!(":{number}"), bus, keyring: None, _dbus: dbus, _screen: screen })
+        let mut desktop = Self {
+            home,
+            display: format!(":{number}"),
+            bus,
+            keyring: None,
+            manager: None,
+            _dbus: dbus,
+            _screen: screen,
+            _alone: alone,
+        };
+        let mut openbox = Command::new("openbox");
+        desktop.dress(&mut openbox).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        desktop.manager = Some(Group::start(&mut openbox)?);
+        until("the window manager", || {
+            let out = desktop.dress(Command::new("xprop").args(["-root", "_NET_SUPPORTING_WM_CHECK"])).output()?;
+            Ok(String::from_utf8_lossy(&out.stdout).contains("window id").then_some(()))
+        })?;
+        Ok(desktop)
     }
 
     fn start_keyring(&mut self) -> Result<()> {
@@ -170,7 +197,6 @@ impl Desktop {
             .env("LANG", "C.UTF-8")
             .env("LC_ALL", "C.UTF-8")
             .env("GDK_BACKEND", "x11")
-            .env("WEBKIT_DISABLE_COMPOSITING_MODE", "1")
             .env("NO_AT_BRIDGE", "1")
             .env_remove("WAYLAND_DISPLAY")
             .env_remove("MEGATORRENT_PASSPHRASE")

@@ -21,3 +21,4 @@ pub mod socks_proxy;
 #[cfg(unix)]
 pub mod tornet;
 pub mod v5;
+pub mod wav;

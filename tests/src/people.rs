@@ -118,36 +118,44 @@ impl Shelf {
     /// # Errors
     /// The system gives no random bytes.
     pub fn new(seed: [u8; 32], title: &str, count: u8) -> Result<Self> {
+        let file = |n: u8| (format!("part {n:03}.bin"), (0..1_000_000_u32).map(|i| (i / 251 + i) as u8 ^ n).collect());
+        Self::of(seed, ["Shelf", title, ""], (0..count).map(file).collect())
+    }
+
+    /// As [`Self::new`] of these files, each in blobs of a million bytes, with these texts of any kind: the channel's
+    /// name, the item's title and its description.
+    ///
+    /// # Errors
+    /// As [`Self::new`], or a path that is none.
+    pub fn of(seed: [u8; 32], [name, title, about]: [&str; 3], files: Vec<(String, Vec<u8>)>) -> Result<Self> {
         let sequence = 1_700_000_000_000;
-        let (mut files, mut content, mut entries) = (Vec::new(), Vec::new(), Vec::new());
-        for n in 0..count {
-            let bytes: Vec<u8> = (0..1_000_000_u32).map(|i| (i / 251 + i) as u8 ^ n).collect();
-            let blob = Blob::seal(&bytes)?;
+        let (mut content, mut entries) = (Vec::new(), Vec::new());
+        for (path, bytes) in &files {
+            let mut chunks = Vec::new();
+            for part in bytes.chunks(1_000_000) {
+                let blob = Blob::seal(part)?;
+                let len = u32::try_from(part.len())?;
+                chunks.push(Chunk { blob: BlobId(hex(&blob.id)?), key: key(&blob), offset: 0, len });
+                content.push(blob);
+            }
             entries.push(FileEntry {
-                path: SafePath::parse(&format!("part {n:03}.bin"))?,
+                path: SafePath::parse(path)?,
                 size: bytes.len() as u64,
                 mime: None,
-                content: Content::Chunks(vec![Chunk {
-                    blob: BlobId(hex(&blob.id)?),
-                    key: key(&blob),
-                    offset: 0,
-                    len: u32::try_from(bytes.len())?,
-                }]),
+                content: Content::Chunks(chunks),
             });
-            files.push((format!("part {n:03}.bin"), bytes));
-            content.push(blob);
         }
         let id = ItemId([seed[0]; 16]);
         let item = Item {
             id,
             name: title.to_owned(),
-            about: String::new(),
+            about: about.to_owned(),
             published: sequence,
             payload: Payload::Folder(entries),
             left_out: Vec::new(),
         };
         let list = Body {
-            name: "Shelf".into(),
+            name: name.into(),
             collections: vec![Collection { title: "Default".into(), items: vec![item], pages: Vec::new() }],
             timestamp: sequence,
             ..Body::default()

@@ -1,10 +1,12 @@
 //! How fast bytes move: counters that connections feed, and rates over the last seconds.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::api::Event;
+use protocol::{ChannelKey, ItemId};
+
+use crate::api::{Event, ItemInfo};
 use crate::ctx::Ctx;
 use crate::view;
 
@@ -79,12 +81,16 @@ pub(crate) async fn run(ctx: Ctx) {
     let mut tick = tokio::time::interval(EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut told = None;
+    let mut items = HashMap::new();
     let mut ticks = 0_u32;
     while ctx.stop.run_until_cancelled(tick.tick()).await.is_some() {
         let (now, (received, sent)) = (ctx.clock.now(), ctx.traffic.totals());
         down.note(now, received);
         up.note(now, sent);
         ctx.rates.send_replace(Rates { down: down.rate(now), up: up.rate(now) });
+        if ctx.events.receiver_count() > 0 {
+            tell_items(&ctx, &mut items).await;
+        }
         if ctx.events.receiver_count() > 0
             && let Ok(status) = view::status(&ctx).await
             && told.as_ref() != Some(&status)
@@ -98,6 +104,21 @@ pub(crate) async fn run(ctx: Ctx) {
         }
     }
     remember(&ctx).await;
+}
+
+/// Tells how items under way stand when that changed without a blob's arrival: a rate that fell, a source that left.
+async fn tell_items(ctx: &Ctx, told: &mut HashMap<(ChannelKey, ItemId), ItemInfo>) {
+    let keys: Vec<_> = view::standings(ctx).await.rates.into_keys().collect();
+    told.retain(|key, _| keys.contains(key));
+    let rows = ctx.with_store(move |s| keys.iter().filter_map(|(c, i)| s.item(c, i).transpose()).collect()).await;
+    let Ok(rows) = rows else { return };
+    for info in view::items(ctx, rows).await.unwrap_or_default() {
+        let (Ok(channel), Ok(item)) = (info.channel.parse(), info.id.parse()) else { continue };
+        if told.get(&(channel, item)) != Some(&info) {
+            told.insert((channel, item), info.clone());
+            ctx.emit(Event::Item(info));
+        }
+    }
 }
 
 /// Puts addresses that we dialled, and that answer for a channel, into the address book.

@@ -4,6 +4,7 @@
 use anyhow::{Context, Result, bail};
 use megatorrent_tests::folder;
 use megatorrent_tests::process::{Daemon, Home, Killed};
+use megatorrent_tests::wav::wav;
 use net::dht::LocalDht;
 use std::io::Write;
 use std::path::Path;
@@ -11,8 +12,6 @@ use std::process::{Command, ExitCode};
 
 /// Nodes of the local DHT.
 const DHT_NODES: usize = 12;
-/// Samples a second of the music.
-const RATE: u32 = 22_050;
 
 fn main() -> ExitCode {
     match show() {
@@ -67,15 +66,15 @@ fn show() -> Result<()> {
     tide.home.ask(["id", "new", "Tidewater"])?;
     attic.home.ask(["id", "new", "The attic"])?;
     tide.publish("Harbour at night", false, |to| {
-        wav(&to.join("01 Slack water.wav"), 40, 220.0)?;
-        wav(&to.join("02 Buoy bell.wav"), 25, 330.0)?;
+        sound(&to.join("01 Slack water.wav"), 40, 220.0)?;
+        sound(&to.join("02 Buoy bell.wav"), 25, 330.0)?;
         picture(&to.join("cover.png"))
     })?;
     tide.publish("Field recordings, uncut", false, |to| {
         folder::write(&to.join("long recording.bin"), 120_000_000, 1)?;
         folder::write_many(&to.join("samples"), 300, 10_000, 1000)
     })?;
-    let public = tide.publish("音楽 – 潮騒", false, |to| wav(&to.join("潮騒.wav"), 30, 261.6))?;
+    let public = tide.publish("音楽 – 潮騒", false, |to| sound(&to.join("潮騒.wav"), 30, 261.6))?;
     let private = attic.publish("Letters", true, |to| {
         folder::write(&to.join("scans/1962.bin"), 3_000_000, 7)?;
         picture(&to.join("the house.png"))
@@ -104,28 +103,8 @@ fn show() -> Result<()> {
     Ok(())
 }
 
-/// A soft chord, so that there is something to hear.
-fn wav(path: &Path, seconds: u32, base: f64) -> Result<()> {
-    let samples = seconds * RATE;
-    let mut bytes = Vec::with_capacity(44 + samples as usize * 2);
-    bytes.extend(b"RIFF");
-    bytes.extend((36 + samples * 2).to_le_bytes());
-    bytes.extend(b"WAVEfmt ");
-    bytes.extend(16_u32.to_le_bytes());
-    bytes.extend([1, 0, 1, 0]);
-    bytes.extend(RATE.to_le_bytes());
-    bytes.extend((RATE * 2).to_le_bytes());
-    bytes.extend([2, 0, 16, 0]);
-    bytes.extend(b"data");
-    bytes.extend((samples * 2).to_le_bytes());
-    for n in 0..samples {
-        let at = f64::from(n) / f64::from(RATE);
-        let swell = 0.5 - 0.5 * (at * std::f64::consts::TAU / 8.0).cos();
-        let tone = |ratio: f64| (at * base * ratio * std::f64::consts::TAU).sin();
-        let value = (tone(1.0) + tone(1.25) + tone(1.5)) / 3.0 * swell * 12_000.0;
-        bytes.extend((value as i16).to_le_bytes());
-    }
-    std::fs::write(path, bytes)?;
+fn sound(path: &Path, seconds: u32, base: f64) -> Result<()> {
+    std::fs::write(path, wav(seconds, base))?;
     Ok(())
 }
 

@@ -74,8 +74,8 @@ impl Session {
     /// The driver does not answer, or the program shows no page.
     pub fn start(port: u16, program: &Path, args: &[String]) -> Result<Self> {
         until("the driver", || Ok(TcpStream::connect(("127.0.0.1", port)).ok()))?;
-        let options = json!({ "application": program, "args": args });
-        let wanted = json!({ "capabilities": { "alwaysMatch": { "tauri:options": options } } });
+        let options = json!({ "binary": program, "args": args });
+        let wanted = json!({ "capabilities": { "alwaysMatch": { "webkitgtk:browserOptions": options } } });
         let made = ask(port, "POST", "/session", Some(&wanted)).context("the window does not come up")?;
         let id = made["sessionId"].as_str().ok_or_else(|| anyhow!("no session: {made}"))?.to_owned();
         Ok(Self { port, id })
@@ -108,7 +108,8 @@ impl Session {
     /// The page does not answer.
     pub fn text(&self) -> Result<String> {
         let text = self.run("return document.body.innerText", &[])?;
-        Ok(text.as_str().unwrap_or_default().to_owned())
+        // Blanks that do not break look like others.
+        Ok(text.as_str().unwrap_or_default().replace(['\u{a0}', '\u{202f}'], " "))
     }
 
     /// Waits until this text can be read.
@@ -135,7 +136,15 @@ impl Session {
         })
     }
 
-    /// Waits for a button, link, field or option by the name that a screen reader says.
+    /// Waits until this text can be read no more.
+    ///
+    /// # Errors
+    /// It stays.
+    pub fn lose(&self, text: &str) -> Result<()> {
+        until(&format!("text {text:?} to go"), || Ok((!self.text()?.contains(text)).then_some(())))
+    }
+
+    /// Waits for a button (or link), field, option, or a screen of the sidebar, by the name that a screen reader says.
     ///
     /// # Errors
     /// There never is one; with the names that are there.
@@ -156,6 +165,30 @@ impl Session {
     /// There is none, or it cannot be pressed.
     pub fn press(&self, name: &str) -> Result<()> {
         until(&format!("pressing {name:?}"), || self.named("button", name)?.click().map(Some))
+    }
+
+    /// Goes to a screen by the sidebar.
+    ///
+    /// # Errors
+    /// There is no such screen.
+    pub fn go(&self, screen: &str) -> Result<()> {
+        until(&format!("going to {screen:?}"), || self.named("screen", screen)?.click().map(Some))
+    }
+
+    /// Chooses an option.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub fn choose(&self, option: &str) -> Result<()> {
+        until(&format!("choosing {option:?}"), || self.named("option", option)?.click().map(Some))
+    }
+
+    /// Types into the field of this name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn fill(&self, field: &str, text: &str) -> Result<()> {
+        self.named("field", field)?.type_in(text)
     }
 
     /// A picture of the page, PNG.

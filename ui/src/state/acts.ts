@@ -4,6 +4,7 @@ import { isErrorInfo } from "../host/host";
 import { plain } from "../parts/text";
 import type { App } from "./app.svelte";
 import { channels } from "./place";
+import { isHere } from "./world";
 
 /** How an item is named to the node: its ID alone could fit two channels. */
 export const itemArg = (item: ItemInfo): string => `${item.channel}/${item.id}`;
@@ -90,7 +91,7 @@ export async function leave(app: App, channel: ChannelInfo): Promise<void> {
     text: confirm.leaveText,
     go: confirm.leaveGo,
     danger: true,
-    ...(channel.complete > 0 ? { also: confirm.leaveFiles } : {}),
+    ...(channel.complete > 0 || app.world.lists.get(channel.key)?.items.some(isHere) ? { also: confirm.leaveFiles } : {}),
   });
   if (!answer) return;
   const done = await app.attempt(() => app.ask({ method: "unsubscribe", params: { channel: channel.key, delete: answer.also } }, "done"));

@@ -30,7 +30,7 @@ const settingsBefore: HostSettings = {
   autostart: false,
   seen: {},
 };
-const surroundingsBefore: Surroundings = { tray: false, autostart: false, download_dir: "", platform: "browser" };
+const surroundingsBefore: Surroundings = { tray: false, autostart: false, download_dir: "", settings_lost: false, platform: "browser" };
 
 /** What is being published, kept while the person looks elsewhere. */
 export interface Job {
@@ -107,6 +107,7 @@ export class App {
     this.settings = settings;
     this.surroundings = surroundings;
     this.settled = true;
+    if (surroundings.settings_lost) this.#toast({ tone: "danger", text: this.t.toast.settingsLost, more: this.t.toast.settingsLostMore, act: null });
     this.#stops.push(await this.host.watch((event) => this.#take(event)));
     this.#stops.push(await this.host.onLink((link) => this.openLink(link, true)));
     this.#stops.push(await this.host.onDrag((drag) => this.#dragged(drag)));

@@ -110,6 +110,8 @@ tray: boolean,
 autostart: boolean,
 /** Where downloads go when nothing else was chosen: text to read. */
 download_dir: string,
+/** The window's settings could not be read and began anew at this start. */
+settings_lost: boolean,
 /** The system. */
 platform: Platform, };
 

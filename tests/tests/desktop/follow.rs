@@ -1,0 +1,157 @@
+//! Following: first start, a clicked link, consent, arrival, the tray, pause, quit and what comes after.
+
+use super::{Author, alone, ask, download};
+use anyhow::Result;
+use megatorrent_tests::desktop::{Desktop, Observer, Window, until};
+use megatorrent_tests::folder::compare;
+use megatorrent_tests::hostile::Listener;
+use megatorrent_tests::people::Shelf;
+use megatorrent_tests::process::PATIENCE;
+use megatorrent_tests::v5::{Dht, Habits, Server};
+use net::dht::LocalDht;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+#[test]
+fn a_newcomer_follows_a_clicked_link_and_lets_it_run_in_the_tray() -> Result<()> {
+    let desktop = Desktop::new()?;
+    let observer = Observer::start(&desktop)?;
+    let alice = Author::new("alice")?;
+    let files = [("one.flac", 2_500_000), ("deep/two.flac", 700_000), ("notes.txt", 40)];
+    let (songs, link) = alice.publish("Harbour at night", &files, &[])?;
+    let spy = Listener::start(|_, _| {})?;
+    let link = format!("{link}&bootstrap={}", spy.address());
+
+    let window = Window::open(&desktop, &alone(&[]))?;
+    let page = &window.page;
+    page.see("Follow a link. Keep the files.")?;
+    page.press("Choose the folder")?;
+    page.see("Downloads/Megatorrent")?;
+    page.press("Start")?;
+    page.see("Paste a channel link to begin")?;
+
+    // The desktop hands a clicked link to a second start, which hands it to the first and ends.
+    Window::second_start(&desktop, &[&link])?;
+    page.see("Opened from a link. Add this channel?")?;
+    page.see("Nothing has been sent anywhere yet.")?;
+    page.see(&link["megatorrent://".len()..][..4])?;
+    page.see(&format!("The link names {} and {}", alice.node.address(), spy.address()))?;
+    assert_eq!(ask(&desktop, ["peers"])?.as_array().map(Vec::len), Some(0));
+    assert_eq!(spy.connections(), 0, "somebody was called before the person agreed");
+
+    page.press("Look inside")?;
+    page.see("1 item, 3.2 MB")?;
+    assert_eq!(ask(&desktop, ["channels"])?.as_array().map(Vec::len), Some(0), "looking is not following");
+    page.choose("Everything")?;
+    page.press("Add channel")?;
+    let told = observer.notification()?;
+    assert_eq!((told.summary.as_str(), told.body.as_str()), ("Ready", "Harbour at night"));
+    page.see("1 item · 1 on this device")?;
+    compare(&songs, &download(&desktop, "Tidewater", "Harbour at night"))?;
+
+    // Closing leaves it in the tray, where it goes on; a clicked link brings it back.
+    desktop.wait_window(true)?;
+    desktop.close_window()?;
+    desktop.wait_window(false)?;
+    observer.see("Running")?;
+    observer.click("Open Megatorrent")?;
+    desktop.wait_window(true)?;
+    observer.click("Pause")?;
+    observer.see("Paused")?;
+    page.see("Everything is paused")?;
+    observer.click("Go on")?;
+    page.lose("Everything is paused")?;
+    desktop.close_window()?;
+    desktop.wait_window(false)?;
+    Window::second_start(&desktop, &[&link])?;
+    desktop.wait_window(true)?;
+    page.see("You follow this channel already")?;
+    observer.click("Quit")?;
+    window.wait()
+}
+
+#[test]
+fn a_download_pauses_resumes_and_goes_on_after_a_quit() -> Result<()> {
+    const BEFORE: usize = 3;
+    let desktop = Desktop::new()?;
+    let dht = LocalDht::start(10)?;
+    let server = Server::start(Habits { hold_after: Some(1 + BEFORE), ..Habits::default() })?;
+    let shelf = Shelf::new([21; 32], "Songs", 8)?;
+    shelf.stock(&server);
+    Dht::join(&dht.bootstrap(), Ipv4Addr::LOCALHOST)?.put(&shelf.author, &shelf.manifest, shelf.sequence)?;
+    let peer = server.address().to_string();
+    let mut args = vec!["--listen".to_owned(), "127.0.0.1:0".to_owned(), "--peer".to_owned(), peer];
+    args.extend(dht.bootstrap().into_iter().flat_map(|node| ["--bootstrap".to_owned(), node]));
+
+    let window = Window::open_welcomed(&desktop, &args)?;
+    window.page.fill("Channel link", &shelf.author.link())?;
+    window.page.press("Open link")?;
+    window.page.choose("Everything")?;
+    window.page.press("Add channel")?;
+    server.wait_served(1 + BEFORE, PATIENCE)?;
+    window.page.press("Songs")?;
+    window.page.see("37 %")?;
+    window.page.press("Pause")?;
+    window.page.see("Resume it when you like.")?;
+    window.page.press("Resume")?;
+    window.page.lose("Resume it when you like.")?;
+    // Quit by key, with a question.
+    desktop.keys("ctrl+q")?;
+    window.page.see("Quit Megatorrent?")?;
+    window.leave_by("Quit")?;
+    let served = server.requests();
+    server.release();
+
+    let window = Window::open_welcomed(&desktop, &args)?;
+    window.page.see("1 item · 1 on this device")?;
+    let expected = desktop.home().join("expected");
+    shelf.write(&expected)?;
+    compare(&expected, &download(&desktop, "Shelf", "Songs"))?;
+    let all = server.requests();
+    for id in &served[..1 + BEFORE] {
+        assert_eq!(all.iter().filter(|asked| *asked == id).count(), 1, "{id} was here and was fetched again");
+    }
+    // Where there is no tray to hide in, closing quits.
+    desktop.close_window()?;
+    window.wait()
+}
+
+#[test]
+fn a_private_channel_opens_with_its_link_and_an_update_comes_by_itself() -> Result<()> {
+    let desktop = Desktop::new()?;
+    let alice = Author::new("alice")?;
+    let (letters, link) = alice.publish("Letters", &[("1962.txt", 900)], &["--private"])?;
+    let window = Window::open_welcomed(&desktop, &alone(&[]))?;
+    let page = &window.page;
+    page.fill("Channel link", &link)?;
+    page.press("Open link")?;
+    page.see("Only people with this link can read it")?;
+    page.choose("Everything")?;
+    page.press("Add channel")?;
+    page.see("1 item · 1 on this device")?;
+    compare(&letters, &download(&desktop, "Tidewater", "Letters"))?;
+
+    let (more, _) = alice.publish("More letters", &[("1963.txt", 950)], &["--private"])?;
+    page.see("2 items · 2 on this device")?;
+    compare(&more, &download(&desktop, "Tidewater", "More letters"))?;
+
+    // The same channel with another read key is a mistake or a trap.
+    let (key, rest) = link.split_at(link.rfind(':').unwrap_or_default().min("megatorrent://".len() + 64));
+    let other = format!("{key}:{}", "5a".repeat(32));
+    assert!(rest.len() > 64);
+    Window::second_start(&desktop, &[&other])?;
+    page.see("You follow this channel")?;
+    page.press("Close")?;
+
+    // Left, with its files.
+    page.press("More for Tidewater")?;
+    page.press("Stop following…")?;
+    page.choose("Delete its files from this computer too")?;
+    page.press("Stop following")?;
+    page.see("Paste a channel link to begin")?;
+    let gone: PathBuf = download(&desktop, "Tidewater", "Letters");
+    until("its files to go", || match megatorrent_tests::folder::files(&gone) {
+        Ok(left) if !left.is_empty() => anyhow::bail!("there are {left:?}"),
+        _ => Ok(Some(())),
+    })
+}
