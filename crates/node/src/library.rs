@@ -264,9 +264,14 @@ impl Library {
                 Ok(true) => {
                     self.active.remove(&(channel, item));
                     let ctx = self.ctx.clone();
+                    let last = !self.active.keys().chain(&self.queue).any(|(other, _)| *other == channel);
                     self.ctx.spawn(async move {
                         if let Ok(Some(info)) = view::item(&ctx, channel, item).await {
                             ctx.emit(Event::Ready(info));
+                        }
+                        // With nothing more to wait for, the channel stands otherwise too.
+                        if last {
+                            channel::told(&ctx, channel).await;
                         }
                     });
                 }

@@ -15,6 +15,7 @@ mod hostile;
 mod play;
 mod publish;
 mod screens;
+mod settings;
 mod vault;
 
 use anyhow::{Context, Result};
