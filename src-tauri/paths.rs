@@ -75,6 +75,7 @@ impl Paths {
             Request::Get(args) => args.dir.iter_mut().try_for_each(|path| self.put(path))?,
             Request::Locate(args) => self.put(&mut args.path)?,
             Request::SetSettings(args) => args.download_dir.iter_mut().try_for_each(|path| self.put(path))?,
+            Request::MoveData(args) => self.put(&mut args.dir)?,
             Request::Watch | Request::Shutdown => {
                 return Err(ErrorInfo::new(
                     Code::BadArgument,
@@ -103,6 +104,14 @@ impl Paths {
             | Request::Transfers
             | Request::Peers
             | Request::ChannelLink(_)
+            | Request::SetChannel(_)
+            | Request::SetItem(_)
+            | Request::Choose(_)
+            | Request::Open(_)
+            | Request::PauseFor(_)
+            | Request::Rekey(_)
+            | Request::NewKey(_)
+            | Request::Search(_)
             | Request::Settings
             | Request::Unlock(_) => {}
         }

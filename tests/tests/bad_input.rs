@@ -74,7 +74,8 @@ impl Scene {
     /// Pushes a well signed manifest around this `collections`, and waits until its list was read.
     fn publish(&self, watch: &mut Watch, collections: &str, sequence: u64) {
         self.push(&self.author.sign_public(collections, sequence), sequence);
-        watch.until("the list", |event| (self.is_channel(event, sequence)).then_some(())).unwrap();
+        let read = |event: &Value| self.is_channel(event, sequence) && event["data"]["listed"] == sequence;
+        watch.until("the list", |event| read(event).then_some(())).unwrap();
     }
 
     fn is_channel(&self, event: &Value, sequence: u64) -> bool {

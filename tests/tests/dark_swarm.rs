@@ -100,7 +100,13 @@ fn an_author_in_the_dark_publishes_through_gateways() -> Result<()> {
     let author = Hidden::start("alice", &tors, 0)?;
     author.ask(&["set", "gateways", &format!("{},{}", gateways[0].address(), gateways[1].address())])?;
     let songs = people::folder(&author.home, "songs", &[("a.flac", 2_300_000)])?;
+    let mut heard = author.watch()?;
     let published = people::publish(&author.home, &songs, &["--title", "Songs"])?;
+    if published["gateways"] != 2 || published["shown_by"] == 0 {
+        let why = heard.until("a notice", |event| (event["event"] == "notice").then(|| event["data"].clone()))?;
+        bail!("{published}: {why}");
+    }
+    drop(heard);
     ensure!(published["gateways"] == 2 && published["dht_nodes"] == 0, "{published}");
     ensure!(published["shown_by"].as_u64() > Some(0), "nobody shows what was taken: {published}");
     let link = text(&published, "link")?;
@@ -112,10 +118,10 @@ fn an_author_in_the_dark_publishes_through_gateways() -> Result<()> {
     let node = outside.daemon()?;
     outside.ask(["subscribe", &bare])?;
     until(&outside, &["channels"], "the list found in the DHT", |all| {
-        (all[0]["items"] == 1 && all[0]["seen_by"].as_u64()? > 0).then_some(())
+        (all[0]["sequence"] == published["sequence"] && all[0]["seen_by"].as_u64()? > 0).then_some(())
     })?;
 
-    // Who is in the dark gets it from a gateway, and the author's onion address out of it.
+    // Who is in the dark gets it from a gateway, and the author's onion address, too: the author told it there.
     let reader = Hidden::start("bob", &tors, 1)?;
     let mut news = reader.watch()?;
     reader.ask(&["subscribe", &bare])?;

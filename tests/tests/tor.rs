@@ -91,8 +91,9 @@ async fn nodes_meet_over_tor_and_only_over_tor() {
     let secret = OnionSecret::generate().unwrap();
     let onion = PeerAddr::Onion(secret.address(), PORT);
 
-    let service = Gate::open(Route::Tor(config(running(&tors, 0), folder.path(), Some(&secret)))).await.unwrap();
-    let visitor = Gate::open(Route::Tor(config(running(&tors, 1), folder.path(), None))).await.unwrap();
+    let service =
+        Gate::open(Route::Tor(config(running(&tors, 0), folder.path(), Some(&secret)))).await.unwrap().into_local();
+    let visitor = Gate::open(Route::Tor(config(running(&tors, 1), folder.path(), None))).await.unwrap().into_local();
     status(&visitor, "up", |status| status.state == RouteState::Up).await;
     published(&service).await;
     inbound_has_no_address(&visitor, &service, &onion).await;
@@ -125,7 +126,8 @@ async fn inbound_has_no_address(visitor: &Gate, service: &Gate, onion: &PeerAddr
 async fn a_found_socks_port_alone_leads_out(tors: &TorNet, folder: &Path) {
     let at = TorAt { socks: Some(tors.client(1).socks().unwrap()), control: None };
     let secret = OnionSecret::generate().unwrap();
-    let gate = Gate::open(Route::Tor(config(TorChoice::Running(at), folder, Some(&secret)))).await.unwrap();
+    let gate =
+        Gate::open(Route::Tor(config(TorChoice::Running(at), folder, Some(&secret)))).await.unwrap().into_local();
     status(&gate, "up by SOCKS alone", |status| status.state == RouteState::Up).await;
     assert!(matches!(gate.status().borrow().inbound, Inbound::Failed(_)), "an onion service without a control port");
     gate.close().await;
@@ -184,7 +186,7 @@ async fn an_own_tor_is_started_watched_and_stopped(tors: &TorNet, visitor: &Gate
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("torrc"), tors.torrc()).unwrap();
     let onion = PeerAddr::Onion(secret.address(), PORT);
-    let gate = Gate::open(Route::Tor(config(TorChoice::Own, folder.path(), Some(secret)))).await.unwrap();
+    let gate = Gate::open(Route::Tor(config(TorChoice::Own, folder.path(), Some(secret)))).await.unwrap().into_local();
     published(&gate).await;
     // The same key on another tor: the same address.
     forget(tors);

@@ -129,7 +129,7 @@ describe("steps of a publication", () => {
     expect(announcing[2]?.figure).toBe("3 of 12");
   });
   test("a result ends all of them and tells who saw it", () => {
-    const result = { link: "l", item: "i", sequence: 5, dht_nodes: 8, gateways: 0, pushed: 0, files: 2, bytes: 10, blobs: 1, left_out: [], seeding: true };
+    const result = { link: "l", item: "i", sequence: 5, dht_nodes: 8, gateways: 0, shown_by: 0, pushed: 0, files: 2, bytes: 10, blobs: 1, left_out: [], seeding: true };
     const all = steps(job({ state: "done", result }), null, t, f);
     expect(states(all)).toEqual(["done", "done", "done", "done"]);
     expect(all[3]?.title).toBe("Seen by 8 DHT nodes");

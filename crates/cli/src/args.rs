@@ -2,10 +2,10 @@
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use node::api::FetchRule;
+use node::api::{FetchRule, ItemPriority, KeepRule};
 use node::{PeerAddr, Route};
 use std::path::PathBuf;
-use values::{dash, fetch, host_port, listen, peer, proxy, route};
+use values::{dash, fetch, host_port, keep, listen, peer, priority, proxy, route, switch, time};
 
 mod values;
 
@@ -205,11 +205,115 @@ Ctrl-C ends it; the same command goes on where it stood.")]
     },
     /// Pause an item, a channel, or everything
     #[command(
-        after_help = "Examples:\n  megatorrent pause\n  megatorrent pause Tidewater\n  megatorrent pause Tidewater/3fa94c1e"
+        after_help = "Examples:\n  megatorrent pause\n  megatorrent pause --for 1h\n  megatorrent pause Tidewater\n  megatorrent pause Tidewater/3fa94c1e"
     )]
     Pause {
         /// Channel or item; nothing: everything
+        #[arg(conflicts_with = "time")]
         what: Option<String>,
+        /// Everything goes on by itself after this time: 30m, 1h, 2d
+        #[arg(long = "for", value_name = "TIME", value_parser = time)]
+        time: Option<std::time::Duration>,
+    },
+    /// Change what of a channel is fetched, what stays here, and how
+    #[command(after_help = "\
+Examples:
+  megatorrent rule Tidewater --fetch 5
+  megatorrent rule Tidewater --keep newest:20
+  megatorrent rule Tidewater --keep 30d
+  megatorrent rule Tidewater --keep 50G
+  megatorrent rule Family --encrypted on
+
+Whatever a rule does not keep is deleted from this device, files too; what is pinned stays.
+Encrypted: what is fetched from now on lies here only as sealed parts, until \"megatorrent open\".")]
+    Rule(RuleArgs),
+    /// Keep an item whatever rules and quota say
+    #[command(after_help = "Example:\n  megatorrent pin Tidewater/3fa94c1e")]
+    Pin {
+        /// Item ID, its start, or CHANNEL/ITEM
+        item: String,
+    },
+    /// Let rules and quota have an item again
+    #[command(after_help = "Example:\n  megatorrent unpin Tidewater/3fa94c1e")]
+    Unpin {
+        /// Item ID, its start, or CHANNEL/ITEM
+        item: String,
+    },
+    /// Fetch an item before or after others
+    #[command(after_help = "Example:\n  megatorrent priority Tidewater/3fa94c1e high")]
+    Priority {
+        /// Item ID, its start, or CHANNEL/ITEM
+        item: String,
+        /// When it is fetched
+        #[arg(value_name = "low|normal|high", value_parser = priority)]
+        priority: ItemPriority,
+    },
+    /// Fetch these files of an item
+    #[command(after_help = "\
+Examples:
+  megatorrent want Tidewater/3fa94c1e one.flac two.flac
+
+Of an item that is not fetched yet, the other files are left out.")]
+    Want {
+        /// Item ID, its start, or CHANNEL/ITEM
+        item: String,
+        /// Paths as \"megatorrent files\" tells them
+        #[arg(required = true)]
+        paths: Vec<String>,
+    },
+    /// Do not fetch these files of an item
+    #[command(after_help = "Example:\n  megatorrent skip Tidewater/3fa94c1e booklet.pdf")]
+    Skip {
+        /// Item ID, its start, or CHANNEL/ITEM
+        item: String,
+        /// Paths as \"megatorrent files\" tells them
+        #[arg(required = true)]
+        paths: Vec<String>,
+    },
+    /// Write the files of an item that is kept only encrypted
+    #[command(after_help = "Example:\n  megatorrent open Family/3fa94c1e")]
+    Open {
+        /// Item ID, its start, or CHANNEL/ITEM
+        item: String,
+    },
+    /// Look for items by the words of their names and descriptions
+    #[command(
+        after_help = "Examples:\n  megatorrent search harbour storm\n  megatorrent search --channel Tidewater pier"
+    )]
+    Search {
+        /// Words, or how they begin; an item has all of them
+        #[arg(required = true)]
+        words: Vec<String>,
+        /// Only in this channel
+        #[arg(long)]
+        channel: Option<String>,
+    },
+    /// Move all downloads to another folder, and download there from now on
+    #[command(after_help = "\
+Example:
+  megatorrent move-data /media/disk/downloads
+
+Every file is there before the old one goes. What lies outside of the download folder stays where it is.")]
+    MoveData {
+        /// The new download folder
+        dir: PathBuf,
+    },
+    /// Give an own private channel a new read key
+    #[command(after_help = "\
+Example:
+  megatorrent rekey Family
+
+Hand the new link to those who may go on reading: \"megatorrent new-key LINK\". Whoever has only the old one reads no
+list that comes. What they read before, they keep.")]
+    Rekey {
+        /// Own private channel
+        channel: String,
+    },
+    /// Take the new link of a followed private channel
+    #[command(after_help = "Example:\n  megatorrent new-key - < link.txt")]
+    NewKey {
+        /// Link; "-" reads it from stdin
+        link: String,
     },
     /// Go on with an item, a channel, or everything
     #[command(after_help = "Examples:\n  megatorrent resume\n  megatorrent resume Tidewater")]
@@ -275,9 +379,19 @@ Examples:
   megatorrent set gateway on
   megatorrent set route tor
   megatorrent set gateways 203.0.113.5:4170,gateway.example:4170
+  megatorrent set up 500k
+  megatorrent set quota 200G
+  megatorrent set schedule \"mon-fri 08:00-18:00 down 300k up 50k; daily 23:00-07:00 off\"
 
 Keys:
   download-dir  folder for downloads
+  down, up      bytes a second in and out, all peers together: 500k, 2M, off
+  peer-down, peer-up
+                the same for each peer
+  month         bytes in and out in a calendar month: 100G, off
+  quota         bytes that downloads may take on the disk: 200G, off
+  schedule      when nothing or less moves, by this computer's clock: DAYS FROM-TO off, or
+                DAYS FROM-TO down RATE up RATE; several with \";\"; \"\" for none
   gateway       on, off: look up and publish lists for others who cannot reach the DHT
   gateways      whom to ask where there is no DHT: HOST:PORT, several joined by commas; none
   route         direct, tor, tor://own (start one), tor://IP:PORT (control port of a running tor),
@@ -413,10 +527,41 @@ pub(crate) enum Key {
     DownloadDir,
     /// Look up and publish lists for others
     Gateway,
+    /// Bytes a second in
+    Down,
+    /// Bytes a second out
+    Up,
+    /// Bytes a second in, of each peer
+    PeerDown,
+    /// Bytes a second out, to each peer
+    PeerUp,
+    /// Bytes in and out in a month
+    Month,
+    /// Bytes on the disk
+    Quota,
+    /// When nothing or less moves
+    Schedule,
     /// Whom to ask where there is no DHT
     Gateways,
     /// The way out
     Route,
+}
+
+/// `megatorrent rule …`
+#[derive(Args)]
+#[command(group = clap::ArgGroup::new("rules").args(["fetch", "keep", "encrypted"]).required(true).multiple(true))]
+pub(crate) struct RuleArgs {
+    /// Name, key or link
+    pub(crate) channel: String,
+    /// What to fetch: all, none, or the newest N items
+    #[arg(long, value_name = "all|none|N", value_parser = fetch)]
+    pub(crate) fetch: Option<FetchRule>,
+    /// What stays: all, the newest N items, those younger than N days, or so many bytes
+    #[arg(long, value_name = "all|newest:N|Nd|SIZE", value_parser = keep)]
+    pub(crate) keep: Option<KeepRule>,
+    /// Keep what is fetched from now on only as sealed parts: on, off
+    #[arg(long, value_name = "on|off", value_parser = switch)]
+    pub(crate) encrypted: Option<bool>,
 }
 
 #[cfg(test)]

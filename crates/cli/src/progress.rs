@@ -19,6 +19,8 @@ pub(crate) enum Subject {
     Publication,
     /// The items that fit.
     Items(Filter),
+    /// A move of all downloads.
+    Move,
 }
 
 /// Which items a `get` is about.
@@ -89,6 +91,10 @@ impl Progress {
                 let done = all().map(|item| item.have).fold(0, u64::saturating_add);
                 let total = all().map(|item| item.bytes).fold(0, u64::saturating_add);
                 (done, total, fetching(item, done, total, all().map(|item| item.rate).fold(0, u64::saturating_add)))
+            }
+            (Subject::Move, Event::Moving(progress)) => {
+                let text = format!("{} of {}", show::size(progress.done), show::size(progress.total));
+                (progress.done, progress.total, text)
             }
             (_, Event::Notice(notice)) => {
                 self.say(&show::escape(&notice.message), event);

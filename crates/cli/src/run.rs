@@ -3,13 +3,14 @@
 use crate::args::{Cli, Command, Global, Key, SetArgs};
 use crate::door::{self, Door, Need};
 use crate::passphrase::line_of_stdin;
-use crate::progress::{Progress, Subject};
+use crate::progress::{Filter, Progress, Subject};
 use crate::show;
 use clap::CommandFactory as _;
 use node::Link;
 use node::api::{
-    ChannelArg, Code, Edit, ErrorInfo, Event, ItemArg, LinkArg, Locate, Remove, Reply, Request, RouteKind, Settings,
-    Subscribe, Target, Unpublish, Unsubscribe,
+    ChannelArg, Choose, Code, Edit, ErrorInfo, Event, ItemArg, ItemPriority, LinkArg, Locate, MoveData, PauseFor,
+    Remove, Reply, Request, RouteKind, Search, SetChannel, SetItem, Settings, Subscribe, Target, Unpublish,
+    Unsubscribe,
 };
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -147,6 +148,10 @@ fn need(command: &Command) -> Need {
         | Command::Edit(_)
         | Command::Look { .. }
         | Command::Get { .. }
+        | Command::Open { .. }
+        | Command::Rekey { .. }
+        | Command::Want { .. }
+        | Command::Skip { .. }
         | Command::Watch => Need::Network,
         Command::Daemon | Command::Gateway => Need::Own,
         _ => Need::Store,
@@ -156,7 +161,7 @@ fn need(command: &Command) -> Need {
 /// Reads the link from stdin where "-" stands for it. A link that is none is refused before a data folder is opened.
 fn resolve_link(mut command: Command) -> Result<Command, Failure> {
     let (link, only) = match &mut command {
-        Command::Look { link } | Command::Subscribe { link, .. } => (link, true),
+        Command::Look { link } | Command::NewKey { link } | Command::Subscribe { link, .. } => (link, true),
         Command::Get { what, .. } => (what, false),
         _ => return Ok(command),
     };
@@ -226,7 +231,61 @@ async fn work(command: Command, door: &mut Door, out: &Out) -> Result<(), Failur
             _ => strange(),
         },
         Command::Get { what, output } => get(what, output, door, out).await,
-        Command::Pause { what } => move_or_not(what, door, out, Request::Pause, "Paused.").await,
+        Command::Rule(args) => {
+            let request =
+                SetChannel { channel: args.channel, fetch: args.fetch, keep: args.keep, encrypted: args.encrypted };
+            match door.call(Request::SetChannel(request)).await? {
+                Reply::Channel(channel) => out.value(&channel, show::channel),
+                _ => strange(),
+            }
+        }
+        Command::Pin { item } => care(door, out, item, Some(true), None, "Pinned: no rule removes it.").await,
+        Command::Unpin { item } => care(door, out, item, Some(false), None, "Rules have it again.").await,
+        Command::Priority { item, priority } => care(door, out, item, None, Some(priority), "Noted.").await,
+        Command::Want { item, paths } => {
+            done(door, out, Request::Choose(Choose { item, paths, want: true }), "They are fetched.").await
+        }
+        Command::Skip { item, paths } => {
+            done(door, out, Request::Choose(Choose { item, paths, want: false }), "They are not fetched.").await
+        }
+        Command::Open { item } => {
+            let subject = Subject::Items(Filter::Any);
+            match with_progress(door, out, subject, Request::Open(ItemArg { item })).await? {
+                Reply::Done => out.done("Its files are written."),
+                _ => strange(),
+            }
+        }
+        Command::Search { words, channel } => {
+            match door.call(Request::Search(Search { text: words.join(" "), channel, limit: 0 })).await? {
+                Reply::Items(items) => out.value(&items, |items| show::items(items)),
+                _ => strange(),
+            }
+        }
+        Command::MoveData { dir } => {
+            let dir = absolute(&dir)?;
+            match with_progress(door, out, Subject::Move, Request::MoveData(MoveData { dir })).await? {
+                Reply::Done => out.done("Moved."),
+                _ => strange(),
+            }
+        }
+        Command::Rekey { channel } => {
+            let request = Request::Rekey(ChannelArg { channel });
+            match with_progress(door, out, Subject::Publication, request).await? {
+                Reply::Published(published) => out.value(&published, |published| {
+                    show::published(published, true)
+                        + "Hand out this link: the old one reads no list that comes. What was read stays read.\n"
+                }),
+                _ => strange(),
+            }
+        }
+        Command::NewKey { link } => match door.call(Request::NewKey(LinkArg { link })).await? {
+            Reply::Channel(channel) => out.value(&channel, show::channel),
+            _ => strange(),
+        },
+        Command::Pause { time: Some(time), .. } => {
+            done(door, out, Request::PauseFor(PauseFor { seconds: time.as_secs() }), "Paused.").await
+        }
+        Command::Pause { what, .. } => move_or_not(what, door, out, Request::Pause, "Paused.").await,
         Command::Resume { what } => move_or_not(what, door, out, Request::Resume, "Goes on.").await,
         Command::Remove { item, delete } => {
             let text = if delete { "Removed, with its files." } else { "Removed. Its files stay where they are." };
@@ -281,6 +340,17 @@ async fn work(command: Command, door: &mut Door, out: &Out) -> Result<(), Failur
         | Command::Stop
         | Command::Completions { .. } => strange(),
     }
+}
+
+async fn care(
+    door: &mut Door,
+    out: &Out,
+    item: String,
+    pinned: Option<bool>,
+    priority: Option<ItemPriority>,
+    text: &str,
+) -> Result<(), Failure> {
+    done(door, out, Request::SetItem(SetItem { item, pinned, priority }), text).await
 }
 
 async fn done(door: &mut Door, out: &Out, request: Request, text: &str) -> Result<(), Failure> {
@@ -342,6 +412,13 @@ async fn set(args: SetArgs, door: &mut Door, out: &Out) -> Result<(), Failure> {
         match key {
             Key::DownloadDir => settings.download_dir = Some(absolute(Path::new(&value))?),
             Key::Gateway => settings.gateway = Some(on_or_off(&value)?),
+            Key::Down => settings.down = Some(amount(&value)?),
+            Key::Up => settings.up = Some(amount(&value)?),
+            Key::PeerDown => settings.peer_down = Some(amount(&value)?),
+            Key::PeerUp => settings.peer_up = Some(amount(&value)?),
+            Key::Month => settings.month = Some(amount(&value)?),
+            Key::Quota => settings.quota = Some(amount(&value)?),
+            Key::Schedule => settings.schedule = Some(value),
             Key::Gateways if value == "none" => settings.gateways = Some(Vec::new()),
             Key::Gateways => {
                 let several = value.split([',', ' ']).filter(|word| !word.is_empty());
@@ -359,6 +436,13 @@ async fn set(args: SetArgs, door: &mut Door, out: &Out) -> Result<(), Failure> {
     match door.call(Request::Settings).await? {
         Reply::Settings(settings) => out.value(&settings, show::settings),
         _ => strange(),
+    }
+}
+
+fn amount(value: &str) -> Result<u64, Failure> {
+    match node::amounts::bytes(value) {
+        Some(bytes) => Ok(bytes),
+        None => refused(Code::BadArgument, format!("{value:?} is no amount: write one such as 500k, 2M, 50G, or off")),
     }
 }
 

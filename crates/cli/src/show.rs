@@ -1,8 +1,8 @@
 //! What people read: every reply and event as plain text. Text of others passes through [`escape`] first.
 
 use node::api::{
-    ChannelInfo, Event, FetchRule, FileInfo, Got, IdentityInfo, ItemInfo, ItemState, LeftOut, Looked, PeerInfo,
-    Published, RouteInfo, RouteStanding, Settings, Status, VerifyReport,
+    ChannelInfo, Event, FetchRule, FileInfo, Got, IdentityInfo, ItemInfo, ItemState, KeepRule, LeftOut, Looked,
+    PeerInfo, Published, RouteInfo, RouteStanding, Settings, Status, VerifyReport,
 };
 use std::fmt::Write as _;
 use text::{Column, UNKNOWN, age, date, now, percent, sheet, shorten, shorten_path, table};
@@ -133,6 +133,14 @@ pub(crate) fn channel(info: &ChannelInfo) -> String {
     }
     if !info.own {
         rows.push(("Fetches", fetch));
+        let keeps = match info.keep.unwrap_or_default() {
+            KeepRule::All => "everything".to_owned(),
+            KeepRule::Newest(newest) => format!("the newest {newest}"),
+            KeepRule::Days(days) => format!("what is younger than {}", count(days.into(), "day", "days")),
+            KeepRule::Bytes(bytes) => size(bytes),
+        };
+        let how = if info.encrypted == Some(true) { ", what is fetched only encrypted" } else { "" };
+        rows.push(("Keeps", keeps + how));
     }
     rows.push(("State", channel_state(info)));
     sheet(&rows)
@@ -162,7 +170,7 @@ pub(crate) fn items(infos: &[ItemInfo]) -> String {
         .map(|info| {
             let id = short_id(&info.id);
             let files = info.files.to_string();
-            let here = percent(info.have, info.bytes);
+            let here = percent(info.have, info.bytes.saturating_sub(info.skipped.unwrap_or(0)));
             vec![name(&info.name), id, date(info.published), files, size(info.bytes), here, state(info)]
         })
         .collect();
@@ -184,7 +192,8 @@ pub(crate) fn files(infos: &[FileInfo]) -> String {
         .map(|info| {
             let path = shorten_path(&escape(&info.path), 2 * NAME_WIDTH);
             let mime = info.mime.as_deref().map_or_else(|| UNKNOWN.to_owned(), name);
-            vec![path, size(info.size), percent(info.have, info.size), mime]
+            let here = if info.skipped == Some(true) { "skipped".to_owned() } else { percent(info.have, info.size) };
+            vec![path, size(info.size), here, mime]
         })
         .collect();
     use Column::{End, Start};
@@ -288,6 +297,9 @@ pub(crate) fn status(info: &Status, runs: bool) -> String {
             0,
             ("Node", format!("{}, version {}", if info.paused { "paused" } else { "runs" }, escape(&info.version))),
         );
+        if let Some(held) = &info.held {
+            rows.insert(1, ("Nothing moves", escape(&held.to_string())));
+        }
         rows.push(("Route", route(&info.route)));
         if let Some(onion) = &info.route.onion {
             let known = if info.route.onion_published { "" } else { ", not published yet" };
@@ -309,6 +321,12 @@ pub(crate) fn status(info: &Status, runs: bool) -> String {
     }
     rows.push(("Channels", format!("{} followed, {} own", info.channels, info.own)));
     rows.push(("Parts held", info.blobs.to_string()));
+    if let Some(used) = info.used {
+        rows.push(("On disk", size(used)));
+    }
+    if let Some(month) = info.month_used {
+        rows.push(("This month", size(month)));
+    }
     let secrets = match info.secrets.as_str() {
         "none" => "no vault yet".to_owned(),
         other => escape(other),
@@ -332,11 +350,32 @@ pub(crate) fn settings(info: &Settings) -> String {
     let gateway = info.gateway.map_or(UNKNOWN, |on| if on { "on" } else { "off" });
     let known = |text: Option<String>| text.map_or_else(|| UNKNOWN.to_owned(), |text| escape(&text));
     let gateways = info.gateways.as_ref().map(|all| if all.is_empty() { "none".to_owned() } else { all.join(", ") });
+    let rate = |value: Option<u64>| match value {
+        None => UNKNOWN.to_owned(),
+        Some(0) => "off".to_owned(),
+        Some(rate) => format!("{}/s", size(rate)),
+    };
+    let amount = |value: Option<u64>| match value {
+        None => UNKNOWN.to_owned(),
+        Some(0) => "off".to_owned(),
+        Some(bytes) => size(bytes),
+    };
+    let schedule = match info.schedule.as_deref() {
+        None | Some("") => "none".to_owned(),
+        Some(text) => escape(text),
+    };
     sheet(&[
         ("download-dir", dir),
         ("gateway", gateway.to_owned()),
         ("gateways", known(gateways)),
         ("route", known(info.route.clone())),
+        ("down", rate(info.down)),
+        ("up", rate(info.up)),
+        ("peer-down", rate(info.peer_down)),
+        ("peer-up", rate(info.peer_up)),
+        ("month", amount(info.month)),
+        ("quota", amount(info.quota)),
+        ("schedule", schedule),
     ])
 }
 
@@ -376,6 +415,7 @@ pub(crate) fn event(event: &Event) -> String {
         Event::ItemGone(_, item) => format!("Item {} gone", short_id(item)),
         Event::Ready(info) => format!("{} is here, {}", quoted(&info.name), size(info.bytes)),
         Event::Publishing(progress) => crate::progress::publishing(progress),
+        Event::Moving(progress) => format!("Moving: {} of {}", size(progress.done), size(progress.total)),
         Event::Notice(info) => escape(&info.message),
     }
 }

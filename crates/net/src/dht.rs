@@ -255,18 +255,12 @@ impl Dht {
         let turn = self.shared.turns.take(target(item.key, item.salt)).await;
         let (key, salt) = (*item.key, item.salt.to_vec());
         let stored = self.shared.keeper.operate(turn, move |dht| async move {
-            let (mut outdated, mut holders) = (false, 0);
-            read_items(&dht, &key, &salt, |held| {
-                let other = held.seq() == checked.seq() && held.value() != checked.value();
-                outdated |= held.seq() > checked.seq() || other;
-                holders += u32::from(held == checked);
-            })
-            .await;
+            let (outdated, holders) = who_holds(&dht, &key, &salt, &checked).await;
             if outdated {
                 return Err(DhtError::Outdated);
             }
             let length = checked.value().len();
-            match dht.put_mutable(checked, None).await {
+            match dht.put_mutable(checked.clone(), None).await {
                 Ok(outcome) if outcome.stored_at > 0 => Ok(outcome.stored_at.max(holders)),
                 Ok(_) => Err(DhtError::TimedOut),
                 Err(PutMutableError::Query(error)) => Err(match refusal(error) {
@@ -275,7 +269,11 @@ impl Dht {
                 }),
                 // Some makers' nodes take no sequence twice; those that gave this very item hold it all the same.
                 Err(PutMutableError::Concurrency(_)) if holders > 0 => Ok(holders),
-                Err(PutMutableError::Concurrency(_)) => Err(DhtError::Outdated),
+                // Somebody else put it between our look and our put: this very item, or another one.
+                Err(PutMutableError::Concurrency(_)) => match who_holds(&dht, &key, &salt, &checked).await {
+                    (false, holders @ 1..) => Ok(holders),
+                    _ => Err(DhtError::Outdated),
+                },
             }
         });
         stored.await
@@ -322,6 +320,18 @@ impl Dht {
 
 fn target(key: &ChannelKey, of_salt: &[u8]) -> [u8; 20] {
     *MutableItem::target_from_key(&key.0, salt(of_salt)).as_bytes()
+}
+
+/// Whether some node holds a newer item, or another of the same number, and how many hold this one.
+async fn who_holds(dht: &AsyncDht, key: &ChannelKey, salt: &[u8], item: &MutableItem) -> (bool, u32) {
+    let (mut outdated, mut holders) = (false, 0);
+    read_items(dht, key, salt, |held| {
+        let other = held.seq() == item.seq() && held.value() != item.value();
+        outdated |= held.seq() > item.seq() || other;
+        holders += u32::from(held == *item);
+    })
+    .await;
+    (outdated, holders)
 }
 
 fn refusal(error: PutQueryError) -> DhtError {

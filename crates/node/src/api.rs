@@ -69,6 +69,24 @@ pub enum Request {
     Peers,
     /// A channel's link.
     ChannelLink(ChannelArg),
+    /// Change what of a channel is fetched and kept.
+    SetChannel(SetChannel),
+    /// Pin an item, or change when it is fetched.
+    SetItem(SetItem),
+    /// Want, or do not want, files of an item.
+    Choose(Choose),
+    /// Write the files of an item that is kept only encrypted.
+    Open(ItemArg),
+    /// Stop everything for a while.
+    PauseFor(PauseFor),
+    /// Move all downloads to another folder.
+    MoveData(MoveData),
+    /// Give an own private channel a new read key: whoever has only the old link does not see what comes.
+    Rekey(ChannelArg),
+    /// The publisher of a followed private channel gave it a new read key: the link's takes the place of the old one.
+    NewKey(LinkArg),
+    /// Look for items by the words of their names and descriptions.
+    Search(Search),
     /// Settings.
     Settings,
     /// Change settings.
@@ -188,6 +206,97 @@ pub struct Subscribe {
     #[serde(default)]
     pub fetch: FetchRule,
 }
+/// What of a channel stays here; what is pinned stays in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum KeepRule {
+    /// Everything.
+    #[default]
+    All,
+    /// The newest n items.
+    Newest(u32),
+    /// Items younger than n days.
+    Days(u32),
+    /// So many bytes of items.
+    Bytes(u64),
+}
+/// See [`Request::SetChannel`].
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(default)]
+pub struct SetChannel {
+    /// Key, name or link.
+    pub channel: String,
+    /// What is fetched on its own.
+    pub fetch: Option<FetchRule>,
+    /// What stays here; the rest is deleted.
+    pub keep: Option<KeepRule>,
+    /// Whether downloads from now on are kept only encrypted.
+    pub encrypted: Option<bool>,
+}
+/// When an item is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum ItemPriority {
+    /// After the others.
+    Low,
+    /// In turn.
+    #[default]
+    Normal,
+    /// Before the others.
+    High,
+}
+/// See [`Request::SetItem`].
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(default)]
+pub struct SetItem {
+    /// Item.
+    pub item: String,
+    /// No rule and no quota removes it.
+    pub pinned: Option<bool>,
+    /// When it is fetched.
+    pub priority: Option<ItemPriority>,
+}
+/// See [`Request::Choose`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Choose {
+    /// Item.
+    pub item: String,
+    /// Paths as [`Request::Files`] tells them.
+    pub paths: Vec<String>,
+    /// Whether they are wanted.
+    pub want: bool,
+}
+/// See [`Request::PauseFor`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct PauseFor {
+    /// From 1 second to 31 days.
+    pub seconds: u64,
+}
+/// See [`Request::MoveData`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct MoveData {
+    /// The new download folder.
+    pub dir: PathBuf,
+}
+/// See [`Request::Search`].
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(default)]
+pub struct Search {
+    /// Words, or beginnings of words: an item has all of them.
+    pub text: String,
+    /// Only in this channel.
+    pub channel: Option<String>,
+    /// At most so many; 0: 100.
+    pub limit: u32,
+}
 /// See [`Request::Unsubscribe`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -273,7 +382,7 @@ pub struct Locate {
 }
 /// Settings that can be changed while running.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields = nullable))]
 #[serde(default)]
 pub struct Settings {
     /// Where downloads go.
@@ -285,6 +394,34 @@ pub struct Settings {
     pub route: Option<String>,
     /// Gateways for every channel where there is no DHT (`host:port`), at most 16.
     pub gateways: Option<Vec<String>>,
+    /// Bytes a second in, of all peers together; 0: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub down: Option<u64>,
+    /// Bytes a second out; 0: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub up: Option<u64>,
+    /// Bytes a second in, of each peer; 0: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub peer_down: Option<u64>,
+    /// Bytes a second out, to each peer; 0: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub peer_up: Option<u64>,
+    /// Bytes in and out in a calendar month; 0: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub month: Option<u64>,
+    /// Bytes that downloads and blobs may take on the disk; 0: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub quota: Option<u64>,
+    /// Weekly schedule, such as `mon-fri 08:00-18:00 off; daily 22:00-06:00 down 200k up 50k`; empty: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub schedule: Option<String>,
 }
 /// See [`Request::Unlock`].
 #[derive(Clone, Serialize, Deserialize)]
@@ -465,6 +602,14 @@ pub struct ChannelInfo {
     pub fetch: FetchRule,
     /// Why it does not move, if it does not.
     pub cause: Option<Cause>,
+    /// What of it stays here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub keep: Option<KeepRule>,
+    /// Downloads are kept only encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub encrypted: Option<bool>,
 }
 /// Where an item stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -517,6 +662,22 @@ pub struct ItemInfo {
     pub path: Option<PathBuf>,
     /// Files left out.
     pub left_out: Vec<LeftOut>,
+    /// No rule and no quota removes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub pinned: Option<bool>,
+    /// When it is fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub priority: Option<ItemPriority>,
+    /// It is kept only encrypted: there are no files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub encrypted: Option<bool>,
+    /// Plain bytes of its files that are not wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub skipped: Option<u64>,
 }
 /// A file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -530,6 +691,10 @@ pub struct FileInfo {
     pub have: u64,
     /// Media type as published.
     pub mime: Option<String>,
+    /// Not wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub skipped: Option<bool>,
 }
 /// Why something does not move: a closed list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -574,6 +739,32 @@ pub enum Cause {
     NoWayIn,
     /// Paused.
     Paused,
+    /// Paused for a while.
+    PausedUntil {
+        /// ms since 1970.
+        until: u64,
+    },
+    /// The schedule says that nothing moves now.
+    Schedule {
+        /// ms since 1970; none: it never lets anything move.
+        until: Option<u64>,
+    },
+    /// The month's allowance is used up.
+    MonthUsed {
+        /// Bytes a month.
+        limit: u64,
+        /// When the next month begins, ms since 1970.
+        until: u64,
+    },
+    /// The quota has no room for it.
+    Quota {
+        /// Bytes allowed.
+        quota: u64,
+        /// Bytes here.
+        used: u64,
+        /// Bytes that it still needs.
+        needed: u64,
+    },
     /// In the queue.
     Queued,
     /// Disk full.
@@ -617,6 +808,14 @@ fn size(bytes: u64) -> String {
     }
     if unit == "B" { format!("{bytes} B") } else { format!("{whole:.1} {unit}") }
 }
+/// A time on this computer's clock.
+fn local(unix_ms: u64) -> String {
+    let at = i64::try_from(unix_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    at.map_or_else(
+        || "the end of time".into(),
+        |at| at.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string(),
+    )
+}
 impl std::fmt::Display for Cause {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -633,6 +832,21 @@ impl std::fmt::Display for Cause {
             Self::ProxyDown { why } => write!(f, "The proxy does not work: {why}"),
             Self::NoWayIn => f.write_str("This link names no way in over Tor"),
             Self::Paused => f.write_str("Paused"),
+            Self::PausedUntil { until } => write!(f, "Paused until {}", local(*until)),
+            Self::Schedule { until: Some(until) } => {
+                write!(f, "Waiting: the schedule stops everything until {}", local(*until))
+            }
+            Self::Schedule { until: None } => f.write_str("Waiting: the schedule never lets anything move"),
+            Self::MonthUsed { limit, until } => {
+                write!(f, "Waiting: this month's {} are used up. It goes on at {}.", size(*limit), local(*until))
+            }
+            Self::Quota { quota, used, needed } => write!(
+                f,
+                "No room: {} of the quota of {} are used, {} are needed",
+                size(*used),
+                size(*quota),
+                size(*needed)
+            ),
             Self::Queued => f.write_str("Queued"),
             Self::DiskFull { free, needed } => write!(f, "Disk full: {} free, {} needed", size(*free), size(*needed)),
             Self::FilesChanged { files: 1 } => f.write_str("1 file changed on disk, no longer shared"),
@@ -774,8 +988,20 @@ pub struct Status {
     pub received: u64,
     /// Bytes sent to peers since start.
     pub sent: u64,
-    /// Everything is paused.
+    /// Everything is paused by the user, for a while or for good.
     pub paused: bool,
+    /// Why nothing moves at all, if nothing may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub held: Option<Cause>,
+    /// Bytes on the disk that count against the quota.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub used: Option<u64>,
+    /// Bytes in and out this month.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub month_used: Option<u64>,
     /// Secrets: "keyring", "vault" (open), "locked" (a vault that waits for its passphrase), "none" (no keyring, and no
     /// vault made yet).
     pub secrets: String,
@@ -817,6 +1043,8 @@ pub enum Event {
     Ready(ItemInfo),
     /// A publication goes on.
     Publishing(PublishProgress),
+    /// Downloads are being moved.
+    Moving(MoveProgress),
     /// Something a person should know; code and text.
     Notice(ErrorInfo),
 }
@@ -836,6 +1064,16 @@ pub struct PublishProgress {
     pub announced: u64,
     /// Topics to announce before the manifest goes out.
     pub to_announce: u64,
+}
+
+/// How far a move of all downloads is.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct MoveProgress {
+    /// Bytes moved.
+    pub done: u64,
+    /// Bytes in all.
+    pub total: u64,
 }
 
 /// An error as it crosses a border.
@@ -876,6 +1114,8 @@ pub enum Code {
     Io,
     /// No space.
     DiskFull,
+    /// The quota that the user set has no room.
+    Quota,
     /// Source changed while publishing.
     SourceChanged,
     /// Keyring, vault or variable missing or locked.

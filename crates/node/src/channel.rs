@@ -20,7 +20,7 @@ use crate::ctx::Ctx;
 use crate::engine::Input;
 use crate::error::{Result, fail};
 use crate::library::LibraryInput;
-use crate::{stream, view};
+use crate::{keep, stream, view};
 
 /// A channel that is not known yet.
 pub(crate) fn fresh(key: ChannelKey) -> Channel {
@@ -210,7 +210,8 @@ pub(crate) async fn absorb(ctx: &Ctx, manifest: Arc<SignedManifest>) -> Result<(
     let Some((channel, gone)) = read else { return Ok(()) };
     ctx.engine.send(Input::Unhold(gone)).await;
     told(ctx, key).await;
-    start_wanted(ctx, &channel).await
+    start_wanted(ctx, &channel).await?;
+    keep::channel(ctx, key).await
 }
 
 /// An item as the store keeps it.
@@ -321,7 +322,13 @@ pub(crate) async fn plan(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Result<()> {
         let disk = path.parts().fold(root.clone(), |disk, part| disk.join(part));
         plan.push(PlanFile { path, disk, size, mime, mtime_ns: 0, chunks });
     }
-    let planned = ctx.with_store(move |s| s.plan_download(&key, &id, &root, plan)).await?;
+    let encrypted = channel.encrypted;
+    let planned = ctx
+        .with_store(move |s| match encrypted && !s.is_opened(&key, &id)? {
+            true => s.plan_encrypted(&key, &id, &root, plan),
+            false => s.plan_download(&key, &id, &root, plan),
+        })
+        .await?;
     ctx.engine.send(Input::Unhold(planned.gone)).await;
     Ok(())
 }
@@ -366,6 +373,35 @@ pub(crate) async fn disk_full(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Cause {
         .await;
     let (free, needed) = found.unwrap_or_default();
     Cause::DiskFull { free, needed }
+}
+
+/// Reads the newest list that is known once more.
+pub(crate) async fn read_again(ctx: &Ctx, key: ChannelKey) -> Result<()> {
+    let row = ctx.with_store(move |s| s.channel(&key)).await?;
+    if let Some(manifest) = row.and_then(|row| row.manifest.filter(|m| m.sequence() > row.body_sequence)) {
+        ctx.library.send(LibraryInput::Manifest(Arc::new(manifest)));
+    }
+    Ok(())
+}
+
+/// The quota has no room for what an item still needs.
+pub(crate) async fn quota_full(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Cause {
+    let needed = ctx
+        .with_store(move |s| {
+            let row = s.item(&key, &id)?;
+            let wanted = row.map_or(0, |row| row.bytes.saturating_sub(row.skipped));
+            Ok(wanted.saturating_sub(s.have_bytes(&key, &id)?))
+        })
+        .await
+        .unwrap_or_default();
+    no_room(ctx, needed).await
+}
+
+/// The quota has no room for so many bytes.
+pub(crate) async fn no_room(ctx: &Ctx, needed: u64) -> Cause {
+    let quota = ctx.governor.lock().await.rules().quota;
+    let used = ctx.with_store(store::Store::used).await.unwrap_or_default();
+    Cause::Quota { quota, used, needed }
 }
 
 /// A channel's name in quotes, or the start of its key.

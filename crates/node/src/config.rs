@@ -46,10 +46,17 @@ pub const HANDSHAKE_TIMEOUT_DETOUR: Duration = Duration::from_secs(30);
 pub const FRAMES_QUEUED: usize = 4;
 /// Plain frames of one connection that wait to be sealed.
 pub const WRITES_QUEUED: usize = 4;
-/// Blob bytes loaded for one connection ahead of what was sent.
-pub const SERVE_AHEAD: usize = 3 << 20;
+/// Blobs loaded for one connection ahead of what was sent.
+pub const SERVE_AHEAD: usize = 3;
 /// Fetched blobs that are hashed and written at once, over all connections: each holds 1 MiB.
 pub const BLOBS_IN_HAND: usize = 8;
+/// Blobs loaded to be sent, over all connections: each holds 1 MiB.
+pub const UPLOAD_SLOTS: usize = 32;
+/// A peer that takes nothing for this long of what was loaded for it is let go. The slowest limit moves a frame of a v5
+/// peer in about a minute.
+pub const STUCK: Duration = Duration::from_secs(120);
+/// Least bytes a second that a limit may allow.
+pub const RATE_MIN: u64 = 16_384;
 /// Messages to the engine that wait.
 pub const ENGINE_QUEUE: usize = 1024;
 /// Commands to one connection that wait.

@@ -1,7 +1,7 @@
 //! One connection's task: carries frames between the wire and the session, and blobs between the session and the store.
 //!
 //! Owns: the session, the serving order, two child tasks (reader, writer) that end with it. Reads at most
-//! [`SERVE_AHEAD`] of blobs ahead of what went out, so a peer that asks for much costs little memory.
+//! [`SERVE_AHEAD`] blobs ahead of what went out, so a peer that asks for much costs little memory.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,13 +13,14 @@ use protocol::session::{Capabilities, Command, Event, Role, Session};
 use protocol::{BlobId, VerifiedBlob};
 use store::{ReadError, Store};
 use swarm::{Closed, ConnId};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::config::*;
 use crate::engine::{BlobInHand, Engine, Input};
+use crate::limits::Limits;
 use crate::meter::Traffic;
 
 /// What the engine tells a connection.
@@ -43,10 +44,16 @@ pub(crate) struct Conn {
     pub(crate) clock: Clock,
     pub(crate) hands: Arc<Semaphore>,
     pub(crate) traffic: Arc<Traffic>,
+    pub(crate) limits: Arc<Limits>,
+    /// Blobs loaded to be sent, over all connections: each holds one until it went out, in the order of asking.
+    pub(crate) slots: Arc<Semaphore>,
     pub(crate) tasks: TaskTracker,
 }
 
 const DATA: u8 = 0x03;
+
+/// A blob to be served, or why not, and its slot.
+type Load = (BlobId, Option<Result<VerifiedBlob, ReadError>>, Option<OwnedSemaphorePermit>);
 
 impl Conn {
     /// Runs until the connection ends, then tells the engine why.
@@ -57,19 +64,37 @@ impl Conn {
     }
 
     async fn talk(self) -> Closed {
-        let Self { id, role, ours, mut reader, mut writer, mut commands, engine, store, clock, hands, traffic, tasks } =
-            self;
+        let Self {
+            id,
+            role,
+            ours,
+            mut reader,
+            mut writer,
+            mut commands,
+            engine,
+            store,
+            clock,
+            hands,
+            traffic,
+            limits,
+            slots,
+            tasks,
+        } = self;
         let mut session = Session::new(role, ours, clock.now());
         let frame_max = Arc::new(AtomicUsize::new(session.frame_max()));
         let (frames_tx, mut frames) = mpsc::channel::<Result<Vec<u8>, WireError>>(FRAMES_QUEUED);
         let (writes, mut writes_rx) = mpsc::channel::<Vec<u8>>(WRITES_QUEUED);
         let mut children = JoinSet::new();
         let (cap, received) = (frame_max.clone(), traffic.clone());
+        let (coming, (own_down, own_up)) = (limits.clone(), limits.of_peer());
         children.spawn(async move {
             loop {
                 let mut frame = Vec::new();
                 let read = reader.read(&|| cap.load(Ordering::Acquire), &mut frame).await.map(|()| frame);
-                received.receive(read.as_ref().map_or(0, Vec::len));
+                let bytes = read.as_ref().map_or(0, Vec::len);
+                received.receive(bytes);
+                own_down.take(bytes).await;
+                coming.down.take(bytes).await;
                 let end = read.is_err();
                 if frames_tx.send(read).await.is_err() || end {
                     return;
@@ -79,6 +104,8 @@ impl Conn {
         let (broken_tx, mut broken) = mpsc::channel::<()>(1);
         let writing = tokio::spawn(async move {
             while let Some(plain) = writes_rx.recv().await {
+                own_up.take(plain.len()).await;
+                limits.up.take(plain.len()).await;
                 if writer.write(&plain).await.is_err() {
                     let _ = broken_tx.send(()).await;
                     return;
@@ -89,8 +116,10 @@ impl Conn {
         });
 
         let mut to_serve: VecDeque<BlobId> = VecDeque::new();
-        let mut loads: JoinSet<(BlobId, Result<VerifiedBlob, ReadError>)> = JoinSet::new();
-        let (mut loaded, mut sent) = (0_usize, 0_usize);
+        let mut loads: JoinSet<Load> = JoinSet::new();
+        // A slot for each blob that waits in the session; when something last went out.
+        let mut holding: VecDeque<OwnedSemaphorePermit> = VecDeque::new();
+        let mut went = clock.now();
         let mut pending: Option<Vec<u8>> = None;
         let why = loop {
             while let Some(event) = session.poll_event() {
@@ -117,15 +146,21 @@ impl Conn {
                 if session.poll_transmit(&mut out) {
                     frame_max.store(session.frame_max(), Ordering::Release);
                     if out.first() == Some(&DATA) {
-                        sent += out.len() - 1;
+                        went = clock.now();
                     }
                     pending = Some(out);
                 }
             }
-            while loads.len() < 2 && loaded.saturating_sub(sent) + (loads.len() << 20) < SERVE_AHEAD {
+            // Sent, or cancelled by the peer.
+            holding.truncate(session.blobs_held());
+            while loads.len() < 2 && holding.len() + loads.len() < SERVE_AHEAD {
                 let Some(blob) = to_serve.pop_front() else { break };
-                let store = store.clone();
-                loads.spawn_blocking(move || (blob, store.read_blob(&blob)));
+                let (store, slots) = (store.clone(), slots.clone());
+                loads.spawn(async move {
+                    let slot = slots.acquire_owned().await.ok();
+                    let read = tokio::task::spawn_blocking(move || store.read_blob(&blob)).await;
+                    (blob, read.ok(), slot)
+                });
             }
             if pending.is_none() && session.is_finished() {
                 break Closed::Clean;
@@ -143,16 +178,24 @@ impl Conn {
                     None => break Closed::Clean,
                 },
                 Some(load) = loads.join_next() => match load {
-                    Ok((blob, Ok(bytes))) => {
-                        loaded += bytes.bytes().len();
+                    Ok((blob, Some(Ok(bytes)), Some(slot))) => {
+                        if holding.is_empty() {
+                            went = clock.now();
+                        }
+                        holding.push_back(slot);
                         session.handle_command(clock.now(), Command::Serve(blob, Arc::new(bytes.into_bytes())));
                     }
-                    Ok((blob, Err(error))) => {
+                    Ok((blob, Some(Err(error)), _)) => {
                         session.handle_command(clock.now(), Command::NotFound(blob));
                         engine.send(Input::Unreadable(blob, error)).await;
                     }
-                    Err(_) => break Closed::Failed,
+                    Ok(_) | Err(_) => break Closed::Failed,
                 },
+                // Others wait for the slots of a peer that takes nothing.
+                () = tokio::time::sleep((went + STUCK).saturating_sub(clock.now())), if !holding.is_empty() => {
+                    tracing::debug!(conn = id.0, "the peer takes nothing of what it asked for");
+                    break Closed::Failed;
+                }
                 frame = frames.recv() => match frame {
                     Some(Ok(frame)) => if let Err(violation) = session.handle_frame(clock.now(), &frame) {
                         tracing::debug!(conn = id.0, %violation, "connection ended");

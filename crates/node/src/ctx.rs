@@ -15,7 +15,9 @@ use crate::clock::Clock;
 use crate::config::NodeConfig;
 use crate::engine::Engine;
 use crate::error::{Result, blocking};
+use crate::governor::Governor;
 use crate::library::LibrarySender;
+use crate::limits::Limits;
 use crate::meter::{Rates, Traffic};
 use crate::network::Network;
 use crate::play::Player;
@@ -35,6 +37,9 @@ pub(crate) struct Inner {
     pub(crate) stop: CancellationToken,
     pub(crate) keys: RwLock<Arc<KeyStore>>,
     pub(crate) traffic: Arc<Traffic>,
+    pub(crate) limits: Arc<Limits>,
+    /// What may move now.
+    pub(crate) governor: Mutex<Governor>,
     pub(crate) rates: watch::Sender<Rates>,
     /// One manifest at a time is read, changed and signed: two at once would lose one's change.
     pub(crate) signing: Semaphore,

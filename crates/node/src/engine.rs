@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::config::*;
 use crate::conn::{Conn, ConnCommand};
 use crate::library::{LibraryInput, LibrarySender};
+use crate::limits::Limits;
 use crate::meter::Traffic;
 use crate::network::Network;
 
@@ -58,7 +59,7 @@ pub(crate) enum Input {
         role: store::Role,
         done: oneshot::Sender<Result<(), StoreError>>,
     },
-    Want(Vec<BlobId>, ChannelKey),
+    Want(Vec<BlobId>, ChannelKey, Priority),
     Unwant(Vec<BlobId>),
     /// Wanted before all other content: a player waits for it.
     Stream(Vec<BlobId>, ChannelKey),
@@ -115,7 +116,12 @@ impl Engine {
     ) -> Option<T> {
         let (tx, rx) = oneshot::channel();
         self.send(Input::Ask(Box::new(move |swarm, now| drop(tx.send(f(swarm, now)))))).await;
-        rx.await.ok()
+        // A question that was handed over in the very moment in which the engine ended lies in its queue for ever.
+        tokio::select! {
+            biased;
+            answer = rx => answer.ok(),
+            () = self.0.closed() => None,
+        }
     }
 }
 
@@ -141,6 +147,8 @@ pub(crate) struct EngineTask {
     pub(crate) hands: Arc<Semaphore>,
     pub(crate) arrived: watch::Sender<u64>,
     pub(crate) traffic: Arc<Traffic>,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) slots: Arc<Semaphore>,
     /// Nothing moves: no connection is made, kept or taken, nothing is announced or looked up.
     pub(crate) paused: bool,
 }
@@ -188,9 +196,9 @@ impl EngineTask {
                         .push(done);
                     self.swarm.want(now, blob, channel, Priority::Structure);
                 }
-                Input::Want(blobs, channel) => {
+                Input::Want(blobs, channel, priority) => {
                     for blob in blobs {
-                        self.swarm.want(now, blob, channel, Priority::Normal);
+                        self.swarm.want(now, blob, channel, priority);
                     }
                 }
                 Input::Stream(blobs, channel) => {
@@ -308,6 +316,8 @@ impl EngineTask {
             clock: self.clock,
             hands: self.hands.clone(),
             traffic: self.traffic.clone(),
+            limits: self.limits.clone(),
+            slots: self.slots.clone(),
             tasks: self.tasks.clone(),
         };
         self.network.tasks.spawn(conn.run());

@@ -35,6 +35,7 @@ impl From<store::StoreError> for ErrorInfo {
         let code = match &error {
             E::Locked(_) => Code::Busy,
             E::DiskFull { .. } => Code::DiskFull,
+            E::Quota { .. } => Code::Quota,
             E::Corrupt(_) => Code::Corrupt,
             E::SecretsLocked => Code::Secrets,
             E::BadPlan { .. } => Code::BadContent,

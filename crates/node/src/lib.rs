@@ -1,5 +1,6 @@
 //! A full node: joins protocol, swarm, store and net, and owns every task.
 
+pub mod amounts;
 pub mod api;
 mod channel;
 mod clock;
@@ -9,13 +10,17 @@ mod ctx;
 mod engine;
 mod error;
 mod gateway;
+mod governor;
+mod keep;
 mod library;
+mod limits;
 mod meter;
 mod network;
 mod node;
 mod play;
 mod publish;
 pub mod rpc;
+mod schedule;
 mod stream;
 mod verbs;
 mod view;

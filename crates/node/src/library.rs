@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use protocol::session::{Command, PublishRequest, RequestId};
 use protocol::{BlobId, ChannelKey, ItemId, SignedManifest};
-use store::{Placed, ReadError, Standing, StoreError};
+use store::{Placed, ReadError, Standing, StoreError, Urgency};
 use swarm::ConnId;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -22,7 +22,7 @@ use crate::engine::Input;
 use crate::error::{Result, sentence};
 use crate::meter::Meter;
 use crate::view;
-use crate::{channel, gateway, network};
+use crate::{channel, gateway, keep, network};
 
 /// What the library hears.
 pub(crate) enum LibraryInput {
@@ -56,8 +56,14 @@ pub(crate) enum LibraryInput {
     GatewayShow(ConnId, RequestId, ChannelKey, u64),
     /// The DHT answered such a question.
     GatewayShown(ChannelKey, Option<Arc<SignedManifest>>),
-    /// Everything stops, or goes on.
-    Pause(bool),
+    /// Everything stops for this cause, or goes on.
+    Hold(Option<Cause>),
+    /// Items that had no room are tried again: there may be some now.
+    Retry,
+    /// When an item is fetched.
+    Urgency(ChannelKey, ItemId, Urgency),
+    /// Room was made under the quota for this item, or could not be.
+    Room(ChannelKey, ItemId, Result<bool>),
     /// Tell what is known of items here.
     Standing(tokio::sync::oneshot::Sender<Standings>),
 }
@@ -67,6 +73,8 @@ pub(crate) enum LibraryInput {
 pub(crate) struct Standings {
     pub(crate) causes: HashMap<(ChannelKey, ItemId), Cause>,
     pub(crate) rates: HashMap<(ChannelKey, ItemId), u64>,
+    /// Why nothing moves at all.
+    pub(crate) held: Option<Cause>,
     /// Channels whose newest list cannot be read.
     pub(crate) unread: HashMap<ChannelKey, Cause>,
 }
@@ -108,16 +116,18 @@ pub(crate) struct Library {
     stalled: HashMap<Key, Cause>,
     unread: HashMap<ChannelKey, Cause>,
     told_trouble: HashMap<Key, Code>,
+    told_lists: HashMap<ChannelKey, Code>,
     announced: Vec<BlobId>,
     rechecking: HashSet<PathBuf>,
-    paused: bool,
+    held: Option<Cause>,
+    urgent: HashMap<Key, Urgency>,
     keep_own_at: Duration,
     served: gateway::Served,
     at_once: Arc<Semaphore>,
 }
 
 impl Library {
-    pub(crate) fn new(ctx: Ctx, paused: bool) -> Self {
+    pub(crate) fn new(ctx: Ctx, held: Option<Cause>) -> Self {
         Self {
             ctx,
             reading: HashMap::new(),
@@ -126,9 +136,11 @@ impl Library {
             stalled: HashMap::new(),
             unread: HashMap::new(),
             told_trouble: HashMap::new(),
+            told_lists: HashMap::new(),
             announced: Vec::new(),
             rechecking: HashSet::new(),
-            paused,
+            held,
+            urgent: HashMap::new(),
             keep_own_at: Duration::ZERO,
             served: gateway::Served::default(),
             at_once: Arc::new(Semaphore::new(GATEWAY_AT_ONCE)),
@@ -173,7 +185,10 @@ impl Library {
                     self.reading.remove(&key);
                 }
                 match result {
-                    Ok(()) => drop(self.unread.remove(&key)),
+                    Ok(()) => {
+                        self.unread.remove(&key);
+                        self.told_lists.remove(&key);
+                    }
                     Err(error) if error.code == Code::Cancelled || error.code == Code::Stopping => {}
                     Err(error) => {
                         let what = error.message.clone();
@@ -181,12 +196,26 @@ impl Library {
                             Code::WrongReadKey => Some(Cause::WrongReadKey { what }),
                             Code::BadContent => Some(Cause::BadContent { what }),
                             Code::DiskFull => Some(channel::data_full(&self.ctx).await),
+                            Code::Quota => Some(channel::no_room(&self.ctx, protocol::params::BLOB_LEN as u64).await),
                             _ => None,
                         };
+                        if let Some(Cause::Quota { quota, needed, .. }) = cause {
+                            let ctx = self.ctx.clone();
+                            self.ctx.spawn(async move {
+                                let need = keep::Need { item: None, bytes: needed };
+                                match keep::make_room(&ctx, need, quota).await {
+                                    Ok(true) => log(channel::read_again(&ctx, key).await),
+                                    outcome => log(outcome),
+                                }
+                            });
+                        }
                         self.unread.extend(cause.map(|cause| (key, cause)));
+                        let news = self.told_lists.insert(key, error.code) != Some(error.code);
                         let named = channel::named(&self.ctx, key).await;
                         let text = format!("The newest list of {named} cannot be read: {}", sentence(&error.message));
-                        self.ctx.emit(Event::Notice(ErrorInfo::new(error.code, text)));
+                        if news {
+                            self.ctx.emit(Event::Notice(ErrorInfo::new(error.code, text)));
+                        }
                     }
                 }
                 let ctx = self.ctx.clone();
@@ -217,6 +246,7 @@ impl Library {
                 for key in items {
                     self.stop_item(key).await;
                 }
+                self.told_lists.remove(&channel);
                 self.queue.retain(|k| k.0 != channel);
                 self.stalled.retain(|k, _| k.0 != channel);
                 self.unread.remove(&channel);
@@ -263,9 +293,11 @@ impl Library {
                 }
                 Ok(true) => {
                     self.active.remove(&(channel, item));
+                    self.urgent.remove(&(channel, item));
                     let ctx = self.ctx.clone();
                     let last = !self.active.keys().chain(&self.queue).any(|(other, _)| *other == channel);
                     self.ctx.spawn(async move {
+                        log(keep::channel(&ctx, channel).await);
                         if let Ok(Some(info)) = view::item(&ctx, channel, item).await {
                             ctx.emit(Event::Ready(info));
                         }
@@ -311,25 +343,38 @@ impl Library {
             LibraryInput::GatewayPublish(conn, request) => self.publish_for(conn, request),
             LibraryInput::GatewayShow(conn, request, key, sequence) => self.show_for(conn, request, key, sequence),
             LibraryInput::GatewayShown(key, found) => self.served.show(self.ctx.clock.now(), key, found),
-            LibraryInput::Pause(paused) => {
-                self.paused = paused;
-                if paused {
+            LibraryInput::Hold(held) => {
+                self.held = held;
+                if self.held.is_some() {
                     let moving: Vec<Key> = self.active.keys().copied().collect();
                     for key in moving {
                         self.stop_item(key).await;
                         self.queue.push_back(key);
                     }
                 }
+                for key in &self.queue {
+                    self.told(*key);
+                }
             }
+            LibraryInput::Retry => self.retry(),
+            LibraryInput::Urgency(channel, item, urgency) => self.set_urgency((channel, item), urgency).await,
+            LibraryInput::Room(channel, item, made) => match made {
+                Ok(true) => {
+                    self.stalled.remove(&(channel, item));
+                    self.queue.push_back((channel, item));
+                }
+                Ok(false) => {}
+                Err(error) => log::<()>(Err(error)),
+            },
             LibraryInput::Standing(answer) => {
                 let now = self.ctx.clock.now();
                 let mut causes = self.stalled.clone();
                 for key in &self.queue {
-                    causes.insert(*key, if self.paused { Cause::Paused } else { Cause::Queued });
+                    causes.insert(*key, self.held.clone().unwrap_or(Cause::Queued));
                 }
                 let rates = self.active.iter().map(|(key, active)| (*key, active.meter.rate(now))).collect();
                 // Who asked may have gone: then nobody needs it.
-                let _ = answer.send(Standings { causes, rates, unread: self.unread.clone() });
+                let _ = answer.send(Standings { causes, rates, held: self.held.clone(), unread: self.unread.clone() });
             }
         }
     }
@@ -408,7 +453,7 @@ impl Library {
     /// E4 for our own private channels: their followers do not put again what we signed, so we do, once an hour.
     fn keep_own(&mut self) {
         let now = self.ctx.clock.now();
-        if self.paused || now < self.keep_own_at {
+        if self.held.is_some() || now < self.keep_own_at {
             return;
         }
         self.keep_own_at = now + KEEP_OWN_EVERY;
@@ -430,12 +475,19 @@ impl Library {
         });
     }
 
-    /// Items that could not be written are tried again: the disk may have room, the folder may be back.
+    /// What could not be written is tried again: the disk may have room, the folder may be back.
     fn retry(&mut self) {
+        let lists = self.unread.iter().filter(|(_, c)| matches!(c, Cause::DiskFull { .. } | Cause::Quota { .. }));
+        for key in lists.map(|(key, _)| *key).filter(|key| !self.reading.contains_key(key)).collect::<Vec<_>>() {
+            let ctx = self.ctx.clone();
+            self.ctx.spawn(async move { log(channel::read_again(&ctx, key).await) });
+        }
         let again: Vec<Key> = self
             .stalled
             .iter()
-            .filter(|(_, cause)| matches!(cause, Cause::DiskFull { .. } | Cause::FolderNotWritable { .. }))
+            .filter(|(_, cause)| {
+                matches!(cause, Cause::DiskFull { .. } | Cause::FolderNotWritable { .. } | Cause::Quota { .. })
+            })
             .map(|(key, _)| *key)
             .collect();
         for (channel, item) in again {
@@ -445,12 +497,10 @@ impl Library {
 
     /// Starts queued items and asks the store what running ones lack.
     fn fill(&mut self) {
-        if self.paused {
+        if self.held.is_some() {
             return;
         }
-        while self.active.len() < ITEMS_AT_ONCE
-            && let Some(key) = self.queue.pop_front()
-        {
+        while let Some(key) = self.next() {
             self.active.insert(key, Active::default());
             let ctx = self.ctx.clone();
             self.ctx.spawn(async move {
@@ -484,7 +534,8 @@ impl Library {
             }
             Ok(blobs) => {
                 active.wanted.extend(blobs.iter().copied());
-                self.ctx.engine.send(Input::Want(blobs, key.0)).await;
+                let priority = priority(self.urgency(&key));
+                self.ctx.engine.send(Input::Want(blobs, key.0, priority)).await;
                 self.told(key);
             }
             Err(error) => self.stall(key, error).await,
@@ -502,6 +553,31 @@ impl Library {
             let result = channel::finish(&ctx, key.0, key.1).await;
             ctx.library.send(LibraryInput::Finished(key.0, key.1, result));
         });
+    }
+
+    fn urgency(&self, key: &Key) -> Urgency {
+        self.urgent.get(key).copied().unwrap_or_default()
+    }
+
+    /// The next item to start: the most urgent of those that wait, the first of them. What is urgent need not wait for
+    /// what is not.
+    fn next(&mut self) -> Option<Key> {
+        let best = self.queue.iter().enumerate().max_by_key(|(at, key)| (self.urgency(key), std::cmp::Reverse(*at)));
+        let (at, key) = best.map(|(at, key)| (at, *key))?;
+        let peers = self.active.keys().filter(|other| self.urgency(other) >= self.urgency(&key)).count();
+        let room = if self.urgency(&key) == Urgency::High { peers } else { self.active.len() };
+        (room < ITEMS_AT_ONCE).then(|| self.queue.remove(at)).flatten()
+    }
+
+    async fn set_urgency(&mut self, key: Key, urgency: Urgency) {
+        match urgency {
+            Urgency::Normal => drop(self.urgent.remove(&key)),
+            urgency => drop(self.urgent.insert(key, urgency)),
+        }
+        if let Some(active) = self.active.get(&key) {
+            let wanted: Vec<BlobId> = active.wanted.iter().copied().collect();
+            self.ctx.engine.send(Input::Want(wanted, key.0, priority(urgency))).await;
+        }
     }
 
     async fn stop_item(&mut self, key: Key) {
@@ -522,12 +598,23 @@ impl Library {
         self.stop_item(key).await;
         let cause = match error.code {
             Code::DiskFull => channel::disk_full(&self.ctx, key.0, key.1).await,
+            Code::Quota => channel::quota_full(&self.ctx, key.0, key.1).await,
             Code::BadContent => Cause::BadContent { what: error.message.clone() },
             _ => Cause::FolderNotWritable { path: channel::place_of(&self.ctx, key.0, key.1).await },
         };
         // A retry that fails as before is no news.
         let news = self.stalled.get(&key).map(std::mem::discriminant) != Some(std::mem::discriminant(&cause))
             && self.told_trouble.insert(key, error.code) != Some(error.code);
+        if let Cause::Quota { quota, needed, .. } = cause
+            && self.stalled.get(&key).is_none_or(|old| !matches!(old, Cause::Quota { .. }))
+        {
+            let ctx = self.ctx.clone();
+            self.ctx.spawn(async move {
+                let need = keep::Need { item: Some(key), bytes: needed };
+                let made = keep::make_room(&ctx, need, quota).await;
+                ctx.library.send(LibraryInput::Room(key.0, key.1, made));
+            });
+        }
         self.stalled.insert(key, cause);
         if news {
             self.ctx.emit(Event::Notice(error));
@@ -566,8 +653,16 @@ impl Library {
     }
 }
 
+fn priority(urgency: Urgency) -> swarm::Priority {
+    match urgency {
+        Urgency::Low => swarm::Priority::Low,
+        Urgency::Normal => swarm::Priority::Normal,
+        Urgency::High => swarm::Priority::High,
+    }
+}
+
 /// Trouble in the background is told in the log; what a person must know goes out as a notice where it happens.
-fn log<T>(result: Result<T>) {
+pub(crate) fn log<T>(result: Result<T>) {
     if let Err(error) = result
         && error.code != Code::Stopping
     {
@@ -578,6 +673,9 @@ fn log<T>(result: Result<T>) {
 /// Wanted items of all channels go on at start.
 pub(crate) async fn resume_all(ctx: &Ctx) -> Result<()> {
     for row in ctx.with_store(|s| s.transfers()).await? {
+        if row.urgency != Urgency::Normal && matches!(row.standing, Standing::Wanted | Standing::Listed) {
+            ctx.library.send(LibraryInput::Urgency(row.channel, row.id, row.urgency));
+        }
         if row.standing == Standing::Wanted && !row.paused {
             ctx.library.send(LibraryInput::Start(row.channel, row.id));
         }

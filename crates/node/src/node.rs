@@ -18,10 +18,12 @@ use crate::config::*;
 use crate::ctx::{Ctx, Inner};
 use crate::engine::{Engine, EngineTask, Input};
 use crate::error::{Result, blocking, fail};
+use crate::governor::{self, Governor};
 use crate::library::{self, Library, LibrarySender};
+use crate::limits::Limits;
 use crate::meter::{self, Rates, Traffic};
 use crate::network::{self, Network};
-use crate::{channel, verbs, view};
+use crate::{channel, keep, verbs, view};
 
 /// A running node. Cheap to clone; [`Node::stop`] ends it.
 #[derive(Clone)]
@@ -102,6 +104,8 @@ impl Node {
             stop,
             keys: RwLock::new(Arc::new(keys)),
             traffic: Arc::new(Traffic::default()),
+            limits: Arc::new(Limits::default()),
+            governor: Mutex::new(Governor::default()),
             rates: watch::Sender::new(Rates::default()),
             signing: Semaphore::new(1),
             arrived: watch::Sender::new(0),
@@ -109,15 +113,11 @@ impl Node {
             config,
         });
         let node = Self { ctx: ctx.clone() };
+        let held = governor::start(&ctx).await?;
         if ctx.config.offline {
             return Ok(node);
         }
-        let (gateway, paused) = ctx
-            .with_store(|s| {
-                let on = |name| Ok::<_, store::StoreError>(s.setting(name)?.as_deref() == Some("true"));
-                Ok((on("gateway")?, on("paused")?))
-            })
-            .await?;
+        let gateway = ctx.with_store(|s| Ok(s.setting("gateway")?.as_deref() == Some("true"))).await?;
         let ours = capabilities(gateway && network.dht.is_some());
         let local = network::is_local(&ctx.config);
         let swarm_config = swarm::Config {
@@ -150,11 +150,15 @@ impl Node {
             arrived: ctx.arrived.clone(),
             hands: Arc::new(Semaphore::new(BLOBS_IN_HAND)),
             traffic: ctx.traffic.clone(),
-            paused,
+            limits: ctx.limits.clone(),
+            slots: Arc::new(Semaphore::new(UPLOAD_SLOTS)),
+            paused: held.is_some(),
         };
         ctx.tasks.spawn(task.run());
-        ctx.tasks.spawn(Library::new(ctx.clone(), paused).run(library_inputs));
+        ctx.tasks.spawn(Library::new(ctx.clone(), held).run(library_inputs));
         ctx.tasks.spawn(meter::run(ctx.clone()));
+        ctx.tasks.spawn(governor::run(ctx.clone()));
+        ctx.tasks.spawn(keep::run(ctx.clone()));
         network::put(&ctx, network).await?;
         node.tell_all().await?;
         library::resume_all(&ctx).await?;

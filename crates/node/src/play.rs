@@ -153,7 +153,8 @@ impl Drop for Urgent<'_> {
         self.ctx.spawn(async move {
             let row = ctx.with_store(move |s| s.item(&channel, &item)).await.ok().flatten();
             let wanted = row.is_some_and(|row| row.standing == Standing::Wanted && !row.paused);
-            let input = if wanted { Input::Want(asked, channel) } else { Input::Unwant(asked) };
+            let input =
+                if wanted { Input::Want(asked, channel, swarm::Priority::Normal) } else { Input::Unwant(asked) };
             ctx.engine.send(input).await;
         });
     }

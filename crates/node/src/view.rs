@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use protocol::{ChannelKey, ItemId, Link};
+use protocol::{ChannelKey, Item, ItemId, Link, Payload};
 use store::keys::KeyStore;
 use store::{Channel, ItemRow, Standing};
 
 use crate::api::{
-    Cause, ChannelInfo, Code, ErrorInfo, FetchRule, FileInfo, IdentityInfo, ItemInfo, ItemState, LeftOut, PeerInfo,
-    RouteKind, RouteStanding, Snapshot, Status,
+    Cause, ChannelInfo, Code, ErrorInfo, FetchRule, FileInfo, IdentityInfo, ItemInfo, ItemPriority, ItemState,
+    KeepRule, LeftOut, PeerInfo, RouteKind, RouteStanding, Snapshot, Status,
 };
 use crate::ctx::Ctx;
 use crate::error::Result;
@@ -82,6 +82,18 @@ pub(crate) async fn channel_info(ctx: &Ctx, row: &Channel, items: &[ItemRow]) ->
             Err(_) => FetchRule::All,
         },
         cause,
+        keep: Some(keep_rule(row.keep)),
+        encrypted: Some(row.encrypted),
+    }
+}
+
+/// A rule as an api type.
+pub(crate) fn keep_rule(keep: store::Keep) -> KeepRule {
+    match keep {
+        store::Keep::All => KeepRule::All,
+        store::Keep::Newest(n) => KeepRule::Newest(n),
+        store::Keep::Days(n) => KeepRule::Days(n),
+        store::Keep::Bytes(n) => KeepRule::Bytes(n),
     }
 }
 
@@ -129,7 +141,7 @@ pub(crate) async fn items(ctx: &Ctx, rows: Vec<ItemRow>) -> Result<Vec<ItemInfo>
         let (channel, id) = (row.channel, row.id);
         let have = match row.standing {
             Standing::Listed => 0,
-            Standing::Complete | Standing::Published => row.bytes,
+            Standing::Complete | Standing::Published => row.bytes.saturating_sub(row.skipped),
             Standing::Wanted => {
                 let have = ctx.with_store(move |s| match s.have_bytes(&channel, &id) {
                     // A newer list dropped it since its row was read.
@@ -149,6 +161,9 @@ pub(crate) async fn items(ctx: &Ctx, rows: Vec<ItemRow>) -> Result<Vec<ItemInfo>
         }
         if row.standing == Standing::Wanted && cause.is_none() {
             cause.clone_from(&route);
+        }
+        if row.standing == Standing::Wanted && !row.paused && known.held.is_some() {
+            cause.clone_from(&known.held);
         }
         if row.standing == Standing::Wanted && cause.is_none() && !ctx.config.offline {
             if let Entry::Vacant(unknown) = swarm_causes.entry(channel) {
@@ -178,7 +193,15 @@ pub(crate) async fn items(ctx: &Ctx, rows: Vec<ItemRow>) -> Result<Vec<ItemInfo>
             rate: known.rates.get(&(channel, id)).copied().unwrap_or(0),
             state,
             cause,
-            path: row.root,
+            path: row.root.filter(|_| !row.encrypted),
+            pinned: Some(row.pinned),
+            priority: Some(match row.urgency {
+                store::Urgency::Low => ItemPriority::Low,
+                store::Urgency::Normal => ItemPriority::Normal,
+                store::Urgency::High => ItemPriority::High,
+            }),
+            encrypted: Some(row.encrypted),
+            skipped: Some(row.skipped),
             left_out: row.left_out.into_iter().map(|(path, why)| LeftOut { path, why }).collect(),
         });
     }
@@ -193,11 +216,35 @@ pub(crate) async fn item(ctx: &Ctx, channel: ChannelKey, id: ItemId) -> Result<O
 
 /// Files of an item.
 pub(crate) async fn files(ctx: &Ctx, channel: ChannelKey, id: ItemId) -> Result<Vec<FileInfo>> {
-    let files = ctx.with_store(move |s| s.files(&channel, &id)).await?;
-    Ok(files
-        .into_iter()
-        .map(|(f, have)| FileInfo { path: f.path.as_str().to_owned(), size: f.size, have, mime: f.mime })
-        .collect())
+    let (files, skipped, row) = ctx
+        .with_store(move |s| Ok((s.files(&channel, &id)?, s.skipped_files(&channel, &id)?, s.item(&channel, &id)?)))
+        .await?;
+    if let Some(row) = row.filter(|row| !row.planned && files.is_empty()) {
+        return Ok(listed_files(&row));
+    }
+    let info = |(f, have): (store::PlanFile, u64)| {
+        let path = f.path.as_str().to_owned();
+        let skipped = Some(skipped.contains(&path));
+        FileInfo { path, size: f.size, have, mime: f.mime, skipped }
+    };
+    Ok(files.into_iter().map(info).collect())
+}
+
+/// Files of an item that is not fetched, as far as the channel's list itself names them.
+fn listed_files(row: &ItemRow) -> Vec<FileInfo> {
+    let files = match Item::from_json(&row.json).map(|item| item.payload) {
+        Ok(Payload::File(file)) => vec![file],
+        Ok(Payload::Folder(files)) => files,
+        Ok(Payload::FolderTree { .. }) | Err(_) => Vec::new(),
+    };
+    let info = |f: protocol::FileEntry| FileInfo {
+        path: f.path.as_str().to_owned(),
+        size: f.size,
+        have: 0,
+        mime: f.mime,
+        skipped: Some(false),
+    };
+    files.into_iter().map(info).collect()
 }
 
 /// All followed and own channels.
@@ -259,14 +306,18 @@ pub(crate) async fn peers(ctx: &Ctx) -> Vec<PeerInfo> {
 
 /// The node's state.
 pub(crate) async fn status(ctx: &Ctx) -> Result<Status> {
-    let (channels, blobs, paused) =
-        ctx.with_store(|s| Ok((s.channels()?, s.blob_count()?, s.setting("paused")?))).await?;
-    let (received, sent) = ctx.traffic.totals();
+    let (channels, blobs, paused, used) =
+        ctx.with_store(|s| Ok((s.channels()?, s.blob_count()?, s.setting("paused")?, s.used()?))).await?;
     let rates = *ctx.rates.borrow();
     let (peers, coverage) = if ctx.config.offline {
         (Vec::new(), swarm::Coverage::default())
     } else {
         ctx.engine.ask(|swarm, now| (swarm.peers(), swarm.coverage(now))).await.unwrap_or_default()
+    };
+    let (received, sent) = ctx.traffic.totals();
+    let (held, month_used) = {
+        let governor = ctx.governor.lock().await;
+        (governor.hold(), governor.month_used(received.saturating_add(sent)))
     };
     Ok(Status {
         version: env!("CARGO_PKG_VERSION").into(),
@@ -283,7 +334,10 @@ pub(crate) async fn status(ctx: &Ctx) -> Result<Status> {
         up: rates.up,
         received,
         sent,
-        paused: paused.as_deref() == Some("true"),
+        paused: paused.as_deref() == Some("true") || matches!(held, Some(Cause::PausedUntil { .. })),
+        held,
+        used: Some(used),
+        month_used: Some(month_used),
         secrets: kept(ctx).await,
         route: ctx.network().info(),
     })

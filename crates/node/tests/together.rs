@@ -2,66 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so by panicking")]
 
-use std::path::Path;
-use std::time::Duration;
+extern crate megatorrent_node as node;
 
-use megatorrent_node as node;
+mod people;
+
 use net::dht::LocalDht;
-use node::api::{Code, Event, ItemState, Publish, Reply, Request, Settings, Subscribe, Target, Unlock};
+use node::api::{Code, Event, Publish, Reply, Request, Settings, Subscribe, Target, Unlock};
 use node::{Node, NodeConfig};
-use zeroize::Zeroizing;
-
-/// Long enough for a loaded machine; nothing is measured by it.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-fn config(dir: &Path) -> NodeConfig {
-    NodeConfig {
-        data_dir: dir.to_path_buf(),
-        listen: Some("127.0.0.1:0".parse().unwrap()),
-        passphrase: Some(Zeroizing::new("secret".into())),
-        ..NodeConfig::default()
-    }
-}
-
-async fn call(node: &Node, request: Request) -> Reply {
-    tokio::time::timeout(PATIENCE, node.call(request)).await.expect("an answer in time").expect("it works")
-}
-
-async fn identity(node: &Node, name: &str) {
-    call(node, Request::IdNew(node::api::IdNew { name: name.into() })).await;
-}
-
-async fn address(node: &Node) -> String {
-    let Reply::Status(status) = call(node, Request::Status).await else { panic!("a status") };
-    status.listen.unwrap()
-}
-
-async fn published(node: &Node, args: Publish) -> node::api::Published {
-    let Reply::Published(done) = call(node, Request::Publish(args)).await else { panic!("published") };
-    done
-}
-
-/// Waits for an event that `fits`.
-async fn until(node: &Node, mut fits: impl FnMut(&Event) -> bool) {
-    let mut events = node.events();
-    let wait = async {
-        while let Some(event) = events.next().await {
-            if fits(&event) {
-                return;
-            }
-        }
-        panic!("the node stopped");
-    };
-    tokio::time::timeout(PATIENCE, wait).await.expect("the event comes");
-}
-
-fn is_complete(event: &Event) -> bool {
-    match event {
-        Event::Snapshot(now) => now.transfers.iter().any(|i| i.state == ItemState::Complete),
-        Event::Ready(_) => true,
-        _ => false,
-    }
-}
+use people::{address, call, config, identity, is_complete, published, until};
 
 #[test]
 fn a_stopped_node_leaves_no_task() {

@@ -504,6 +504,11 @@ impl Session {
         Ok(())
     }
 
+    /// Blobs given with [`Command::Serve`] that are not wholly sent yet, nor cancelled.
+    pub fn blobs_held(&self) -> usize {
+        self.serving.blobs_held()
+    }
+
     /// The largest `N` that the next frame may have: a whole blob's only while a REQUEST of ours is open.
     pub fn frame_max(&self) -> usize {
         if self.asks.is_open() { FRAME_MAX_BLOB } else { FRAME_MAX }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use protocol::{BlobId, ChannelKey, ItemId};
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use crate::db::{array, int, uint};
 use crate::sweep::{Candidate, sweep};
@@ -130,6 +130,18 @@ impl Store {
                 each(batch);
             }
             Ok(())
+        })
+    }
+
+    /// The first blob of an item's plan.
+    pub fn first_blob(&self, channel: &ChannelKey, id: &ItemId) -> Result<Option<BlobId>, StoreError> {
+        self.core.db.read(|tx| {
+            let item = items::row_id(tx, channel, id)?;
+            let mut statement = tx.prepare_cached(
+                "SELECT b.blob FROM files f JOIN chunks k ON k.file = f.id JOIN blobs b ON b.id = k.blob
+                 WHERE f.item = ? AND k.len > 0 ORDER BY f.seq, k.seq LIMIT 1",
+            )?;
+            Ok(statement.query_row([item], |row| Ok(BlobId(array(row, 0)?))).optional()?)
         })
     }
 

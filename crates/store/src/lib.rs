@@ -24,6 +24,7 @@ mod holdings;
 mod items;
 pub mod keeping;
 pub mod keys;
+mod moving;
 mod parts;
 mod place;
 mod places;

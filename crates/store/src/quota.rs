@@ -72,9 +72,11 @@ impl Core {
     pub(crate) fn reserve(&self, bytes: u64) -> Result<Reserved<'_>, StoreError> {
         let mut state = self.room.lock();
         if let Some(quota) = state.quota {
-            let used = match state.used.filter(|_| !self.db.changed.swap(false, Ordering::SeqCst)) {
-                Some(used) => used,
-                None => self.db.read(count)?,
+            // A count in the middle of others' writes would see twice what they have reserved and written already.
+            let idle = state.reserved == 0;
+            let used = match state.used {
+                Some(used) if !(idle && self.db.changed.swap(false, Ordering::SeqCst)) => used,
+                _ => self.db.read(count)?,
             };
             state.used = Some(used);
             check(quota, used.saturating_add(state.reserved), bytes)?;

@@ -61,6 +61,9 @@ impl Swarm {
         let full = |addr: &PeerAddr| met.iter().filter(|p| p.addr == *addr).count() >= circuits;
         let mut taken: BTreeSet<&PeerAddr> = self.dials.values().map(|d| &d.addr).collect();
         taken.extend(met.iter().map(|p| &p.addr).filter(|addr| full(addr)));
+        // A gateway stays though it does not follow the channel: it is asked what it knows on the connection there is.
+        let serving = self.peers.iter().filter(|(_, p)| p.ext.gateway && p.named.contains(key));
+        taken.extend(serving.map(|(_, p)| &p.addr));
         taken.extend(met.iter().filter_map(|p| p.listens.as_ref()));
         // Who was asked about this channel and said that it does not have it is here about another one.
         let strange = |peer: &&Peer| {

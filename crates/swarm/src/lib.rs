@@ -6,11 +6,12 @@
 //! seed and the same inputs give the same outputs.
 //!
 //! Each part is a machine that owns its state: addresses and bans (`book`), connections (`peers`), wants (`picker`),
-//! holdings that others wait for (`have`), announces (`announce`), peer exchange (`pex`), deadlines (`timers`). The
+//! holdings that others wait for (`have`), who else holds what is ours (`census`), announces (`announce`), peer exchange (`pex`), deadlines (`timers`). The
 //! [`Swarm`] joins them: `meet` (look-ups, HELLO), `dial`, `gossip` (manifests), `fetch` (blobs for us), `serve` (answers).
 
 mod announce;
 mod book;
+mod census;
 mod channel;
 mod dial;
 mod fetch;

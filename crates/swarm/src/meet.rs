@@ -160,9 +160,11 @@ impl Swarm {
             LOOKUP.mul_f64(jitter)
         };
         self.timers.set(Timer::Lookup(*key), now + wait);
-        let (channel, topics) = (&*channel, channel.topics(unix));
+        let topics = channel.topics(unix);
+        let Some(channel) = self.channels.get(key) else { return };
         let may = |conn: &&ConnId| self.peers.get(**conn).is_some_and(|p| p.may_hear_of(channel));
-        let conns: Vec<ConnId> = channel.conns.iter().filter(may).copied().collect();
+        let mut conns: Vec<ConnId> = channel.conns.iter().filter(may).copied().collect();
+        conns.extend(self.gateways_for(channel));
         self.compare(now, key);
         self.ask_gateways(key);
         for topic in topics {
@@ -237,9 +239,11 @@ impl Swarm {
     /// The followed channel that a topic belongs to: its rendezvous, or a blob wanted of it.
     fn channel_of(&self, now: Duration, conn: ConnId, topic: &Topic) -> Option<ChannelKey> {
         let unix = self.unix_ms(now);
-        let named = self.peers.get(conn)?.channels();
-        let rendezvous =
-            named.iter().find(|key| self.channels.get(key).is_some_and(|c| c.topics(unix).contains(topic)));
+        let peer = self.peers.get(conn)?;
+        // A gateway tells of what we named, though it follows none of it.
+        let of_gateway = peer.named.iter().filter(|_| peer.ext.gateway);
+        let mut named = peer.channels().iter().chain(of_gateway);
+        let rendezvous = named.find(|key| self.channels.get(key).is_some_and(|c| c.topics(unix).contains(topic)));
         rendezvous.copied().or_else(|| self.picker.channel_of(&BlobId(topic.0)))
     }
     pub(crate) fn take_peers(&mut self, now: Duration, conn: ConnId, topic: Topic, addrs: Vec<PeerAddr>) {
@@ -416,6 +420,7 @@ impl Swarm {
         let Some(peer) = self.peers.remove(id) else { return };
         self.picker.remove_lane(id);
         self.watches.remove(id);
+        self.census.remove(id);
         for timer in [Timer::Settle(id), Timer::HaveMore(id), Timer::Slow(id), Timer::Retry(id), Timer::Tell(id)] {
             self.timers.cancel(timer);
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::handshake::Binding;
+use protocol::params::HAVE_QUERY_MAX;
 use protocol::session::{Command, Event};
 use protocol::{BlobId, ChannelKey, InfoHash, PeerAddr, SignedManifest, Topic};
 use rand_chacha::ChaCha8Rng;
@@ -13,6 +14,7 @@ use rand_core::{Rng, SeedableRng};
 
 use crate::announce::{Announces, Tier};
 use crate::book::Book;
+use crate::census::Census;
 use crate::channel::Channel;
 use crate::dial::Dialling;
 use crate::have::Watches;
@@ -49,6 +51,7 @@ pub struct Swarm {
     pub(crate) book: Book,
     pub(crate) picker: Picker,
     pub(crate) watches: Watches,
+    pub(crate) census: Census,
     pub(crate) announces: Announces,
     pub(crate) pex: Pex,
     pub(crate) held: BTreeMap<BlobId, Held>,
@@ -79,6 +82,7 @@ impl Swarm {
             book: Book::default(),
             picker: Picker::default(),
             watches: Watches::default(),
+            census: Census::default(),
             announces,
             pex: Pex::default(),
             held: BTreeMap::new(),
@@ -170,6 +174,25 @@ impl Swarm {
     pub fn dialled_for(&self, id: DialId) -> Option<ChannelKey> {
         self.dial_channel(id)
     }
+    /// Asks the channel's connected peers which of these blobs of ours they hold, too; at most as many blobs as one
+    /// question has room for. Returns how many peers are asked; [`Swarm::holders`] counts their answers.
+    pub fn survey(&mut self, channel: &ChannelKey, blobs: &[BlobId]) -> usize {
+        let blobs = &blobs[..blobs.len().min(HAVE_QUERY_MAX)];
+        let able = |peer: &crate::peers::Peer| peer.ext.have && peer.shared.contains(channel);
+        let conns: Vec<ConnId> = self.peers.iter().filter(|(_, peer)| able(peer)).map(|(conn, _)| conn).collect();
+        if blobs.is_empty() {
+            return 0;
+        }
+        self.census.begin(blobs);
+        for conn in &conns {
+            self.send(*conn, Command::HaveQuery(blobs.to_vec()));
+        }
+        conns.len()
+    }
+    /// Connected peers that said that they hold a blob of the last surveys.
+    pub fn holders(&self, blob: &BlobId) -> usize {
+        self.census.holders(blob)
+    }
     /// A number for an accepted connection that no dial has or will have.
     pub fn next_conn(&mut self) -> ConnId {
         self.next_conn += 1;
@@ -202,7 +225,12 @@ impl Swarm {
             Event::Manifest(manifest) => self.take_peer_manifest(now, id, &manifest),
             Event::NoManifest(key) => self.take_no_manifest(now, id, key),
             Event::HaveQuery(request, blobs) => self.answer_have_query(id, request, &blobs),
-            Event::Have(blobs) => blobs.into_iter().for_each(|blob| self.picker.learn(id, blob)),
+            Event::Have(blobs) => {
+                for blob in blobs {
+                    self.census.note(id, &blob);
+                    self.picker.learn(id, blob);
+                }
+            }
             Event::Publish(request) => self.answer_publish(now, id, request),
             // A session drops cancelled answers itself; the node judges blobs and asked for the publishing.
             Event::Cancelled(_) | Event::Blob(..) | Event::Published(_) => {}

@@ -44,8 +44,12 @@ pub struct Follow {
 /// How urgent a wanted blob is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
+    /// Files that can wait.
+    Low,
     /// Files, rarest first.
     Normal,
+    /// Files that the user wants before others.
+    High,
     /// Under a play head.
     Streaming,
     /// Bodies, pages, tables: nothing moves without them.

@@ -10,9 +10,11 @@ use std::time::Duration;
 use protocol::session::Role;
 use protocol::{AddrClass, ChannelKey, PeerAddr};
 
+use crate::channel::Channel;
+use crate::peers::Peer;
 use crate::swarm::Swarm;
 use crate::timers::Timer;
-use crate::{Output, Source};
+use crate::{ConnId, Output, Source};
 
 /// A dialled peer has this long to say HELLO before it is treated as v5.
 const HELLO_WAIT: Duration = Duration::from_millis(500);
@@ -120,6 +122,14 @@ impl Swarm {
         self.outputs.extend(idle.into_iter().map(Output::Close));
     }
 
+    /// Gateways that were dialled for a public channel and do not follow it.
+    pub(crate) fn gateways_for(&self, channel: &Channel) -> Vec<ConnId> {
+        let key = &channel.follow.key;
+        let serves = |peer: &Peer| peer.ext.gateway && peer.named.contains(key) && !peer.shared.contains(key);
+        let all = self.peers.iter().filter(|(_, peer)| !channel.is_private() && serves(peer));
+        all.map(|(conn, _)| conn).collect()
+    }
+
     /// No DHT tells of news where there is none: gateways are asked again.
     pub(crate) fn ask_gateways(&mut self, key: &ChannelKey) {
         if self.config.dht {
@@ -127,12 +137,9 @@ impl Swarm {
         }
         let Some(channel) = self.channels.get(key).filter(|c| !c.is_private()) else { return };
         let after = channel.news_after();
-        let serves = |(_, peer): &(crate::ConnId, &crate::peers::Peer)| {
-            peer.ext.gateway && peer.ext.manifest && peer.named.contains(key) && !peer.shared.contains(key)
-        };
-        let conns: Vec<_> = self.peers.iter().filter(serves).map(|(conn, _)| conn).collect();
-        for conn in conns {
+        for conn in self.gateways_for(channel) {
             if let Some(peer) = self.peers.get_mut(conn)
+                && peer.ext.manifest
                 && peer.asked.insert(*key)
             {
                 self.send(conn, protocol::session::Command::GetManifest(*key, after));

@@ -54,7 +54,8 @@ fn names_that_attack_are_text_in_page_notification_and_tray() -> Result<()> {
              return { wide, foreign, turned, owned: window.owned ?? 0, title: document.title }",
             &[],
         )?;
-        let wanted = serde_json::json!({ "wide": false, "foreign": 0, "turned": false, "owned": 0, "title": "Megatorrent" });
+        let wanted =
+            serde_json::json!({ "wide": false, "foreign": 0, "turned": false, "owned": 0, "title": "Megatorrent" });
         assert_eq!(found, wanted, "on {screen}");
     }
     // Texts without end are refused whole.

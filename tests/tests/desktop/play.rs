@@ -15,7 +15,8 @@ fn sound_plays_and_seeks_before_all_of_it_is_here() -> Result<()> {
     let dht = LocalDht::start(10)?;
     let server = Server::start(Habits::default())?;
     // 204 seconds in nine blobs. The seeder lacks some between the beginning and the middle, and the end.
-    let shelf = Shelf::of([22; 32], ["Tidewater", "Slack water", ""], vec![("slack water.wav".into(), wav(204, 220.0))])?;
+    let shelf =
+        Shelf::of([22; 32], ["Tidewater", "Slack water", ""], vec![("slack water.wav".into(), wav(204, 220.0))])?;
     assert_eq!(shelf.content.len(), 9);
     server.hold(&shelf.body);
     for held in [0, 1, 4, 5] {

@@ -76,7 +76,8 @@ fn a_dropped_folder_becomes_a_channel_and_its_secret_stays_in_the_keyring() -> R
     let key = &link["megatorrent://".len()..][..64];
     let seed = kept(&desktop, &format!("identity-{key}"))?;
     assert_eq!(seed.len(), 32, "the keyring has no secret of {key}");
-    let forms = [hex(&seed), hex(&seed).to_uppercase(), data_encoding::BASE64.encode(&seed), format!("{:?}", &seed[..8])];
+    let forms =
+        [hex(&seed), hex(&seed).to_uppercase(), data_encoding::BASE64.encode(&seed), format!("{:?}", &seed[..8])];
     let heard = page.run("return window.heard.join('\\n')", &[])?;
     let heard = heard.as_str().context("nothing was heard")?;
     assert!(heard.contains("id_new") && heard.contains(key), "the ear was deaf: {heard}");

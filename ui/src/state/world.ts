@@ -150,6 +150,8 @@ function apply(draft: Draft, event: Event, now: number): News | null {
     case "publishing":
       draft.map("publishing").set(event.data.title, event.data);
       return null;
+    case "moving":
+      return null;
     case "notice":
       return { kind: "notice", error: event.data };
   }

@@ -104,8 +104,24 @@ export const de = (f: Format): Words => {
           return s("Wartet:", "die Liste ist noch nicht gefunden");
         case "dht_unreachable":
           return s("Wartet:", "DHT nicht erreichbar");
+        case "tor_starting":
+          return s("Wartet:", `Tor ist nicht bereit, ${n(cause.percent)} %`);
+        case "tor_down":
+          return s("Tor antwortet nicht.", "Nichts verlässt dieses Gerät.");
+        case "proxy_down":
+          return s("Der Proxy geht nicht.", "Nichts verlässt dieses Gerät.");
+        case "no_way_in":
+          return s("Wartet:", "dieser Link nennt keinen Weg über Tor");
         case "paused":
           return s("Angehalten");
+        case "paused_until":
+          return s("Angehalten", `bis ${f.moment(cause.until)}`);
+        case "schedule":
+          return cause.until === null ? s("Wartet:", "nach Zeitplan bewegt sich nie etwas") : s("Wartet:", `nach Zeitplan wieder ${f.moment(cause.until)}`);
+        case "month_used":
+          return s("Wartet:", `${f.size(cause.limit)} für diesen Monat sind verbraucht, wieder ${f.moment(cause.until)}`);
+        case "quota":
+          return s("Kein Platz:", `${f.size(cause.used)} von ${f.size(cause.quota)} belegt, ${f.size(cause.needed)} nötig`);
         case "queued":
           return s("In der Schlange");
         case "disk_full":
@@ -132,8 +148,23 @@ export const de = (f: Format): Words => {
           return "Der Herausgeber oder jemand, der dem Kanal folgt, muss einmal online sein. Es wird immer wieder gefragt.";
         case "dht_unreachable":
           return "Bekannte Gegenstellen gehen weiter. Oft sperrt eine Firewall UDP.";
+        case "tor_starting":
+          return "";
+        case "tor_down":
+        case "proxy_down":
+          return `${cause.why}. Es wird von selbst wieder versucht.`;
+        case "no_way_in":
+          return "Bitte um einen Link mit einer Onion-Adresse, oder nenne in den Einstellungen ein Gateway.";
         case "paused":
           return "Setze es fort, wann du magst.";
+        case "paused_until":
+          return "Es geht von selbst weiter, oder setze es jetzt fort.";
+        case "schedule":
+          return "Es geht von selbst weiter, wenn der Zeitplan es erlaubt.";
+        case "month_used":
+          return "Es geht nächsten Monat von selbst weiter, oder erlaube mehr.";
+        case "quota":
+          return "Entferne etwas oder erlaube mehr.";
         case "queued":
           return "";
         case "disk_full":
@@ -660,6 +691,7 @@ export const de = (f: Format): Words => {
       not_own: ["Nur der Herausgeber kann das ändern", "Es ist keine deiner Identitäten."],
       io: ["Eine Datei ließ sich nicht lesen oder schreiben", "Sieh nach, ob die Platte da ist und der Ordner benutzt werden darf."],
       disk_full: ["Die Platte ist voll", "Schaffe Platz und versuche es dann noch einmal. Was schon hier ist, ist sicher."],
+      quota: ["Das Kontingent hat keinen Platz mehr", "Entferne etwas oder erlaube mehr. Was schon hier ist, ist sicher."],
       source_changed: ["Eine Datei änderte sich beim Lesen", "Schließe das Programm, das in sie schreibt, und veröffentliche dann noch einmal."],
       secrets: ["Die Geheimnisse sind nicht erreichbar", "Der Schlüsselbund ist verschlossen oder fehlt. Ein Tresor mit Passphrase geht auch."],
       wrong_passphrase: ["Die Passphrase passt nicht", "Groß und klein zählt. Nichts wurde geändert."],

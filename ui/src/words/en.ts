@@ -111,8 +111,24 @@ export const en = (f: Format) => {
           return s("Waiting:", "its list is not found yet");
         case "dht_unreachable":
           return s("Waiting:", "DHT not reachable");
+        case "tor_starting":
+          return s("Waiting:", `Tor is not ready, ${n(cause.percent)} %`);
+        case "tor_down":
+          return s("Tor does not answer.", "Nothing leaves this device.");
+        case "proxy_down":
+          return s("The proxy does not work.", "Nothing leaves this device.");
+        case "no_way_in":
+          return s("Waiting:", "this link names no way in over Tor");
         case "paused":
           return s("Paused");
+        case "paused_until":
+          return s("Paused", `until ${f.moment(cause.until)}`);
+        case "schedule":
+          return cause.until === null ? s("Waiting:", "the schedule never lets anything move") : s("Waiting:", `scheduled again ${f.moment(cause.until)}`);
+        case "month_used":
+          return s("Waiting:", `this month's ${f.size(cause.limit)} are used, again ${f.moment(cause.until)}`);
+        case "quota":
+          return s("No room:", `${f.size(cause.used)} of ${f.size(cause.quota)} used, ${f.size(cause.needed)} needed`);
         case "queued":
           return s("Queued");
         case "disk_full":
@@ -143,8 +159,23 @@ export const en = (f: Format) => {
           return "The publisher, or anyone who follows the channel, has to be online once. It is asked for again and again.";
         case "dht_unreachable":
           return "Known peers still work. A firewall that blocks UDP is a common reason.";
+        case "tor_starting":
+          return "";
+        case "tor_down":
+        case "proxy_down":
+          return `${cause.why}. It is tried again by itself.`;
+        case "no_way_in":
+          return "Ask for a link that names an onion address, or name a gateway in the settings.";
         case "paused":
           return "Resume it when you like.";
+        case "paused_until":
+          return "It goes on by itself, or resume it now.";
+        case "schedule":
+          return "It goes on by itself when the schedule lets it.";
+        case "month_used":
+          return "It goes on by itself next month, or allow more.";
+        case "quota":
+          return "Remove something, or allow more.";
         case "queued":
           return "";
         case "disk_full":
@@ -673,6 +704,7 @@ export const en = (f: Format) => {
       not_own: ["Only the publisher can change this", "It is not one of your identities."],
       io: ["A file could not be read or written", "Check that the disk is there and that the folder may be used."],
       disk_full: ["The disk is full", "Free some space, then try again. What is here already is safe."],
+      quota: ["There is no room under the quota", "Remove something, or allow more. What is here already is safe."],
       source_changed: ["A file changed while it was read", "Close the program that writes to it, then publish again."],
       secrets: ["The secrets are out of reach", "The keyring is locked or missing. A vault with a passphrase works too."],
       wrong_passphrase: ["The passphrase does not fit", "Upper and lower case count. Nothing was changed."],

@@ -1,6 +1,7 @@
 //! Values of options, parsed once into what they mean.
 
-use node::api::FetchRule;
+use node::amounts;
+use node::api::{FetchRule, ItemPriority, KeepRule};
 use node::{PeerAddr, Route};
 use std::net::SocketAddr;
 
@@ -68,6 +69,41 @@ pub(super) fn dash(text: &str) -> Result<Dash, String> {
     } else {
         Err("a passphrase on the command line stands in the process list; \"-\" reads it from stdin".into())
     }
+}
+
+pub(super) fn keep(text: &str) -> Result<KeepRule, String> {
+    let wrong = || "write all, newest:N, a number of days such as 30d, or a size such as 50G".to_owned();
+    if text == "all" {
+        return Ok(KeepRule::All);
+    }
+    if let Some(number) = text.strip_prefix("newest:") {
+        return number.parse().map(KeepRule::Newest).map_err(|_| wrong());
+    }
+    if let Some(days) = text.strip_suffix('d') {
+        return days.parse().map(KeepRule::Days).map_err(|_| wrong());
+    }
+    amounts::bytes(text).filter(|bytes| *bytes > 0).map(KeepRule::Bytes).ok_or_else(wrong)
+}
+
+pub(super) fn priority(text: &str) -> Result<ItemPriority, String> {
+    match text {
+        "low" => Ok(ItemPriority::Low),
+        "normal" => Ok(ItemPriority::Normal),
+        "high" => Ok(ItemPriority::High),
+        _ => Err("write low, normal or high".into()),
+    }
+}
+
+pub(super) fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "on" | "yes" | "true" => Ok(true),
+        "off" | "no" | "false" => Ok(false),
+        _ => Err("write on or off".into()),
+    }
+}
+
+pub(super) fn time(text: &str) -> Result<std::time::Duration, String> {
+    amounts::time(text).ok_or_else(|| "write a time such as 30m, 1h or 2d".into())
 }
 
 pub(super) fn fetch(text: &str) -> Result<FetchRule, String> {

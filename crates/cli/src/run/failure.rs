@@ -36,7 +36,7 @@ pub(super) fn exit_code(code: Code) -> u8 {
         Code::NotFound | Code::Ambiguous => exit::NOT_FOUND,
         Code::NotPublished | Code::TimedOut | Code::PortTaken => exit::NETWORK,
         Code::Secrets | Code::WrongPassphrase => exit::SECRETS,
-        Code::Io | Code::DiskFull | Code::SourceChanged | Code::Corrupt => exit::DISK,
+        Code::Io | Code::DiskFull | Code::Quota | Code::SourceChanged | Code::Corrupt => exit::DISK,
         Code::BadLink | Code::OtherReadKey | Code::WrongReadKey | Code::BadContent => exit::BAD,
         Code::Busy => exit::BUSY,
         Code::Cancelled => exit::INTERRUPTED,

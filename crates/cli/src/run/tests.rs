@@ -17,6 +17,7 @@ const TABLE: &[(Code, u8)] = &[
     (Code::NotOwn, 1),
     (Code::Io, 6),
     (Code::DiskFull, 6),
+    (Code::Quota, 6),
     (Code::SourceChanged, 6),
     (Code::Secrets, 5),
     (Code::WrongPassphrase, 5),

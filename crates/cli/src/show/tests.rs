@@ -76,7 +76,7 @@ fn every_table_escapes() {
     let status_info =
         Status { version: evil(), listen: Some(evil()), data_dir: EVIL.into(), secrets: evil(), ..Default::default() };
     let peer = PeerInfo { addr: evil(), kind: evil(), v5: true, inbound: true, received: 0, sent: 0 };
-    let file = FileInfo { path: evil().repeat(60), size: 1, have: 0, mime: Some(evil()) };
+    let file = FileInfo { path: evil().repeat(60), size: 1, have: 0, mime: Some(evil()), skipped: None };
     for text in [
         identity(&identity_info),
         identities(&[identity_info]),
@@ -96,6 +96,8 @@ fn every_table_escapes() {
             gateway: None,
             route: Some(EVIL.into()),
             gateways: Some(vec![EVIL.into()]),
+            schedule: Some(EVIL.into()),
+            ..Settings::default()
         }),
         event(&Event::Snapshot(Snapshot::default())),
         event(&Event::Status(status_info.clone())),

@@ -75,13 +75,25 @@ async fn accept<H: Handler>(
 }
 
 fn runs_long(request: &Request) -> bool {
-    matches!(request, Request::Publish(_) | Request::Get(_) | Request::Watch)
+    matches!(
+        request,
+        Request::Publish(_)
+            | Request::Rekey(_)
+            | Request::Get(_)
+            | Request::Open(_)
+            | Request::Choose(_)
+            | Request::MoveData(_)
+            | Request::Watch
+    )
 }
 
 fn is_progress(request: &Request, event: &Event) -> bool {
     match request {
-        Request::Publish(_) => matches!(event, Event::Publishing(_) | Event::Notice(_)),
-        Request::Get(_) => matches!(event, Event::Item(_) | Event::Ready(_) | Event::Channel(_) | Event::Notice(_)),
+        Request::Publish(_) | Request::Rekey(_) => matches!(event, Event::Publishing(_) | Event::Notice(_)),
+        Request::MoveData(_) => matches!(event, Event::Moving(_) | Event::Notice(_)),
+        Request::Get(_) | Request::Open(_) => {
+            matches!(event, Event::Item(_) | Event::Ready(_) | Event::Channel(_) | Event::Notice(_))
+        }
         _ => false,
     }
 }

@@ -8,6 +8,7 @@ use crate::channel;
 use crate::ctx::Ctx;
 use crate::engine::Input;
 use crate::error::{Result, fail};
+use crate::governor;
 use crate::library::LibraryInput;
 use crate::verbs::{find_channel, find_item, follow};
 use crate::view;
@@ -31,7 +32,16 @@ pub(super) async fn get(ctx: &Ctx, args: Get) -> Result<Got> {
     for row in rows {
         start(ctx, row, args.dir.clone()).await?;
     }
-    let asked = wanted.clone();
+    until_complete(ctx, wanted.clone()).await?;
+    let mut items = Vec::new();
+    for (channel, id) in wanted {
+        items.extend(view::item(ctx, channel, id).await?);
+    }
+    Ok(Got { items })
+}
+
+/// Waits until these are complete, or one of them needs the user.
+pub(super) async fn until_complete(ctx: &Ctx, asked: Vec<(ChannelKey, protocol::ItemId)>) -> Result<()> {
     super::wait_for(ctx, || {
         let asked = asked.clone();
         async move {
@@ -46,6 +56,12 @@ pub(super) async fn get(ctx: &Ctx, args: Get) -> Result<Got> {
                             format!("{cause}. What was fetched stays; the same command goes on."),
                         );
                     }
+                    Some(cause @ Cause::Quota { .. }) => {
+                        return fail(
+                            Code::Quota,
+                            format!("{cause}. What was fetched stays; the same command goes on."),
+                        );
+                    }
                     Some(cause @ Cause::FolderNotWritable { .. }) => return fail(Code::Io, format!("{cause}.")),
                     Some(cause @ Cause::BadContent { .. }) => return fail(Code::BadContent, format!("{cause}.")),
                     _ => {}
@@ -57,12 +73,7 @@ pub(super) async fn get(ctx: &Ctx, args: Get) -> Result<Got> {
             Ok(Some(()))
         }
     })
-    .await?;
-    let mut items = Vec::new();
-    for (channel, id) in wanted {
-        items.extend(view::item(ctx, channel, id).await?);
-    }
-    Ok(Got { items })
+    .await
 }
 
 /// Wants an item, unless it is here already.
@@ -101,17 +112,33 @@ pub(super) async fn pause(ctx: &Ctx, target: Target, paused: bool) -> Result<()>
 
 /// Stops the whole node: nothing is fetched, shared, announced or looked up. Resuming lifts every pause.
 async fn pause_all(ctx: &Ctx, paused: bool) -> Result<()> {
-    ctx.with_store(move |s| s.set_setting("paused", Some(if paused { "true" } else { "false" }))).await?;
-    if !ctx.config.offline {
-        ctx.library.send(LibraryInput::Pause(paused));
-        ctx.engine.send(Input::Pause(paused)).await;
-    }
+    ctx.with_store(move |s| {
+        s.set_setting("paused_until", None)?;
+        s.set_setting("paused", Some(if paused { "true" } else { "false" }))
+    })
+    .await?;
+    governor::apply(ctx).await?;
     if !paused {
         let channels = ctx.with_store(|s| s.channels()).await?;
         for row in channels {
             pause_channel(ctx, row.key, false).await?;
         }
     }
+    if !ctx.config.offline {
+        ctx.emit(Event::Snapshot(view::snapshot(ctx).await?));
+    }
+    Ok(())
+}
+
+/// Stops the whole node for a while.
+pub(super) async fn pause_for(ctx: &Ctx, seconds: u64) -> Result<()> {
+    let time = std::time::Duration::from_secs(seconds);
+    if time.is_zero() || time > governor::PAUSE_MAX {
+        return fail(Code::BadArgument, "A pause lasts from 1 second to 31 days.");
+    }
+    let until = ctx.clock.unix_ms().saturating_add(seconds.saturating_mul(1000));
+    ctx.with_store(move |s| s.set_setting("paused_until", Some(&until.to_string()))).await?;
+    governor::apply(ctx).await?;
     if !ctx.config.offline {
         ctx.emit(Event::Snapshot(view::snapshot(ctx).await?));
     }

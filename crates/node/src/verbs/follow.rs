@@ -6,7 +6,7 @@ use protocol::Link;
 use protocol::ReadKey;
 use store::Channel;
 
-use crate::api::{Cause, ChannelInfo, Code, Event, FetchRule, LinkInfo, Looked, Subscribe, Unsubscribe};
+use crate::api::{Cause, ChannelInfo, Code, Event, LinkInfo, Looked, Subscribe, Unsubscribe};
 use crate::channel;
 use crate::config::LIST_TIMEOUT;
 use crate::ctx::Ctx;
@@ -65,17 +65,38 @@ pub(super) async fn record(
     ctx.with_store(record).await
 }
 
+/// The publisher gave its channel a new read key: it takes the place of the one that is kept, on the user's word.
+pub(super) async fn new_key(ctx: &Ctx, text: &str) -> Result<ChannelInfo> {
+    let link: Link = text.trim().parse()?;
+    let (key, new) = (link.channel, link.read_key.clone());
+    if new.is_none() {
+        return fail(Code::BadLink, "This link has no read key.");
+    }
+    let replaced = ctx
+        .with_store(move |s| {
+            s.change_channel(&key, |row| {
+                (row.read_key, row.private) = (new, true);
+                // Its newest list is read again, with the new key.
+                row.body_sequence = 0;
+            })
+        })
+        .await?;
+    let Some(row) = replaced else { return Err(view::unknown("channel", &key.to_string())) };
+    channel::keep_link_peers(ctx, key, &link.bootstrap).await?;
+    if !ctx.config.offline {
+        channel::follow(ctx, &row, link.bootstrap.into_iter().chain(ctx.config.peers.clone()).collect()).await?;
+    }
+    channel::told(ctx, key).await;
+    view::channel(ctx, key).await?.ok_or_else(|| view::unknown("channel", &key.to_string()))
+}
+
 pub(super) async fn subscribe(ctx: &Ctx, args: Subscribe) -> Result<ChannelInfo> {
     let link: Link = args.link.trim().parse()?;
     let key = link.channel;
     if ctx.with_store(move |s| s.channel(&key)).await?.is_some_and(|row| row.own) {
         return fail(Code::Exists, "This channel is yours. It needs no subscription.");
     }
-    let fetch = match args.fetch {
-        FetchRule::All => -1,
-        FetchRule::Newest(n) => i64::from(n),
-        FetchRule::None => 0,
-    };
+    let fetch = super::care::fetch_number(args.fetch);
     let row = record(ctx, &link, move |row| (row.followed, row.fetch) = (true, fetch)).await?;
     channel::keep_link_peers(ctx, row.key, &link.bootstrap).await?;
     if !ctx.config.offline {

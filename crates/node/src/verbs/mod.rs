@@ -1,5 +1,6 @@
 //! One function per verb of [`crate::api::Request`].
 
+mod care;
 mod fetch;
 mod follow;
 mod ids;
@@ -7,13 +8,19 @@ mod play;
 mod publish;
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use protocol::{ChannelKey, ItemId, Link};
 use store::{Channel, ItemRow};
 
 use crate::api::{Code, ErrorInfo, Reply, Request, Settings};
+use crate::config::RATE_MIN;
 use crate::ctx::Ctx;
 use crate::error::{Result, fail};
+use crate::governor::{self, Rules};
+use crate::library::LibraryInput;
+use crate::schedule::Schedule;
 use crate::{network, view};
 
 pub(crate) use ids::secrets;
@@ -62,6 +69,15 @@ pub(crate) async fn call(ctx: &Ctx, request: Request) -> Result<Reply> {
             let row = find_channel(ctx, &args.channel).await?;
             Ok(Reply::LinkText(link_of(ctx, &row).await?))
         }
+        Request::SetChannel(args) => care::set_channel(ctx, args).await.map(Reply::Channel),
+        Request::SetItem(args) => care::set_item(ctx, args).await.map(|()| Reply::Done),
+        Request::Choose(args) => care::choose(ctx, args).await.map(|()| Reply::Done),
+        Request::Open(args) => care::open(ctx, &args.item).await.map(|()| Reply::Done),
+        Request::PauseFor(args) => fetch::pause_for(ctx, args.seconds).await.map(|()| Reply::Done),
+        Request::MoveData(args) => care::move_data(ctx, args).await.map(|()| Reply::Done),
+        Request::Rekey(args) => publish::rekey(ctx, &args.channel).await.map(Reply::Published),
+        Request::NewKey(args) => follow::new_key(ctx, &args.link).await.map(Reply::Channel),
+        Request::Search(args) => care::search(ctx, args).await.map(Reply::Items),
         Request::Settings => settings(ctx).await.map(Reply::Settings),
         Request::SetSettings(new) => set_settings(ctx, new).await.map(Reply::Settings),
         Request::Unlock(args) => ids::unlock(ctx, args).await.map(|()| Reply::Done),
@@ -70,6 +86,15 @@ pub(crate) async fn call(ctx: &Ctx, request: Request) -> Result<Reply> {
             ctx.stop.cancel();
             Ok(Reply::Done)
         }
+    }
+}
+
+/// Sets its flag when dropped: blocking work stops when the caller goes away.
+struct Cancel(Arc<AtomicBool>);
+
+impl Drop for Cancel {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -168,15 +193,57 @@ async fn settings(ctx: &Ctx) -> Result<Settings> {
         Some(dir) => PathBuf::from(dir),
         None => crate::channel::download_dir(ctx).await?,
     };
+    let (rules, schedule) = ctx.with_store(|s| Ok((Rules::load(s)?, s.setting("schedule")?))).await?;
     Ok(Settings {
         download_dir: Some(dir),
         gateway: Some(gateway.as_deref() == Some("true")),
         route: Some(network::shown(ctx).await?),
         gateways: Some(gateways),
+        down: Some(rules.all.down),
+        up: Some(rules.all.up),
+        peer_down: Some(rules.peer.down),
+        peer_up: Some(rules.peer.up),
+        month: Some(rules.month),
+        quota: Some(rules.quota),
+        schedule: Some(schedule.unwrap_or_default()),
     })
 }
 
+/// Keeps what the governor heeds.
+async fn set_rules(ctx: &Ctx, new: &Settings) -> Result<()> {
+    let rates = [("down", new.down), ("up", new.up), ("peer_down", new.peer_down), ("peer_up", new.peer_up)];
+    if rates.iter().any(|(_, rate)| rate.is_some_and(|rate| (1..RATE_MIN).contains(&rate))) {
+        return fail(Code::BadArgument, format!("A limit is at least {RATE_MIN} bytes a second; 0 is no limit."));
+    }
+    if let Some(text) = &new.schedule {
+        let parsed: std::result::Result<Schedule, String> = text.parse();
+        parsed.map_err(|why| ErrorInfo::new(Code::BadArgument, format!("This is no schedule: {why}.")))?;
+    }
+    let numbers = rates.into_iter().chain([("month", new.month), ("quota", new.quota)]);
+    let numbers: Vec<(&str, u64)> = numbers.filter_map(|(name, value)| Some((name, value?))).collect();
+    let schedule = new.schedule.clone();
+    if numbers.is_empty() && schedule.is_none() {
+        return Ok(());
+    }
+    ctx.with_store(move |s| {
+        for (name, value) in numbers {
+            s.set_setting(name, (value > 0).then(|| value.to_string()).as_deref())?;
+        }
+        match schedule {
+            Some(text) => s.set_setting("schedule", Some(text.trim()).filter(|text| !text.is_empty())),
+            None => Ok(()),
+        }
+    })
+    .await?;
+    governor::apply(ctx).await?;
+    if new.quota.is_some() {
+        ctx.library.send(LibraryInput::Retry);
+    }
+    Ok(())
+}
+
 async fn set_settings(ctx: &Ctx, new: Settings) -> Result<Settings> {
+    set_rules(ctx, &new).await?;
     if let Some(dir) = &new.download_dir {
         if !dir.is_absolute() {
             return fail(Code::BadArgument, format!("{} is not an absolute path.", dir.display()));

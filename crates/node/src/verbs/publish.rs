@@ -18,17 +18,8 @@ use crate::ctx::Ctx;
 use crate::engine::Input;
 use crate::error::{Result, blocking, fail};
 use crate::publish::{Scan, payload, scan, seal};
-use crate::verbs::{find_channel, find_item, follow, ids, link_of};
+use crate::verbs::{Cancel, find_channel, find_item, follow, ids, link_of};
 use crate::{channel, gateway, network, stream};
-
-/// Sets its flag when dropped: sealing stops when the caller goes away.
-struct Cancel(Arc<AtomicBool>);
-
-impl Drop for Cancel {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
 
 pub(super) async fn publish(ctx: &Ctx, args: Publish) -> Result<Published> {
     let gateways = gateways_of(&args.gateway)?;
@@ -213,6 +204,37 @@ pub(super) async fn edit(ctx: &Ctx, args: Edit) -> Result<Published> {
         }
         Err(error) => Err(error),
     }
+}
+
+/// A new read key for a private channel of ours. What is sealed stays as it is: only the way to the list changes, so
+/// whoever has the old key alone reads no list that comes.
+pub(super) async fn rekey(ctx: &Ctx, text: &str) -> Result<Published> {
+    let (row, identity) = own(ctx, text).await?;
+    let key = row.key;
+    if !row.private {
+        return fail(Code::KindMismatch, "This channel is public. It has no read key.");
+    }
+    let Some(old) = row.read_key.clone() else {
+        return fail(Code::Secrets, "The read key of this channel is locked.");
+    };
+    let mut read_key = [0; 32];
+    getrandom::fill(&mut read_key).map_err(|e| ErrorInfo::new(Code::Internal, format!("no random numbers: {e}")))?;
+    let new = ReadKey(read_key);
+    ctx.with_store(move |s| s.change_channel(&key, |row| row.read_key = Some(new))).await?;
+    let title = crate::view::named(&row);
+    let signed = sign(ctx, &identity, Change::Channel(None, None), &title).await;
+    if signed.is_err() && !signed_since(ctx, &row).await? {
+        // Nothing was signed with the new key: the old link stays the right one.
+        ctx.with_store(move |s| s.change_channel(&key, |row| row.read_key = Some(old))).await?;
+    }
+    signed
+}
+
+/// Whether a newer manifest than this row's is kept.
+async fn signed_since(ctx: &Ctx, row: &Channel) -> Result<bool> {
+    let (key, before) = (row.key, row.manifest.as_ref().map_or(0, SignedManifest::sequence));
+    let now = ctx.with_store(move |s| s.channel(&key)).await?.and_then(|row| row.manifest);
+    Ok(now.is_some_and(|manifest| manifest.sequence() > before))
 }
 
 /// One of our channels and the identity that signs it.

@@ -89,6 +89,11 @@ impl Serving {
         }
     }
 
+    /// Blobs that wait here to be sent.
+    pub(super) fn blobs_held(&self) -> usize {
+        self.slots.iter().filter(|slot| matches!(slot.answer, Answer::Blob(_))).count()
+    }
+
     /// CANCEL: the REQUEST is answered "Not Found" in its turn, if its blob is not wholly sent. The event tells the node
     /// that was still working on it.
     pub(super) fn cancel(&mut self, id: BlobId) -> Option<Event> {

@@ -15,6 +15,7 @@ mod damage;
 mod encrypted;
 mod fetching;
 mod full;
+mod moving;
 mod publishing;
 mod quota;
 mod removing;

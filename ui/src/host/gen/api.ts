@@ -9,7 +9,27 @@ asked: number, } | { "cause": "none_online",
 /** Addresses known. */
 known: number, } | { "cause": "nobody_has_it",
 /** Peers connected. */
-connected: number, } | { "cause": "no_manifest" } | { "cause": "dht_unreachable" } | { "cause": "paused" } | { "cause": "queued" } | { "cause": "disk_full",
+connected: number, } | { "cause": "no_manifest" } | { "cause": "dht_unreachable" } | { "cause": "tor_starting",
+/** How far, of 100. */
+percent: number, } | { "cause": "tor_down",
+/** Why. */
+why: string, } | { "cause": "proxy_down",
+/** Why. */
+why: string, } | { "cause": "no_way_in" } | { "cause": "paused" } | { "cause": "paused_until",
+/** ms since 1970. */
+until: number, } | { "cause": "schedule",
+/** ms since 1970; none: it never lets anything move. */
+until: number | null, } | { "cause": "month_used",
+/** Bytes a month. */
+limit: number,
+/** When the next month begins, ms since 1970. */
+until: number, } | { "cause": "quota",
+/** Bytes allowed. */
+quota: number,
+/** Bytes here. */
+used: number,
+/** Bytes that it still needs. */
+needed: number, } | { "cause": "queued" } | { "cause": "disk_full",
 /** Bytes free. */
 free: number,
 /** Bytes needed. */
@@ -65,10 +85,23 @@ paused: boolean,
 /** What is fetched. */
 fetch: FetchRule,
 /** Why it does not move, if it does not. */
-cause: Cause | null, };
+cause: Cause | null,
+/** What of it stays here. */
+keep?: KeepRule,
+/** Downloads are kept only encrypted. */
+encrypted?: boolean, };
+
+/** See [`Request::Choose`]. */
+export type Choose = {
+/** Item. */
+item: string,
+/** Paths as [`Request::Files`] tells them. */
+paths: Array<string>,
+/** Whether they are wanted. */
+want: boolean, };
 
 /** Error codes. */
-export type Code = "bad_link" | "other_read_key" | "wrong_read_key" | "not_found" | "ambiguous" | "exists" | "bad_argument" | "kind_mismatch" | "not_own" | "io" | "disk_full" | "source_changed" | "secrets" | "wrong_passphrase" | "not_published" | "timed_out" | "cancelled" | "busy" | "port_taken" | "corrupt" | "bad_content" | "stopping" | "internal";
+export type Code = "bad_link" | "other_read_key" | "wrong_read_key" | "not_found" | "ambiguous" | "exists" | "bad_argument" | "kind_mismatch" | "not_own" | "io" | "disk_full" | "quota" | "source_changed" | "secrets" | "wrong_passphrase" | "not_published" | "timed_out" | "cancelled" | "busy" | "port_taken" | "corrupt" | "bad_content" | "stopping" | "internal";
 
 /** See [`Request::Edit`]. */
 export type Edit = {
@@ -87,7 +120,7 @@ code: Code,
 message: string, };
 
 /** News. At most 4 a second per thing. */
-export type Event = { "event": "snapshot", "data": Snapshot } | { "event": "status", "data": Status } | { "event": "channel", "data": ChannelInfo } | { "event": "channel_gone", "data": string } | { "event": "item", "data": ItemInfo } | { "event": "item_gone", "data": [string, string] } | { "event": "ready", "data": ItemInfo } | { "event": "publishing", "data": PublishProgress } | { "event": "notice", "data": ErrorInfo };
+export type Event = { "event": "snapshot", "data": Snapshot } | { "event": "status", "data": Status } | { "event": "channel", "data": ChannelInfo } | { "event": "channel_gone", "data": string } | { "event": "item", "data": ItemInfo } | { "event": "item_gone", "data": [string, string] } | { "event": "ready", "data": ItemInfo } | { "event": "publishing", "data": PublishProgress } | { "event": "moving", "data": MoveProgress } | { "event": "notice", "data": ErrorInfo };
 
 /** What is fetched on its own from a followed channel. */
 export type FetchRule = "all" | { "newest": number } | "none";
@@ -108,7 +141,9 @@ size: number,
 /** Verified bytes here. */
 have: number,
 /** Media type as published. */
-mime: string | null, };
+mime: string | null,
+/** Not wanted. */
+skipped?: boolean, };
 
 /** See [`Request::Get`]. */
 export type Get = {
@@ -201,10 +236,24 @@ cause: Cause | null,
 /** Where it lies on disk. */
 path: string | null,
 /** Files left out. */
-left_out: Array<LeftOut>, };
+left_out: Array<LeftOut>,
+/** No rule and no quota removes it. */
+pinned?: boolean,
+/** When it is fetched. */
+priority?: ItemPriority,
+/** It is kept only encrypted: there are no files. */
+encrypted?: boolean,
+/** Plain bytes of its files that are not wanted. */
+skipped?: number, };
+
+/** When an item is fetched. */
+export type ItemPriority = "low" | "normal" | "high";
 
 /** Where an item stands. */
 export type ItemState = "listed" | "waiting" | "fetching" | "complete" | "paused" | "published" | "changed";
+
+/** What of a channel stays here; what is pinned stays in any case. */
+export type KeepRule = "all" | { "newest": number } | { "days": number } | { "bytes": number };
 
 /** A file left out. */
 export type LeftOut = {
@@ -246,6 +295,23 @@ export type Looked = {
 channel: ChannelInfo,
 /** Its items. */
 items: Array<ItemInfo>, };
+
+/** See [`Request::MoveData`]. */
+export type MoveData = {
+/** The new download folder. */
+dir: string, };
+
+/** How far a move of all downloads is. */
+export type MoveProgress = {
+/** Bytes moved. */
+done: number,
+/** Bytes in all. */
+total: number, };
+
+/** See [`Request::PauseFor`]. */
+export type PauseFor = {
+/** From 1 second to 31 days. */
+seconds: number, };
 
 /** A connected peer. */
 export type PeerInfo = {
@@ -320,6 +386,8 @@ sequence: number,
 dht_nodes: number,
 /** Gateways that took it. */
 gateways: number,
+/** Gateways that showed it afterwards though another one had taken it. */
+shown_by: number,
 /** Peers it was pushed to at once. */
 pushed: number,
 /** Files in it. */
@@ -344,14 +412,87 @@ delete: boolean, };
 export type Reply = { "kind": "done" } | { "kind": "identity", "value": IdentityInfo } | { "kind": "identities", "value": Array<IdentityInfo> } | { "kind": "published", "value": Published } | { "kind": "link", "value": LinkInfo } | { "kind": "looked", "value": Looked } | { "kind": "channel", "value": ChannelInfo } | { "kind": "channels", "value": Array<ChannelInfo> } | { "kind": "items", "value": Array<ItemInfo> } | { "kind": "files", "value": Array<FileInfo> } | { "kind": "got", "value": Got } | { "kind": "verified", "value": VerifyReport } | { "kind": "place", "value": string } | { "kind": "playable", "value": Playable } | { "kind": "status", "value": Status } | { "kind": "transfers", "value": Array<ItemInfo> } | { "kind": "peers", "value": Array<PeerInfo> } | { "kind": "link_text", "value": string } | { "kind": "settings", "value": Settings } | { "kind": "watching", "value": Snapshot };
 
 /** What can be asked of a node: a verb and its arguments. */
-export type Request = { "method": "id_new", "params": IdNew } | { "method": "id_list" } | { "method": "id_export", "params": IdExport } | { "method": "id_import", "params": IdImport } | { "method": "id_rename", "params": IdRename } | { "method": "publish", "params": Publish } | { "method": "unpublish", "params": Unpublish } | { "method": "edit", "params": Edit } | { "method": "parse_link", "params": LinkArg } | { "method": "look", "params": LinkArg } | { "method": "subscribe", "params": Subscribe } | { "method": "unsubscribe", "params": Unsubscribe } | { "method": "channels" } | { "method": "items", "params": ChannelArg } | { "method": "files", "params": ItemArg } | { "method": "get", "params": Get } | { "method": "pause", "params": Target } | { "method": "resume", "params": Target } | { "method": "remove", "params": Remove } | { "method": "verify", "params": ItemArg } | { "method": "locate", "params": Locate } | { "method": "place", "params": PlaceArg } | { "method": "play", "params": FileArg } | { "method": "status" } | { "method": "transfers" } | { "method": "peers" } | { "method": "channel_link", "params": ChannelArg } | { "method": "settings" } | { "method": "set_settings", "params": Settings } | { "method": "unlock", "params": Unlock } | { "method": "watch" } | { "method": "shutdown" };
+export type Request = { "method": "id_new", "params": IdNew } | { "method": "id_list" } | { "method": "id_export", "params": IdExport } | { "method": "id_import", "params": IdImport } | { "method": "id_rename", "params": IdRename } | { "method": "publish", "params": Publish } | { "method": "unpublish", "params": Unpublish } | { "method": "edit", "params": Edit } | { "method": "parse_link", "params": LinkArg } | { "method": "look", "params": LinkArg } | { "method": "subscribe", "params": Subscribe } | { "method": "unsubscribe", "params": Unsubscribe } | { "method": "channels" } | { "method": "items", "params": ChannelArg } | { "method": "files", "params": ItemArg } | { "method": "get", "params": Get } | { "method": "pause", "params": Target } | { "method": "resume", "params": Target } | { "method": "remove", "params": Remove } | { "method": "verify", "params": ItemArg } | { "method": "locate", "params": Locate } | { "method": "place", "params": PlaceArg } | { "method": "play", "params": FileArg } | { "method": "status" } | { "method": "transfers" } | { "method": "peers" } | { "method": "channel_link", "params": ChannelArg } | { "method": "set_channel", "params": SetChannel } | { "method": "set_item", "params": SetItem } | { "method": "choose", "params": Choose } | { "method": "open", "params": ItemArg } | { "method": "pause_for", "params": PauseFor } | { "method": "move_data", "params": MoveData } | { "method": "rekey", "params": ChannelArg } | { "method": "new_key", "params": LinkArg } | { "method": "search", "params": Search } | { "method": "settings" } | { "method": "set_settings", "params": Settings } | { "method": "unlock", "params": Unlock } | { "method": "watch" } | { "method": "shutdown" };
+
+/** The way out and in. */
+export type RouteInfo = {
+/** As it is written, without a login: "direct", "tor", "socks5://127.0.0.1:1080". */
+route: string,
+/** Its kind. */
+kind: RouteKind,
+/** Whether anything can leave. */
+state: RouteStanding,
+/** Tor: our onion address with its port. */
+onion: string | null,
+/** Tor has told its network of the onion address. */
+onion_published: boolean,
+/** Tor: why nobody can reach us by an onion address. */
+no_inbound: string | null, };
+
+/** Which kind of way out. */
+export type RouteKind = "direct" | "proxy" | "tor";
+
+/** Whether anything can leave. */
+export type RouteStanding = { "state": "starting",
+/** Tor's own count; 0 where there is none. */
+percent: number, } | { "state": "up" } | { "state": "down",
+/** Why. */
+why: string, };
+
+/** See [`Request::Search`]. */
+export type Search = {
+/** Words, or beginnings of words: an item has all of them. */
+text: string,
+/** Only in this channel. */
+channel: string | null,
+/** At most so many; 0: 100. */
+limit: number, };
+
+/** See [`Request::SetChannel`]. */
+export type SetChannel = {
+/** Key, name or link. */
+channel: string,
+/** What is fetched on its own. */
+fetch: FetchRule | null,
+/** What stays here; the rest is deleted. */
+keep: KeepRule | null,
+/** Whether downloads from now on are kept only encrypted. */
+encrypted: boolean | null, };
+
+/** See [`Request::SetItem`]. */
+export type SetItem = {
+/** Item. */
+item: string,
+/** No rule and no quota removes it. */
+pinned: boolean | null,
+/** When it is fetched. */
+priority: ItemPriority | null, };
 
 /** Settings that can be changed while running. */
 export type Settings = {
 /** Where downloads go. */
-download_dir: string | null,
+download_dir?: string | null,
 /** Serve as a gateway for others' manifests. */
-gateway: boolean | null, };
+gateway?: boolean | null,
+/** The way out: `direct`, `tor`, `tor://own`, `tor://IP:PORT` (a running tor's control port) or
+ * `socks5://[user:password@]IP:PORT`. Told without the login. */
+route?: string | null,
+/** Gateways for every channel where there is no DHT (`host:port`), at most 16. */
+gateways?: Array<string> | null,
+/** Bytes a second in, of all peers together; 0: no limit. */
+down?: number,
+/** Bytes a second out; 0: no limit. */
+up?: number,
+/** Bytes a second in, of each peer; 0: no limit. */
+peer_down?: number,
+/** Bytes a second out, to each peer; 0: no limit. */
+peer_up?: number,
+/** Bytes in and out in a calendar month; 0: no limit. */
+month?: number,
+/** Bytes that downloads and blobs may take on the disk; 0: no limit. */
+quota?: number,
+/** Weekly schedule, such as `mon-fri 08:00-18:00 off; daily 22:00-06:00 down 200k up 50k`; empty: none. */
+schedule?: string, };
 
 /** All that a listener needs to start. */
 export type Snapshot = {
@@ -392,11 +533,19 @@ up: number,
 received: number,
 /** Bytes sent to peers since start. */
 sent: number,
-/** Everything is paused. */
+/** Everything is paused by the user, for a while or for good. */
 paused: boolean,
+/** Why nothing moves at all, if nothing may. */
+held?: Cause,
+/** Bytes on the disk that count against the quota. */
+used?: number,
+/** Bytes in and out this month. */
+month_used?: number,
 /** Secrets: "keyring", "vault" (open), "locked" (a vault that waits for its passphrase), "none" (no keyring, and no
  * vault made yet). */
-secrets: string, };
+secrets: string,
+/** The way out and in. */
+route: RouteInfo, };
 
 /** See [`Request::Subscribe`]. */
 export type Subscribe = {

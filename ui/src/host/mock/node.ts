@@ -52,6 +52,7 @@ export class MockNode {
       sent: all.length > 0 ? 2_900 * MB : 0,
       paused: scene === "paused",
       secrets: scene === "locked" ? "locked" : scene === "nokeyring" ? "none" : "keyring",
+      route: { route: "direct", kind: "direct", state: { state: "up" }, onion: null, onion_published: false, no_inbound: null },
     };
     if (all.length > 0) {
       const kept = scene === "locked" ? "vault" : "keyring";
@@ -180,8 +181,8 @@ export class MockNode {
         return { kind: "settings", value: this.settings };
       case "set_settings": {
         const { download_dir: dir, gateway } = request.params;
-        if (dir !== null) this.settings = { ...this.settings, download_dir: `/home/mira/${this.files.get(dir)?.name ?? dir}` };
-        if (gateway !== null) this.settings = { ...this.settings, gateway };
+        if (typeof dir === "string") this.settings = { ...this.settings, download_dir: `/home/mira/${this.files.get(dir)?.name ?? dir}` };
+        if (typeof gateway === "boolean") this.settings = { ...this.settings, gateway };
         return { kind: "settings", value: this.settings };
       }
       case "parse_link":
@@ -269,6 +270,25 @@ export class MockNode {
         return refuse("bad_argument", "The window asks its host for this.");
       case "watch":
         return refuse("bad_argument", "Watching has its own way.");
+      case "search": {
+        const words = request.params.text.toLowerCase().split(/\s+/).filter(Boolean);
+        const has = (item: ItemInfo) => words.every((word) => item.name.toLowerCase().includes(word));
+        return { kind: "items", value: words.length ? this.#items().filter(has) : [] };
+      }
+      case "set_item": {
+        const { made, item } = this.#item(request.params.item);
+        const { pinned, priority } = request.params;
+        this.#put(made, item.id, { ...(pinned === null ? {} : { pinned }), ...(priority === null ? {} : { priority }) });
+        return done;
+      }
+      case "set_channel":
+      case "choose":
+      case "open":
+      case "pause_for":
+      case "move_data":
+      case "rekey":
+      case "new_key":
+        return refuse("bad_argument", "No screen asks this yet.");
       case "shutdown":
         return done;
     }
@@ -333,6 +353,7 @@ export class MockNode {
       sequence: Date.now(),
       dht_nodes: 8,
       gateways: 0,
+      shown_by: 0,
       pushed: 2,
       files: item?.files ?? 0,
       bytes: item?.bytes ?? 0,

@@ -1,0 +1,238 @@
+//! What stays, what goes first, what is looked for: channels' rules, pins, choices of files, moves, searches.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use protocol::{ChannelKey, ItemId};
+use store::{ItemRow, Keep, Standing, Urgency};
+
+use crate::api::{
+    ChannelInfo, Choose, Code, ErrorInfo, Event, FetchRule, ItemInfo, ItemPriority, KeepRule, MoveData, MoveProgress,
+    Search, SetChannel, SetItem,
+};
+use crate::config::PROGRESS_EVERY;
+use crate::ctx::Ctx;
+use crate::engine::Input;
+use crate::error::{Result, fail};
+use crate::library::LibraryInput;
+use crate::verbs::{Cancel, find_channel, find_item};
+use crate::{channel, keep, view};
+
+/// Items found at most.
+const FOUND_MAX: u32 = 1000;
+
+/// What a rule is among the store's numbers.
+pub(super) fn fetch_number(rule: FetchRule) -> i64 {
+    match rule {
+        FetchRule::All => -1,
+        FetchRule::Newest(n) => i64::from(n),
+        FetchRule::None => 0,
+    }
+}
+
+/// Changes what of a channel is fetched and kept; removes at once what is not kept any more.
+pub(super) async fn set_channel(ctx: &Ctx, args: SetChannel) -> Result<ChannelInfo> {
+    let row = find_channel(ctx, &args.channel).await?;
+    let key = row.key;
+    if row.own && args.fetch.is_some() {
+        return fail(Code::BadArgument, "This channel is yours. Nothing of it is fetched.");
+    }
+    let kept = args.keep.map(|rule| match rule {
+        KeepRule::All => Keep::All,
+        KeepRule::Newest(n) => Keep::Newest(n),
+        KeepRule::Days(n) => Keep::Days(n),
+        KeepRule::Bytes(n) => Keep::Bytes(n),
+    });
+    let changed = ctx
+        .with_store(move |s| {
+            s.change_channel(&key, |row| {
+                row.fetch = args.fetch.map_or(row.fetch, fetch_number);
+                row.keep = kept.unwrap_or(row.keep);
+                row.encrypted = args.encrypted.unwrap_or(row.encrypted);
+            })
+        })
+        .await?;
+    if let Some(row) = changed {
+        keep::channel(ctx, key).await?;
+        if !ctx.config.offline && (args.fetch.is_some() || args.keep.is_some()) {
+            channel::start_wanted(ctx, &row).await?;
+        }
+    }
+    channel::told(ctx, key).await;
+    view::channel(ctx, key).await?.ok_or_else(|| view::unknown("channel", &key.to_string()))
+}
+
+/// Pins an item, or changes when it is fetched.
+pub(super) async fn set_item(ctx: &Ctx, args: SetItem) -> Result<()> {
+    let row = find_item(ctx, &args.item).await?;
+    let (channel, id) = (row.channel, row.id);
+    let urgency = args.priority.map(|priority| match priority {
+        ItemPriority::Low => Urgency::Low,
+        ItemPriority::Normal => Urgency::Normal,
+        ItemPriority::High => Urgency::High,
+    });
+    ctx.with_store(move |s| s.set_care(&channel, &id, args.pinned, urgency)).await?;
+    if let Some(urgency) = urgency {
+        ctx.library.send(LibraryInput::Urgency(channel, id, urgency));
+    }
+    told(ctx, channel, id).await
+}
+
+async fn told(ctx: &Ctx, channel: ChannelKey, id: ItemId) -> Result<()> {
+    if let Some(info) = view::item(ctx, channel, id).await? {
+        ctx.emit(Event::Item(info));
+    }
+    Ok(())
+}
+
+/// Wants, or does not want, files of an item.
+pub(super) async fn choose(ctx: &Ctx, args: Choose) -> Result<()> {
+    let row = find_item(ctx, &args.item).await?;
+    let (channel, id) = (row.channel, row.id);
+    if row.standing == Standing::Published {
+        return fail(Code::BadArgument, "This item is published from here. Nothing of it is fetched.");
+    }
+    // Which files there are stands in its plan; nothing is fetched before the choice is made.
+    let fresh = row.standing == Standing::Listed;
+    if !row.planned {
+        super::online(ctx)?;
+        ctx.library.send(LibraryInput::Stop(channel, id));
+        channel::plan(ctx, channel, id).await?;
+    }
+    if fresh {
+        ctx.with_store(move |s| s.set_standing(&channel, &id, Standing::Listed, false)).await?;
+    }
+    let known = ctx.with_store(move |s| s.files(&channel, &id)).await?;
+    if let Some(strange) = args.paths.iter().find(|path| !known.iter().any(|(file, _)| file.path.as_str() == *path)) {
+        return fail(Code::NotFound, format!("This item has no file {strange:?}."));
+    }
+    // Who names the files of a new item that are wanted does not want the others.
+    let (paths, want) = (args.paths, args.want);
+    let wanted = paths.clone();
+    let chosen = ctx
+        .with_store(move |s| {
+            if fresh && want {
+                s.choose_files(&channel, &id, None, false)?;
+            }
+            let chosen = s.choose_files(&channel, &id, Some(&wanted), want)?;
+            if fresh && want {
+                s.set_standing(&channel, &id, Standing::Wanted, false)?;
+            }
+            Ok(chosen)
+        })
+        .await?;
+    if !want && chosen.files == 0 && !paths.is_empty() {
+        return fail(Code::BadArgument, "These files are complete already, or were not wanted before.");
+    }
+    if !ctx.config.offline {
+        ctx.engine.send(Input::Unhold(chosen.gone)).await;
+        ctx.engine.send(Input::Unwant(chosen.unwanted)).await;
+    }
+    let row = ctx.with_store(move |s| s.item(&channel, &id)).await?;
+    if let Some(row) = row.filter(|row| row.standing == Standing::Wanted && !row.paused) {
+        tracing::debug!(item = %row.id, "goes on with what is wanted of it");
+        ctx.library.send(LibraryInput::Stop(channel, id));
+        ctx.library.send(LibraryInput::Start(channel, id));
+    }
+    told(ctx, channel, id).await
+}
+
+/// Writes the files of an item that is kept only encrypted, and waits for them.
+pub(super) async fn open(ctx: &Ctx, text: &str) -> Result<()> {
+    super::online(ctx)?;
+    let row = find_item(ctx, text).await?;
+    let (channel, id) = (row.channel, row.id);
+    if !ctx.with_store(move |s| s.open_item(&channel, &id)).await? {
+        return fail(Code::BadArgument, "This item is not kept encrypted. Its files are where they were written.");
+    }
+    ctx.library.send(LibraryInput::Stop(channel, id));
+    ctx.library.send(LibraryInput::Start(channel, id));
+    super::fetch::until_complete(ctx, vec![(channel, id)]).await
+}
+
+/// Items that have all these words.
+pub(super) async fn search(ctx: &Ctx, args: Search) -> Result<Vec<ItemInfo>> {
+    let key = match &args.channel {
+        Some(text) => Some(find_channel(ctx, text).await?.key),
+        None => None,
+    };
+    let limit = if args.limit == 0 { 100 } else { args.limit.min(FOUND_MAX) } as usize;
+    let rows = ctx.with_store(move |s| s.search(key.as_ref(), &args.text, limit)).await?;
+    view::items(ctx, rows).await
+}
+
+/// Moves every download below the download folder to another one, item by item, and downloads there from now on.
+pub(super) async fn move_data(ctx: &Ctx, args: MoveData) -> Result<()> {
+    if !args.dir.is_absolute() {
+        return fail(Code::BadArgument, format!("{} is not an absolute path.", args.dir.display()));
+    }
+    let Some(text) = args.dir.to_str().map(str::to_owned) else {
+        return fail(Code::BadArgument, format!("{} is not valid text.", args.dir.display()));
+    };
+    let from = channel::download_dir(ctx).await?;
+    if args.dir == from || args.dir.starts_with(&from) || from.starts_with(&args.dir) {
+        return fail(Code::BadArgument, "The new folder must lie outside of the old one, and not around it.");
+    }
+    let dir = args.dir.clone();
+    crate::error::blocking(move || std::fs::create_dir_all(&dir).map_err(|e| crate::error::io(&dir, &e))).await?;
+    let rows = ctx.with_store(|s| s.transfers()).await?;
+    let here = |row: &ItemRow| {
+        matches!(row.standing, Standing::Wanted | Standing::Complete)
+            && row.root.as_ref().is_some_and(|root| root.starts_with(&from))
+    };
+    let rows: Vec<ItemRow> = rows.into_iter().filter(here).collect();
+    let mut total = 0;
+    for row in &rows {
+        let (channel, id) = (row.channel, row.id);
+        total += ctx.with_store(move |s| s.have_bytes(&channel, &id)).await?;
+    }
+    let done = Arc::new(AtomicU64::new(0));
+    // What is added meanwhile goes to the new folder.
+    ctx.with_store(move |s| s.set_setting("download_dir", Some(&text))).await?;
+    for row in rows {
+        let Some(to) = row.root.as_deref().and_then(|root| root.strip_prefix(&from).ok()).map(|r| args.dir.join(r))
+        else {
+            continue;
+        };
+        let moving = row.standing == Standing::Wanted && !row.paused;
+        if moving {
+            ctx.library.send(LibraryInput::Stop(row.channel, row.id));
+        }
+        let moved = move_one(ctx, &row, &to, &done, total).await;
+        if moving {
+            ctx.library.send(LibraryInput::Start(row.channel, row.id));
+        }
+        moved?;
+        told(ctx, row.channel, row.id).await?;
+    }
+    Ok(())
+}
+
+async fn move_one(ctx: &Ctx, row: &ItemRow, to: &Path, done: &Arc<AtomicU64>, total: u64) -> Result<()> {
+    let cancel = Arc::new(AtomicBool::new(false));
+    let guard = Cancel(cancel.clone());
+    let (store, to, counter, channel, id) = (ctx.store.clone(), to.to_owned(), done.clone(), row.channel, row.id);
+    let mut work = tokio::task::spawn_blocking(move || {
+        store.move_item(&channel, &id, &to, &mut |bytes| {
+            counter.fetch_add(bytes, Ordering::Relaxed);
+            !cancel.load(Ordering::Relaxed)
+        })
+    });
+    let mut tick = tokio::time::interval(PROGRESS_EVERY);
+    loop {
+        tokio::select! {
+            moved = &mut work => {
+                drop(guard);
+                return match moved {
+                    Ok(Ok(true)) => Ok(()),
+                    Ok(Ok(false)) => fail(Code::Cancelled, "Stopped. What was moved is in the new folder, the rest in the old one."),
+                    Ok(Err(error)) => Err(error.into()),
+                    Err(error) => fail(Code::Internal, format!("moving ended: {error}")),
+                };
+            }
+            _ = tick.tick() => ctx.emit(Event::Moving(MoveProgress { done: done.load(Ordering::Relaxed), total })),
+            () = ctx.stop.cancelled() => return Err(ErrorInfo::new(Code::Stopping, "The node is stopping.")),
+        }
+    }
+}

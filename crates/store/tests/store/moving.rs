@@ -1,0 +1,69 @@
+//! Downloads that move to another folder.
+
+use crate::world::{CHANNEL, ITEM, Padding, World, files_below, folder};
+use std::fs;
+use store::{Standing, StoreError};
+
+#[test]
+fn a_download_moves_whole_and_is_shared_from_there() {
+    let mut world = World::new();
+    let made = folder(1, Padding::Ours);
+    world.download(ITEM, &world.root(), &made);
+    let to = world.tmp.path().join("other disk/item");
+    let mut told = 0;
+    let add = &mut |bytes| {
+        told += bytes;
+        true
+    };
+    assert!(world.move_item(&CHANNEL, &ITEM, &to, add).unwrap());
+    assert_eq!(told, made.plain.values().map(|plain| plain.len() as u64).sum::<u64>());
+    made.assert_at(&to);
+    assert!(!world.root().exists());
+    assert_eq!(world.item(&CHANNEL, &ITEM).unwrap().unwrap().root, Some(to));
+    assert_eq!(world.read_all(), made.blobs.len());
+    assert_eq!(world.touched_files(&mut || true).unwrap(), []);
+    world.assert_tidy();
+}
+
+#[test]
+fn an_unfinished_one_goes_on_at_the_new_place() {
+    let mut world = World::new();
+    let made = folder(2, Padding::Ours);
+    world.plan(ITEM, &world.root(), &made);
+    for blob in &world.lacks(ITEM)[..3] {
+        world.place(&made.blobs[blob]).unwrap();
+    }
+    let to = world.tmp.path().join("elsewhere");
+    assert!(world.move_item(&CHANNEL, &ITEM, &to, &mut |_| true).unwrap());
+    assert_eq!(world.read_all(), 3);
+    world.fetch(ITEM, &made);
+    world.finish_item(&CHANNEL, &ITEM).unwrap();
+    made.assert_at(&to);
+    assert!(!world.root().exists());
+    assert_eq!(world.standing(ITEM), Standing::Complete);
+    world.assert_tidy();
+}
+
+#[test]
+fn stopped_or_in_the_way_of_others_everything_is_as_it_was() {
+    let mut world = World::new();
+    let made = folder(3, Padding::Ours);
+    world.download(ITEM, &world.root(), &made);
+    let to = world.tmp.path().join("elsewhere");
+    let mut left = 2;
+    let stops = &mut |_| {
+        left -= 1;
+        left > 0
+    };
+    assert!(!world.move_item(&CHANNEL, &ITEM, &to, stops).unwrap());
+    assert!(!to.exists());
+    fs::create_dir(&to).unwrap();
+    fs::write(to.join("b.txt"), b"somebody's").unwrap();
+    let refused = world.move_item(&CHANNEL, &ITEM, &to, &mut |_| true);
+    assert!(matches!(refused, Err(StoreError::Io { .. })), "{refused:?}");
+    assert_eq!(fs::read(to.join("b.txt")).unwrap(), b"somebody's");
+    assert_eq!(files_below(&to).len(), 1);
+    made.assert_at(&world.root());
+    assert_eq!(world.read_all(), made.blobs.len());
+    world.assert_tidy();
+}
