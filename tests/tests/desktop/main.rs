@@ -10,6 +10,7 @@
 )]
 
 mod errors;
+mod figures;
 mod follow;
 mod hostile;
 mod play;
