@@ -1,6 +1,7 @@
 //! `cargo xtask bundle`: packages for Debian and Fedora and their like, with the window and the command line.
 //!
-//! `--try` installs the Debian one into a clean Debian 12, made for that, and starts it there as a stranger would.
+//! `--try` takes the Debian one that was made, installs it into a clean Debian 12 that is made for that, and starts it
+//! there as a stranger would.
 
 use crate::setup;
 use crate::shell::{cargo, on_path, root, say, step};
@@ -11,30 +12,44 @@ use std::process::Command;
 
 /// Makes `megatorrent_VERSION_ARCH.deb` and `.rpm`; where they lie is said at the end.
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    let attempt = match args {
-        [] => false,
-        [only] if only == "--try" => true,
+    let (root, release) = (root()?, chores::target()?.join("release"));
+    let debs = release.join("bundle/deb");
+    match args {
+        [] => {}
+        [only] if only == "--try" => {
+            let deb = newest(&debs, "deb").context("`cargo xtask bundle` makes the package first")?;
+            return in_clean_debian(&root, &deb);
+        }
         [unknown, ..] => bail!("`cargo xtask bundle` knows --try, not {unknown:?}"),
-    };
+    }
     setup::compiler()?;
     window::build()?;
-    let (root, release) = (root()?, chores::target()?.join("release"));
     let mut build = slim(cargo());
     step("Building the command line", build.current_dir(&root).args(["build", "--release", "-p", "megatorrent-cli"]))?;
     let config = extras(&root, &release)?;
     let mut tauri = slim(Command::new(root.join("ui/node_modules/.bin/tauri")));
     tauri.current_dir(&root).args(["build", "--ci", "--bundles", "deb,rpm", "--config"]).arg(config);
     step("Building the window and its packages", &mut tauri)?;
-    let deb = newest(&release.join("bundle/deb"), "deb")?;
+    let deb = newest(&debs, "deb")?;
+    press(&deb)?;
     let rpm = newest(&release.join("bundle/rpm"), "rpm")?;
-    if attempt {
-        in_clean_debian(&root, &deb)?;
-    }
     for package in [deb, rpm] {
         let size = package.metadata()?.len() as f64 / 1e6;
         say(&format!("{} ({size:.1} MB)", package.display()));
     }
     Ok(())
+}
+
+/// Packs a package again: Tauri uses gzip, which makes it half as large again as what every Debian can unpack.
+fn press(deb: &Path) -> Result<()> {
+    if !on_path("dpkg-deb") {
+        return Ok(());
+    }
+    let folder = tempfile::tempdir()?;
+    let inside = folder.path().join("package");
+    step("Unpacking the Debian package", Command::new("dpkg-deb").arg("-R").arg(deb).arg(&inside))?;
+    let mut pack = Command::new("dpkg-deb");
+    step("Packing it smaller", pack.args(["--root-owner-group", "-Zxz", "-b"]).arg(&inside).arg(deb))
 }
 
 /// A package carries no symbols: nobody who installs one looks at them.
@@ -95,9 +110,7 @@ megatorrent --version
 desktop-file-validate /usr/share/applications/Megatorrent.desktop
 test "$(xdg-mime query default x-scheme-handler/megatorrent)" = Megatorrent.desktop
 grep -q '^Exec=megatorrent-desktop %u$' /usr/share/applications/Megatorrent.desktop
-for size in 16x16 32x32 128x128 256x256@2; do
-  test -s /usr/share/icons/hicolor/$size/apps/megatorrent-desktop.png || test $size = 256x256@2
-done
+for size in 16 32 48 128 256; do test -s /usr/share/icons/hicolor/${size}x$size/apps/megatorrent-desktop.png; done
 test -s /usr/share/bash-completion/completions/megatorrent
 cat > /start <<'END'
 set -eu

@@ -18,7 +18,8 @@ cargo xtask bench          speed, as ratios to what this machine could do at bes
 cargo xtask sim [ARG…]     how fast news travels through a simulated swarm; --help says more
 cargo xtask run [ARG…]     the program itself, with its window; --help tells its arguments
 cargo xtask cli [ARG…]     the command line
-cargo xtask bundle [--try] packages for Debian and Fedora; --try installs one into a clean Debian and starts it
+cargo xtask bundle         packages for Debian and Fedora and their like
+cargo xtask bundle --try   the one for Debian, installed into a clean Debian 12 and started there
 cargo xtask types          the window's TypeScript types, written from the Rust ones
 ";
 
