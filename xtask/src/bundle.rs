@@ -105,10 +105,10 @@ set -eu
 export DEBIAN_FRONTEND=noninteractive HOME=/root LANG=C.UTF-8
 apt-get -q update
 apt-get -q install -y --no-install-recommends /package.deb
-apt-get -q install -y --no-install-recommends xvfb xdotool dbus desktop-file-utils xdg-utils
+apt-get -q install -y --no-install-recommends xvfb xauth xdotool dbus desktop-file-utils xdg-utils
 megatorrent --version
 desktop-file-validate /usr/share/applications/Megatorrent.desktop
-test "$(xdg-mime query default x-scheme-handler/megatorrent)" = Megatorrent.desktop
+grep -q '^x-scheme-handler/megatorrent=Megatorrent.desktop' /usr/share/applications/mimeinfo.cache
 grep -q '^Exec=megatorrent-desktop %u$' /usr/share/applications/Megatorrent.desktop
 for size in 16 32 48 128 256; do test -s /usr/share/icons/hicolor/${size}x$size/apps/megatorrent-desktop.png; done
 test -s /usr/share/bash-completion/completions/megatorrent

@@ -27,7 +27,8 @@ fn channel(number: u8, items: u32, server: &Server, dht: &Dht) -> Result<String>
     let item = |n: u32| -> Result<Item> {
         let mut id = [number; 16];
         id[..4].copy_from_slice(&n.to_be_bytes());
-        let chunk = Chunk { blob: BlobId([number; 32]), key: BlobKey { key: [1; 32], nonce: [2; 12] }, offset: 0, len: 9 };
+        let chunk =
+            Chunk { blob: BlobId([number; 32]), key: BlobKey { key: [1; 32], nonce: [2; 12] }, offset: 0, len: 9 };
         let content = Content::Chunks(vec![chunk]);
         let file = FileEntry { path: SafePath::parse("take.flac")?, size: 9, mime: None, content };
         Ok(Item {
@@ -51,7 +52,8 @@ fn channel(number: u8, items: u32, server: &Server, dht: &Dht) -> Result<String>
     let (root, depth) = match leaves.as_slice() {
         [only] => (only, 0),
         many => {
-            let table: Vec<u8> = many.iter().map(megatorrent_tests::hostile::record).collect::<Result<Vec<_>, _>>()?.concat();
+            let table: Vec<u8> =
+                many.iter().map(megatorrent_tests::hostile::record).collect::<Result<Vec<_>, _>>()?.concat();
             (&Blob::seal(&table)?, 1)
         }
     };
@@ -81,7 +83,8 @@ fn memory(window: &Window) -> Result<u64> {
 fn ticks(window: &Window) -> Result<u64> {
     let used = |id: u32| -> u64 {
         let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-        let fields = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect::<Vec<_>>()).unwrap_or_default();
+        let fields =
+            stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect::<Vec<_>>()).unwrap_or_default();
         [11, 12].iter().filter_map(|at| fields.get(*at)?.parse::<u64>().ok()).sum()
     };
     Ok(window.processes()?.into_iter().map(used).sum())

@@ -32,7 +32,10 @@ impl Camera<'_> {
             }
             if let Some(folder) = &self.folder {
                 // Two frames: what is drawn is what is there.
-                self.page.run("await new Promise((then) => requestAnimationFrame(() => requestAnimationFrame(then)))", &[])?;
+                self.page.run(
+                    "await new Promise((then) => requestAnimationFrame(() => requestAnimationFrame(then)))",
+                    &[],
+                )?;
                 std::fs::write(folder.join(format!("{name}-{theme}.png")), self.page.picture()?)?;
             }
         }
@@ -48,7 +51,8 @@ fn world(author: &Author) -> Result<String> {
         fill(&folder)?;
         people::publish(&author.home, &folder, &["--title", title, "--about", about])
     };
-    let sound = |seconds: u32, base: f64| move |to: &Path| Ok(std::fs::write(to.join("take 1.wav"), wav(seconds, base))?);
+    let sound =
+        |seconds: u32, base: f64| move |to: &Path| Ok(std::fs::write(to.join("take 1.wav"), wav(seconds, base))?);
     publish("Cable ferry bell, Fårö", "", &sound(10, 392.0))?;
     publish("Shipyard, last shift before the summer", "", &|to| write(&to.join("shift.flac"), 2_400_000, 5))?;
     publish("Market hall before opening, Porto", "", &|to| write(&to.join("market.flac"), 1_710_000, 6))?;
@@ -76,7 +80,8 @@ fn every_screen_is_fit_for_everybody_and_for_its_picture() -> Result<()> {
     let link = world(&alice)?;
     let bob = Author::new("bob")?;
     bob.home.ask(["id", "new", "Slow Signals"])?;
-    let (_, other) = bob.publish("Numbers from the short wave, 1962–1988", &[("tape.flac", 800_000)], &["--private"])?;
+    let (_, other) =
+        bob.publish("Numbers from the short wave, 1962–1988", &[("tape.flac", 800_000)], &["--private"])?;
 
     let window = Window::open(&desktop, &alone(&[alice.node.address(), bob.node.address()]))?;
     let page = &window.page;
@@ -131,7 +136,8 @@ fn every_screen_is_fit_for_everybody_and_for_its_picture() -> Result<()> {
     camera.look("settings")?;
 
     let songs = desktop.home().join("Hallett Point 2026");
-    for (name, bytes) in [("fog-signal/one.flac", 3_000_000), ("interviews/keeper.flac", 900_000), ("README.txt", 4000)] {
+    for (name, bytes) in [("fog-signal/one.flac", 3_000_000), ("interviews/keeper.flac", 900_000), ("README.txt", 4000)]
+    {
         write(&songs.join(name), bytes, bytes)?;
     }
     page.go("Publish")?;

@@ -13,7 +13,7 @@ fn settings_hold_at_once_and_at_the_next_start() -> Result<()> {
     page.go("Settings")?;
     // Started by the session: a file in its place, which starts the program in the tray.
     page.choose("Start with the computer, in the tray")?;
-    let autostart = desktop.home().join("config/autostart");
+    let autostart = desktop.home().join(".config/autostart");
     let entry = until("the session's entry", || {
         let Ok(mut files) = std::fs::read_dir(&autostart) else { return Ok(None) };
         Ok(files.next().transpose()?.map(|file| file.path()))
