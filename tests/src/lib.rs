@@ -12,6 +12,7 @@ pub mod desktop;
 pub mod folder;
 pub mod foreign_dht;
 pub mod hostile;
+pub mod netns;
 pub mod people;
 pub mod process;
 pub mod sim;

@@ -94,6 +94,8 @@ pub struct Home {
     name: String,
     bootstrap: Vec<String>,
     patience: Duration,
+    space: Option<String>,
+    listen: String,
 }
 
 impl Home {
@@ -112,7 +114,20 @@ impl Home {
     pub fn within(place: &Path, name: &str, bootstrap: &[String]) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix(&format!("megatorrent-{name}-")).tempdir_in(place)?;
         std::fs::create_dir_all(folder.path().join("downloads"))?;
-        Ok(Self { folder, name: name.to_owned(), bootstrap: bootstrap.to_vec(), patience: PATIENCE })
+        Ok(Self {
+            folder,
+            name: name.to_owned(),
+            bootstrap: bootstrap.to_vec(),
+            patience: PATIENCE,
+            space: None,
+            listen: "127.0.0.1:0".into(),
+        })
+    }
+
+    /// Lets everything of this device run in a network namespace, and its nodes listen there.
+    pub fn live_in(&mut self, space: &crate::netns::Space, listen: &str) {
+        self.space = Some(space.name().to_owned());
+        self.listen = listen.to_owned();
     }
 
     /// Lets commands take longer than [`PATIENCE`].
@@ -146,7 +161,14 @@ impl Home {
     /// # Errors
     /// There is no program.
     pub fn command(&self) -> Result<Command> {
-        let mut command = Command::new(program()?);
+        let mut command = match &self.space {
+            None => Command::new(program()?),
+            Some(space) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", space]).arg(program()?);
+                command
+            }
+        };
         command
             .env("MEGATORRENT_PASSPHRASE", format!("the passphrase of {}", self.name))
             .env("MEGATORRENT_NO_KEYRING", "1")
@@ -161,9 +183,9 @@ impl Home {
         Ok(command)
     }
 
-    /// Arguments that shape a node: a free port on loopback, and the DHT it joins by.
+    /// Arguments that shape a node: a free port on loopback (or where [`Self::live_in`] said), and the DHT it joins by.
     pub fn network(&self) -> Vec<String> {
-        let mut args = vec!["--listen".to_owned(), "127.0.0.1:0".to_owned()];
+        let mut args = vec!["--listen".to_owned(), self.listen.clone()];
         for node in &self.bootstrap {
             args.extend(["--bootstrap".to_owned(), node.clone()]);
         }

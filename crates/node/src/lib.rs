@@ -15,6 +15,7 @@ mod keep;
 mod library;
 mod limits;
 mod meter;
+mod near;
 mod network;
 mod node;
 mod play;
