@@ -1,7 +1,7 @@
 //! The window: what it is built of (Debian's web view, Node, `ui/dist`), and what it is tested with.
 
 use crate::setup;
-use crate::shell::{cargo, on_path, root, step};
+use crate::shell::{on_path, root, step};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -23,8 +23,6 @@ const TO_TEST: &[&str] = &[
     "xdotool",
     "xvfb",
 ];
-/// What drives the window in tests.
-const DRIVER: (&str, &str) = ("tauri-driver", "2.1.0");
 /// The oldest Node that the window's builder takes.
 const NODE: (u32, u32) = (20, 19);
 
@@ -45,18 +43,9 @@ pub(crate) fn build() -> Result<()> {
     Ok(())
 }
 
-/// What the tests of the whole window need. Its driver goes to `.xtask/cargo`, not among anybody's programs.
+/// What the tests of the whole window need.
 pub(crate) fn test_tools() -> Result<()> {
-    setup::packages(TO_TEST)?;
-    let home = root()?.join(".xtask/cargo");
-    let list = format!("\"{} {} ", DRIVER.0, DRIVER.1);
-    let installed = std::fs::read_to_string(home.join(".crates.toml")).is_ok_and(|crates| crates.contains(&list));
-    if installed && home.join("bin").join(DRIVER.0).is_file() {
-        return Ok(());
-    }
-    let mut install = cargo();
-    install.args(["install", DRIVER.0, "--version", DRIVER.1, "--locked", "--root"]).arg(home);
-    step("Building what drives the window in tests", &mut install)
+    setup::packages(TO_TEST)
 }
 
 /// Types, lints and tests of the window's pages, over a mock of the shell.

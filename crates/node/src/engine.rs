@@ -116,7 +116,12 @@ impl Engine {
     ) -> Option<T> {
         let (tx, rx) = oneshot::channel();
         self.send(Input::Ask(Box::new(move |swarm, now| drop(tx.send(f(swarm, now)))))).await;
-        rx.await.ok()
+        // A question that was handed over in the very moment in which the engine ended lies in its queue for ever.
+        tokio::select! {
+            biased;
+            answer = rx => answer.ok(),
+            () = self.0.closed() => None,
+        }
     }
 }
 

@@ -74,8 +74,8 @@ impl Session {
     /// The driver does not answer, or the program shows no page.
     pub fn start(port: u16, program: &Path, args: &[String]) -> Result<Self> {
         until("the driver", || Ok(TcpStream::connect(("127.0.0.1", port)).ok()))?;
-        let options = json!({ "application": program, "args": args });
-        let wanted = json!({ "capabilities": { "alwaysMatch": { "tauri:options": options } } });
+        let options = json!({ "binary": program, "args": args });
+        let wanted = json!({ "capabilities": { "alwaysMatch": { "webkitgtk:browserOptions": options } } });
         let made = ask(port, "POST", "/session", Some(&wanted)).context("the window does not come up")?;
         let id = made["sessionId"].as_str().ok_or_else(|| anyhow!("no session: {made}"))?.to_owned();
         Ok(Self { port, id })

@@ -4,7 +4,7 @@ use super::{Desktop, Group, Session, until};
 use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// The window's program: `MEGATORRENT_DESKTOP_BIN`, or what cargo built beside this executable.
@@ -27,10 +27,8 @@ pub fn program() -> Result<PathBuf> {
     Ok(program)
 }
 
-fn driver() -> PathBuf {
-    let ours = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.xtask/cargo/bin/tauri-driver"));
-    if ours.is_file() { ours.to_path_buf() } else { "tauri-driver".into() }
-}
+/// The web view's own driver. Told so by the variable, the program lets its page be driven.
+const DRIVER: &str = "WebKitWebDriver";
 
 /// A port that was free a moment ago.
 fn free_port() -> Result<u16> {
@@ -51,11 +49,11 @@ impl Window {
     /// # Errors
     /// It does not come up; with what it wrote.
     pub fn open(desktop: &Desktop, args: &[String]) -> Result<Self> {
-        let (port, native) = (free_port()?, free_port()?);
+        let port = free_port()?;
         let log = desktop.home().join(format!("window-{port}.log"));
-        let mut command = Command::new(driver());
-        command.args(["--port", &port.to_string(), "--native-port", &native.to_string()]);
-        desktop.dress(&mut command).stdin(Stdio::null());
+        let mut command = Command::new(DRIVER);
+        command.args([format!("--port={port}"), "--host=127.0.0.1".to_owned()]);
+        desktop.dress(&mut command).env("TAURI_WEBVIEW_AUTOMATION", "true").stdin(Stdio::null());
         command.stdout(File::create(&log)?).stderr(File::options().append(true).open(&log)?);
         let driver = Group::start(&mut command)?;
         let words = || std::fs::read_to_string(&log).unwrap_or_default();
@@ -105,6 +103,17 @@ impl Window {
             }
         }
         bail!("the program has ended: {}", self.log())
+    }
+
+    /// Presses the button that ends the program, and waits until it has ended.
+    ///
+    /// # Errors
+    /// There is no such button, or the program runs on.
+    pub fn leave_by(&self, button: &str) -> Result<()> {
+        let button = self.page.named("button", button)?;
+        // The driver may lose the page before it can say that the button was pressed.
+        let _ = button.click();
+        self.wait()
     }
 
     /// Waits until the program has ended.

@@ -36,8 +36,7 @@ fn damage_is_told_and_not_made_worse() -> Result<()> {
     window.page.press("Start")?;
     window.page.see("Paste a channel link to begin")?;
     desktop.keys("ctrl+q")?;
-    window.page.press("Quit")?;
-    window.wait()?;
+    window.leave_by("Quit")?;
 
     let rubbish = b"this is no database, and it is long enough to be one".repeat(100);
     std::fs::write(desktop.data().join("store.db"), &rubbish)?;
@@ -47,8 +46,7 @@ fn damage_is_told_and_not_made_worse() -> Result<()> {
     let window = Window::open(&desktop, &alone(&[]))?;
     window.page.see("The data folder is damaged")?;
     assert_eq!(std::fs::read(desktop.data().join("store.db"))?, rubbish, "what may still be saved was overwritten");
-    window.page.press("Quit")?;
-    window.wait()
+    window.leave_by("Quit")
 }
 
 #[test]

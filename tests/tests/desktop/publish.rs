@@ -52,7 +52,7 @@ fn a_dropped_folder_becomes_a_channel_and_its_secret_stays_in_the_keyring() -> R
     page.see("The link is ready")?;
     page.see("1 file left out:")?;
     page.press("Copy link")?;
-    let link = ask(&desktop, ["link", "Lisa’s songs"])?["link"].as_str().context("no link")?.to_owned();
+    let link = text_of(&ask(&desktop, ["link", "Lisa’s songs"])?)?;
 
     // A stranger gets it, byte by byte.
     let stranger = Home::new("stranger", &[])?;
@@ -106,11 +106,11 @@ fn an_identity_is_backed_up_and_lives_on_elsewhere() -> Result<()> {
     page.see("Back it up: no one can reset it for you.")?;
     page.go("Publish")?;
     drop_on(&window, &desktop, &letters)?;
-    page.press("With the link")?;
+    page.choose("With the link")?;
     page.press("Publish")?;
     page.see("The link is ready")?;
     page.see("It carries the read key")?;
-    let link = ask(&desktop, ["link", "Tidewater"])?["link"].as_str().context("no link")?.to_owned();
+    let link = text_of(&ask(&desktop, ["link", "Tidewater"])?)?;
     assert_eq!(link.len(), "megatorrent://".len() + 64 + 1 + 64);
     let stranger = Home::new("stranger", &[])?;
     compare(&letters, &fetch(&desktop, &stranger, &link, "here")?)?;
@@ -145,6 +145,10 @@ fn an_identity_is_backed_up_and_lives_on_elsewhere() -> Result<()> {
     assert_eq!(identities[0]["key"].as_str(), Some(&link["megatorrent://".len()..][..64]));
     assert_eq!(identities[0]["kept"], "keyring");
     Ok(())
+}
+
+fn text_of(value: &serde_json::Value) -> Result<String> {
+    value.as_str().map(str::to_owned).with_context(|| format!("no text: {value}"))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -22,8 +22,7 @@ fn without_a_keyring_a_vault_keeps_the_secrets() -> Result<()> {
     page.see("“Tidewater” is made.")?;
     assert_eq!(ask(&desktop, ["id", "list"])?[0]["kept"], "vault");
     desktop.keys("ctrl+q")?;
-    page.press("Quit")?;
-    window.wait()?;
+    window.leave_by("Quit")?;
 
     let window = Window::open_welcomed(&desktop, &alone(&[]))?;
     let page = &window.page;

@@ -196,7 +196,11 @@ async fn rebuild(keeper: &Keeper, config: &DhtConfig) {
 /// Builds the thread where blocking is allowed: names of bootstrap nodes are looked up there.
 async fn build(config: &DhtConfig) -> Result<Thread, DhtError> {
     let config = config.clone();
-    let built = tokio::task::spawn_blocking(move || build_blocking(&config)).await.map_err(|_| DhtError::Restarting)?;
+    let (host, port) = (if config.loopback { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED }, config.port);
+    let built = tokio::task::spawn_blocking(move || build_blocking(&config)).await.map_err(|_| {
+        // The library's thread may end of a taken port before it is asked for the first time, which panics in the caller.
+        std::net::UdpSocket::bind((host, port)).err().map_or(DhtError::Restarting, |e| DhtError::Socket(e.kind()))
+    })?;
     let dht = built.map_err(|error| DhtError::Socket(error.kind()))?;
     let asked = dht.clone();
     let info = tokio::spawn(async move { asked.info().await }).await.map_err(|_| DhtError::Restarting)?;
