@@ -51,7 +51,6 @@ export class MockNode {
       received: all.length > 0 ? 6_200 * MB : 0,
       sent: all.length > 0 ? 2_900 * MB : 0,
       paused: scene === "paused",
-      route: { route: "direct", kind: "direct", state: { state: "up" }, onion: null, onion_published: false, no_inbound: null },
       secrets: scene === "locked" ? "locked" : scene === "nokeyring" ? "none" : "keyring",
       route: { route: "direct", kind: "direct", state: { state: "up" }, onion: null, onion_published: false, no_inbound: null },
     };
@@ -188,6 +187,11 @@ export class MockNode {
       }
       case "parse_link":
         return { kind: "link", value: this.#parse(request.params.link) };
+      case "leak": {
+        const { seconds } = request.params;
+        await wait(this.slow);
+        return { kind: "leak", value: { route: this.status.route.route, seconds, looks: seconds * 20, through: [], elsewhere: [] } };
+      }
       case "look": {
         const info = this.#parse(request.params.link);
         await wait(this.slow);
