@@ -1,5 +1,6 @@
-//! Set-up and chores: `cargo xtask test | demo | bench | sim | run | cli | types`. Works on a fresh machine.
+//! Set-up and chores: `cargo xtask test | demo | bench | sim | run | bundle | cli | types`. Works on a fresh machine.
 
+mod bundle;
 mod chores;
 mod setup;
 mod shell;
@@ -18,6 +19,8 @@ cargo xtask bench          speed, as ratios to what this machine could do at bes
 cargo xtask sim [ARG…]     how fast news travels through a simulated swarm; --help says more
 cargo xtask run [ARG…]     the program itself, with its window; --help tells its arguments
 cargo xtask cli [ARG…]     the command line
+cargo xtask bundle         packages for Debian and Fedora and their like
+cargo xtask bundle --try   the one for Debian, installed into a clean Debian 12 and started there
 cargo xtask types          the window's TypeScript types, written from the Rust ones
 ";
 
@@ -41,6 +44,7 @@ fn dispatch() -> Result<()> {
         Some("sim") => chores::sim(&rest),
         Some("run") => chores::run(&rest),
         Some("cli") => chores::cli(&rest),
+        Some("bundle") => bundle::run(&rest),
         Some("types") => chores::types(&rest),
         Some("test") => test::run(&rest),
         None | Some("help" | "--help" | "-h") => {

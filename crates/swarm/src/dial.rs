@@ -66,6 +66,12 @@ impl Swarm {
         let serving = self.peers.iter().filter(|(_, p)| p.ext.gateway && p.named.contains(key));
         taken.extend(serving.map(|(_, p)| &p.addr));
         taken.extend(met.iter().filter_map(|p| p.listens.as_ref()));
+        // Who was asked about this channel and said that it does not have it is here about another one.
+        let strange = |peer: &&Peer| {
+            let asked = peer.role == Role::Dialler && peer.stage == Stage::Spoke && peer.named.contains(key);
+            asked && !peer.channels().contains(key)
+        };
+        taken.extend(self.peers.iter().map(|(_, peer)| peer).filter(strange).map(|p| &p.addr));
         // Who called us from there is most likely who listens there: one connection is enough.
         let callers: BTreeSet<IpAddr> =
             met.iter().filter(|p| p.role == Role::Acceptor).filter_map(|p| p.ip()).collect();
