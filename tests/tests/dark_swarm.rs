@@ -21,7 +21,7 @@ fn a_swarm_lives_in_the_dark() -> Result<()> {
     let mut tors = TorNet::start(3)?;
     let author = Hidden::start("alice", &tors, 0)?;
     let onion = author.onion()?;
-    let songs = people::folder(&author.home, "songs", &[("a.flac", 5_300_000), ("b/c.flac", 20_000)])?;
+    let songs = people::folder(&author.home, "songs", &[("a.flac", 31_300_000), ("b/c.flac", 20_000)])?;
     let published = people::publish(&author.home, &songs, &["--title", "Songs"])?;
     let link = text(&published, "link")?;
     ensure!(link.ends_with(&format!("?bootstrap={onion}")), "the link names no way in: {link}");
@@ -29,9 +29,24 @@ fn a_swarm_lives_in_the_dark() -> Result<()> {
     // From a link, by onion.
     let reader = Hidden::start("bob", &tors, 1)?;
     let mut news = reader.watch()?;
+    let mut circuits = tors.client(1).log_in()?;
+    circuits.command("SETEVENTS STREAM")?;
     reader.ask(&["subscribe", &link])?;
     compare(&songs, &path_of(&news.until_ready("Songs")?)?)?;
     only_onions(&reader)?;
+    // Several connections to the one author, each by a circuit of its own.
+    let mut used = Vec::new();
+    while used.len() < 2 {
+        let event = circuits.event()?;
+        let words: Vec<&str> = event.split(' ').collect();
+        if let ["STREAM", _, "SUCCEEDED", circuit, target, ..] = words[..]
+            && target.starts_with(onion.split(':').next().context("a host")?)
+        {
+            ensure!(!used.contains(&circuit.to_owned()), "two connections share circuit {circuit}");
+            used.push(circuit.to_owned());
+        }
+    }
+    drop(circuits);
 
     // News by push.
     let more = people::folder(&author.home, "more", &[("d.flac", 1_200_000)])?;
