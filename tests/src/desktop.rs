@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Longest that anything of a desktop may take to come up, on a slow machine that does other things too.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks at something that tells nobody when it changes.
 const LOOK: Duration = Duration::from_millis(100);
 

@@ -94,8 +94,9 @@ pub struct Home {
     name: String,
     bootstrap: Vec<String>,
     patience: Duration,
-    space: Option<String>,
     listen: String,
+    /// What every command is started by, to run elsewhere.
+    inside: Vec<String>,
 }
 
 impl Home {
@@ -119,20 +120,25 @@ impl Home {
             name: name.to_owned(),
             bootstrap: bootstrap.to_vec(),
             patience: PATIENCE,
-            space: None,
+            inside: Vec::new(),
             listen: "127.0.0.1:0".into(),
         })
     }
 
     /// Lets everything of this device run in a network namespace, and its nodes listen there.
     pub fn live_in(&mut self, space: &crate::netns::Space, listen: &str) {
-        self.space = Some(space.name().to_owned());
+        self.inside = ["ip", "netns", "exec", space.name()].map(str::to_owned).to_vec();
         self.listen = listen.to_owned();
     }
 
     /// Lets commands take longer than [`PATIENCE`].
     pub fn be_patient(&mut self, patience: Duration) {
         self.patience = patience;
+    }
+
+    /// Lets every command be started by this one, to run elsewhere: `nsenter …`.
+    pub fn move_into(&mut self, by: Vec<String>) {
+        self.inside = by;
     }
 
     /// Everything of this device lies in here.
@@ -161,11 +167,11 @@ impl Home {
     /// # Errors
     /// There is no program.
     pub fn command(&self) -> Result<Command> {
-        let mut command = match &self.space {
+        let mut command = match self.inside.split_first() {
             None => Command::new(program()?),
-            Some(space) => {
-                let mut command = Command::new("ip");
-                command.args(["netns", "exec", space]).arg(program()?);
+            Some((first, more)) => {
+                let mut command = Command::new(first);
+                command.args(more).arg(program()?);
                 command
             }
         };

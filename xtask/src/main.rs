@@ -1,5 +1,6 @@
-//! Set-up and chores: `cargo xtask test | demo | bench | sim | run | cli | types`. Works on a fresh machine.
+//! Set-up and chores: `cargo xtask test | demo | bench | sim | run | bundle | cli | types`. Works on a fresh machine.
 
+mod bundle;
 mod chores;
 mod setup;
 mod shell;
@@ -11,12 +12,15 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo xtask demo [--keep]  a network of three nodes on this machine; --keep leaves it up
+cargo xtask demo --tor     three nodes on a private Tor network on this machine; installs tor
 cargo xtask demo --desktop the window over such a network, with sample channels
 cargo xtask test           formatting, lints and every test
 cargo xtask bench          speed, as ratios to what this machine could do at best
 cargo xtask sim [ARG…]     how fast news travels through a simulated swarm; --help says more
 cargo xtask run [ARG…]     the program itself, with its window; --help tells its arguments
 cargo xtask cli [ARG…]     the command line
+cargo xtask bundle         packages for Debian and Fedora and their like
+cargo xtask bundle --try   the one for Debian, installed into a clean Debian 12 and started there
 cargo xtask types          the window's TypeScript types, written from the Rust ones
 ";
 
@@ -40,6 +44,7 @@ fn dispatch() -> Result<()> {
         Some("sim") => chores::sim(&rest),
         Some("run") => chores::run(&rest),
         Some("cli") => chores::cli(&rest),
+        Some("bundle") => bundle::run(&rest),
         Some("types") => chores::types(&rest),
         Some("test") => test::run(&rest),
         None | Some("help" | "--help" | "-h") => {

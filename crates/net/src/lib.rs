@@ -11,6 +11,7 @@ pub mod memory;
 pub mod portmap;
 mod proxy;
 pub mod route;
+pub mod sockets;
 pub mod socks;
 pub mod tor;
 pub mod wire;

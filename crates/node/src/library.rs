@@ -295,10 +295,15 @@ impl Library {
                     self.active.remove(&(channel, item));
                     self.urgent.remove(&(channel, item));
                     let ctx = self.ctx.clone();
+                    let last = !self.active.keys().chain(&self.queue).any(|(other, _)| *other == channel);
                     self.ctx.spawn(async move {
                         log(keep::channel(&ctx, channel).await);
                         if let Ok(Some(info)) = view::item(&ctx, channel, item).await {
                             ctx.emit(Event::Ready(info));
+                        }
+                        // With nothing more to wait for, the channel stands otherwise too.
+                        if last {
+                            channel::told(&ctx, channel).await;
                         }
                     });
                 }

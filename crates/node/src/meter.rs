@@ -1,12 +1,13 @@
 //! How fast bytes move: counters that connections feed, and rates over the last seconds.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use protocol::{ChannelKey, ItemId};
 
 use crate::api::{Event, ItemInfo};
+use crate::channel;
 use crate::ctx::Ctx;
 use crate::view;
 
@@ -112,12 +113,21 @@ async fn tell_items(ctx: &Ctx, told: &mut HashMap<(ChannelKey, ItemId), ItemInfo
     told.retain(|key, _| keys.contains(key));
     let rows = ctx.with_store(move |s| keys.iter().filter_map(|(c, i)| s.item(c, i).transpose()).collect()).await;
     let Ok(rows) = rows else { return };
+    let mut changed = HashSet::new();
     for info in view::items(ctx, rows).await.unwrap_or_default() {
         let (Ok(channel), Ok(item)) = (info.channel.parse(), info.id.parse()) else { continue };
-        if told.get(&(channel, item)) != Some(&info) {
-            told.insert((channel, item), info.clone());
-            ctx.emit(Event::Item(info));
+        let before = told.get(&(channel, item));
+        if before == Some(&info) {
+            continue;
         }
+        if before.is_none_or(|before| before.cause != info.cause) {
+            changed.insert(channel);
+        }
+        told.insert((channel, item), info.clone());
+        ctx.emit(Event::Item(info));
+    }
+    for channel in changed {
+        channel::told(ctx, channel).await;
     }
 }
 

@@ -59,12 +59,19 @@ impl Swarm {
         // One connection to an address is enough, or as many as fetch faster together.
         let circuits = if self.picker.is_wanting(key) { self.circuits() } else { 1 };
         let full = |addr: &PeerAddr| met.iter().filter(|p| p.addr == *addr).count() >= circuits;
-        let mut taken: BTreeSet<&PeerAddr> = self.dials.values().map(|d| &d.addr).collect();
+        let ours = |d: &&Dialling| !self.tor || d.channel == Some(*key);
+        let mut taken: BTreeSet<&PeerAddr> = self.dials.values().filter(ours).map(|d| &d.addr).collect();
         taken.extend(met.iter().map(|p| &p.addr).filter(|addr| full(addr)));
         // A gateway stays though it does not follow the channel: it is asked what it knows on the connection there is.
         let serving = self.peers.iter().filter(|(_, p)| p.ext.gateway && p.named.contains(key));
         taken.extend(serving.map(|(_, p)| &p.addr));
         taken.extend(met.iter().filter_map(|p| p.listens.as_ref()));
+        // Who was asked about this channel and said that it does not have it is here about another one.
+        let strange = |peer: &&Peer| {
+            let asked = peer.role == Role::Dialler && peer.stage == Stage::Spoke && peer.named.contains(key);
+            asked && !peer.channels().contains(key)
+        };
+        taken.extend(self.peers.iter().map(|(_, peer)| peer).filter(strange).map(|p| &p.addr));
         // Who called us from there is most likely who listens there: one connection is enough.
         let callers: BTreeSet<IpAddr> =
             met.iter().filter(|p| p.role == Role::Acceptor).filter_map(|p| p.ip()).collect();

@@ -71,7 +71,8 @@ impl Desktop {
     pub fn save_as(&self, title: &str, path: &Path) -> Result<()> {
         let title = format!("^{title}$");
         self.focus(&title)?;
-        // The name is selected when it opens: what is typed takes its place.
+        // Of the name in its field all but the ending is selected when it opens.
+        self.xdotool(["key", "ctrl+a"])?;
         self.xdotool([OsStr::new("type"), OsStr::new("--delay"), OsStr::new("5"), path.as_os_str()])?;
         self.xdotool(["key", "Return"])?;
         until("the dialog to go", || Ok(self.windows(&title).is_empty().then_some(())))

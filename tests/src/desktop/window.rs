@@ -105,6 +105,17 @@ impl Window {
         bail!("the program has ended: {}", self.log())
     }
 
+    /// The program's processes, those of its web view too, without the driver.
+    ///
+    /// # Errors
+    /// The system does not tell.
+    pub fn processes(&self) -> Result<Vec<u32>> {
+        let driver = self.driver.0.id();
+        let all = std::fs::read_dir("/proc")?.filter_map(Result::ok);
+        let all = all.filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()));
+        Ok(all.filter(|id| *id != driver && group_of(*id) == Some(driver)).collect())
+    }
+
     /// Presses the button that ends the program, and waits until it has ended.
     ///
     /// # Errors

@@ -140,8 +140,8 @@ fn a_private_channel_opens_with_its_link_and_an_update_comes_by_itself() -> Resu
     let other = format!("{key}:{}", "5a".repeat(32));
     assert!(rest.len() > 64);
     Window::second_start(&desktop, &[&other])?;
-    page.see("You follow this channel")?;
-    page.press("Close")?;
+    page.see("You follow this channel with another read key")?;
+    page.press("Cancel")?;
 
     // Left, with its files.
     page.press("More for Tidewater")?;

@@ -10,11 +10,13 @@
 )]
 
 mod errors;
+mod figures;
 mod follow;
 mod hostile;
 mod play;
 mod publish;
 mod screens;
+mod settings;
 mod vault;
 
 use anyhow::{Context, Result};

@@ -37,6 +37,27 @@ fn several_seeders_give_at_once() -> Result<()> {
 }
 
 #[test]
+fn a_peer_that_lacks_a_channel_is_not_called_for_it_again_and_again() -> Result<()> {
+    let (alice, carol) = (Person::new("alice", &[], &[])?, Person::new("carol", &[], &[])?);
+    let songs = people::folder(&alice.home, "songs", &[("a", 1000)])?;
+    let letters = people::folder(&carol.home, "letters", &[("b", 1000)])?;
+    let songs = text(&people::publish(&alice.home, &songs, &[])?, "link")?;
+    let letters = text(&people::publish(&carol.home, &letters, &["--private"])?, "link")?;
+    // Both are named for whatever is followed, and each has one of the two channels.
+    let bob = Person::new("bob", &[], &[&alice, &carol])?;
+    let mut news = bob.node.watch(&bob.home)?;
+    bob.ask(&["subscribe", &songs])?;
+    news.until_ready("songs")?;
+    bob.ask(&["subscribe", &letters])?;
+    news.until_ready("letters")?;
+    let peers = bob.ask(&["peers"])?;
+    assert!(super::len(&peers) <= 4, "{} connections to two peers about two channels", super::len(&peers));
+    bob.stop()?;
+    carol.stop()?;
+    alice.stop()
+}
+
+#[test]
 fn a_killed_node_fetches_no_verified_blob_again() -> Result<()> {
     const BLOBS: u8 = 24;
     const BEFORE: usize = 10;

@@ -611,6 +611,7 @@ export const de = (f: Format): Words => {
 
     failed: {
       title: "Megatorrent kann nicht starten",
+      page: "Diese Seite lässt sich nicht zeigen",
       starting: "Startet",
       stopping: "Sichert, was hier ist, und beendet dann",
       detail: "Genauer",

@@ -623,6 +623,7 @@ export const en = (f: Format) => {
 
     failed: {
       title: "Megatorrent cannot start",
+      page: "This page cannot be shown",
       starting: "Starting",
       stopping: "Storing what is here, then quitting",
       detail: "In detail",

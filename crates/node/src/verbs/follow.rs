@@ -20,6 +20,9 @@ pub(super) async fn parse(ctx: &Ctx, text: &str) -> Result<LinkInfo> {
     let link: Link = text.trim().parse()?;
     let key = link.channel;
     let row = ctx.with_store(move |s| s.channel(&key)).await?;
+    if let Some(row) = row.as_ref().filter(|r| r.followed && !r.own) {
+        same_key(row, link.read_key.as_ref())?;
+    }
     Ok(LinkInfo {
         key: key.to_string(),
         fingerprint: key.fingerprint(),
