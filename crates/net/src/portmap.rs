@@ -38,12 +38,12 @@ impl PortMap {
 
     /// Gives the mapping back.
     pub async fn stop(self) {
-        let mut external = self.client.watch_external_address();
-        if external.borrow().is_none() {
+        if self.client.watch_external_address().borrow().is_none() {
             return;
         }
         self.client.deactivate();
-        // A router that does not answer keeps the mapping until its lease ends.
-        let _ = tokio::time::timeout(GIVE_BACK, external.wait_for(Option::is_none)).await;
+        // The client answers in the order in which it is asked: once this is answered, the mapping was given back. A
+        // router that does not answer keeps it until its lease ends.
+        let _ = tokio::time::timeout(GIVE_BACK, self.client.probe()).await;
     }
 }
