@@ -12,6 +12,8 @@ pub mod desktop;
 pub mod folder;
 pub mod foreign_dht;
 pub mod hostile;
+#[cfg(target_os = "linux")]
+pub mod house;
 pub mod people;
 pub mod process;
 pub mod sim;

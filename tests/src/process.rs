@@ -94,6 +94,8 @@ pub struct Home {
     name: String,
     bootstrap: Vec<String>,
     patience: Duration,
+    /// What every command is started by, to run elsewhere.
+    inside: Vec<String>,
 }
 
 impl Home {
@@ -112,12 +114,23 @@ impl Home {
     pub fn within(place: &Path, name: &str, bootstrap: &[String]) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix(&format!("megatorrent-{name}-")).tempdir_in(place)?;
         std::fs::create_dir_all(folder.path().join("downloads"))?;
-        Ok(Self { folder, name: name.to_owned(), bootstrap: bootstrap.to_vec(), patience: PATIENCE })
+        Ok(Self {
+            folder,
+            name: name.to_owned(),
+            bootstrap: bootstrap.to_vec(),
+            patience: PATIENCE,
+            inside: Vec::new(),
+        })
     }
 
     /// Lets commands take longer than [`PATIENCE`].
     pub fn be_patient(&mut self, patience: Duration) {
         self.patience = patience;
+    }
+
+    /// Lets every command be started by this one, to run elsewhere: `nsenter …`.
+    pub fn move_into(&mut self, by: Vec<String>) {
+        self.inside = by;
     }
 
     /// Everything of this device lies in here.
@@ -146,7 +159,14 @@ impl Home {
     /// # Errors
     /// There is no program.
     pub fn command(&self) -> Result<Command> {
-        let mut command = Command::new(program()?);
+        let mut command = match self.inside.split_first() {
+            None => Command::new(program()?),
+            Some((first, more)) => {
+                let mut command = Command::new(first);
+                command.args(more).arg(program()?);
+                command
+            }
+        };
         command
             .env("MEGATORRENT_PASSPHRASE", format!("the passphrase of {}", self.name))
             .env("MEGATORRENT_NO_KEYRING", "1")

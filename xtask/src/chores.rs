@@ -54,11 +54,21 @@ pub(crate) fn demo(args: &[String]) -> Result<()> {
     if args == ["--desktop"] {
         return demo_desktop();
     }
+    if args == ["--tor"] {
+        return demo_tor();
+    }
     if let Some(unknown) = args.iter().find(|arg| *arg != "--keep") {
-        bail!("`cargo xtask demo` knows --keep and --desktop, not {unknown:?}");
+        bail!("`cargo xtask demo` knows --keep, --tor and --desktop, not {unknown:?}");
     }
     let folder = build("Building. The first time takes some minutes", Build::Debug)?;
     step("The demonstration", helper(&folder, "demo").args(args))
+}
+
+/// Three nodes on a private Tor network: see `tests/src/bin/demo_tor.rs`.
+fn demo_tor() -> Result<()> {
+    setup::tor()?;
+    let folder = build("Building. The first time takes some minutes", Build::Debug)?;
+    step("The demonstration in the dark", &mut helper(&folder, "demo_tor"))
 }
 
 /// The window over such a network: see `tests/src/bin/demo_desktop.rs`.

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo xtask demo [--keep]  a network of three nodes on this machine; --keep leaves it up
+cargo xtask demo --tor     three nodes on a private Tor network on this machine; installs tor
 cargo xtask demo --desktop the window over such a network, with sample channels
 cargo xtask test           formatting, lints and every test
 cargo xtask bench          speed, as ratios to what this machine could do at best

@@ -410,6 +410,23 @@ Example:
 
 The setting \"gateway\" stays on: megatorrent set gateway off")]
     Gateway,
+    /// Look whether this program keeps its word
+    #[command(after_help = "\
+Examples:
+  megatorrent doctor --leak
+  megatorrent --route tor doctor --leak --seconds 120
+
+With --leak: whether anything leaves by another way than the proxy or Tor. It watches every socket of the node (or of
+one that it starts), while that node is given addresses that a careless program would dial or look up itself. Ends
+with 1 if anything did. Linux only.")]
+    Doctor {
+        /// Watch for leaks
+        #[arg(long, required = true)]
+        leak: bool,
+        /// How long to watch
+        #[arg(long, value_name = "N", default_value_t = 30)]
+        seconds: u64,
+    },
     /// Stop the node that runs on the data folder
     #[command(after_help = "Example:\n  megatorrent stop")]
     Stop,

@@ -8,7 +8,7 @@ use crate::show;
 use clap::CommandFactory as _;
 use node::Link;
 use node::api::{
-    ChannelArg, Choose, Code, Edit, ErrorInfo, Event, ItemArg, ItemPriority, LinkArg, Locate, MoveData, PauseFor,
+    ChannelArg, Choose, Code, Edit, ErrorInfo, Event, ItemArg, ItemPriority, Leak, LinkArg, Locate, MoveData, PauseFor,
     Remove, Reply, Request, RouteKind, Search, SetChannel, SetItem, Settings, Subscribe, Target, Unpublish,
     Unsubscribe,
 };
@@ -147,6 +147,7 @@ fn need(command: &Command) -> Need {
         | Command::Unpublish { .. }
         | Command::Edit(_)
         | Command::Look { .. }
+        | Command::Doctor { .. }
         | Command::Get { .. }
         | Command::Open { .. }
         | Command::Rekey { .. }
@@ -332,6 +333,13 @@ async fn work(command: Command, door: &mut Door, out: &Out) -> Result<(), Failur
             _ => strange(),
         },
         Command::Set(args) => set(args, door, out).await,
+        Command::Doctor { seconds, .. } => match door.call(Request::Leak(Leak { seconds })).await? {
+            Reply::Leak(report) => {
+                out.value(&report, show::leak)?;
+                if report.elsewhere.is_empty() { Ok(()) } else { Err(Failure::Leaked) }
+            }
+            _ => strange(),
+        },
         // These need no door, or hold it themselves; `run` has dealt with them.
         Command::Publish(_)
         | Command::Watch

@@ -1,8 +1,8 @@
 //! What people read: every reply and event as plain text. Text of others passes through [`escape`] first.
 
 use node::api::{
-    ChannelInfo, Event, FetchRule, FileInfo, Got, IdentityInfo, ItemInfo, ItemState, KeepRule, LeftOut, Looked,
-    PeerInfo, Published, RouteInfo, RouteStanding, Settings, Status, VerifyReport,
+    ChannelInfo, Event, FetchRule, FileInfo, Got, IdentityInfo, ItemInfo, ItemState, KeepRule, LeakReport, LeftOut,
+    Looked, PeerInfo, Published, RouteInfo, RouteStanding, Settings, Status, VerifyReport,
 };
 use std::fmt::Write as _;
 use text::{Column, UNKNOWN, age, date, now, percent, sheet, shorten, shorten_path, table};
@@ -333,6 +333,31 @@ pub(crate) fn status(info: &Status, runs: bool) -> String {
     };
     rows.push(("Secrets", secrets));
     sheet(&rows)
+}
+
+pub(crate) fn leak(info: &LeakReport) -> String {
+    let mut text = format!(
+        "Route {}: all open sockets were looked at {} times in {} s.\n",
+        escape(&info.route),
+        info.looks,
+        info.seconds
+    );
+    match info.through.as_slice() {
+        [] => text += "No connection was made at all.\n",
+        all => {
+            let _ = writeln!(text, "Connections led to {} only, the way of the route.", escape(&all.join(", ")));
+        }
+    }
+    if info.elsewhere.is_empty() {
+        text += "Nothing left by another way.\n";
+    } else {
+        text = text.replace(" only, the way", ", the way");
+        text += "By another way:\n";
+        for seen in &info.elsewhere {
+            let _ = writeln!(text, "  {}", escape(seen));
+        }
+    }
+    text
 }
 
 /// The way out and how it is doing.

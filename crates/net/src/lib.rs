@@ -9,6 +9,7 @@ pub mod media;
 pub mod memory;
 mod proxy;
 pub mod route;
+pub mod sockets;
 pub mod socks;
 pub mod tor;
 pub mod wire;

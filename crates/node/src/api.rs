@@ -93,6 +93,8 @@ pub enum Request {
     SetSettings(Settings),
     /// Open the vault with its passphrase; where there is no vault yet, make it with this one.
     Unlock(Unlock),
+    /// Watch whether anything leaves by another way than the route, for so many seconds.
+    Leak(Leak),
     /// Turn this connection into a stream of events, snapshot first.
     Watch,
     /// Stop the node.
@@ -391,8 +393,10 @@ pub struct Settings {
     pub gateway: Option<bool>,
     /// The way out: `direct`, `tor`, `tor://own`, `tor://IP:PORT` (a running tor's control port) or
     /// `socks5://[user:password@]IP:PORT`. Told without the login.
+    #[cfg_attr(test, ts(optional = nullable))]
     pub route: Option<String>,
     /// Gateways for every channel where there is no DHT (`host:port`), at most 16.
+    #[cfg_attr(test, ts(optional = nullable))]
     pub gateways: Option<Vec<String>>,
     /// Bytes a second in, of all peers together; 0: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -422,6 +426,13 @@ pub struct Settings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub schedule: Option<String>,
+}
+/// See [`Request::Leak`].
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Leak {
+    /// How long to watch.
+    pub seconds: u64,
 }
 /// See [`Request::Unlock`].
 #[derive(Clone, Serialize, Deserialize)]
@@ -474,6 +485,8 @@ pub enum Reply {
     LinkText(String),
     /// Settings.
     Settings(Settings),
+    /// What the leak test saw.
+    Leak(LeakReport),
     /// A stream of events follows, snapshot first.
     Watching(Snapshot),
 }
@@ -864,6 +877,21 @@ impl std::fmt::Display for Cause {
 pub struct Got {
     /// Items fetched.
     pub items: Vec<ItemInfo>,
+}
+/// What this process had open while it was watched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct LeakReport {
+    /// The route, without a login.
+    pub route: String,
+    /// How long it was watched.
+    pub seconds: u64,
+    /// How often all sockets were looked at.
+    pub looks: u64,
+    /// Where connections of the route led: the proxy, or Tor on this computer.
+    pub through: Vec<String>,
+    /// What went, or could have gone, another way.
+    pub elsewhere: Vec<String>,
 }
 /// See [`Request::Verify`].
 #[derive(Debug, Clone, Serialize, Deserialize)]

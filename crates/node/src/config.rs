@@ -38,6 +38,8 @@ pub const ONION_PORT: u16 = 6881;
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time to reach a peer through a proxy or Tor, which has to meet an onion service first.
 pub const DIAL_TIMEOUT_DETOUR: Duration = Duration::from_secs(60);
+/// An onion that is not reached by then is tried by a second circuit, too.
+pub const SECOND_CIRCUIT: Duration = Duration::from_secs(12);
 /// Time for both 32-byte keys.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The same on a detour, and for whoever comes to us.

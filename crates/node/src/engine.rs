@@ -7,11 +7,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use net::gate::Gate;
+use net::gate::{Gate, GateError};
 use net::wire::{FrameReader, FrameWriter};
 use protocol::handshake::Binding;
 use protocol::session::{Command, Event, Role};
-use protocol::{BlobId, ChannelKey, InfoHash, PeerAddr, SignedManifest, VerifiedBlob};
+use protocol::{AddrClass, BlobId, ChannelKey, InfoHash, PeerAddr, SignedManifest, VerifiedBlob};
 use store::{Placed, ReadError, Store, StoreError};
 use swarm::{Closed, ConnId, Follow, Output, Priority, Rank, Source, Swarm, Verdict};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
@@ -471,7 +471,7 @@ async fn connect(
     // Over Tor every connection has a circuit of its own: no relay and no peer can join two of them by it.
     let mut apart = channel.map_or_else(|| b"check".to_vec(), |key| key.0.to_vec());
     apart.extend(id.0.to_be_bytes());
-    let stream = match gate.dial(addr, &apart, dial).await {
+    let stream = match dial_twice(gate, addr, apart, dial).await {
         Ok(stream) => stream,
         Err(error) => {
             tracing::debug!(%addr, %error, "no connection");
@@ -486,6 +486,36 @@ async fn connect(
             tracing::debug!(%addr, %error, "no handshake");
             None
         }
+    }
+}
+
+/// Tor holds on to what it tries for two minutes, also when a second try would fare better: an onion that is not there
+/// after a while is tried by a second circuit beside the first.
+async fn dial_twice(
+    gate: &Gate,
+    addr: &PeerAddr,
+    mut apart: Vec<u8>,
+    limit: Duration,
+) -> Result<Box<dyn net::gate::Stream>, GateError> {
+    let first_apart = apart.clone();
+    let mut first = std::pin::pin!(gate.dial(addr, &first_apart, limit));
+    if addr.class() != AddrClass::Onion {
+        return first.await;
+    }
+    if let Ok(done) = tokio::time::timeout(SECOND_CIRCUIT, &mut first).await {
+        return done;
+    }
+    apart.extend(b"again");
+    let mut second = std::pin::pin!(gate.dial(addr, &apart, limit - SECOND_CIRCUIT));
+    tokio::select! {
+        done = &mut first => match done {
+            Ok(stream) => Ok(stream),
+            Err(_) => second.await,
+        },
+        done = &mut second => match done {
+            Ok(stream) => Ok(stream),
+            Err(_) => first.await,
+        },
     }
 }
 

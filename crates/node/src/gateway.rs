@@ -127,7 +127,7 @@ pub(crate) async fn publish(ctx: &Ctx, gateways: &[PeerAddr], manifest: &SignedM
         }
     }
     handed.taken = u32::try_from(takers.len()).unwrap_or(u32::MAX);
-    let witnesses: Vec<PeerAddr> =
+    let mut witnesses: Vec<PeerAddr> =
         gateways.into_iter().filter(|witness| takers.iter().any(|taker| taker != witness)).collect();
     handed.witnesses = u32::try_from(witnesses.len()).unwrap_or(u32::MAX);
     for wait in SHOWN_AFTER {
@@ -137,28 +137,34 @@ pub(crate) async fn publish(ctx: &Ctx, gateways: &[PeerAddr], manifest: &SignedM
         {
             break;
         }
-        handed.shown = shown(ctx, &witnesses, manifest).await;
+        let (shown, later) = shown(ctx, &witnesses, manifest).await;
+        (handed.shown, witnesses) = (shown, later);
     }
     handed
 }
 
-/// How many of these gateways show the very bytes that were signed.
-pub(crate) async fn shown(ctx: &Ctx, gateways: &[PeerAddr], manifest: &SignedManifest) -> u32 {
+/// How many of these gateways show the very bytes that were signed, and which of the others may do so later.
+pub(crate) async fn shown(ctx: &Ctx, gateways: &[PeerAddr], manifest: &SignedManifest) -> (u32, Vec<PeerAddr>) {
     let mut asked = JoinSet::new();
     for addr in gateways.iter().take(GATEWAYS_ASKED) {
         let addr = addr.clone();
         let (ctx, key, floor) = (Arc::clone(ctx), *manifest.key(), manifest.sequence() - 1);
-        asked.spawn(async move { talk(&ctx, &addr, Talk::Show(key, floor)).await });
+        asked.spawn(async move {
+            let answer = talk(&ctx, &addr, Talk::Show(key, floor)).await;
+            (addr, answer)
+        });
     }
-    let mut shown = 0;
+    let (mut shown, mut later) = (0, Vec::new());
     while let Some(done) = asked.join_next().await {
-        if let Ok(Ok(Some(found))) = done
-            && found.json() == manifest.json()
-        {
-            shown += 1;
+        match done {
+            Ok((_, Ok(Some(found)))) if found.json() == manifest.json() => shown += 1,
+            Ok((addr, Ok(_))) => later.push(addr),
+            // One that shows nothing to anybody will not do so later.
+            Ok((addr, Err(why))) => tracing::debug!(%addr, why, "a gateway shows nothing"),
+            Err(error) => tracing::warn!(%error, "a gateway's task ended"),
         }
     }
-    shown
+    (shown, later)
 }
 
 /// What is said on one connection.

@@ -7,6 +7,7 @@ mod clock;
 pub mod config;
 mod conn;
 mod ctx;
+mod doctor;
 mod engine;
 mod error;
 mod gateway;

@@ -59,7 +59,8 @@ impl Swarm {
         // One connection to an address is enough, or as many as fetch faster together.
         let circuits = if self.picker.is_wanting(key) { self.circuits() } else { 1 };
         let full = |addr: &PeerAddr| met.iter().filter(|p| p.addr == *addr).count() >= circuits;
-        let mut taken: BTreeSet<&PeerAddr> = self.dials.values().map(|d| &d.addr).collect();
+        let ours = |d: &&Dialling| !self.tor || d.channel == Some(*key);
+        let mut taken: BTreeSet<&PeerAddr> = self.dials.values().filter(ours).map(|d| &d.addr).collect();
         taken.extend(met.iter().map(|p| &p.addr).filter(|addr| full(addr)));
         // A gateway stays though it does not follow the channel: it is asked what it knows on the connection there is.
         let serving = self.peers.iter().filter(|(_, p)| p.ext.gateway && p.named.contains(key));

@@ -3,6 +3,7 @@
 use super::{Person, dht};
 use anyhow::{Context, Result};
 use megatorrent_tests::people::{self, text};
+use megatorrent_tests::process::Watch;
 use megatorrent_tests::v5::{self, Blob, Dht, Habits, Server, V5Error, author};
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -66,5 +67,79 @@ fn we_are_a_gateway_for_v5_authors() -> Result<()> {
     assert!(matches!(v5::publish(peer, &wrong), Err(V5Error::Refused(_))));
     let forged = writer.publish_payload(&manifest.replace("a.txt", "b.txt"), 1_700_000_000_000);
     assert!(matches!(v5::publish(peer, &forged), Err(V5Error::Refused(_))));
+    gateway.stop()
+}
+
+/// What the person is told beside the result.
+fn notice(heard: &mut Watch) -> Result<String> {
+    heard.until("a notice", |event| {
+        (event["event"] == "notice").then(|| event["data"]["message"].as_str().unwrap_or_default().to_owned())
+    })
+}
+
+#[test]
+fn a_gateway_that_says_ok_and_does_nothing_is_not_believed() -> Result<()> {
+    let dht = dht()?;
+    let (liar, other) = (Server::start(Habits::default())?, Server::start(Habits::default())?);
+    let (liar, other) = (liar.address().to_string(), other.address().to_string());
+    let alice = Person::new("alice", &[], &[])?;
+    let folder = people::folder(&alice.home, "songs", &[("a", 4000)])?;
+    let mut heard = alice.node.watch(&alice.home)?;
+    // Its own word proves nothing; nor does that of two.
+    let alone = people::publish(&alice.home, &folder, &["--gateway", &liar])?;
+    assert_eq!((&alone["gateways"], &alone["shown_by"]), (&1.into(), &0.into()));
+    let said = notice(&mut heard)?;
+    assert!(said.contains("name another one"), "{said}");
+    let two = people::publish(&alice.home, &folder, &["--gateway", &liar, "--gateway", &other])?;
+    assert_eq!((&two["gateways"], &two["shown_by"]), (&2.into(), &0.into()));
+    let said = notice(&mut heard)?;
+    assert!(said.contains("no other one shows it"), "{said}");
+    // An honest one among them: it is in the DHT, and seen there.
+    let gateway = Person::new("gateway", &dht.bootstrap(), &[])?;
+    gateway.ask(&["set", "gateway", "on"])?;
+    let honest = ["--gateway", liar.as_str(), "--gateway", gateway.node.address()];
+    let published = people::publish(&alice.home, &folder, &honest)?;
+    assert_eq!((&published["gateways"], &published["shown_by"]), (&2.into(), &1.into()));
+    drop(heard);
+    alice.stop()?;
+    gateway.stop()
+}
+
+/// Ten thousand, as fast as they are read: few are put, and others are served meanwhile. A connection that asks too much
+/// is ended by the gateway; the flood comes back each time.
+#[test]
+fn a_flood_of_publishes_is_bounded() -> Result<()> {
+    let dht = dht()?;
+    let gateway = Person::new("gateway", &dht.bootstrap(), &[])?;
+    gateway.ask(&["set", "gateway", "on"])?;
+    let peer: SocketAddr = gateway.node.address().parse()?;
+    let writer = author::Author::new([12; 32]);
+    let flood = std::thread::spawn(move || {
+        let (mut sent, mut taken) = (0_u64, 0_u64);
+        while sent < 10_000 {
+            let Ok(mut wire) = v5::Wire::dial(peer) else { continue };
+            // What is refused counts as sent: it was read.
+            while sent < 10_000 {
+                sent += 1;
+                let sequence = 1_700_000_000_000 + sent;
+                let manifest = writer.sign_public(&author::collections(&[]), sequence);
+                if wire.send(v5::PUBLISH, writer.publish_payload(&manifest, sequence).as_bytes()).is_err() {
+                    break;
+                }
+            }
+            while let Ok(message) = wire.receive() {
+                taken += u64::from(message.kind == v5::OK);
+            }
+        }
+        (sent, taken)
+    });
+    let other = author::Author::new([13; 32]);
+    let manifest = other.sign_public(&author::collections(&[]), 1_700_000_000_000);
+    assert_eq!(v5::publish(peer, &other.publish_payload(&manifest, 1_700_000_000_000))?, "Published");
+    let (sent, taken) = flood.join().expect("the flood");
+    assert!(sent == 10_000 && taken <= 8, "{taken} of {sent} were put");
+    // And after it.
+    let manifest = other.sign_public(&author::collections(&[]), 1_700_000_000_001);
+    assert_eq!(v5::publish(peer, &other.publish_payload(&manifest, 1_700_000_000_001))?, "Published");
     gateway.stop()
 }

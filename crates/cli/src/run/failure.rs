@@ -9,6 +9,8 @@ pub(crate) enum Failure {
     Refused(ErrorInfo),
     /// `verify` found parts missing or changed; the report is printed.
     Changed,
+    /// The leak test saw something; the report is printed.
+    Leaked,
     /// Ctrl-C or SIGTERM.
     Interrupted,
     /// Nobody reads stdout any more.
@@ -49,6 +51,7 @@ impl Failure {
         match self {
             Self::Refused(error) => exit_code(error.code),
             Self::Changed => exit::DISK,
+            Self::Leaked => exit::OTHER,
             Self::Interrupted => exit::INTERRUPTED,
             // As if the pipe's signal had ended it quietly: the reader has what it wanted.
             Self::Unread => exit::DONE,

@@ -55,6 +55,7 @@ pub(super) const METHODS: &[&str] = &[
     "settings",
     "set_settings",
     "unlock",
+    "leak",
     "watch",
     "shutdown",
 ];

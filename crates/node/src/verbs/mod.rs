@@ -81,6 +81,10 @@ pub(crate) async fn call(ctx: &Ctx, request: Request) -> Result<Reply> {
         Request::Settings => settings(ctx).await.map(Reply::Settings),
         Request::SetSettings(new) => set_settings(ctx, new).await.map(Reply::Settings),
         Request::Unlock(args) => ids::unlock(ctx, args).await.map(|()| Reply::Done),
+        Request::Leak(args) => {
+            online(ctx)?;
+            crate::doctor::leak(ctx, args.seconds).await.map(Reply::Leak)
+        }
         Request::Watch => view::snapshot(ctx).await.map(Reply::Watching),
         Request::Shutdown => {
             ctx.stop.cancel();

@@ -255,6 +255,24 @@ export type ItemState = "listed" | "waiting" | "fetching" | "complete" | "paused
 /** What of a channel stays here; what is pinned stays in any case. */
 export type KeepRule = "all" | { "newest": number } | { "days": number } | { "bytes": number };
 
+/** See [`Request::Leak`]. */
+export type Leak = {
+/** How long to watch. */
+seconds: number, };
+
+/** What this process had open while it was watched. */
+export type LeakReport = {
+/** The route, without a login. */
+route: string,
+/** How long it was watched. */
+seconds: number,
+/** How often all sockets were looked at. */
+looks: number,
+/** Where connections of the route led: the proxy, or Tor on this computer. */
+through: Array<string>,
+/** What went, or could have gone, another way. */
+elsewhere: Array<string>, };
+
 /** A file left out. */
 export type LeftOut = {
 /** Path: hostile text. */
@@ -409,10 +427,10 @@ item: string,
 delete: boolean, };
 
 /** What comes back. */
-export type Reply = { "kind": "done" } | { "kind": "identity", "value": IdentityInfo } | { "kind": "identities", "value": Array<IdentityInfo> } | { "kind": "published", "value": Published } | { "kind": "link", "value": LinkInfo } | { "kind": "looked", "value": Looked } | { "kind": "channel", "value": ChannelInfo } | { "kind": "channels", "value": Array<ChannelInfo> } | { "kind": "items", "value": Array<ItemInfo> } | { "kind": "files", "value": Array<FileInfo> } | { "kind": "got", "value": Got } | { "kind": "verified", "value": VerifyReport } | { "kind": "place", "value": string } | { "kind": "playable", "value": Playable } | { "kind": "status", "value": Status } | { "kind": "transfers", "value": Array<ItemInfo> } | { "kind": "peers", "value": Array<PeerInfo> } | { "kind": "link_text", "value": string } | { "kind": "settings", "value": Settings } | { "kind": "watching", "value": Snapshot };
+export type Reply = { "kind": "done" } | { "kind": "identity", "value": IdentityInfo } | { "kind": "identities", "value": Array<IdentityInfo> } | { "kind": "published", "value": Published } | { "kind": "link", "value": LinkInfo } | { "kind": "looked", "value": Looked } | { "kind": "channel", "value": ChannelInfo } | { "kind": "channels", "value": Array<ChannelInfo> } | { "kind": "items", "value": Array<ItemInfo> } | { "kind": "files", "value": Array<FileInfo> } | { "kind": "got", "value": Got } | { "kind": "verified", "value": VerifyReport } | { "kind": "place", "value": string } | { "kind": "playable", "value": Playable } | { "kind": "status", "value": Status } | { "kind": "transfers", "value": Array<ItemInfo> } | { "kind": "peers", "value": Array<PeerInfo> } | { "kind": "link_text", "value": string } | { "kind": "settings", "value": Settings } | { "kind": "leak", "value": LeakReport } | { "kind": "watching", "value": Snapshot };
 
 /** What can be asked of a node: a verb and its arguments. */
-export type Request = { "method": "id_new", "params": IdNew } | { "method": "id_list" } | { "method": "id_export", "params": IdExport } | { "method": "id_import", "params": IdImport } | { "method": "id_rename", "params": IdRename } | { "method": "publish", "params": Publish } | { "method": "unpublish", "params": Unpublish } | { "method": "edit", "params": Edit } | { "method": "parse_link", "params": LinkArg } | { "method": "look", "params": LinkArg } | { "method": "subscribe", "params": Subscribe } | { "method": "unsubscribe", "params": Unsubscribe } | { "method": "channels" } | { "method": "items", "params": ChannelArg } | { "method": "files", "params": ItemArg } | { "method": "get", "params": Get } | { "method": "pause", "params": Target } | { "method": "resume", "params": Target } | { "method": "remove", "params": Remove } | { "method": "verify", "params": ItemArg } | { "method": "locate", "params": Locate } | { "method": "place", "params": PlaceArg } | { "method": "play", "params": FileArg } | { "method": "status" } | { "method": "transfers" } | { "method": "peers" } | { "method": "channel_link", "params": ChannelArg } | { "method": "set_channel", "params": SetChannel } | { "method": "set_item", "params": SetItem } | { "method": "choose", "params": Choose } | { "method": "open", "params": ItemArg } | { "method": "pause_for", "params": PauseFor } | { "method": "move_data", "params": MoveData } | { "method": "rekey", "params": ChannelArg } | { "method": "new_key", "params": LinkArg } | { "method": "search", "params": Search } | { "method": "settings" } | { "method": "set_settings", "params": Settings } | { "method": "unlock", "params": Unlock } | { "method": "watch" } | { "method": "shutdown" };
+export type Request = { "method": "id_new", "params": IdNew } | { "method": "id_list" } | { "method": "id_export", "params": IdExport } | { "method": "id_import", "params": IdImport } | { "method": "id_rename", "params": IdRename } | { "method": "publish", "params": Publish } | { "method": "unpublish", "params": Unpublish } | { "method": "edit", "params": Edit } | { "method": "parse_link", "params": LinkArg } | { "method": "look", "params": LinkArg } | { "method": "subscribe", "params": Subscribe } | { "method": "unsubscribe", "params": Unsubscribe } | { "method": "channels" } | { "method": "items", "params": ChannelArg } | { "method": "files", "params": ItemArg } | { "method": "get", "params": Get } | { "method": "pause", "params": Target } | { "method": "resume", "params": Target } | { "method": "remove", "params": Remove } | { "method": "verify", "params": ItemArg } | { "method": "locate", "params": Locate } | { "method": "place", "params": PlaceArg } | { "method": "play", "params": FileArg } | { "method": "status" } | { "method": "transfers" } | { "method": "peers" } | { "method": "channel_link", "params": ChannelArg } | { "method": "set_channel", "params": SetChannel } | { "method": "set_item", "params": SetItem } | { "method": "choose", "params": Choose } | { "method": "open", "params": ItemArg } | { "method": "pause_for", "params": PauseFor } | { "method": "move_data", "params": MoveData } | { "method": "rekey", "params": ChannelArg } | { "method": "new_key", "params": LinkArg } | { "method": "search", "params": Search } | { "method": "settings" } | { "method": "set_settings", "params": Settings } | { "method": "unlock", "params": Unlock } | { "method": "leak", "params": Leak } | { "method": "watch" } | { "method": "shutdown" };
 
 /** The way out and in. */
 export type RouteInfo = {

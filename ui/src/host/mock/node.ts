@@ -51,6 +51,7 @@ export class MockNode {
       received: all.length > 0 ? 6_200 * MB : 0,
       sent: all.length > 0 ? 2_900 * MB : 0,
       paused: scene === "paused",
+      route: { route: "direct", kind: "direct", state: { state: "up" }, onion: null, onion_published: false, no_inbound: null },
       secrets: scene === "locked" ? "locked" : scene === "nokeyring" ? "none" : "keyring",
       route: { route: "direct", kind: "direct", state: { state: "up" }, onion: null, onion_published: false, no_inbound: null },
     };

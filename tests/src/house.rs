@@ -1,0 +1,146 @@
+//! A house without a door: a network namespace in which nothing is reached but the ports that are handed in, and a
+//! capture that sees every packet that tries another way.
+//!
+//! Inside there is a default route, and a name server, that lead to an interface with nobody behind it: what a careless
+//! program sends there is seen, and lost. The ports lead out through files, which no namespace keeps apart.
+
+use anyhow::{Context, Result, bail};
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use tempfile::TempDir;
+
+/// The running namespace; it ends with the value.
+pub struct House {
+    child: Child,
+    report: BufReader<std::process::ChildStdout>,
+    as_root: bool,
+    /// The files that lead out.
+    _folder: TempDir,
+}
+
+/// What was seen.
+#[derive(Debug, serde::Deserialize)]
+pub struct Seen {
+    /// All packets, those to the ports that lead out too.
+    pub packets: u64,
+    /// Those that tried another way, each kind once.
+    pub strays: Vec<String>,
+}
+
+impl House {
+    /// Opens one from which these ports of 127.0.0.1 are reached, under the same numbers.
+    ///
+    /// # Errors
+    /// The system allows no network namespace.
+    pub fn open(ports: &[u16]) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("house-").tempdir()?;
+        for port in ports {
+            lead_out(folder.path(), *port)?;
+        }
+        let as_root = rustix::process::geteuid().is_root();
+        let mut command = Command::new("unshare");
+        if !as_root {
+            command.args(["--user", "--map-root-user"]);
+        }
+        command.args(["--net", "--mount", "--kill-child", "--"]).arg(helper()?).arg(folder.path());
+        command.args(ports.iter().map(ToString::to_string));
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("unshare")?;
+        let stdout = child.stdout.take().context("a pipe")?;
+        let mut report = BufReader::new(stdout);
+        let mut ready = String::new();
+        report.read_line(&mut ready)?;
+        if ready.trim() != "ready" {
+            // It has said why on standard error.
+            let status = child.wait()?;
+            bail!("no network namespace could be made ({status}): this needs root, or user namespaces");
+        }
+        Ok(Self { child, report, as_root, _folder: folder })
+    }
+
+    /// The command that starts others inside.
+    pub fn entry(&self) -> Vec<String> {
+        let mut words = vec!["nsenter".to_owned(), format!("--target={}", self.child.id())];
+        if !self.as_root {
+            words.extend(["--user".to_owned(), "--preserve-credentials".to_owned()]);
+        }
+        words.extend(["--net", "--mount", "--"].map(str::to_owned));
+        words
+    }
+
+    /// What was seen until now.
+    ///
+    /// # Errors
+    /// The capture ended.
+    pub fn seen(&mut self) -> Result<Seen> {
+        let stdin = self.child.stdin.as_mut().context("a pipe")?;
+        stdin.write_all(b"report\n")?;
+        stdin.flush()?;
+        let mut line = String::new();
+        self.report.read_line(&mut line)?;
+        serde_json::from_str(&line).with_context(|| format!("no report: {line:?}"))
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        // One that ended by itself cannot be killed, only waited for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The helper lies where cargo puts programs, beside the tests' folder.
+fn helper() -> Result<PathBuf> {
+    let mut folder = std::env::current_exe()?;
+    folder.pop();
+    if folder.ends_with("deps") {
+        folder.pop();
+    }
+    let program = folder.join("house");
+    if !program.is_file() {
+        bail!("{} is missing: cargo build -p megatorrent-tests --bins", program.display());
+    }
+    Ok(program)
+}
+
+/// The file of a port.
+pub fn door(folder: &Path, port: u16) -> PathBuf {
+    folder.join(format!("{port}.sock"))
+}
+
+fn lead_out(folder: &Path, port: u16) -> Result<()> {
+    let listener = UnixListener::bind(door(folder, port))?;
+    // It ends with the process: a test's.
+    std::thread::spawn(move || {
+        for inner in listener.incoming().map_while(io::Result::ok) {
+            std::thread::spawn(move || match TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
+                Ok(outer) => drop(join(inner, outer)),
+                // Who is inside sees the connection end.
+                Err(_) => drop(inner.shutdown(Shutdown::Both)),
+            });
+        }
+    });
+    Ok(())
+}
+
+/// Carries bytes both ways until both ends are closed.
+///
+/// # Errors
+/// A handle cannot be doubled.
+pub fn join(one: UnixStream, other: TcpStream) -> io::Result<()> {
+    let (mut one_in, mut one_out) = (one.try_clone()?, one);
+    let (mut other_in, mut other_out) = (other.try_clone()?, other);
+    let up = std::thread::spawn(move || {
+        // An end of one direction, whatever caused it, is passed on.
+        let _ = io::copy(&mut one_in, &mut other_out);
+        let _ = other_out.shutdown(Shutdown::Write);
+    });
+    let _ = io::copy(&mut other_in, &mut one_out);
+    let _ = one_out.shutdown(Shutdown::Write);
+    // The thread cannot panic.
+    let _ = up.join();
+    Ok(())
+}
