@@ -51,7 +51,6 @@ export class MockNode {
       received: all.length > 0 ? 6_200 * MB : 0,
       sent: all.length > 0 ? 2_900 * MB : 0,
       paused: scene === "paused",
-      route: { route: "direct", kind: "direct", state: { state: "up" }, onion: null, onion_published: false, no_inbound: null },
       secrets: scene === "locked" ? "locked" : scene === "nokeyring" ? "none" : "keyring",
       route: { route: "direct", kind: "direct", state: { state: "up" }, onion: null, onion_published: false, no_inbound: null },
     };
@@ -172,6 +171,8 @@ export class MockNode {
         return { kind: "items", value: this.#channel(request.params.channel).items.slice() };
       case "files":
         return { kind: "files", value: filesOf(this.#item(request.params.item).item) };
+      case "leak":
+        return refuse("bad_argument", "The mock has no route to test.");
       case "status":
         return { kind: "status", value: this.status };
       case "transfers":
