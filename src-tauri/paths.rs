@@ -113,6 +113,7 @@ impl Paths {
             | Request::NewKey(_)
             | Request::Search(_)
             | Request::Settings
+            | Request::Leak(_)
             | Request::Unlock(_) => {}
         }
         Ok(request)

@@ -14,6 +14,7 @@ pub mod foreign_dht;
 pub mod hostile;
 #[cfg(target_os = "linux")]
 pub mod house;
+pub mod netns;
 pub mod people;
 pub mod process;
 pub mod sim;

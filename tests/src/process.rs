@@ -96,6 +96,8 @@ pub struct Home {
     patience: Duration,
     /// What every command is started by, to run elsewhere.
     inside: Vec<String>,
+    /// Where its nodes listen.
+    listen: String,
 }
 
 impl Home {
@@ -120,7 +122,14 @@ impl Home {
             bootstrap: bootstrap.to_vec(),
             patience: PATIENCE,
             inside: Vec::new(),
+            listen: "127.0.0.1:0".into(),
         })
+    }
+
+    /// Lets everything of this device run in a network namespace, and its nodes listen there.
+    pub fn live_in(&mut self, space: &crate::netns::Space, listen: &str) {
+        self.inside = ["ip", "netns", "exec", space.name()].map(str::to_owned).to_vec();
+        self.listen = listen.to_owned();
     }
 
     /// Lets commands take longer than [`PATIENCE`].
@@ -181,9 +190,9 @@ impl Home {
         Ok(command)
     }
 
-    /// Arguments that shape a node: a free port on loopback, and the DHT it joins by.
+    /// Arguments that shape a node: a free port on loopback (or where [`Self::live_in`] said), and the DHT it joins by.
     pub fn network(&self) -> Vec<String> {
-        let mut args = vec!["--listen".to_owned(), "127.0.0.1:0".to_owned()];
+        let mut args = vec!["--listen".to_owned(), self.listen.clone()];
         for node in &self.bootstrap {
             args.extend(["--bootstrap".to_owned(), node.clone()]);
         }

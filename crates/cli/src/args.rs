@@ -390,6 +390,9 @@ Keys:
                 the same for each peer
   month         bytes in and out in a calendar month: 100G, off
   quota         bytes that downloads may take on the disk: 200G, off
+  lan           on, off: find neighbours on the local network, and be found; a neighbour who knows a
+                channel's link can tell that you follow it
+  port-mapping  on, off: ask the router for a port, so that others can reach this node
   schedule      when nothing or less moves, by this computer's clock: DAYS FROM-TO off, or
                 DAYS FROM-TO down RATE up RATE; several with \";\"; \"\" for none
   gateway       on, off: look up and publish lists for others who cannot reach the DHT
@@ -544,6 +547,10 @@ pub(crate) enum Key {
     DownloadDir,
     /// Look up and publish lists for others
     Gateway,
+    /// Find neighbours on the local network
+    Lan,
+    /// Ask the router for a port
+    PortMapping,
     /// Bytes a second in
     Down,
     /// Bytes a second out

@@ -420,6 +420,8 @@ async fn set(args: SetArgs, door: &mut Door, out: &Out) -> Result<(), Failure> {
         match key {
             Key::DownloadDir => settings.download_dir = Some(absolute(Path::new(&value))?),
             Key::Gateway => settings.gateway = Some(on_or_off(&value)?),
+            Key::Lan => settings.lan = Some(on_or_off(&value)?),
+            Key::PortMapping => settings.port_mapping = Some(on_or_off(&value)?),
             Key::Down => settings.down = Some(amount(&value)?),
             Key::Up => settings.up = Some(amount(&value)?),
             Key::PeerDown => settings.peer_down = Some(amount(&value)?),

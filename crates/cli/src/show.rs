@@ -308,6 +308,9 @@ pub(crate) fn status(info: &Status, runs: bool) -> String {
             rows.push(("Onion address", format!("none: {}", escape(why))));
         }
         rows.push(("Listening on", info.listen.as_deref().map_or_else(|| "nothing".to_owned(), escape)));
+        if let Some(mapped) = &info.mapped {
+            rows.push(("Reached at", format!("{}, by the router", escape(mapped))));
+        }
         rows.push((
             "DHT",
             info.dht_nodes.map_or_else(|| "not used".to_owned(), |dht| count(dht.into(), "node", "nodes")),
@@ -373,6 +376,7 @@ pub(crate) fn route(info: &RouteInfo) -> String {
 pub(crate) fn settings(info: &Settings) -> String {
     let dir = info.download_dir.as_ref().map_or_else(|| UNKNOWN.to_owned(), |dir| escape(&dir.to_string_lossy()));
     let gateway = info.gateway.map_or(UNKNOWN, |on| if on { "on" } else { "off" });
+    let switch = |on: Option<bool>| on.map_or(UNKNOWN, |on| if on { "on" } else { "off" }).to_owned();
     let known = |text: Option<String>| text.map_or_else(|| UNKNOWN.to_owned(), |text| escape(&text));
     let gateways = info.gateways.as_ref().map(|all| if all.is_empty() { "none".to_owned() } else { all.join(", ") });
     let rate = |value: Option<u64>| match value {
@@ -394,6 +398,8 @@ pub(crate) fn settings(info: &Settings) -> String {
         ("gateway", gateway.to_owned()),
         ("gateways", known(gateways)),
         ("route", known(info.route.clone())),
+        ("lan", switch(info.lan)),
+        ("port-mapping", switch(info.port_mapping)),
         ("down", rate(info.down)),
         ("up", rate(info.up)),
         ("peer-down", rate(info.peer_down)),

@@ -4,9 +4,11 @@
 
 pub mod dht;
 pub mod gate;
+pub mod lan;
 pub mod local;
 pub mod media;
 pub mod memory;
+pub mod portmap;
 mod proxy;
 pub mod route;
 pub mod sockets;

@@ -422,6 +422,15 @@ pub struct Settings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub quota: Option<u64>,
+    /// Find neighbours on the local network, and be found. A neighbour who knows a channel's link can tell that you
+    /// follow it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub lan: Option<bool>,
+    /// Ask the router for a port, so that others can reach this node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub port_mapping: Option<bool>,
     /// Weekly schedule, such as `mon-fri 08:00-18:00 off; daily 22:00-06:00 down 200k up 50k`; empty: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
@@ -1018,6 +1027,10 @@ pub struct Status {
     pub sent: u64,
     /// Everything is paused by the user, for a while or for good.
     pub paused: bool,
+    /// Where a router lets the world in to this node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub mapped: Option<String>,
     /// Why nothing moves at all, if nothing may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]

@@ -19,6 +19,7 @@ use crate::governor::Governor;
 use crate::library::LibrarySender;
 use crate::limits::Limits;
 use crate::meter::{Rates, Traffic};
+use crate::near::Near;
 use crate::network::Network;
 use crate::play::Player;
 
@@ -38,6 +39,8 @@ pub(crate) struct Inner {
     pub(crate) keys: RwLock<Arc<KeyStore>>,
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) limits: Arc<Limits>,
+    /// What of the near network the settings want.
+    pub(crate) near: watch::Sender<Near>,
     /// What may move now.
     pub(crate) governor: Mutex<Governor>,
     pub(crate) rates: watch::Sender<Rates>,
@@ -82,9 +85,9 @@ impl Inner {
         self.network.borrow().gate.clone()
     }
 
-    /// Our TCP port, 0 for none.
+    /// The port by which the world reaches us, as far as is known; 0 for none.
     pub(crate) fn port(&self) -> u16 {
-        self.network.borrow().port()
+        self.network.borrow().outer_port()
     }
 
     /// Runs a task that ends when the node stops.

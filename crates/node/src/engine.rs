@@ -415,7 +415,7 @@ impl EngineTask {
                 let dht = network.dht.clone().filter(|_| !self.paused);
                 self.spawn(async move {
                     let ok = match dht {
-                        Some(dht) => dht.announce(infohash, network.port()).await.is_ok(),
+                        Some(dht) => dht.announce(infohash, network.outer_port()).await.is_ok(),
                         None => false,
                     };
                     engine.send(Input::Announced(infohash, ok)).await;

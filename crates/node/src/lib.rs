@@ -16,6 +16,7 @@ mod keep;
 mod library;
 mod limits;
 mod meter;
+mod near;
 mod network;
 mod node;
 mod play;

@@ -4,6 +4,7 @@
 //! closed, and nothing goes another way; before a new one is opened nothing of the old is left: no connection, no
 //! listener, no DHT; off the direct route there is no DHT at all.
 
+use std::net::SocketAddrV4;
 use std::sync::Arc;
 
 use net::dht::{Dht, DhtConfig};
@@ -13,7 +14,7 @@ use net::tor::{OnionSecret, OnionService, TorConfig};
 use protocol::{AddrClass, PeerAddr};
 use store::{Store, StoreError};
 use swarm::{Source, Way};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -46,6 +47,8 @@ pub(crate) struct Network {
     closed: Option<String>,
     /// Our onion address, though Tor may not have published it yet.
     onion: Option<PeerAddr>,
+    /// Where a router lets the world in to us.
+    pub(crate) mapped: watch::Sender<Option<SocketAddrV4>>,
     /// Everything that uses the gate.
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
@@ -124,6 +127,7 @@ impl Network {
             dht: None,
             closed: why,
             onion: None,
+            mapped: watch::Sender::new(None),
             tasks: TaskTracker::new(),
             stop: stop.child_token(),
         }
@@ -179,6 +183,11 @@ impl Network {
     /// Our TCP port in the clear, 0 for none.
     pub(crate) fn port(&self) -> u16 {
         self.gate.as_ref().and_then(Gate::listening).map_or(0, |a| a.port())
+    }
+
+    /// The port by which the world reaches us, as far as is known; 0 for none.
+    pub(crate) fn outer_port(&self) -> u16 {
+        self.mapped.borrow().map_or(self.port(), |addr| addr.port())
     }
 
     /// What the swarm must know of it.
@@ -285,6 +294,7 @@ pub(crate) async fn put(ctx: &Ctx, network: Arc<Network>) -> Result<()> {
     if network.gate.is_some() {
         network.tasks.spawn(engine::accept(network.clone(), ctx.engine.clone()));
         network.tasks.spawn(mind(ctx.clone(), network.clone()));
+        network.tasks.spawn(crate::near::run(ctx.clone(), network.clone()));
     }
     Ok(())
 }

@@ -22,6 +22,7 @@ use crate::governor::{self, Governor};
 use crate::library::{self, Library, LibrarySender};
 use crate::limits::Limits;
 use crate::meter::{self, Rates, Traffic};
+use crate::near::Near;
 use crate::network::{self, Network};
 use crate::{channel, keep, verbs, view};
 
@@ -92,6 +93,8 @@ impl Node {
         let network = Arc::new(network);
         let (engine, inputs) = Engine::channel();
         let (library, library_inputs) = LibrarySender::channel();
+        let kept = store.clone();
+        let near = blocking(move || Ok(Near::load(&kept)?)).await?;
         let ctx: Ctx = Arc::new(Inner {
             store: store.clone(),
             engine: engine.clone(),
@@ -106,6 +109,7 @@ impl Node {
             traffic: Arc::new(Traffic::default()),
             limits: Arc::new(Limits::default()),
             governor: Mutex::new(Governor::default()),
+            near: watch::Sender::new(near),
             rates: watch::Sender::new(Rates::default()),
             signing: Semaphore::new(1),
             arrived: watch::Sender::new(0),

@@ -315,6 +315,7 @@ pub(crate) async fn status(ctx: &Ctx) -> Result<Status> {
         ctx.engine.ask(|swarm, now| (swarm.peers(), swarm.coverage(now))).await.unwrap_or_default()
     };
     let (received, sent) = ctx.traffic.totals();
+    let mapped = *ctx.network().mapped.borrow();
     let (held, month_used) = {
         let governor = ctx.governor.lock().await;
         (governor.hold(), governor.month_used(received.saturating_add(sent)))
@@ -335,6 +336,7 @@ pub(crate) async fn status(ctx: &Ctx) -> Result<Status> {
         received,
         sent,
         paused: paused.as_deref() == Some("true") || matches!(held, Some(Cause::PausedUntil { .. })),
+        mapped: mapped.map(|addr| addr.to_string()),
         held,
         used: Some(used),
         month_used: Some(month_used),

@@ -73,7 +73,7 @@ pub(crate) fn network(ip: IpAddr) -> IpAddr {
 pub(crate) struct Entry {
     /// Channels that it was found for.
     pub(crate) channels: BTreeSet<ChannelKey>,
-    /// The user named it without a channel: it may serve any.
+    /// The user named it without a channel, or it is a neighbour: it may serve any.
     pub(crate) any: bool,
     /// The most trusted source that named it.
     pub(crate) source: Source,
@@ -105,7 +105,10 @@ impl Book {
     /// Takes an address. False: refused, for it is no place to dial or the book is full of better ones.
     pub(crate) fn add(&mut self, now: Duration, addr: PeerAddr, channel: Option<ChannelKey>, source: Source) -> bool {
         let named = matches!(addr, PeerAddr::Name(..));
-        if !is_dialable(&addr) || (named && source != Source::User) || (channel.is_none() && source != Source::User) {
+        if !is_dialable(&addr)
+            || (named && source != Source::User)
+            || (channel.is_none() && !matches!(source, Source::User | Source::Lan))
+        {
             return false;
         }
         if self.is_banned(now, &addr) && source != Source::User {
@@ -270,7 +273,11 @@ impl Book {
             let wait = BACKOFF_START.saturating_mul(1 << entry.fails.min(12).saturating_sub(1)).min(max);
             entry.next = now + wait.mul_f64(0.75 + jitter / 2.0);
         });
-        if self.entries.get(addr).is_some_and(|e| e.fails >= FAILS_MAX && e.source > Source::Body) {
+        if self
+            .entries
+            .get(addr)
+            .is_some_and(|e| e.fails >= FAILS_MAX && (e.source > Source::Body || e.source == Source::Lan))
+        {
             self.remove(addr);
         }
     }

@@ -68,6 +68,12 @@ impl Channel {
         let read: &ReadKey = self.follow.read_key.as_ref()?;
         Some(rendezvous::token(&self.follow.key, read, binding, side))
     }
+    /// A side's token between neighbours (E10): a public channel's key stands in for the read key, so that only who knows
+    /// the channel can tell.
+    pub(crate) fn near_token(&self, binding: &Binding, side: Role) -> [u8; 16] {
+        let key = &self.follow.key;
+        self.token(binding, side).unwrap_or_else(|| rendezvous::token(key, &ReadKey(key.0), binding, side))
+    }
     /// Whether `new` replaces what we hold.
     pub(crate) fn takes(&self, new: &SignedManifest) -> bool {
         new.sequence() >= self.follow.floor && self.follow.manifest.as_ref().is_none_or(|old| new.supersedes(old))

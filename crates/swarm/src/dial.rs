@@ -130,6 +130,7 @@ impl Swarm {
             return;
         }
         let mut peer = Peer::new(now, addr.clone(), Role::Dialler, binding);
+        peer.near = self.book.get(&addr).is_some_and(|entry| entry.source == Source::Lan);
         peer.named = self.subjects(&addr, channel);
         let hello = self.hello(&peer, &peer.named);
         for key in &peer.named {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use protocol::handshake::Binding;
 use protocol::params::HELLO_CHANNELS_MAX;
 use protocol::session::{Command, Hello, Role};
-use protocol::{BlobId, ChannelKey, InfoHash, PeerAddr, Topic};
+use protocol::{AddrClass, BlobId, ChannelKey, InfoHash, PeerAddr, Topic};
 
 use crate::announce::Tier;
 use crate::channel::Channel;
@@ -286,6 +286,7 @@ impl Swarm {
         for channel in about.iter().filter_map(|key| self.channels.get(key)) {
             match channel.token(&peer.binding, peer.role) {
                 Some(token) => hello.private.push(token),
+                None if peer.near => hello.private.push(channel.near_token(&peer.binding, peer.role)),
                 None => hello.gossip.push((channel.follow.key, channel.sequence())),
             }
         }
@@ -331,12 +332,16 @@ impl Swarm {
             Role::Dialler => peer.named.clone(),
             Role::Acceptor => {
                 let named = hello.gossip.iter().map(|(key, _)| key).filter(|key| self.channels.contains_key(key));
-                let private = self.channels.iter().filter(|(_, c)| !hello.private.is_empty() && c.is_private());
+                // E10: a neighbour shows tokens of public channels, too.
+                let near = matches!(peer.class(), AddrClass::Private | AddrClass::Loopback);
+                let private =
+                    self.channels.iter().filter(|(_, c)| !hello.private.is_empty() && (near || c.is_private()));
                 named.chain(private.map(|(key, _)| key)).copied().collect()
             }
         };
         let tokens: BTreeSet<&[u8; 16]> = hello.private.iter().take(256).collect();
         let mut shared = BTreeSet::new();
+        let mut near = peer.near;
         let mut sequences = Vec::new();
         for channel in subjects.iter().filter_map(|key| self.channels.get(key)) {
             let key = channel.follow.key;
@@ -347,6 +352,9 @@ impl Swarm {
                     if let Some((_, sequence)) = hello.gossip.iter().find(|(k, _)| *k == key) {
                         shared.insert(key);
                         sequences.push((key, *sequence));
+                    } else if !tokens.is_empty() && tokens.contains(&channel.near_token(&peer.binding, other)) {
+                        shared.insert(key);
+                        near = true;
                     }
                 }
             }
@@ -354,6 +362,10 @@ impl Swarm {
         if shared.len() > HELLO_CHANNELS_MAX {
             shared = shared.into_iter().take(HELLO_CHANNELS_MAX).collect();
         }
+        if let Some(peer) = self.peers.get_mut(id) {
+            peer.near = near;
+        }
+        let Some(peer) = self.peers.get(id) else { return };
         let answer = (peer.role == Role::Acceptor).then(|| self.hello(peer, &shared));
         let old = peer.channels().clone();
         let Some(peer) = self.peers.get_mut(id) else { return };

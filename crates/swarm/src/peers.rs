@@ -38,6 +38,8 @@ pub(crate) struct Peer {
     pub(crate) binding: Binding,
     pub(crate) since: Duration,
     pub(crate) stage: Stage,
+    /// A neighbour: HELLO shows it no channel's name, but tokens (E10).
+    pub(crate) near: bool,
     /// Capabilities that both named.
     pub(crate) ext: Capabilities,
     /// What the connection is about, as we named it.
@@ -77,6 +79,7 @@ impl Peer {
             binding,
             since: now,
             stage: Stage::Waiting,
+            near: false,
             ext: Capabilities::default(),
             named: BTreeSet::new(),
             shared: BTreeSet::new(),

@@ -154,7 +154,7 @@ impl Swarm {
             }
         }
     }
-    /// An address that may serve a channel (`None`: any channel; only from [`Source::User`]).
+    /// An address that may serve a channel (`None`: any channel; only from [`Source::User`] and [`Source::Lan`]).
     pub fn add_addr(&mut self, now: Duration, addr: PeerAddr, channel: Option<ChannelKey>, source: Source) {
         self.learn_addr(now, addr, channel, source);
     }

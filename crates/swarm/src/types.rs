@@ -18,6 +18,8 @@ pub type DialId = ConnId;
 pub enum Source {
     /// The user: command line, settings, or a link that the user opened.
     User,
+    /// Local discovery: a neighbour, who may follow any channel.
+    Lan,
     /// The signed body's `peers`.
     Body,
     /// The DHT.

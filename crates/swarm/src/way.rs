@@ -95,8 +95,11 @@ impl Swarm {
         match addr.class() {
             AddrClass::Onion => self.detour,
             AddrClass::Global => true,
-            // Nobody but the user sends us into a network that is not the world's.
-            AddrClass::Private | AddrClass::Loopback => source == Source::User || self.config.allow_local,
+            // Nobody but the user and the network itself sends us into one that is not the world's.
+            AddrClass::Private => {
+                source == Source::User || self.config.allow_local || (source == Source::Lan && !self.detour)
+            }
+            AddrClass::Loopback => source == Source::User || self.config.allow_local,
         }
     }
 

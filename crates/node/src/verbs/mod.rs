@@ -20,6 +20,7 @@ use crate::ctx::Ctx;
 use crate::error::{Result, fail};
 use crate::governor::{self, Rules};
 use crate::library::LibraryInput;
+use crate::near::Near;
 use crate::schedule::Schedule;
 use crate::{network, view};
 
@@ -197,12 +198,15 @@ async fn settings(ctx: &Ctx) -> Result<Settings> {
         Some(dir) => PathBuf::from(dir),
         None => crate::channel::download_dir(ctx).await?,
     };
-    let (rules, schedule) = ctx.with_store(|s| Ok((Rules::load(s)?, s.setting("schedule")?))).await?;
+    let (rules, schedule, near) =
+        ctx.with_store(|s| Ok((Rules::load(s)?, s.setting("schedule")?, Near::load(s)?))).await?;
     Ok(Settings {
         download_dir: Some(dir),
         gateway: Some(gateway.as_deref() == Some("true")),
         route: Some(network::shown(ctx).await?),
         gateways: Some(gateways),
+        lan: Some(near.lan),
+        port_mapping: Some(near.port_mapping),
         down: Some(rules.all.down),
         up: Some(rules.all.up),
         peer_down: Some(rules.peer.down),
@@ -211,6 +215,22 @@ async fn settings(ctx: &Ctx) -> Result<Settings> {
         quota: Some(rules.quota),
         schedule: Some(schedule.unwrap_or_default()),
     })
+}
+
+/// Keeps what is wanted of the near network.
+async fn set_near(ctx: &Ctx, new: &Settings) -> Result<()> {
+    let words = |on: Option<bool>| on.map(|on| if on { "true" } else { "false" });
+    let wanted = [("lan", words(new.lan)), ("port_mapping", words(new.port_mapping))];
+    let near = ctx
+        .with_store(move |s| {
+            for (name, value) in wanted.into_iter().filter(|(_, value)| value.is_some()) {
+                s.set_setting(name, value)?;
+            }
+            Near::load(s)
+        })
+        .await?;
+    ctx.near.send_if_modified(|old| std::mem::replace(old, near) != near);
+    Ok(())
 }
 
 /// Keeps what the governor heeds.
@@ -248,6 +268,7 @@ async fn set_rules(ctx: &Ctx, new: &Settings) -> Result<()> {
 
 async fn set_settings(ctx: &Ctx, new: Settings) -> Result<Settings> {
     set_rules(ctx, &new).await?;
+    set_near(ctx, &new).await?;
     if let Some(dir) = &new.download_dir {
         if !dir.is_absolute() {
             return fail(Code::BadArgument, format!("{} is not an absolute path.", dir.display()));

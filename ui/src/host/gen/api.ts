@@ -509,6 +509,11 @@ peer_up?: number,
 month?: number,
 /** Bytes that downloads and blobs may take on the disk; 0: no limit. */
 quota?: number,
+/** Find neighbours on the local network, and be found. A neighbour who knows a channel's link can tell that you
+ * follow it. */
+lan?: boolean,
+/** Ask the router for a port, so that others can reach this node. */
+port_mapping?: boolean,
 /** Weekly schedule, such as `mon-fri 08:00-18:00 off; daily 22:00-06:00 down 200k up 50k`; empty: none. */
 schedule?: string, };
 
@@ -553,6 +558,8 @@ received: number,
 sent: number,
 /** Everything is paused by the user, for a while or for good. */
 paused: boolean,
+/** Where a router lets the world in to this node. */
+mapped?: string,
 /** Why nothing moves at all, if nothing may. */
 held?: Cause,
 /** Bytes on the disk that count against the quota. */
