@@ -103,6 +103,8 @@ fn newest(folder: &Path, ending: &str) -> Result<PathBuf> {
 const FIRST_MINUTE: &str = r#"
 set -eu
 export DEBIAN_FRONTEND=noninteractive HOME=/root LANG=C.UTF-8
+mount -t proc proc /proc
+trap 'umount /proc' EXIT
 apt-get -q update
 apt-get -q install -y --no-install-recommends /package.deb
 apt-get -q install -y --no-install-recommends xvfb xauth xdotool dbus desktop-file-utils xdg-utils

@@ -171,6 +171,8 @@ export class MockNode {
         return { kind: "items", value: this.#channel(request.params.channel).items.slice() };
       case "files":
         return { kind: "files", value: filesOf(this.#item(request.params.item).item) };
+      case "leak":
+        return refuse("bad_argument", "The mock has no route to test.");
       case "status":
         return { kind: "status", value: this.status };
       case "transfers":
