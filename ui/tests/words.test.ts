@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Cause } from "../src/host/gen/api";
+import type { Cause, RouteInfo, RouteKind, RouteStanding } from "../src/host/gen/api";
 import { langFor, speak, type Lang } from "../src/words/words";
 
 const CAUSES: Cause[] = [
@@ -19,13 +19,22 @@ const CAUSES: Cause[] = [
   { cause: "folder_not_writable", path: "/mnt/x" },
   { cause: "bad_content", what: "hash" },
   { cause: "locked" },
+  { cause: "tor_starting", percent: 40 },
+  { cause: "tor_down", why: "no answer" },
+  { cause: "proxy_down", why: "no answer" },
+  { cause: "no_way_in" },
 ];
+const STANDINGS: RouteStanding[] = [{ state: "up" }, { state: "starting", percent: 0 }, { state: "starting", percent: 40 }, { state: "down", why: "x" }];
+const ROUTES: RouteInfo[] = (["direct", "proxy", "tor"] as RouteKind[]).flatMap((kind) =>
+  STANDINGS.map((state) => ({ route: kind, kind, state, onion: null, onion_published: false, no_inbound: null })),
+);
 
 /** Every message of a language with its place; functions are asked with numbers and words that make each branch speak. */
 function messages(node: unknown, path = ""): [string, string][] {
   if (typeof node === "string") return [[path, node]];
   if (typeof node === "function") {
     if (path === ".cause" || path === ".remedy") return CAUSES.flatMap((cause) => messages((node as (cause: Cause) => unknown)(cause), path));
+    if (path === ".foot.route") return ROUTES.flatMap((route) => messages((node as (route: RouteInfo) => unknown)(route), path));
     return [0, 1, 2, 1234].flatMap((n) => messages((node as (...all: unknown[]) => unknown)(n, n, n), path));
   }
   if (typeof node === "object" && node !== null) return Object.entries(node).flatMap(([key, value]) => messages(value, `${path}.${key}`));

@@ -6,6 +6,9 @@ use crate::shell::{cargo, on_path, root, say, step};
 use crate::window;
 use anyhow::{Result, bail};
 
+/// What makes networks of a test's own, with a real router in one of them.
+const NETWORKS: &[&str] = &["iproute2", "miniupnpd-nftables", "nftables", "util-linux"];
+
 /// Formatting, lints, then every test of the workspace.
 pub(crate) fn run(args: &[String]) -> Result<()> {
     if let Some(unknown) = args.first() {
@@ -16,6 +19,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     setup::rust_components()?;
     setup::foreign_dht()?;
     setup::tor()?;
+    setup::packages(NETWORKS)?;
     window::build()?;
     window::test_tools()?;
     let cargo = || {

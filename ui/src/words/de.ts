@@ -1,5 +1,5 @@
 /** German. Its shape is checked against English. */
-import type { Cause, Code } from "../host/gen/api";
+import type { Cause, Code, RouteInfo } from "../host/gen/api";
 import type { Format } from "./format";
 import type { Sentence, Words } from "./words";
 
@@ -45,7 +45,16 @@ export const de = (f: Format): Words => {
       settings: "Einstellungen",
       skip: "Zum Inhalt",
     },
-    foot: { route: "Weg: direkt", down: "Ab", up: "Auf", paused: "Alles ist angehalten" },
+    foot: {
+      route: ({ kind, state }: RouteInfo): string => {
+        const name = { direct: "Direkt", proxy: "Proxy", tor: "Tor" }[kind];
+        if (state.state === "starting") return state.percent > 0 ? `${name} startet, ${n(state.percent)} %` : `${name} startet`;
+        return state.state === "up" ? `Weg: ${name}` : `${name} verloren. Nichts verlässt dieses Gerät`;
+      },
+      down: "Ab",
+      up: "Auf",
+      paused: "Alles ist angehalten",
+    },
     act: {
       add: "Hinzufügen",
       back: "Zurück",

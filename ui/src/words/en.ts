@@ -1,5 +1,5 @@
 /** English, and the pattern for every other language. Short, present tense, no blame: a fact, then what follows. */
-import type { Cause, Code } from "../host/gen/api";
+import type { Cause, Code, RouteInfo } from "../host/gen/api";
 import type { Format } from "./format";
 import type { Sentence } from "./words";
 
@@ -47,7 +47,12 @@ export const en = (f: Format) => {
       skip: "Skip to content",
     },
     foot: {
-      route: "Route: Direct",
+      /** Which way everything goes, and how that way is doing. */
+      route: ({ kind, state }: RouteInfo): string => {
+        const name = { direct: "Direct", proxy: "Proxy", tor: "Tor" }[kind];
+        if (state.state === "starting") return state.percent > 0 ? `${name} is starting, ${n(state.percent)} %` : `${name} is starting`;
+        return state.state === "up" ? `Route: ${name}` : `${name} lost. Nothing leaves this device`;
+      },
       down: "Down",
       up: "Up",
       paused: "Everything is paused",

@@ -189,11 +189,6 @@ export class MockNode {
       }
       case "parse_link":
         return { kind: "link", value: this.#parse(request.params.link) };
-      case "leak": {
-        const { seconds } = request.params;
-        await wait(this.slow);
-        return { kind: "leak", value: { route: this.status.route.route, seconds, looks: seconds * 20, through: [], elsewhere: [] } };
-      }
       case "look": {
         const info = this.#parse(request.params.link);
         await wait(this.slow);
