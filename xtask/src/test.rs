@@ -39,6 +39,9 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     if on_path("cargo-nextest") {
         let mut nextest = cargo();
         nextest.args(["nextest", "run", "--workspace", "--no-fail-fast"]).env("MEGATORRENT_BIN", program);
+        if std::env::var_os("CI").is_some() {
+            nextest.args(["--profile", "ci"]);
+        }
         step("Tests", &mut nextest)?;
         step("Examples in the documentation", cargo().args(["test", "--quiet", "--workspace", "--doc"]))?;
     } else {
