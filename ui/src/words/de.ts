@@ -295,9 +295,14 @@ export const de = (f: Format): Words => {
       lookText: "„Hineinsehen“ fragt das Netz nach der Liste und holt keine Datei.",
       list: (k) => `Jetzt: die Liste mit ${count(k, "Eintrag", "Einträgen")}. Noch keine Datei.`,
       listUnknown: "Jetzt: die Liste der Einträge. Noch keine Datei.",
-      address: "Andere im Kanal sehen die Adresse dieses Geräts, denn der Weg ist direkt.",
+      address: (kind) => {
+        if (kind === "tor") return "Andere im Kanal sehen eine Onion-Adresse, nicht die dieses Geräts, denn der Weg ist Tor.";
+        if (kind === "proxy") return "Andere im Kanal sehen die Adresse des Proxys, nicht die dieses Geräts.";
+        return "Andere im Kanal sehen die Adresse dieses Geräts, denn der Weg ist direkt.";
+      },
       giveBack: "Was du hast, teilst du mit anderen, die folgen.",
-      hosts: (hosts) => `Der Link nennt ${hosts}. Dort wird zuerst gefragt und deine Adresse gesehen.`,
+      hosts: (hosts, kind) =>
+        `Der Link nennt ${hosts}. Dort wird zuerst gefragt${kind === "tor" || kind === "proxy" ? "" : " und deine Adresse gesehen"}.`,
       add: "Kanal hinzufügen",
       knownTitle: "Diesem Kanal folgst du schon",
       ownTitle: "Das ist dein eigener Kanal",

@@ -1,5 +1,5 @@
 /** English, and the pattern for every other language. Short, present tense, no blame: a fact, then what follows. */
-import type { Cause, Code, RouteInfo } from "../host/gen/api";
+import type { Cause, Code, RouteInfo, RouteKind } from "../host/gen/api";
 import type { Format } from "./format";
 import type { Sentence } from "./words";
 
@@ -302,9 +302,14 @@ export const en = (f: Format) => {
       lookText: "“Look inside” asks the network for the list and fetches no file.",
       list: (k: number) => `Now: the list of ${items(k)}. No file yet.`,
       listUnknown: "Now: the list of its items. No file yet.",
-      address: "Other members see this device's address, because the route is Direct.",
+      address: (kind: RouteKind): string => {
+        if (kind === "tor") return "Other members see an onion address, not this device's, because the route is Tor.";
+        if (kind === "proxy") return "Other members see the proxy's address, not this device's.";
+        return "Other members see this device's address, because the route is Direct.";
+      },
       giveBack: "You share what you hold with others who follow it.",
-      hosts: (hosts: string) => `The link names ${hosts}. They are asked first and see your address.`,
+      hosts: (hosts: string, kind: RouteKind) =>
+        `The link names ${hosts}. They are asked first${kind === "tor" || kind === "proxy" ? "" : " and see your address"}.`,
       add: "Add channel",
       knownTitle: "You follow this channel already",
       ownTitle: "This is your own channel",
