@@ -3,7 +3,7 @@
 //!
 //! `cargo nextest run -p megatorrent-tests --run-ignored only -E 'test(what_the_window_costs)' --no-capture`
 
-use super::{alone, ask};
+use super::{ask, joining};
 use anyhow::{Context, Result};
 use megatorrent_tests::desktop::{Desktop, Observer, Window, until};
 use megatorrent_tests::v5::author::Author;
@@ -128,9 +128,7 @@ fn what_the_window_costs() -> Result<()> {
         let items = if number == 0 { ITEMS - small * u32::from(CHANNELS - 1) } else { small };
         links.push(channel(number, items, &server, &dht)?);
     }
-    let mut args = alone(&[&server.address().to_string()]);
-    args.retain(|arg| arg != "--no-dht");
-    args.extend(nodes.bootstrap().into_iter().flat_map(|node| ["--bootstrap".to_owned(), node]));
+    let args = joining(&nodes.bootstrap(), &[&server.address().to_string()]);
 
     let begun = Instant::now();
     let window = Window::open_welcomed(&desktop, &args)?;

@@ -1,6 +1,6 @@
 //! Following: first start, a clicked link, consent, arrival, the tray, pause, quit and what comes after.
 
-use super::{Author, alone, ask, download};
+use super::{Author, alone, ask, download, joining};
 use anyhow::Result;
 use megatorrent_tests::desktop::{Desktop, Observer, Window, until};
 use megatorrent_tests::folder::compare;
@@ -80,8 +80,7 @@ fn a_download_pauses_resumes_and_goes_on_after_a_quit() -> Result<()> {
     shelf.stock(&server);
     Dht::join(&dht.bootstrap(), Ipv4Addr::LOCALHOST)?.put(&shelf.author, &shelf.manifest, shelf.sequence)?;
     let peer = server.address().to_string();
-    let mut args = vec!["--listen".to_owned(), "127.0.0.1:0".to_owned(), "--peer".to_owned(), peer];
-    args.extend(dht.bootstrap().into_iter().flat_map(|node| ["--bootstrap".to_owned(), node]));
+    let args = joining(&dht.bootstrap(), &[&peer]);
 
     let window = Window::open_welcomed(&desktop, &args)?;
     window.page.fill("Channel link", &shelf.author.link())?;

@@ -1,6 +1,6 @@
 //! Names that attack: markup, scripts, turned text, control characters, texts without end. All of it is text, everywhere.
 
-use super::alone;
+use super::joining;
 use anyhow::Result;
 use megatorrent_tests::desktop::{Desktop, Observer, Window};
 use megatorrent_tests::people::Shelf;
@@ -21,9 +21,7 @@ fn names_that_attack_are_text_in_page_notification_and_tray() -> Result<()> {
     let shelf = Shelf::of([23; 32], [CHANNEL, &title, &about], vec![(file, b"hello".to_vec())])?;
     shelf.stock(&server);
     Dht::join(&dht.bootstrap(), Ipv4Addr::LOCALHOST)?.put(&shelf.author, &shelf.manifest, shelf.sequence)?;
-    let mut args = alone(&[&server.address().to_string()]);
-    args.retain(|arg| arg != "--no-dht");
-    args.extend(dht.bootstrap().into_iter().flat_map(|node| ["--bootstrap".to_owned(), node]));
+    let args = joining(&dht.bootstrap(), &[&server.address().to_string()]);
 
     let window = Window::open_welcomed(&desktop, &args)?;
     let page = &window.page;

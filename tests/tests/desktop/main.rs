@@ -51,8 +51,16 @@ impl Author {
 
 /// Arguments for a node that has no DHT and knows these peers.
 fn alone(peers: &[&str]) -> Vec<String> {
-    let mut args = vec!["--listen".to_owned(), "127.0.0.1:0".to_owned(), "--no-dht".to_owned()];
+    let mut args = joining(&[], peers);
+    args.push("--no-dht".to_owned());
+    args
+}
+
+/// Arguments for a node that joins the DHT by these nodes and knows these peers.
+fn joining(bootstrap: &[String], peers: &[&str]) -> Vec<String> {
+    let mut args = vec!["--listen".to_owned(), "127.0.0.1:0".to_owned()];
     args.extend(peers.iter().flat_map(|peer| ["--peer".to_owned(), (*peer).to_owned()]));
+    args.extend(bootstrap.iter().flat_map(|node| ["--bootstrap".to_owned(), node.clone()]));
     args
 }
 

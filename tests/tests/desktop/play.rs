@@ -1,6 +1,6 @@
 //! Playing: what is not all here yet plays, from where the person wants it.
 
-use super::{alone, ask};
+use super::{ask, joining};
 use anyhow::{Context, Result};
 use megatorrent_tests::desktop::{Desktop, Window, until};
 use megatorrent_tests::people::Shelf;
@@ -23,9 +23,7 @@ fn sound_plays_and_seeks_before_all_of_it_is_here() -> Result<()> {
         server.hold(&shelf.content[held]);
     }
     Dht::join(&dht.bootstrap(), Ipv4Addr::LOCALHOST)?.put(&shelf.author, &shelf.manifest, shelf.sequence)?;
-    let mut args = alone(&[&server.address().to_string()]);
-    args.retain(|arg| arg != "--no-dht");
-    args.extend(dht.bootstrap().into_iter().flat_map(|node| ["--bootstrap".to_owned(), node]));
+    let args = joining(&dht.bootstrap(), &[&server.address().to_string()]);
 
     let window = Window::open_welcomed(&desktop, &args)?;
     let page = &window.page;
