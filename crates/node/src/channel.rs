@@ -67,6 +67,11 @@ pub(crate) fn link_setting(key: &ChannelKey) -> String {
     format!("link {key}")
 }
 
+/// As [`follow`], of a channel that a link led to: by the peers that it names, and by those that this node was given.
+pub(crate) async fn follow_link(ctx: &Ctx, channel: &Channel, link: Vec<PeerAddr>) -> Result<()> {
+    follow(ctx, channel, link.into_iter().chain(ctx.config.peers.clone()).collect()).await
+}
+
 /// Tells the swarm to follow a channel; reads its list if that was not done for the manifest at hand.
 pub(crate) async fn follow(ctx: &Ctx, channel: &Channel, user: Vec<PeerAddr>) -> Result<()> {
     let key = channel.key;
@@ -358,13 +363,24 @@ async fn content(
     Ok(with_chunks)
 }
 
+/// Bytes that an item still needs: those of the files that are wanted, less what is here.
+fn lacking(
+    store: &store::Store,
+    key: ChannelKey,
+    id: ItemId,
+    row: Option<&ItemRow>,
+) -> std::result::Result<u64, StoreError> {
+    let wanted = row.map_or(0, |row| row.bytes.saturating_sub(row.skipped));
+    Ok(wanted.saturating_sub(store.have_bytes(&key, &id)?))
+}
+
 /// What the disk below an item has, and what the item still needs.
 pub(crate) async fn disk_full(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Cause {
     let data_dir = ctx.config.data_dir.clone();
     let found = ctx
         .with_store(move |s| {
             let row = s.item(&key, &id)?;
-            let needed = row.as_ref().map_or(0, |r| r.bytes).saturating_sub(s.have_bytes(&key, &id)?);
+            let needed = lacking(s, key, id, row.as_ref())?;
             let place = row.and_then(|r| r.root).unwrap_or(data_dir);
             // A folder that is not there yet lies on its nearest ancestor's disk.
             let there = place.ancestors().find(|p| p.exists()).unwrap_or(&place);
@@ -386,14 +402,7 @@ pub(crate) async fn read_again(ctx: &Ctx, key: ChannelKey) -> Result<()> {
 
 /// The quota has no room for what an item still needs.
 pub(crate) async fn quota_full(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Cause {
-    let needed = ctx
-        .with_store(move |s| {
-            let row = s.item(&key, &id)?;
-            let wanted = row.map_or(0, |row| row.bytes.saturating_sub(row.skipped));
-            Ok(wanted.saturating_sub(s.have_bytes(&key, &id)?))
-        })
-        .await
-        .unwrap_or_default();
+    let needed = ctx.with_store(move |s| lacking(s, key, id, s.item(&key, &id)?.as_ref())).await.unwrap_or_default();
     no_room(ctx, needed).await
 }
 

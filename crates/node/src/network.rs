@@ -397,9 +397,7 @@ pub(crate) async fn gateways(ctx: &Inner) -> Result<Vec<PeerAddr>> {
 pub(crate) async fn tell_addresses(ctx: &Ctx) -> Result<()> {
     let (channels, book) = ctx.with_store(|s| Ok((s.channels()?, s.address_book()?))).await?;
     for row in &channels {
-        let mut user = channel::link_peers(ctx, row.key).await?;
-        user.extend(ctx.config.peers.clone());
-        channel::follow(ctx, row, user).await?;
+        channel::follow_link(ctx, row, channel::link_peers(ctx, row.key).await?).await?;
     }
     let mut users = ctx.config.peers.clone();
     users.extend(gateways(ctx).await?);

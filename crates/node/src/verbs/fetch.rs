@@ -21,7 +21,7 @@ pub(super) async fn get(ctx: &Ctx, args: Get) -> Result<Got> {
             let row = follow::record(ctx, &link, |_| {}).await?;
             let key = row.key;
             channel::keep_link_peers(ctx, key, &link.bootstrap).await?;
-            channel::follow(ctx, &row, link.bootstrap.into_iter().chain(ctx.config.peers.clone()).collect()).await?;
+            channel::follow_link(ctx, &row, link.bootstrap).await?;
             follow::list_of(ctx, key).await?;
             ctx.with_store(move |s| s.items(&key)).await?
         }

@@ -87,7 +87,7 @@ pub(super) async fn new_key(ctx: &Ctx, text: &str) -> Result<ChannelInfo> {
     let Some(row) = replaced else { return Err(view::unknown("channel", &key.to_string())) };
     channel::keep_link_peers(ctx, key, &link.bootstrap).await?;
     if !ctx.config.offline {
-        channel::follow(ctx, &row, link.bootstrap.into_iter().chain(ctx.config.peers.clone()).collect()).await?;
+        channel::follow_link(ctx, &row, link.bootstrap).await?;
     }
     channel::told(ctx, key).await;
     view::channel(ctx, key).await?.ok_or_else(|| view::unknown("channel", &key.to_string()))
@@ -103,7 +103,7 @@ pub(super) async fn subscribe(ctx: &Ctx, args: Subscribe) -> Result<ChannelInfo>
     let row = record(ctx, &link, move |row| (row.followed, row.fetch) = (true, fetch)).await?;
     channel::keep_link_peers(ctx, row.key, &link.bootstrap).await?;
     if !ctx.config.offline {
-        channel::follow(ctx, &row, link.bootstrap.into_iter().chain(ctx.config.peers.clone()).collect()).await?;
+        channel::follow_link(ctx, &row, link.bootstrap).await?;
         channel::start_wanted(ctx, &row).await?;
     }
     channel::told(ctx, row.key).await;
@@ -178,7 +178,7 @@ pub(super) async fn look(ctx: &Ctx, text: &str) -> Result<Looked> {
     let known = ctx.with_store(move |s| s.channel(&key)).await?.is_some();
     let row = record(ctx, &link, |_| {}).await?;
     let guard = Forget { ctx: ctx.clone(), key, armed: !known };
-    channel::follow(ctx, &row, link.bootstrap.into_iter().chain(ctx.config.peers.clone()).collect()).await?;
+    channel::follow_link(ctx, &row, link.bootstrap).await?;
     list_soon(ctx, key).await?;
     let rows = ctx.with_store(move |s| s.items(&key)).await?;
     let channel = view::channel(ctx, key).await?.ok_or_else(|| view::unknown("channel", &key.to_string()))?;
