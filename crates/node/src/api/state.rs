@@ -1,0 +1,155 @@
+//! How the node itself stands: its way out, its peers, its counters.
+
+use super::Cause;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// What this process had open while it was watched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct LeakReport {
+    /// The route, without a login.
+    pub route: String,
+    /// How long it was watched.
+    pub seconds: u64,
+    /// How often all sockets were looked at.
+    pub looks: u64,
+    /// Where connections of the route led: the proxy, or Tor on this computer.
+    pub through: Vec<String>,
+    /// What went, or could have gone, another way.
+    pub elsewhere: Vec<String>,
+}
+
+/// A connected peer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct PeerInfo {
+    /// `host:port`.
+    pub addr: String,
+    /// "direct", "onion".
+    pub kind: String,
+    /// Speaks v5 without extensions.
+    pub v5: bool,
+    /// It dialled us.
+    pub inbound: bool,
+    /// Blob bytes received.
+    pub received: u64,
+    /// Blob bytes sent.
+    pub sent: u64,
+}
+
+/// Which kind of way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum RouteKind {
+    /// Straight.
+    #[default]
+    Direct,
+    /// Through a SOCKS5 proxy.
+    Proxy,
+    /// Through Tor.
+    Tor,
+}
+
+/// Whether anything can leave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum RouteStanding {
+    /// Not yet.
+    Starting {
+        /// Tor's own count; 0 where there is none.
+        percent: u8,
+    },
+    /// It carries.
+    Up,
+    /// It does not, and nothing goes another way. It is tried again about once a second.
+    Down {
+        /// Why.
+        why: String,
+    },
+}
+
+impl Default for RouteStanding {
+    fn default() -> Self {
+        Self::Starting { percent: 0 }
+    }
+}
+
+/// The way out and in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(default)]
+pub struct RouteInfo {
+    /// As it is written, without a login: "direct", "tor", "socks5://127.0.0.1:1080".
+    pub route: String,
+    /// Its kind.
+    pub kind: RouteKind,
+    /// Whether anything can leave.
+    pub state: RouteStanding,
+    /// Tor: our onion address with its port.
+    pub onion: Option<String>,
+    /// Tor has told its network of the onion address.
+    pub onion_published: bool,
+    /// Tor: why nobody can reach us by an onion address.
+    pub no_inbound: Option<String>,
+}
+
+/// The node's state.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Status {
+    /// Program version.
+    pub version: String,
+    /// Data folder.
+    pub data_dir: PathBuf,
+    /// Listening address.
+    pub listen: Option<String>,
+    /// DHT: nodes known; none: no DHT.
+    pub dht_nodes: Option<u32>,
+    /// Connected peers.
+    pub peers: u32,
+    /// Followed channels.
+    pub channels: u32,
+    /// Own channels.
+    pub own: u32,
+    /// Blobs held.
+    pub blobs: u64,
+    /// Topics announced in this cycle.
+    pub announced: u64,
+    /// Topics to announce in a cycle.
+    pub to_announce: u64,
+    /// Bytes a second in.
+    pub down: u64,
+    /// Bytes a second out.
+    pub up: u64,
+    /// Bytes received from peers since start.
+    pub received: u64,
+    /// Bytes sent to peers since start.
+    pub sent: u64,
+    /// Everything is paused by the user, for a while or for good.
+    pub paused: bool,
+    /// Where a router lets the world in to this node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub mapped: Option<String>,
+    /// Why nothing moves at all, if nothing may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub held: Option<Cause>,
+    /// Bytes on the disk that count against the quota.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub used: Option<u64>,
+    /// Bytes in and out this month.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub month_used: Option<u64>,
+    /// Secrets: "keyring", "vault" (open), "locked" (a vault that waits for its passphrase), "none" (no keyring, and no
+    /// vault made yet).
+    pub secrets: String,
+    /// The way out and in.
+    #[serde(default)]
+    pub route: RouteInfo,
+}
