@@ -15,7 +15,7 @@ export function itemLines(app: App, channel: ChannelInfo, item: ItemInfo, onPage
     item.state === "changed" && { label: t.act.get, icon: "arrow-down", go: () => acts.get(app, item) },
     (item.state === "waiting" || item.state === "fetching") && { label: t.act.pause, icon: "pause", go: () => void acts.pauseItem(app, item) },
     item.state === "paused" && { label: t.act.resume, icon: "play", go: () => void acts.resumeItem(app, item) },
-    isHere(item) && { label: t.act.openFolder, icon: "folder-open", go: () => void acts.openFolder(app, item) },
+    isHere(item) && app.surroundings.programs && { label: t.act.openFolder, icon: "folder-open", go: () => void acts.openFolder(app, item) },
     (isHere(item) || item.state === "changed") && { label: t.item.verify, icon: "scan-search", go: () => void acts.verify(app, item) },
     (isHere(item) || item.state === "changed") && { label: t.item.locate, icon: "search", go: () => void acts.locate(app, item) },
     channel.own && { label: t.item.edit, icon: "pencil", apart: true, go: () => app.open({ kind: "edit_item", item }) },

@@ -20,7 +20,7 @@ export function get(app: App, item: ItemInfo, dir: string | null = null): void {
 }
 
 export async function getTo(app: App, item: ItemInfo): Promise<void> {
-  const [folder] = await app.host.pick({ what: "folder" });
+  const [folder] = await app.pick({ what: "folder" });
   if (folder) get(app, item, folder.handle);
 }
 
@@ -50,7 +50,7 @@ export async function verify(app: App, item: ItemInfo): Promise<void> {
 }
 
 export async function locate(app: App, item: ItemInfo): Promise<void> {
-  const [place] = await app.host.pick({ what: item.files > 1 ? "folder" : "files" });
+  const [place] = await app.pick({ what: item.files > 1 ? "folder" : "files" });
   if (!place) return;
   const done = await app.attempt(() => app.ask({ method: "locate", params: { item: itemArg(item), path: place.handle } }, "verified"));
   if (done) app.say(app.t.item.located);
