@@ -11,7 +11,7 @@ mod window;
 
 pub use observer::{Notification, Observer};
 pub use webdriver::{Element, Session};
-pub use window::{Window, program};
+pub use window::{Browser, Window, program};
 
 use anyhow::{Context, Result, anyhow, bail};
 use std::io::{BufRead, BufReader, Write};

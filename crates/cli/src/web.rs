@@ -9,14 +9,12 @@
 mod files;
 mod pages;
 mod socket;
-#[cfg(test)]
-mod tests;
 
 use crate::run::Failure;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path as Part, Request as HttpRequest, State, WebSocketUpgrade};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -83,9 +81,10 @@ impl Web {
                     port = addr.port()
                 ),
             ),
-            ErrorKind::AddrInUse => {
-                refusal(Code::PortTaken, format!("Another program listens on {addr}. Choose a port: --web 127.0.0.1:PORT"))
-            }
+            ErrorKind::AddrInUse => refusal(
+                Code::PortTaken,
+                format!("Another program listens on {addr}. Choose a port: --web 127.0.0.1:PORT"),
+            ),
             _ => refusal(Code::Io, format!("The web interface cannot listen on {addr}: {error}")),
         })?;
         let token = token(&data_dir.join(TOKEN_FILE))?;
@@ -117,6 +116,7 @@ impl Web {
 
 fn router<H: Handler>(desk: Arc<Desk<H>>) -> Router {
     let asks = Router::new()
+        .route("/api/hello", get(hello))
         .route("/api/socket", get(socket::<H>))
         .route("/api/play", get(play::<H>))
         .route("/api/file", get(file::<H>))
@@ -132,11 +132,7 @@ fn router<H: Handler>(desk: Arc<Desk<H>>) -> Router {
 
 /// Refuses what comes by a name that is not ours or from another page, and says on every answer what pages may do.
 async fn from_here<H: Handler>(State(desk): Shared<H>, request: HttpRequest, next: Next) -> Response {
-    let text = |name: HeaderName| request.headers().get(name).map(|value| value.to_str().unwrap_or("?").to_owned());
-    let ours = |host: &str| desk.hosts.contains(&host.to_ascii_lowercase());
-    let host = text(header::HOST).is_some_and(|host| ours(&host));
-    let origin = text(header::ORIGIN).is_none_or(|origin| origin.split_once("://").is_some_and(|(_, host)| ours(host)));
-    let mut answer = if host && origin {
+    let mut answer = if is_ours(&desk.hosts, request.headers()) {
         next.run(request).await
     } else {
         (StatusCode::MISDIRECTED_REQUEST, "This is not the name of this node's web interface. See --web-host.\n")
@@ -155,17 +151,30 @@ async fn from_here<H: Handler>(State(desk): Shared<H>, request: HttpRequest, nex
     answer
 }
 
+/// Whether a request names one of these hosts, and comes from a page of theirs or from none.
+fn is_ours(hosts: &[String], headers: &HeaderMap) -> bool {
+    // A value that is no text is no name of ours.
+    let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let ours = |host: &str| hosts.contains(&host.to_ascii_lowercase());
+    text(header::HOST).is_some_and(ours)
+        && text(header::ORIGIN).is_none_or(|origin| origin.split_once("://").is_some_and(|(_, host)| ours(host)))
+}
+
 /// Lets only through who has the token: as a bearer, or beside the protocol of a socket, where a page can set nothing
 /// else.
 async fn with_token<H: Handler>(State(desk): Shared<H>, request: HttpRequest, next: Next) -> Response {
-    let text = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let bearer = text(header::AUTHORIZATION).strip_prefix("Bearer ");
-    let beside = text(header::SEC_WEBSOCKET_PROTOCOL).split_once(',').map(|(_, token)| token);
-    if bearer.or(beside).is_some_and(|given| same(given.trim(), &desk.token)) {
+    if has_token(&desk.token, request.headers()) {
         return next.run(request).await;
     }
     let text = "The token is missing or wrong. Open the address that `megatorrent daemon --web` printed.";
     (StatusCode::UNAUTHORIZED, text).into_response()
+}
+
+fn has_token(token: &str, headers: &HeaderMap) -> bool {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let bearer = text(header::AUTHORIZATION).strip_prefix("Bearer ");
+    let beside = text(header::SEC_WEBSOCKET_PROTOCOL).split_once(',').map(|(_, given)| given);
+    bearer.or(beside).is_some_and(|given| same(given.trim(), token))
 }
 
 /// Compares in a time that does not tell how much of it is right.
@@ -173,8 +182,13 @@ fn same(given: &str, token: &str) -> bool {
     given.len() == token.len() && given.bytes().zip(token.bytes()).fold(0, |unlike, (a, b)| unlike | (a ^ b)) == 0
 }
 
-async fn page(request: HttpRequest) -> Response {
-    pages::page(request.uri().path())
+async fn page(uri: Uri) -> Response {
+    pages::page(uri.path())
+}
+
+/// That the token is right.
+async fn hello() -> &'static str {
+    "Welcome.\n"
 }
 
 /// The lines of the local socket, each in a message of its own.
@@ -182,10 +196,11 @@ async fn socket<H: Handler>(State(desk): Shared<H>, upgrade: WebSocketUpgrade) -
     socket::upgrade(upgrade, desk.node.clone())
 }
 
-async fn play<H: Handler>(State(desk): Shared<H>, request: HttpRequest) -> Response {
+async fn play<H: Handler>(State(desk): Shared<H>, uri: Uri) -> Response {
     let answer = async {
-        let (item, path) = (asked(&request, "item")?, asked(&request, "path")?);
-        let Reply::Playable(Playable { url, mime }) = desk.node.call(Request::Play(FileArg { item, path })).await? else {
+        let (item, path) = (asked(&uri, "item")?, asked(&uri, "path")?);
+        let Reply::Playable(Playable { url, mime }) = desk.node.call(Request::Play(FileArg { item, path })).await?
+        else {
             return Err(strange());
         };
         let at = url.strip_prefix("http://127.0.0.1:").and_then(|rest| rest.split_once('/'));
@@ -196,9 +211,9 @@ async fn play<H: Handler>(State(desk): Shared<H>, request: HttpRequest) -> Respo
     json(answer.await)
 }
 
-async fn file<H: Handler>(State(desk): Shared<H>, request: HttpRequest) -> Response {
+async fn file<H: Handler>(State(desk): Shared<H>, uri: Uri) -> Response {
     let answer = async {
-        let (item, path) = (asked(&request, "item")?, asked(&request, "path")?);
+        let (item, path) = (asked(&uri, "item")?, asked(&uri, "path")?);
         let Reply::Place(place) = desk.node.call(Request::Place(PlaceArg { item, path: Some(path) })).await? else {
             return Err(strange());
         };
@@ -208,8 +223,8 @@ async fn file<H: Handler>(State(desk): Shared<H>, request: HttpRequest) -> Respo
     json(answer.await)
 }
 
-async fn folder(request: HttpRequest) -> Response {
-    json(files::folder(asked(&request, "path").ok().map(PathBuf::from)).await)
+async fn folder(uri: Uri) -> Response {
+    json(files::folder(asked(&uri, "path").ok().map(PathBuf::from)).await)
 }
 
 /// What lies behind an address that was handed out. Whoever has it need not have the token: elements of a page send none.
@@ -217,7 +232,7 @@ async fn at<H: Handler>(
     State(desk): Shared<H>,
     Part((address, _)): Part<(String, String)>,
     headers: HeaderMap,
-    method: axum::http::Method,
+    method: Method,
 ) -> Response {
     match desk.find(&address) {
         None => (StatusCode::NOT_FOUND, "This address holds no more.\n").into_response(),
@@ -253,8 +268,8 @@ impl<H> Desk<H> {
 }
 
 /// One word of an address' query.
-fn asked(request: &HttpRequest, name: &str) -> Result<String, ErrorInfo> {
-    let query: Vec<(String, String)> = axum::extract::Query::try_from_uri(request.uri())
+fn asked(uri: &Uri, name: &str) -> Result<String, ErrorInfo> {
+    let query: Vec<(String, String)> = axum::extract::Query::try_from_uri(uri)
         .map(|axum::extract::Query(query)| query)
         .map_err(|_| ErrorInfo::new(Code::BadArgument, "The address' query is not to be read."))?;
     let found = query.into_iter().find(|(known, _)| known == name).map(|(_, value)| value);
@@ -310,5 +325,22 @@ fn token(file: &Path) -> Result<String, Failure> {
             Ok(token)
         }
         Err(error) => Err(failed(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_made_once_and_compared_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join(TOKEN_FILE);
+        let made = token(&file).unwrap();
+        assert_eq!(token(&file).unwrap(), made);
+        assert!(same(&made, &made));
+        assert!(!same("", &made) && !same(&made[1..], &made) && !same(&"0".repeat(made.len()), &made));
+        std::fs::write(&file, "x".repeat(1 << 20)).unwrap();
+        assert!(matches!(token(&file), Err(Failure::Refused(ErrorInfo { code: Code::Corrupt, .. }))));
     }
 }

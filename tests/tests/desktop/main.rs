@@ -18,6 +18,7 @@ mod publish;
 mod screens;
 mod settings;
 mod vault;
+mod web;
 
 use anyhow::{Context, Result};
 use megatorrent_tests::desktop::{Desktop, until};

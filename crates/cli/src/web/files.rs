@@ -112,3 +112,38 @@ pub(super) fn part_of_address(name: &str) -> String {
     }
     if part.is_empty() { "file".to_owned() } else { part }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_part_of_an_address() {
+        for (name, part) in [
+            ("a b.tar.gz", "a%20b.tar.gz"),
+            ("..", "%2E%2E"),
+            ("../x", "%2E%2E%2Fx"),
+            ("a..b", "a.%2Eb"),
+            ("Fårö.wav", "F%C3%A5r%C3%B6.wav"),
+            ("x\r\nSet-Cookie: a", "x%0D%0ASet-Cookie%3A%20a"),
+            ("", "file"),
+        ] {
+            assert_eq!(part_of_address(name), part);
+        }
+        assert!(part_of_address(&"x".repeat(5000)).len() <= NAME_MAX);
+    }
+
+    #[tokio::test]
+    async fn a_folder_shows_what_lies_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("Zebra")).unwrap();
+        std::fs::write(dir.path().join("a.txt"), "12345").unwrap();
+        std::fs::write(dir.path().join(".hidden"), "").unwrap();
+        let folder = folder(Some(dir.path().to_owned())).await.unwrap();
+        let named: Vec<(&str, bool, Option<u64>)> =
+            folder.children.iter().map(|c| (c.name.as_str(), c.folder, c.bytes)).collect();
+        assert_eq!(named, [("Zebra", true, None), ("a.txt", false, Some(5))]);
+        assert_eq!(folder.parent.as_deref(), dir.path().parent());
+        assert!(super::folder(Some(dir.path().join("a.txt"))).await.is_err());
+    }
+}
