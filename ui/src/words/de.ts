@@ -1,5 +1,7 @@
 /** German. Its shape is checked against English. */
 import type { Cause, Code, RouteInfo } from "../host/gen/api";
+import { deCare } from "./deCare";
+import { deNetwork } from "./deNetwork";
 import type { Format } from "./format";
 import type { Sentence, Words } from "./words";
 
@@ -517,42 +519,8 @@ export const de = (f: Format): Words => {
       restoreName: "Name auf diesem Computer",
     },
 
-    network: {
-      title: "Netz",
-      dht: "DHT",
-      dhtNodes: (k) => `${n(k)} Knoten bekannt`,
-      dhtOff: "Aus",
-      dhtNone: "Kein Knoten antwortet",
-      dhtText: "findet Kanäle und Quellen",
-      dhtNoneText: "Vielleicht sperrt eine Firewall UDP. Bekannte Gegenstellen gehen weiter.",
-      peers: "Gegenstellen",
-      peersKinds: (direct, onion, v5) =>
-        [direct ? `${n(direct)} direkt` : "", onion ? `${n(onion)} Onion` : "", v5 ? `${n(v5)} v5` : ""].filter(Boolean).join(" · ") ||
-        "keine verbunden",
-      listen: "Horcht auf",
-      listenNone: "Horcht nicht",
-      listenText: "andere können sich verbinden, wenn es erreichbar ist",
-      listenNoneText: "du verbindest dich mit anderen; sie sich nicht mit dir",
-      announced: "In dieser Runde bekannt gemacht",
-      announcedOf: (a, b) => `${n(a)} von ${count(b, "Blob", "Blobs")}`,
-      announcedNone: "Nichts bekannt zu machen",
-      blobs: (k) => `${count(k, "Blob", "Blobs")} hier`,
-      gateway: "Gateway sein",
-      gatewayText: "Legt Listen in die öffentliche DHT für Leute, die es nicht können. Privates kannst du nicht lesen.",
-      on: "An",
-      off: "Aus",
-      peersTitle: "Verbundene Gegenstellen",
-      addr: "Adresse",
-      kind: "Art",
-      direction: "Richtung",
-      received: "Empfangen",
-      sent: "Gesendet",
-      direct: "Direkt",
-      onion: "Onion",
-      inbound: "kam zu uns",
-      outbound: "von uns gerufen",
-      noPeers: "Niemand ist verbunden. Gegenstellen kommen und gehen mit dem, was du verfolgst und teilst.",
-    },
+    ...deNetwork(f),
+    ...deCare(f),
 
     settings: {
       title: "Einstellungen",
@@ -600,19 +568,33 @@ export const de = (f: Format): Words => {
 
     first: {
       step1: "Was das ist",
-      step2: "Ordner",
+      step2: "Weg",
+      step3: "Ordner und Platz",
       title1: "Link folgen. Dateien behalten.",
       lead1: "Megatorrent bringt dir, was Kanäle veröffentlichen, geradewegs von denen, die es schon haben.",
       p1: "Du folgst Kanälen",
       p1Text: "Ein Kanal ist ein Schlüssel, ein Link öffnet ihn. Was veröffentlicht wird, kommt als gewöhnliche Dateien an.",
       p2: "Menschen geben es weiter",
-      p2Text: "Es gibt kein Konto und keinen Server. Du gibst zurück, was du nahmst. Wer in deinen Kanälen ist, sieht deine Internet-Adresse.",
+      p2Text: "Es gibt kein Konto und keinen Server. Du gibst zurück, was du nahmst.",
       p3: "Unterwegs ist es versiegelt",
       p3Text: "Wer es trägt, kann es nicht lesen. Jedes Stück wird geprüft, bevor du es siehst.",
       foot1: "Dauert etwa eine Minute. Alles lässt sich später ändern.",
+      nextRoute: "Weg wählen",
+      titleRoute: "Wie soll es andere erreichen?",
+      leadRoute: "Die Dateien sind dieselben. Verschieden ist, wer deine Adresse sieht.",
+      members: "Mitglieder sehen",
+      provider: "Dein Anbieter sieht",
+      speed: "Tempo",
+      sees: {
+        direct: { members: "deine Internet-Adresse", provider: "mit wem du sprichst, nicht worüber", speed: "voll" },
+        proxy: { members: "die Adresse des Proxys, nicht deine", provider: "dass du diesen Proxy benutzt, der den Rest sieht", speed: "das des Proxys" },
+        tor: { members: "eine Onion-Adresse, nicht deine", provider: "dass du Tor benutzt", speed: "langsamer; Filme beginnen in Sekunden" },
+      },
+      proxyInstead: "Stattdessen einen SOCKS5-Proxy benutzen",
+      footTor: "Ist Tor verloren, verlässt nichts dieses Gerät, bis es wieder da ist.",
       next1: "Ordner wählen",
       title2: "Wo dürfen die Dateien liegen?",
-      lead2: "Fertiges liegt als gewöhnliche Dateien in diesem Ordner.",
+      lead2: "Fertiges liegt als gewöhnliche Dateien in diesem Ordner. Die Grenze wird vor jedem Schreiben geprüft.",
       folder: "Ordner",
       tray: "Weiterlaufen, wenn das Fenster zu ist",
       trayText: "Es bleibt in der Leiste und gibt zurück. „Beenden“ hält es an.",

@@ -1,5 +1,7 @@
 /** English, and the pattern for every other language. Short, present tense, no blame: a fact, then what follows. */
 import type { Cause, Code, RouteInfo, RouteKind } from "../host/gen/api";
+import { enCare } from "./enCare";
+import { enNetwork } from "./enNetwork";
 import type { Format } from "./format";
 import type { Sentence } from "./words";
 
@@ -525,42 +527,8 @@ export const en = (f: Format) => {
       restoreName: "Name on this computer",
     },
 
-    network: {
-      title: "Network",
-      dht: "DHT",
-      dhtNodes: (k: number) => `${n(k)} ${f.plural(k, "node", "nodes")} known`,
-      dhtOff: "Off",
-      dhtNone: "No node answers",
-      dhtText: "finds channels and sources",
-      dhtNoneText: "A firewall may block UDP. Known peers still work.",
-      peers: "Peers",
-      peersKinds: (direct: number, onion: number, v5: number) =>
-        [direct ? `${n(direct)} direct` : "", onion ? `${n(onion)} onion` : "", v5 ? `${n(v5)} v5` : ""].filter(Boolean).join(" · ") ||
-        "none connected",
-      listen: "Listening on",
-      listenNone: "Not listening",
-      listenText: "others can connect if it is reachable",
-      listenNoneText: "you connect to others; they cannot connect to you",
-      announced: "Announced in this round",
-      announcedOf: (a: number, b: number) => `${n(a)} of ${count(b, "blob", "blobs")}`,
-      announcedNone: "Nothing to announce",
-      blobs: (k: number) => `${count(k, "blob", "blobs")} held`,
-      gateway: "Be a gateway",
-      gatewayText: "Put lists on the public DHT for people who cannot. You cannot read what is private.",
-      on: "On",
-      off: "Off",
-      peersTitle: "Connected peers",
-      addr: "Address",
-      kind: "Kind",
-      direction: "Direction",
-      received: "Received",
-      sent: "Sent",
-      direct: "Direct",
-      onion: "Onion",
-      inbound: "came to us",
-      outbound: "we called",
-      noPeers: "No peer is connected. They come and go with what you follow and share.",
-    },
+    ...enNetwork(f),
+    ...enCare(f),
 
     settings: {
       title: "Settings",
@@ -608,19 +576,33 @@ export const en = (f: Format) => {
 
     first: {
       step1: "What this is",
-      step2: "Folder",
+      step2: "Route",
+      step3: "Folder and space",
       title1: "Follow a link. Keep the files.",
       lead1: "Megatorrent brings you what channels publish, straight from the people who already have it.",
       p1: "You follow channels",
       p1Text: "A channel is a key, opened by a link. What its owner publishes arrives as ordinary files.",
       p2: "People pass it on",
-      p2Text: "There is no account and no server. You give back what you took. People in your channels see your internet address.",
+      p2Text: "There is no account and no server. You give back what you took.",
       p3: "What travels is sealed",
       p3Text: "Those who carry it cannot read it. Every piece is checked before you see it.",
       foot1: "Takes about a minute. All of it can be changed later.",
+      nextRoute: "Choose the route",
+      titleRoute: "How should it reach others?",
+      leadRoute: "The files are the same on both. What differs is who sees your address.",
+      members: "Members see",
+      provider: "Your provider sees",
+      speed: "Speed",
+      sees: {
+        direct: { members: "your internet address", provider: "whom you talk to, not what about", speed: "full" },
+        proxy: { members: "the proxy's address, not yours", provider: "that you use this proxy, which sees the rest", speed: "the proxy's" },
+        tor: { members: "an onion address, not yours", provider: "that you use Tor", speed: "slower; films start in seconds" },
+      },
+      proxyInstead: "Use a SOCKS5 proxy instead",
+      footTor: "If Tor is lost, nothing leaves this device until it is back.",
       next1: "Choose the folder",
       title2: "Where may the files live?",
-      lead2: "Finished items are plain files in this folder.",
+      lead2: "Finished items are plain files in this folder. The limit is checked before each write.",
       folder: "Folder",
       tray: "Keep running when the window is closed",
       trayText: "It stays in the tray and gives back. Quit stops it.",
