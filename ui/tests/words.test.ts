@@ -77,7 +77,7 @@ test("German says something else than English nearly everywhere", () => {
   const [en, de] = [new Map(messages(speak("en", []).t)), new Map(messages(speak("de", []).t))];
   const same = [...en].filter(([path, text]) => de.get(path) === text && /[a-z]{4}/i.test(text)).map(([path]) => path);
   // Names, and words that both languages share.
-  for (const path of same) expect(path).toMatch(/app$|network\.(dht|onion|version|direct)|identities\.(link|name)|qrName|edit\.name|settings\.version|peersKinds|sequence|esc$|[pP]assphrase$|settings\.program|keys\.help|route\.names/);
+  for (const path of same) expect(path).toMatch(/app$|network\.(dht|onion|version|direct)|identities\.(link|name)|qrName|edit\.name|settings\.version|peersKinds|sequence|esc$|[pP]assphrase$|settings\.program|keys\.help|route\.names|kind\.(video|text)/);
 });
 
 test("the language follows the choice, then the system, then English", () => {

@@ -46,6 +46,15 @@ export function causeStanding(cause: Cause, t: Words): Standing {
 
 /** An item's standing. `fresh`: it came after this person last looked. */
 export function itemStanding(item: ItemInfo, t: Words, fresh = false): Standing {
+  const standing = bareStanding(item, t, fresh);
+  // What a person set apart is said where it matters: in the queue, and of what lies here.
+  const waits = item.state === "waiting" || item.state === "fetching";
+  const set = waits && item.priority === "high" ? t.care.high : waits && item.priority === "low" ? t.care.low : item.encrypted && item.state === "complete" ? t.care.encrypted : "";
+  if (set === "" || item.cause !== null) return standing;
+  return { ...standing, word: standing.word.replace(/[,:]?$/, ","), rest: set };
+}
+
+function bareStanding(item: ItemInfo, t: Words, fresh: boolean): Standing {
   const started = item.have > 0 ? "still" : "queued";
   switch (item.state) {
     case "listed":

@@ -42,7 +42,7 @@ export async function pauseFor(app: App, how: "hour" | "tomorrow"): Promise<void
   const until = how === "hour" ? now.getTime() + 3600_000 : new Date(now.getFullYear(), now.getMonth(), now.getDate() + 1).getTime();
   const seconds = Math.max(1, Math.round((until - now.getTime()) / 1000));
   const done = await app.attempt(() => app.ask({ method: "pause_for", params: { seconds } }, "done"));
-  if (done) app.say(app.t.pause.until(app.f.since(until, now.getTime())));
+  if (done) app.say(app.t.pause.until(app.f.until(until, now.getTime())));
 }
 
 /**

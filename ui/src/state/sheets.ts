@@ -1,5 +1,5 @@
 /** What can open over a screen. */
-import type { FetchRule, IdentityInfo, ItemInfo } from "../host/gen/api";
+import type { FetchRule, IdentityInfo, ItemInfo, KeepRule } from "../host/gen/api";
 import type { Picked } from "../host/host";
 
 export interface Confirm {
@@ -20,6 +20,7 @@ export type Sheet =
   | { kind: "add"; link: string; outside: boolean }
   | { kind: "share"; channel: string }
   | { kind: "rule"; channel: string; name: string; fetch: FetchRule; bytes: number }
+  | { kind: "keep"; channel: string; name: string; keep: KeepRule; encrypted: boolean }
   | { kind: "edit_channel"; channel: string; name: string; about: string }
   | { kind: "edit_item"; item: ItemInfo }
   | { kind: "new_identity" }

@@ -126,11 +126,11 @@ export const de = (f: Format): Words => {
         case "paused":
           return s("Angehalten");
         case "paused_until":
-          return s("Angehalten", `bis ${f.moment(cause.until)}`);
+          return s("Angehalten", `bis ${f.until(cause.until)}`);
         case "schedule":
-          return cause.until === null ? s("Wartet:", "nach Zeitplan bewegt sich nie etwas") : s("Wartet:", `nach Zeitplan wieder ${f.moment(cause.until)}`);
+          return cause.until === null ? s("Wartet:", "nach Zeitplan bewegt sich nie etwas") : s("Wartet:", `nach Zeitplan wieder ${f.until(cause.until)}`);
         case "month_used":
-          return s("Wartet:", `${f.size(cause.limit)} für diesen Monat sind verbraucht, wieder ${f.moment(cause.until)}`);
+          return s("Wartet:", `${f.size(cause.limit)} für diesen Monat sind verbraucht, wieder ${f.until(cause.until)}`);
         case "quota":
           return s("Kein Platz:", `${f.size(cause.used)} von ${f.size(cause.quota)} belegt, ${f.size(cause.needed)} nötig`);
         case "queued":
@@ -193,10 +193,9 @@ export const de = (f: Format): Words => {
       }
     },
 
-    kind: { file: "Datei" },
+    kind: { audio: "Ton", video: "Video", picture: "Bild", text: "Text", archive: "Archiv", file: "Datei" },
 
     list: {
-      find: "Kanal suchen",
       none: "Kein Kanal heißt so",
       downloading: (k) => (k === 1 ? "1 lädt" : `${n(k)} laden`),
       updated: (when) => `Neu ${when}`,
@@ -427,7 +426,9 @@ export const de = (f: Format): Words => {
       announcedDone: "Seine Teile sind zu finden",
       announceNow: "Sagt der DHT, wo die Teile liegen",
       seen: (k) => `Gesehen von ${nodes(k)}`,
-      seenNone: "Noch nicht in der DHT",
+      seenNone: "Noch nicht verteilt",
+      seenNoneText: "Niemand ist verbunden. Sie geht an den Ersten, der fragt, und in die DHT, wo eine ist.",
+      announcedNone: "Es gibt keine DHT dafür. Gegenstellen fragen danach.",
       seenGateways: (k) => `An ${count(k, "Gateway", "Gateways")} übergeben`,
       seenPeers: (k) => `Sofort an ${count(k, "Gegenstelle", "Gegenstellen")} übergeben`,
       seenNow: "Legt die Liste in die DHT",
@@ -444,7 +445,6 @@ export const de = (f: Format): Words => {
 
     transfers: {
       title: "Übertragungen",
-      pauseAll: "Alles anhalten",
       resumeAll: "Alles fortsetzen",
       pausedNote: "Alles ist angehalten",
       pausedText: "Nichts wird geholt und nichts gegeben, bis du fortsetzt.",
@@ -656,7 +656,7 @@ export const de = (f: Format): Words => {
     keys: {
       title: "Tastenkürzel",
       screens: "Zu den Seiten der Leiste, in ihrer Reihenfolge",
-      find: "Kanal suchen",
+      find: "Kanal oder Eintrag suchen",
       search: "In der Liste suchen",
       add: "Kanal hinzufügen",
       publish: "Veröffentlichen",

@@ -67,7 +67,6 @@ export const deCare = (f: Format): ReturnType<typeof enCare> => {
       moving: (done, total) => `Zieht um: ${done} von ${total}`,
       movingSoon: "Zieht um",
       moved: "Alles ist im neuen Ordner",
-      home: "Eigenes Netz und Router",
       lan: "Nachbarn im eigenen Netz finden",
       lanText: "Schnell zwischen Computern in einem Haus. Wer den Link eines Kanals kennt, kann als Nachbar sehen, dass du ihm folgst.",
       map: "Den Router um einen Port bitten",

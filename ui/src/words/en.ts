@@ -129,11 +129,11 @@ export const en = (f: Format) => {
         case "paused":
           return s("Paused");
         case "paused_until":
-          return s("Paused", `until ${f.moment(cause.until)}`);
+          return s("Paused", `until ${f.until(cause.until)}`);
         case "schedule":
-          return cause.until === null ? s("Waiting:", "the schedule never lets anything move") : s("Waiting:", `scheduled again ${f.moment(cause.until)}`);
+          return cause.until === null ? s("Waiting:", "the schedule never lets anything move") : s("Waiting:", `scheduled again ${f.until(cause.until)}`);
         case "month_used":
-          return s("Waiting:", `this month's ${f.size(cause.limit)} are used, again ${f.moment(cause.until)}`);
+          return s("Waiting:", `this month's ${f.size(cause.limit)} are used, again ${f.until(cause.until)}`);
         case "quota":
           return s("No room:", `${f.size(cause.used)} of ${f.size(cause.quota)} used, ${f.size(cause.needed)} needed`);
         case "queued":
@@ -200,10 +200,9 @@ export const en = (f: Format) => {
       }
     },
 
-    kind: { file: "File" },
+    kind: { audio: "Audio", video: "Video", picture: "Picture", text: "Text", archive: "Archive", file: "File" },
 
     list: {
-      find: "Find a channel",
       none: "No channel has that name",
       downloading: (k: number) => `${n(k)} downloading`,
       updated: (when: string) => `Updated ${when}`,
@@ -435,7 +434,9 @@ export const en = (f: Format) => {
       announcedDone: "Its parts can be found",
       announceNow: "Telling the DHT where its parts are",
       seen: (k: number) => `Seen by ${nodes(k)}`,
-      seenNone: "Not on the DHT yet",
+      seenNone: "Not handed out yet",
+      seenNoneText: "Nobody is connected. It goes to the first who asks, and the DHT where there is one.",
+      announcedNone: "There is no DHT to tell. Peers that connect ask for it.",
       seenGateways: (k: number) => `Handed to ${count(k, "gateway", "gateways")}`,
       seenPeers: (k: number) => `Handed to ${count(k, "peer", "peers")} at once`,
       seenNow: "Putting the list on the DHT",
@@ -452,7 +453,6 @@ export const en = (f: Format) => {
 
     transfers: {
       title: "Transfers",
-      pauseAll: "Pause all",
       resumeAll: "Resume all",
       pausedNote: "Everything is paused",
       pausedText: "Nothing is fetched and nothing is given until you resume.",
@@ -664,7 +664,7 @@ export const en = (f: Format) => {
     keys: {
       title: "Keyboard shortcuts",
       screens: "Go to the screens in the sidebar, in their order",
-      find: "Find a channel",
+      find: "Find a channel or an item",
       search: "Search in the list",
       add: "Add a channel",
       publish: "Publish",

@@ -68,7 +68,6 @@ export const enCare = (f: Format) => {
       moving: (done: string, total: string) => `Moving: ${done} of ${total}`,
       movingSoon: "Moving",
       moved: "Everything is in the new folder",
-      home: "Local network and router",
       lan: "Find neighbours on the local network",
       lanText: "Fast between computers in one house. A neighbour who knows a channel's link can tell that you follow it.",
       map: "Ask the router for a port",
