@@ -65,10 +65,10 @@ describe("limits and space", () => {
     await click("Add a time");
     const second = () => all(document.body, "li fieldset")[1] as HTMLElement;
     await waitFor(() => expect(second()).toBeTruthy());
-    for (const day of ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday"]) await fireEvent.click(one(second(), "button", day));
+    for (const day of ["Mon", "Tue", "Wed", "Thu", "Fri"]) await fireEvent.click(one(second(), "button", day));
     await click("Use this schedule");
     await screen.findByText("Choose at least one day.");
-    await fireEvent.click(one(second(), "button", "Sunday"));
+    await fireEvent.click(one(second(), "button", "Sun"));
     await click("Use this schedule");
     await waitFor(() => expect(params(asked, "set_settings")).toMatchObject([{ schedule: "mon-fri 08:00-18:00 down 500000; sun 08:00-18:00 off" }]));
     await click("Remove time 2");
@@ -115,7 +115,7 @@ describe("limits and space", () => {
   test("the limits that hold stand above the transfers and lead to the settings", async () => {
     await begin();
     await go("Transfers");
-    await click("This month: 61.3 GB of 500 GB. Change");
+    await click(/^This month\s*61.3 GB of 500 GB/);
     await find("h1", "Settings");
   });
 });
@@ -234,6 +234,36 @@ test("nothing found is said", async () => {
   await ready();
   await fireEvent.input(await find("input", "Find channel or item"), { target: { value: "zzzz" } });
   await screen.findByText("Nothing here has “zzzz” in it");
+});
+
+describe("a keyring that is locked", () => {
+  test("and has the secrets: it is said, and tried again", async () => {
+    const { asked } = await begin("ringlocked");
+    await ready();
+    await screen.findByText("The keyring is locked");
+    await click("Unlock…");
+    const asking = await sheet(/it is locked\. Unlock it where you manage/);
+    await fireEvent.submit(one(asking, "form"));
+    await within(asking).findByText(/The keyring is locked still/);
+    await fireEvent.submit(one(asking, "form"));
+    await waitFor(() => expect(all(document.body, "dialog")).toEqual([]));
+    expect(params(asked, "unlock")).toEqual([{ passphrase: "" }, { passphrase: "" }]);
+    await waitFor(() => expect(screen.queryByText("The keyring is locked")).toBeNull());
+  });
+
+  test("and has nothing yet: a vault is the way on", async () => {
+    const { asked } = await begin("ringunused");
+    await go("Identities");
+    await click("New identity");
+    const asking = await sheet(/or let a vault with a passphrase keep the secrets instead/);
+    await fireEvent.click(one(asking, "button", "Try the keyring"));
+    await within(asking).findByText(/The keyring is locked still/);
+    await fireEvent.input(one(asking, "input", "Passphrase"), { target: { value: "nine copper kettles sing" } });
+    await fireEvent.input(one(asking, "input", "Passphrase again"), { target: { value: "nine copper kettles sing" } });
+    await fireEvent.submit(one(asking, "form"));
+    await sheet("Make identity");
+    expect(params(asked, "unlock").at(-1)).toEqual({ passphrase: "nine copper kettles sing" });
+  });
 });
 
 describe("parts", () => {

@@ -3,7 +3,7 @@ import { fireEvent, screen, waitFor } from "@testing-library/svelte";
 import { describe, expect, test } from "vitest";
 import { begin, ready, sheet } from "./begin";
 import { all, find, one } from "./find";
-import { isProxyAddress, proxyAddress, proxyRoute } from "../src/parts/proxy";
+import { isProxyAddress, isTorControl, proxyAddress, proxyRoute, torControl, torRoute } from "../src/parts/proxy";
 import { shortOnion } from "../src/parts/text";
 
 const go = async (name: string) => {
@@ -20,6 +20,10 @@ describe("the route", () => {
     await fireEvent.click(await radio("tor"));
     expect(routes(asked)).toEqual([]);
     await find("th", "Tor, chosen");
+    await fireEvent.input(await find("input", /^Control port/), { target: { value: "x" } });
+    await fireEvent.click(await find("button", "Use Tor"));
+    await screen.findByText(/^This is an IP address and a port/);
+    await fireEvent.input(await find("input", /^Control port/), { target: { value: "" } });
     await fireEvent.click(await find("button", "Use Tor"));
     await screen.findByText("Connected, and reachable by its onion address");
     expect(routes(asked)).toEqual(["tor"]);
@@ -76,6 +80,10 @@ describe("the route", () => {
     expect(proxyRoute(" 127.0.0.1:1 ", "", "")).toBe("socks5://127.0.0.1:1");
     expect(proxyAddress("socks5://127.0.0.1:1")).toBe("127.0.0.1:1");
     expect(proxyAddress("tor")).toBe("");
+    for (const good of ["127.0.0.1:9051", "/run/tor/control"]) expect(isTorControl(good), good).toBe(true);
+    for (const bad of ["localhost:9051", "9051", "x"]) expect(isTorControl(bad), bad).toBe(false);
+    expect([torRoute(""), torRoute(" 127.0.0.1:1 ")]).toEqual(["tor", "tor://127.0.0.1:1"]);
+    expect([torControl("tor"), torControl("tor://own"), torControl("tor://127.0.0.1:1")]).toEqual(["", "", "127.0.0.1:1"]);
     expect(shortOnion(`abcdef${"m".repeat(46)}wxyz.onion:6881`)).toBe("abcdef…wxyz.onion:6881");
     expect(shortOnion("203.0.113.1:1")).toBe("203.0.113.1:1");
   });

@@ -486,7 +486,7 @@ async fn daemon(mut door: Door, out: &Out, signals: &mut Signals) -> Result<(), 
                 (_, None) => format!("Ready. By {}.\n", show::route(&status.route)),
             }
         })?;
-        if status.secrets == "locked" {
+        if matches!(status.secrets.as_str(), "locked" | "keyring_locked") {
             remark("The secrets are locked: public holdings are shared, nothing private is read or published.");
         }
         until_stopped(signals, &door).await;

@@ -96,8 +96,12 @@ fn every_screen_is_fit_for_everybody_and_for_its_picture() -> Result<()> {
 
     page.see("Follow a link. Keep the files.")?;
     camera.look("first-start-1")?;
-    page.press("Choose the folder")?;
+    page.press("Choose the route")?;
+    page.see("How should it reach others?")?;
     camera.look("first-start-2")?;
+    page.press("Choose the folder")?;
+    page.see("Where may the files live?")?;
+    camera.look("first-start-3")?;
     page.press("Start")?;
     page.see("Paste a channel link to begin")?;
     camera.look("channels-empty")?;

@@ -1,4 +1,4 @@
-/** A SOCKS5 proxy as a person names it, and as the node reads it. */
+/** Routes as a person names them, and as the node reads them. */
 
 /** An IP address or `localhost`, and a port. */
 const ADDRESS = /^(?:localhost|\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:.]+\]):(\d{1,5})$/i;
@@ -20,3 +20,12 @@ export function proxyRoute(address: string, user: string, password: string): str
 
 /** Whether a route carries a login. */
 export const isSecret = (route: string): boolean => route.includes("@");
+
+/** Whether this can be the control port of a running Tor: an IP address and a port, or the path of a socket. */
+export const isTorControl = (text: string): boolean => text.trim().startsWith("/") || (isProxyAddress(text) && !/^localhost/i.test(text.trim()));
+
+/** The route through Tor: the one at this control port; where none is named, one that is found, or started. */
+export const torRoute = (control: string): string => (control.trim() === "" ? "tor" : `tor://${control.trim()}`);
+
+/** The control port of a route that names one. */
+export const torControl = (route: string): string => /^tor:\/\/(?!own$)(.*)$/.exec(route)?.[1] ?? "";

@@ -8,7 +8,7 @@ import { isErrorInfo, type Drag, type Host, type HostSettings, type NodeState, t
 import { langFor, speak } from "../words/words";
 import { plain } from "../parts/text";
 import { channels, same, type Place } from "./place";
-import type { Confirm, Sheet, Toast } from "./sheets";
+import { lockedBy, type Confirm, type Sheet, type Toast } from "./sheets";
 import { emptyWorld, listOf, reduce, sampled, type World } from "./world";
 
 /** News are drawn at most this often. */
@@ -196,10 +196,10 @@ export class App {
 
   /** Like {@link attempt}, for what needs a secret: asks for the vault's passphrase where that helps, then goes on. */
   async withSecrets(act: () => Promise<unknown>): Promise<boolean> {
-    const secrets = this.world.status?.secrets;
-    if (secrets !== "locked" && secrets !== "none") return this.attempt(act);
+    const what = lockedBy(this.world.status?.secrets);
+    if (what === null) return this.attempt(act);
     const opened = await new Promise<boolean>((resolve) =>
-      this.open({ kind: "unlock", make: secrets === "none", then: () => resolve(true), turned: () => resolve(false) }),
+      this.open({ kind: "unlock", what, then: () => resolve(true), turned: () => resolve(false) }),
     );
     return opened ? this.attempt(act) : false;
   }

@@ -15,6 +15,13 @@ export interface Confirm {
   answer: (yes: { also: boolean } | null) => void;
 }
 
+/** What keeps the secrets out of reach, as {@link Status.secrets} tells it. */
+export type Locked = "locked" | "none" | "keyring_locked" | "keyring_unused";
+
+/** Whether the secrets are out of reach, and why. */
+export const lockedBy = (secrets: string | undefined): Locked | null =>
+  secrets === "locked" || secrets === "none" || secrets === "keyring_locked" || secrets === "keyring_unused" ? secrets : null;
+
 export type Sheet =
   /** `outside`: the link was clicked somewhere else, not typed here. */
   | { kind: "add"; link: string; outside: boolean }
@@ -28,7 +35,7 @@ export type Sheet =
   | { kind: "back_up"; identity: IdentityInfo }
   | { kind: "restore"; file: Picked }
   /** `then` runs once the vault is open; `turned` when the person turned back. */
-  | { kind: "unlock"; make: boolean; then: () => void; turned: () => void }
+  | { kind: "unlock"; what: Locked; then: () => void; turned: () => void }
   | { kind: "keys" }
   | Confirm;
 

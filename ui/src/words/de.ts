@@ -543,6 +543,8 @@ export const de = (f: Format): Words => {
       secretsKeyring: "Im Schlüsselbund dieses Computers",
       secretsVault: "In einem Tresor mit Passphrase; offen",
       secretsLocked: "In einem Tresor, der verschlossen ist",
+      secretsRing: "Im Schlüsselbund dieses Computers, der verschlossen ist",
+      secretsRingUnused: "Der Schlüsselbund dieses Computers ist verschlossen. Öffne ihn, oder lege einen Tresor mit Passphrase an.",
       secretsNone: "Hier gibt es keinen Schlüsselbund. Ein Tresor mit Passphrase entsteht, wenn du ihn zuerst brauchst.",
       unlock: "Öffnen …",
       keys: "Tastatur",
@@ -564,6 +566,14 @@ export const de = (f: Format): Words => {
       note: "Der Tresor ist verschlossen",
       noteText: "Folgen und Holen gehen weiter. Veröffentlichen und private Kanäle warten auf seine Passphrase.",
       opened: "Offen",
+      ringTitle: "Der Schlüsselbund ist verschlossen",
+      ringText: "Die Geheimnisse deiner Identitäten liegen im Schlüsselbund dieses Computers, und der ist verschlossen. Öffne ihn dort, wo du seine Passwörter verwaltest, oder melde dich neu an; dann versuche es noch einmal.",
+      ringUnusedText: "Dieser Computer hat einen Schlüsselbund, und der ist verschlossen. Öffne ihn und versuche es noch einmal; oder lass einen Tresor mit Passphrase die Geheimnisse behalten. Niemand kann die Passphrase für dich zurücksetzen.",
+      ringStill: "Der Schlüsselbund ist noch verschlossen",
+      ringRetry: "Schlüsselbund versuchen",
+      ringAsking: "Der Schlüsselbund wird gefragt",
+      ringNote: "Der Schlüsselbund ist verschlossen",
+      ringNoteText: "Folgen und Holen gehen weiter. Veröffentlichen und private Kanäle warten, bis er offen ist.",
     },
 
     first: {

@@ -54,7 +54,6 @@ export const deCare = (f: Format): ReturnType<typeof enCare> => {
       chipSpace: "Platz",
       nOf: (used, all) => `${used} von ${all}`,
       times: (k) => count(k, "Zeit", "Zeiten"),
-      change: (what, value) => `${what}: ${value}. Ändern`,
     },
 
     space: {

@@ -47,6 +47,8 @@ export const deNetwork = (f: Format): ReturnType<typeof enNetwork> => {
       lostDirectText: (why) => `${why}.`,
       openNetwork: "Weg zeigen",
       torNeeds: "Nimmt ein Tor, das auf diesem Computer läuft, oder startet ein eigenes, wo Tor installiert ist.",
+      torControl: "Steuer-Port eines laufenden Tor",
+      torControlNone: "Das ist eine IP-Adresse mit Port, etwa 127.0.0.1:9051, oder der Pfad eines Sockets.",
       proxyAddress: "Adresse des Proxys",
       proxyUser: "Benutzername",
       proxyPassword: "Passwort",

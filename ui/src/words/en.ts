@@ -551,6 +551,8 @@ export const en = (f: Format) => {
       secretsKeyring: "Kept in this computer's keyring",
       secretsVault: "Kept in a vault with a passphrase; open",
       secretsLocked: "In a vault that is locked",
+      secretsRing: "In this computer's keyring, which is locked",
+      secretsRingUnused: "The keyring of this computer is locked. Unlock it, or make a vault with a passphrase.",
       secretsNone: "There is no keyring here. A vault with a passphrase is made when you first need one.",
       unlock: "Unlock…",
       keys: "Keyboard",
@@ -572,6 +574,14 @@ export const en = (f: Format) => {
       note: "The vault is locked",
       noteText: "Following and fetching go on. Publishing, and private channels, wait for its passphrase.",
       opened: "Unlocked",
+      ringTitle: "The keyring is locked",
+      ringText: "The secrets of your identities are in this computer's keyring, and it is locked. Unlock it where you manage its passwords, or by logging in again; then try again.",
+      ringUnusedText: "This computer has a keyring, and it is locked. Unlock it, then try it again; or let a vault with a passphrase keep the secrets instead. No one can reset that passphrase for you.",
+      ringStill: "The keyring is locked still",
+      ringRetry: "Try the keyring",
+      ringAsking: "Asking the keyring",
+      ringNote: "The keyring is locked",
+      ringNoteText: "Following and fetching go on. Publishing, and private channels, wait until it is unlocked.",
     },
 
     first: {

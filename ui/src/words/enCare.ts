@@ -55,7 +55,6 @@ export const enCare = (f: Format) => {
       chipSpace: "Space",
       nOf: (used: string, all: string) => `${used} of ${all}`,
       times: (k: number) => count(k, "time", "times"),
-      change: (what: string, value: string) => `${what}: ${value}. Change`,
     },
 
     space: {

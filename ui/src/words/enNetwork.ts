@@ -55,6 +55,8 @@ export const enNetwork = (f: Format) => {
       lostDirectText: (why: string) => `${why}.`,
       openNetwork: "Show route",
       torNeeds: "Uses a Tor that runs on this computer, or starts one of its own where Tor is installed.",
+      torControl: "Control port of a running Tor",
+      torControlNone: "This is an IP address and a port, such as 127.0.0.1:9051, or the path of a socket.",
       proxyAddress: "Proxy address",
       proxyUser: "User name",
       proxyPassword: "Password",

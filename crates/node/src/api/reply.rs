@@ -1,6 +1,6 @@
 //! What a node answers: identities, channels, items and what it did.
 
-use super::{Cause, LeakReport, PeerInfo, Settings, Status};
+use super::{Cause, FetchRule, ItemPriority, KeepRule, LeakReport, PeerInfo, Settings, Snapshot, Status};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -230,6 +230,10 @@ pub struct ItemInfo {
     pub published: u64,
     /// Files.
     pub files: u64,
+    /// Media type of its only file, as published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub mime: Option<String>,
     /// Plain bytes.
     pub bytes: u64,
     /// Plain bytes here, verified.

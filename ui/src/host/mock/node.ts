@@ -5,7 +5,7 @@ import { makeChance } from "./chance";
 import { chosenFiles, skippedBytes } from "./files";
 import { DAY, filesOf, fingerprintOf, GB, KB, MB, peersOf, settle, stress, tidewater, world, type Made } from "./data";
 
-export type Scene = "world" | "empty" | "first" | "locked" | "nokeyring" | "failed" | "paused" | "stress" | "lonely" | "tor" | "torlost" | "proxy";
+export type Scene = "world" | "empty" | "first" | "locked" | "nokeyring" | "failed" | "paused" | "stress" | "lonely" | "tor" | "torlost" | "proxy" | "ringlocked" | "ringunused";
 
 const done: Reply = { kind: "done" };
 const refuse = (code: Code, message: string): never => {
@@ -51,6 +51,8 @@ export class MockNode {
     schedule: "mon-fri 08:00-18:00 down 500k",
   };
   status: Status;
+  /** How often the keyring was tried. */
+  #tries = 0;
   /** Files that are not wanted, by item. */
   readonly #skipped = new Map<string, Set<string>>();
   #timer: ReturnType<typeof setInterval> | null = null;
@@ -75,7 +77,7 @@ export class MockNode {
       received: all.length > 0 ? 6_200 * MB : 0,
       sent: all.length > 0 ? 2_900 * MB : 0,
       paused: scene === "paused",
-      secrets: scene === "locked" ? "locked" : scene === "nokeyring" ? "none" : "keyring",
+      secrets: scene === "locked" ? "locked" : scene === "nokeyring" ? "none" : scene === "ringlocked" ? "keyring_locked" : scene === "ringunused" ? "keyring_unused" : "keyring",
       route: routeOf("direct"),
       used: all.length > 0 ? 214 * GB : 0,
       month_used: all.length > 0 ? 61.3 * GB : 0,
@@ -348,6 +350,13 @@ export class MockNode {
       }
       case "unlock": {
         await wait(200);
+        // Its lock opens on the second try.
+        if (request.params.passphrase === "") {
+          if ((this.#tries += 1) < 2) refuse("secrets", "The keyring is locked.");
+          this.status = { ...this.status, secrets: "keyring" };
+          this.emit({ event: "status", data: this.status });
+          return done;
+        }
         if (request.params.passphrase === "wrong") refuse("wrong_passphrase", "The passphrase does not open the vault.");
         this.status = { ...this.status, secrets: "vault" };
         this.emit({ event: "status", data: this.status });
