@@ -203,6 +203,14 @@ impl Door {
         }
     }
 
+    /// The node of our own.
+    pub(crate) fn own(&self) -> Option<Node> {
+        match &self.way {
+            Way::Own { node, .. } => Some(node.clone()),
+            Way::Socket(_) => None,
+        }
+    }
+
     /// Resolves when the node of our own was stopped by another: `megatorrent stop`.
     pub(crate) async fn stopped(&self) {
         match &self.way {

@@ -29,5 +29,6 @@ mod view;
 
 pub use config::{NodeConfig, default_data_dir};
 pub use net::route::{Choice as Route, ChoiceError as RouteError};
+pub use net::web;
 pub use node::{Events, Node};
 pub use protocol::{Link, PeerAddr};

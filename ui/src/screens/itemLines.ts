@@ -22,7 +22,7 @@ export function itemLines(app: App, channel: ChannelInfo, item: ItemInfo, onPage
       : []),
     item.encrypted === true && isHere(item) && { label: t.care.open, icon: "file-lock", go: () => void acts.writeFiles(app, item) },
     !channel.own && item.state !== "listed" && { label: item.pinned ? t.care.unpin : t.care.pin, icon: item.pinned ? "pin-off" : "pin", apart: true, go: () => void acts.pin(app, item) },
-    isHere(item) && !item.encrypted && { label: t.act.openFolder, icon: "folder-open", go: () => void acts.openFolder(app, item) },
+    isHere(item) && !item.encrypted && app.surroundings.programs && { label: t.act.openFolder, icon: "folder-open", go: () => void acts.openFolder(app, item) },
     (isHere(item) || item.state === "changed") && { label: t.item.verify, icon: "scan-search", go: () => void acts.verify(app, item) },
     (isHere(item) || item.state === "changed") && { label: t.item.locate, icon: "search", go: () => void acts.locate(app, item) },
     channel.own && { label: t.item.edit, icon: "pencil", apart: true, go: () => app.open({ kind: "edit_item", item }) },

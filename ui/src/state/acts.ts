@@ -21,7 +21,7 @@ export function get(app: App, item: ItemInfo, dir: string | null = null): void {
 }
 
 export async function getTo(app: App, item: ItemInfo): Promise<void> {
-  const [folder] = await app.host.pick({ what: "folder" });
+  const [folder] = await app.pick({ what: "folder" });
   if (folder) get(app, item, folder.handle);
 }
 
@@ -111,7 +111,7 @@ export async function rekey(app: App, channel: ChannelInfo): Promise<void> {
 
 /** Moves all downloads to a folder that the person names. */
 export async function moveData(app: App): Promise<void> {
-  const [folder] = await app.host.pick({ what: "folder" });
+  const [folder] = await app.pick({ what: "folder" });
   if (!folder) return;
   app.moving = true;
   const done = await app.attempt(() => app.ask({ method: "move_data", params: { dir: folder.handle } }, "done"));
@@ -130,7 +130,7 @@ export async function verify(app: App, item: ItemInfo): Promise<void> {
 }
 
 export async function locate(app: App, item: ItemInfo): Promise<void> {
-  const [place] = await app.host.pick({ what: item.files > 1 ? "folder" : "files" });
+  const [place] = await app.pick({ what: item.files > 1 ? "folder" : "files" });
   if (!place) return;
   const done = await app.attempt(() => app.ask({ method: "locate", params: { item: itemArg(item), path: place.handle } }, "verified"));
   if (done) app.say(app.t.item.located);

@@ -4,7 +4,7 @@
  */
 import { createContext } from "svelte";
 import type { ErrorInfo, Event, IdentityInfo, LeakReport, Reply, Request, Settings } from "../host/gen/api";
-import { isErrorInfo, type Drag, type Host, type HostSettings, type NodeState, type Picked, type Stop, type Surroundings } from "../host/host";
+import { isErrorInfo, type Drag, type Host, type HostSettings, type NodeState, type Pick, type Picked, type Stop, type Surroundings } from "../host/host";
 import { langFor, speak } from "../words/words";
 import { plain } from "../parts/text";
 import { channels, same, type Place } from "./place";
@@ -30,7 +30,7 @@ const settingsBefore: HostSettings = {
   autostart: false,
   seen: {},
 };
-const surroundingsBefore: Surroundings = { tray: false, autostart: false, download_dir: "", settings_lost: false, platform: "browser" };
+const surroundingsBefore: Surroundings = { tray: false, autostart: false, programs: false, download_dir: "", settings_lost: false, platform: "browser" };
 
 /** What is being published, kept while the person looks elsewhere. */
 export interface Job {
@@ -314,6 +314,12 @@ export class App {
     const before = this.settings.seen[channel];
     if (before && before.items === items && Date.now() - before.at < AGE_MS) return;
     void this.saveSettings({ seen: { ...this.settings.seen, [channel]: { at: Date.now(), items } } });
+  }
+
+  /** What a person chooses by a native dialog, or, where there is none, by looking through the node's folders. */
+  pick(pick: Pick): Promise<Picked[]> {
+    if (!this.host.browse) return this.host.pick(pick);
+    return new Promise((answer) => this.open({ kind: "pick", pick, answer }));
   }
 
   /** Registers a place for drops; it says whether it took the drop. The last one registered is asked first. */

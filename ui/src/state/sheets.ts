@@ -1,6 +1,6 @@
 /** What can open over a screen. */
 import type { FetchRule, IdentityInfo, ItemInfo, KeepRule } from "../host/gen/api";
-import type { Picked } from "../host/host";
+import type { Pick, Picked } from "../host/host";
 
 export interface Confirm {
   kind: "confirm";
@@ -37,6 +37,8 @@ export type Sheet =
   /** `then` runs once the vault is open; `turned` when the person turned back. */
   | { kind: "unlock"; what: Locked; then: () => void; turned: () => void }
   | { kind: "keys" }
+  /** Answered once, with nothing when the person turned back. */
+  | { kind: "pick"; pick: Pick; answer: (picked: Picked[]) => void }
   | Confirm;
 
 export interface Toast {

@@ -334,6 +334,7 @@ export const de = (f: Format): Words => {
       fileNone: "Nicht hier",
       filePlaying: (percent) => `Spielt, ${percent}`,
       open: "Öffnen",
+      save: "Speichern",
       playOutside: "In anderem Programm abspielen",
       preview: (name) => `Bild: ${name}`,
       noFiles: "Die Dateien sind bekannt, sobald die Liste dieses Eintrags hier ist.",
@@ -613,6 +614,29 @@ export const de = (f: Format): Words => {
       start: "Los",
       steps: "Schritte",
       stepOf: (a, b) => `Schritt ${n(a)} von ${n(b)}`,
+    },
+
+    web: {
+      title: "Bei diesem Knoten anmelden",
+      text: "Öffne die Adresse, die dieser Befehl ausgibt, oder füge sie hier ein:",
+      label: "Adresse oder Token",
+      enter: "Anmelden",
+      noToken: "Darin steht kein Token. Es sind 32 Ziffern und Buchstaben nach „token=“.",
+      refused: "Der Knoten nimmt dieses Token nicht an.",
+      gone: "Der Knoten antwortet nicht.",
+    },
+
+    pick: {
+      title: "Auf dem Rechner des Knotens auswählen",
+      where: "Die Ordner des Rechners, auf dem Megatorrent läuft",
+      up: "Nach oben",
+      path: "Ordner",
+      empty: "Hier ist nichts zum Auswählen",
+      more: "Es gibt mehr, als gezeigt wird. Gib den Pfad des Ordners ein.",
+      name: "Dateiname",
+      choose: "Auswählen",
+      thisFolder: "Diesen Ordner nehmen",
+      save: "Hier speichern",
     },
 
     failed: {

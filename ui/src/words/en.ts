@@ -341,6 +341,7 @@ export const en = (f: Format) => {
       fileNone: "Not here",
       filePlaying: (percent: string) => `Playing, ${percent}`,
       open: "Open",
+      save: "Save",
       playOutside: "Play in another program",
       preview: (name: string) => `Picture: ${name}`,
       noFiles: "Its files are known once the list of this item is here.",
@@ -621,6 +622,29 @@ export const en = (f: Format) => {
       start: "Start",
       steps: "Steps",
       stepOf: (a: number, b: number) => `Step ${n(a)} of ${n(b)}`,
+    },
+
+    web: {
+      title: "Sign in to this node",
+      text: "Open the address that this command prints, or paste it here:",
+      label: "Address or token",
+      enter: "Sign in",
+      noToken: "There is no token in this. It is 32 digits and letters, after “token=”.",
+      refused: "The node does not take this token.",
+      gone: "The node does not answer.",
+    },
+
+    pick: {
+      title: "Choose on the node’s computer",
+      where: "The folders of the computer that Megatorrent runs on",
+      up: "Up",
+      path: "Folder",
+      empty: "Nothing to choose here",
+      more: "There is more than is shown. Type the folder’s path.",
+      name: "File name",
+      choose: "Choose",
+      thisFolder: "Choose this folder",
+      save: "Save here",
     },
 
     failed: {

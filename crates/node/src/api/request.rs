@@ -52,6 +52,8 @@ pub enum Request {
     Locate(Locate),
     /// Where an item, or one complete file of it, lies on this computer.
     Place(PlaceArg),
+    /// What a file or folder that may be published holds.
+    Inside(InsideArg),
     /// An address on this computer from which a media element plays a file, also before it is complete.
     Play(FileArg),
     /// The node's state.
@@ -357,6 +359,14 @@ pub struct PlaceArg {
     /// A file's path as [`Request::Files`] tells it; without one, the folder.
     #[serde(default)]
     pub path: Option<String>,
+}
+
+/// See [`Request::Inside`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct InsideArg {
+    /// A file or folder of this computer.
+    pub path: PathBuf,
 }
 
 /// See [`Request::Get`].

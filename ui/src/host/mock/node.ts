@@ -362,6 +362,21 @@ export class MockNode {
         this.emit({ event: "status", data: this.status });
         return done;
       }
+      case "inside":
+        return {
+          kind: "inside",
+          value: {
+            files: 42,
+            bytes: 6_800_000_000,
+            more: false,
+            entries: [
+              { name: "fog-signal", folder: true, files: 28, bytes: 5_120_000_000 },
+              { name: "interviews", folder: true, files: 9, bytes: 1_610_000_000 },
+              { name: "photographs", folder: true, files: 4, bytes: 61_800_000 },
+              { name: "README.txt", folder: false, files: 1, bytes: 4000 },
+            ],
+          },
+        };
       case "place":
       case "play":
         return refuse("bad_argument", "The window asks its host for this.");
