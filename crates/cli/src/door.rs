@@ -134,7 +134,7 @@ impl Door {
     async fn unlock(&mut self, locked: ErrorInfo) -> Result<(), Failure> {
         // A vault that is made now has nothing yet to tell a slip of the finger by.
         let new = match self.ask(Request::Status).await {
-            Ok(Reply::Status(status)) => status.secrets == "none",
+            Ok(Reply::Status(status)) => matches!(status.secrets.as_str(), "none" | "keyring_unused"),
             _ => false,
         };
         if self.passphrases.at_hand()?.is_none() && !self.passphrases.asks_a_person() {

@@ -496,7 +496,7 @@ async fn daemon(mut door: Door, web: Option<Web>, out: &Out, signals: &mut Signa
                 (_, None) => format!("Ready. By {}.\n", show::route(&status.route)),
             }
         })?;
-        if status.secrets == "locked" {
+        if matches!(status.secrets.as_str(), "locked" | "keyring_locked") {
             remark("The secrets are locked: public holdings are shared, nothing private is read or published.");
         }
         if let Some(address) = &address {

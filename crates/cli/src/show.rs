@@ -332,6 +332,8 @@ pub(crate) fn status(info: &Status, runs: bool) -> String {
     }
     let secrets = match info.secrets.as_str() {
         "none" => "no vault yet".to_owned(),
+        "keyring_locked" => "in a keyring that is locked".to_owned(),
+        "keyring_unused" => "no vault yet, and the keyring is locked".to_owned(),
         other => escape(other),
     };
     rows.push(("Secrets", secrets));

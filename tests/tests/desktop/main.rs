@@ -9,12 +9,14 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
+mod care;
 mod errors;
 mod figures;
 mod follow;
 mod hostile;
 mod play;
 mod publish;
+mod route;
 mod screens;
 mod settings;
 mod vault;

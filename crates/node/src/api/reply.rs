@@ -232,6 +232,10 @@ pub struct ItemInfo {
     pub published: u64,
     /// Files.
     pub files: u64,
+    /// Media type of its only file, as published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub mime: Option<String>,
     /// Plain bytes.
     pub bytes: u64,
     /// Plain bytes here, verified.

@@ -86,7 +86,8 @@ pub enum Request {
     Settings,
     /// Change settings.
     SetSettings(Settings),
-    /// Open the vault with its passphrase; where there is no vault yet, make it with this one.
+    /// Open the vault with its passphrase; where there is no vault yet, make it with this one. Without a passphrase: try
+    /// a keyring again that was locked.
     Unlock(Unlock),
     /// Watch whether anything leaves by another way than the route, for so many seconds.
     Leak(Leak),
@@ -479,6 +480,6 @@ pub struct Leak {
 #[derive(Clone, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Unlock {
-    /// Opens the vault.
+    /// Opens the vault; empty: only the keyring is tried.
     pub passphrase: String,
 }

@@ -147,7 +147,8 @@ pub struct Status {
     #[cfg_attr(test, ts(optional))]
     pub month_used: Option<u64>,
     /// Secrets: "keyring", "vault" (open), "locked" (a vault that waits for its passphrase), "none" (no keyring, and no
-    /// vault made yet).
+    /// vault made yet), "keyring_locked" (a keyring that does not open has them), "keyring_unused" (nothing is kept yet,
+    /// and the keyring is locked: it can be unlocked, or a vault made).
     pub secrets: String,
     /// The way out and in.
     #[serde(default)]

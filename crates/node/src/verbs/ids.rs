@@ -106,16 +106,17 @@ pub(super) async fn new(ctx: &Ctx, args: IdNew) -> Result<IdentityInfo> {
 /// Opens the vault, or makes it; what was locked goes on: private channels, the address book.
 pub(super) async fn unlock(ctx: &Ctx, args: Unlock) -> Result<()> {
     let passphrase = Zeroizing::new(args.passphrase);
-    if passphrase.is_empty() {
-        return fail(Code::BadArgument, "A vault needs a passphrase.");
-    }
     let mut place = ctx.keys.write().await;
     if place.kind() != KeyKind::Locked {
         return Ok(());
     }
+    if passphrase.is_empty() && !place.is_keyring_locked() {
+        return fail(Code::BadArgument, "A vault needs a passphrase.");
+    }
+    let passphrase = Some(passphrase).filter(|passphrase| !passphrase.is_empty());
     let (dir, keyring, store) = (ctx.config.data_dir.clone(), ctx.config.use_keyring, ctx.store.clone());
     let keys = blocking(move || {
-        let keys = KeyStore::open(&dir, Some(passphrase), keyring).map_err(|e| secrets(&e))?;
+        let keys = KeyStore::open(&dir, passphrase, keyring).map_err(|e| secrets(&e))?;
         store.unlock(&*keys.store_key().map_err(|e| secrets(&e))?);
         Ok(keys)
     })

@@ -223,6 +223,8 @@ about: string,
 published: number,
 /** Files. */
 files: number,
+/** Media type of its only file, as published. */
+mime?: string,
 /** Plain bytes. */
 bytes: number,
 /** Plain bytes here, verified. */
