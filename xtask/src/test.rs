@@ -9,6 +9,26 @@ use anyhow::{Result, bail};
 /// What makes networks of a test's own, with a real router in one of them.
 const NETWORKS: &[&str] = &["iproute2", "miniupnpd-nftables", "nftables", "util-linux"];
 
+/// The leak test in its long form: a namespace whose only way out is tor's ports, a capture, minutes.
+pub(crate) fn leaks(args: &[String]) -> Result<()> {
+    if let Some(unknown) = args.first() {
+        bail!("`cargo xtask leaks` takes no arguments, got {unknown:?}");
+    }
+    setup::compiler()?;
+    setup::tor()?;
+    setup::packages(NETWORKS)?;
+    let at = |words: &[&str]| -> Result<std::process::Command> {
+        let mut command = cargo();
+        command.current_dir(root()?).args(words);
+        Ok(command)
+    };
+    let bins = ["build", "--bins", "-p", "megatorrent-cli", "-p", "megatorrent-tests"];
+    step("The programs that the test starts", &mut at(&bins)?)?;
+    let program = target()?.join("debug").join("megatorrent");
+    let test = ["test", "-p", "megatorrent-tests", "--test", "leaks", "--", "--ignored", "--nocapture"];
+    step("Three minutes in a house without a door", at(&test)?.env("MEGATORRENT_BIN", program))
+}
+
 /// Formatting, lints, then every test of the workspace.
 pub(crate) fn run(args: &[String]) -> Result<()> {
     if let Some(unknown) = args.first() {
