@@ -52,7 +52,7 @@ export class MockNode {
       sent: all.length > 0 ? 2_900 * MB : 0,
       paused: scene === "paused",
       secrets: scene === "locked" ? "locked" : scene === "nokeyring" ? "none" : "keyring",
-      route: { route: "direct", kind: "direct", state: { state: "up" }, onion: null, onion_published: false, no_inbound: null },
+      route: { route: "direct", kind: "direct", state: { state: "up" }, onions: [], no_inbound: null },
     };
     if (all.length > 0) {
       const kept = scene === "locked" ? "vault" : "keyring";
