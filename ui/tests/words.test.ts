@@ -25,8 +25,8 @@ const CAUSES: Cause[] = [
   { cause: "no_way_in" },
 ];
 const STANDINGS: RouteStanding[] = [{ state: "up" }, { state: "starting", percent: 0 }, { state: "starting", percent: 40 }, { state: "down", why: "x" }];
-const ROUTES: RouteInfo[] = (["direct", "proxy", "tor"] as RouteKind[]).flatMap((kind) =>
-  STANDINGS.map((state) => ({ route: kind, kind, state, onion: null, onion_published: false, no_inbound: null })),
+const ROUTES: RouteInfo[] = (["direct", "proxy", "tor", "both"] as RouteKind[]).flatMap((kind) =>
+  STANDINGS.map((state) => ({ route: kind, kind, state, onions: [], no_inbound: null })),
 );
 
 /** Every message of a language with its place; functions are asked with numbers and words that make each branch speak. */
