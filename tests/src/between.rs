@@ -91,7 +91,11 @@ impl Between {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let control = listener.local_addr()?;
         let sharing = shared.clone();
-        serve(listener, move |stream| relay_control(stream, sharing.state().tor.0, socks, change.clone()));
+        serve(listener, move |stream| {
+            // No longer held than to be read.
+            let (control, _) = sharing.tor();
+            relay_control(stream, control, socks, change.clone())
+        });
         Ok(Self { control, socks, shared })
     }
 
@@ -168,6 +172,9 @@ impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+    fn tor(&self) -> (SocketAddr, SocketAddr) {
+        self.state().tor
+    }
     /// Waits until there is room for a dial, and takes it.
     fn enter(&self, dial: &Dial, port: u16) -> u64 {
         let full = |state: &mut State| {
@@ -216,7 +223,7 @@ fn relay_socks(mut client: TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
     let dial = Dial { login, target: format!("{host}:{port}") };
     let number = shared.enter(&dial, port);
     let outcome = (|| {
-        let mut tor = TcpStream::connect(shared.state().tor.1)?;
+        let mut tor = TcpStream::connect(shared.tor().1)?;
         tor.set_nodelay(true)?;
         tor.write_all(&[5, 1, 2])?;
         tor.read_exact(&mut [0; 2])?;
