@@ -82,6 +82,12 @@ fn demo_desktop() -> Result<()> {
 
 /// Speed as ratios to a ceiling: see `tests/src/bin/bench.rs`.
 pub(crate) fn bench(args: &[String]) -> Result<()> {
+    if let Some(("--tor", args)) = args.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        // What Tor mode costs: see `tests/src/bin/bench_tor/main.rs`.
+        setup::tor()?;
+        let folder = build("Building at full optimisation", Build::Release)?;
+        return step("Measuring", helper(&folder, "bench_tor").args(args));
+    }
     let folder = build("Building at full optimisation", Build::Release)?;
     step("Measuring", helper(&folder, "bench").args(args))
 }

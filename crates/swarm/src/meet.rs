@@ -265,7 +265,7 @@ impl Swarm {
     /// What a dialled connection is about: the channels that the address was found for (E7).
     pub(crate) fn subjects(&self, addr: &PeerAddr, channel: Option<ChannelKey>) -> BTreeSet<ChannelKey> {
         let mut about: BTreeSet<ChannelKey> = channel.into_iter().collect();
-        if self.tor {
+        if self.hides(addr) {
             // A circuit of its own is worth nothing if the HELLO on it joins what it keeps apart.
             return about;
         }
@@ -292,7 +292,14 @@ impl Swarm {
         }
         hello
     }
-    pub(crate) fn accept(&mut self, now: Duration, id: ConnId, addr: PeerAddr, binding: Binding) -> bool {
+    pub(crate) fn accept(
+        &mut self,
+        now: Duration,
+        id: ConnId,
+        addr: PeerAddr,
+        only: Option<ChannelKey>,
+        binding: Binding,
+    ) -> bool {
         // A quarter of the slots is kept for those whom we dial.
         let max = self.config.connections_max - self.config.connections_max / 4;
         if self.book.is_banned(now, &addr) || !self.peers.has_room(&addr) || self.peers.get(id).is_some() {
@@ -301,7 +308,9 @@ impl Swarm {
         if self.peers.len() >= max && !self.evict(now) {
             return false;
         }
-        if let Some(twin) = self.peers.insert(id, Peer::new(now, addr, Role::Acceptor, binding)) {
+        let mut peer = Peer::new(now, addr, Role::Acceptor, binding);
+        peer.only = only;
+        if let Some(twin) = self.peers.insert(id, peer) {
             self.meet_ourselves(id, twin);
         }
         true
@@ -336,7 +345,8 @@ impl Swarm {
                 let near = matches!(peer.class(), AddrClass::Private | AddrClass::Loopback);
                 let private =
                     self.channels.iter().filter(|(_, c)| !hello.private.is_empty() && (near || c.is_private()));
-                named.chain(private.map(|(key, _)| key)).copied().collect()
+                let spoken_of = |key: &ChannelKey| peer.only.is_none_or(|only| only == *key);
+                named.chain(private.map(|(key, _)| key)).copied().filter(spoken_of).collect()
             }
         };
         let tokens: BTreeSet<&[u8; 16]> = hello.private.iter().take(256).collect();
