@@ -20,7 +20,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::config::*;
-use crate::conn::{Conn, ConnCommand};
+use crate::conn::{Conn, ConnCommand, Slots};
+use crate::hasher::Unhashed;
 use crate::library::{LibraryInput, LibrarySender};
 use crate::limits::Limits;
 use crate::meter::Traffic;
@@ -147,10 +148,11 @@ pub(crate) struct EngineTask {
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
     pub(crate) hands: Arc<Semaphore>,
+    pub(crate) hasher: mpsc::Sender<Unhashed>,
     pub(crate) arrived: watch::Sender<u64>,
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) limits: Arc<Limits>,
-    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) slots: Slots,
     /// Nothing moves: no connection is made, kept or taken, nothing is announced or looked up.
     pub(crate) paused: bool,
 }
@@ -318,10 +320,10 @@ impl EngineTask {
             store: self.store.clone(),
             clock: self.clock,
             hands: self.hands.clone(),
+            hasher: self.hasher.clone(),
             traffic: self.traffic.clone(),
             limits: self.limits.clone(),
             slots: self.slots.clone(),
-            tasks: self.tasks.clone(),
         };
         self.network.tasks.spawn(conn.run());
     }
@@ -339,7 +341,7 @@ impl EngineTask {
                 Some((channel, role)) => {
                     store.put_stored(&channel, role, &verified).map(|()| Placement::Structure(channel, role))
                 }
-                None => store.place(&verified).map(Placement::Content),
+                None => store.place(verified).map(Placement::Content),
             };
             drop(permit);
             engine.send_blocking(Input::Placed(conn, blob, result));

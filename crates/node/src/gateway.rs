@@ -246,7 +246,7 @@ async fn converse(
         }
         let mut out = Vec::new();
         if session.poll_transmit(&mut out) {
-            writer.write(&out).await.map_err(|e| e.to_string())?;
+            writer.write(out).await.map_err(|e| e.to_string())?;
             continue;
         }
         let due = session.poll_timeout().map_or(GATEWAY_TIMEOUT, |at| at.saturating_sub(ctx.clock.now()));

@@ -47,6 +47,11 @@ pub(crate) struct LookUp {
     since: Duration,
 }
 
+/// A caller that shares nothing has its place for this long, when others want it.
+const CALLER: Duration = Duration::from_secs(30);
+/// One that names our channels and moves nothing has it for this long.
+const FOLLOWER: Duration = Duration::from_secs(300);
+
 impl Swarm {
     pub(crate) fn start_following(&mut self, now: Duration, follow: Follow) {
         let key = follow.key;
@@ -315,11 +320,15 @@ impl Swarm {
         }
         true
     }
-    /// Makes room for a newcomer: ends the oldest accepted connection that shares nothing and moves nothing.
+    /// Makes room for a newcomer: ends the oldest accepted connection that shares nothing, or, after some minutes, one
+    /// that names our channels and has moved nothing. An honest follower that waits for news comes again.
     fn evict(&mut self, now: Duration) -> bool {
-        let idle =
-            |p: &Peer| p.role == Role::Acceptor && p.shared.is_empty() && p.since + Duration::from_secs(30) < now;
-        let worst = self.peers.iter().filter(|(_, p)| idle(p)).min_by_key(|(_, p)| (p.sent, p.since));
+        let idle = |p: &Peer| {
+            let patience = if p.shared.is_empty() { CALLER } else { FOLLOWER };
+            p.role == Role::Acceptor && p.since + patience < now && (p.shared.is_empty() || p.sent + p.received == 0)
+        };
+        let usefulness = |p: &Peer| (!p.shared.is_empty(), p.sent, p.since);
+        let worst = self.peers.iter().filter(|(_, p)| idle(p)).min_by_key(|(_, p)| usefulness(p));
         let Some((conn, _)) = worst else { return false };
         self.outputs.push_back(Output::Close(conn));
         self.forget_conn(now, conn, &Closed::Clean);

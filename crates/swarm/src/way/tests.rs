@@ -266,3 +266,75 @@ fn on_both_sides_at_once_neither_is_told_the_others_addresses() {
         assert!(matches!(said(&mut swarm, conn, Event::Requested(blob))[..], [Command::Serve(b, _)] if b == blob));
     }
 }
+
+#[test]
+fn nobody_sends_us_into_our_own_networks_nor_home() {
+    let own: PeerAddr = "45.1.2.3:4170".parse().unwrap();
+    let mut swarm = in_the_dark(None);
+    // Straight, in the world, with an address of our own.
+    swarm.set_way(
+        NOW,
+        Way { own_addr: Some(own.clone()), dht: true, port: 4170, allow_local: false, ..Way::default() },
+    );
+    let (id, _) = meet(&mut swarm, &"45.9.9.9:1".parse().unwrap(), false);
+    let bad = [
+        "10.0.0.1:22",
+        "192.168.1.1:80",
+        "172.16.0.1:1",
+        "169.254.1.1:1",
+        "100.64.0.1:1",
+        "127.0.0.1:631",
+        "0.0.0.0:80",
+        "224.0.0.1:1",
+        "239.255.255.250:1900",
+        "255.255.255.255:1",
+        "[::1]:22",
+        "[fe80::1]:1",
+        "[fd00::1]:1",
+        "[ff02::1]:1",
+        "[::ffff:192.168.1.1]:80",
+        "[64:ff9b::a00:1]:1",
+        "[2002:c0a8:101::1]:1",
+        "45.1.2.3:4170",
+    ]
+    .map(|text| text.parse::<PeerAddr>().unwrap());
+    let good: PeerAddr = "45.7.7.7:7".parse().unwrap();
+    let told: Vec<PeerAddr> = bad.iter().cloned().chain([good.clone()]).collect();
+    swarm.handle_event(NOW, id, Event::Peers(topic(), told));
+    for addr in &bad {
+        swarm.handle_event(NOW, id, Event::Announce(topic(), addr.clone()));
+    }
+    let ips = bad.iter().filter_map(|addr| if let PeerAddr::Ip(addr) = addr { Some(*addr) } else { None });
+    swarm.handle_found(NOW, topic().infohash(), ips.collect());
+    let all = outputs(&mut swarm);
+    assert_eq!(dialled(&all), [good]);
+    assert!(!all.iter().any(|o| matches!(o, Output::Close(_))), "who was told nonsense may tell it on in good faith");
+}
+
+#[test]
+fn callers_who_fill_every_place_and_do_nothing_make_room_in_the_end() {
+    let mut swarm = in_the_dark(None);
+    let call = |swarm: &mut Swarm, now: Duration, n: u8| {
+        let id = ConnId(1000 + u64::from(n));
+        let taken = swarm.handle_accepted(now, id, onion(n), Binding { dialler: [n; 32], acceptor: [0; 32] });
+        let ext = Capabilities { manifest: true, have: true, split: true, gateway: false };
+        swarm.handle_event(now, id, Event::Hello(Hello { gossip: vec![(KEY, 0)], ext, ..Hello::default() }));
+        taken
+    };
+    // All places but those for whom we dial ourselves.
+    let places = (1..=100).take_while(|n| call(&mut swarm, NOW, *n)).count();
+    assert_eq!(places, 38);
+    let blob = BlobId([1; 32]);
+    swarm.hold(NOW, blob, KEY, crate::Rank::Rest, None);
+    swarm.handle_event(NOW, ConnId(1001), Event::Requested(blob));
+    assert!(!call(&mut swarm, NOW + Duration::from_secs(200), 201), "they may be about to ask");
+    let late = NOW + Duration::from_secs(302);
+    for n in 202..=210 {
+        assert!(call(&mut swarm, late, n), "{n}");
+    }
+    let closed: Vec<ConnId> = std::iter::from_fn(|| swarm.poll_output())
+        .filter_map(|output| if let Output::Close(id) = output { Some(id) } else { None })
+        .collect();
+    assert_eq!(closed.len(), 9);
+    assert!(!closed.contains(&ConnId(1001)), "one that is served stays");
+}
