@@ -207,7 +207,8 @@ fn take_route(app: &AppHandle, to: RouteKind) {
         let text = match to {
             RouteKind::Direct => "direct",
             RouteKind::Tor => "tor",
-            RouteKind::Proxy => return window::show(&app),
+            // These need more than a click says.
+            RouteKind::Proxy | RouteKind::Both => return window::show(&app),
         };
         let change = Request::SetSettings(Settings { route: Some(text.to_owned()), ..Settings::default() });
         if to == from {

@@ -31,9 +31,9 @@ const CAUSES: Cause[] = [
   { cause: "wrong_read_key", what: "x" },
 ];
 const STANDINGS: RouteStanding[] = [{ state: "up" }, { state: "starting", percent: 0 }, { state: "starting", percent: 40 }, { state: "down", why: "x" }];
-const KINDS: RouteKind[] = ["direct", "proxy", "tor"];
+const KINDS: RouteKind[] = ["direct", "proxy", "tor", "both"];
 const ROUTES: RouteInfo[] = KINDS.flatMap((kind) =>
-  STANDINGS.map((state) => ({ route: kind, kind, state, onion: null, onion_published: false, no_inbound: null })),
+  STANDINGS.map((state) => ({ route: kind, kind, state, onions: [], no_inbound: null })),
 );
 
 /** Every message of a language with its place; functions are asked with numbers and words that make each branch speak. */

@@ -18,6 +18,26 @@ const CARGO_DENY: &str = "0.20.2";
 /// `cargo deny check advisories` asks for them.
 const DENY: &[&str] = &["bans", "licenses", "sources"];
 
+/// The leak test in its long form: a namespace whose only way out is tor's ports, a capture, minutes.
+pub(crate) fn leaks(args: &[String]) -> Result<()> {
+    if let Some(unknown) = args.first() {
+        bail!("`cargo xtask leaks` takes no arguments, got {unknown:?}");
+    }
+    setup::compiler()?;
+    setup::tor()?;
+    setup::packages(NETWORKS)?;
+    let at = |words: &[&str]| -> Result<std::process::Command> {
+        let mut command = cargo();
+        command.current_dir(root()?).args(words);
+        Ok(command)
+    };
+    let bins = ["build", "--bins", "-p", "megatorrent-cli", "-p", "megatorrent-tests"];
+    step("The programs that the test starts", &mut at(&bins)?)?;
+    let program = target()?.join("debug").join("megatorrent");
+    let test = ["test", "-p", "megatorrent-tests", "--test", "leaks", "--", "--ignored", "--nocapture"];
+    step("Three minutes in a house without a door", at(&test)?.env("MEGATORRENT_BIN", program))
+}
+
 /// Formatting, lints, then every test of the workspace.
 pub(crate) fn run(args: &[String]) -> Result<()> {
     if let Some(unknown) = args.first() {

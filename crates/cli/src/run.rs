@@ -490,10 +490,10 @@ async fn daemon(mut door: Door, web: Option<Web>, out: &Out, signals: &mut Signa
         let Reply::Status(status) = door.call(Request::Status).await? else { return strange() };
         out.value(&status, |status| {
             let listen = status.listen.as_deref().map_or_else(|| "nothing".to_owned(), show::escape);
-            match (&status.route.kind, &status.route.onion) {
-                (RouteKind::Direct, _) => format!("Ready. Listening on {listen}.\n"),
-                (_, Some(onion)) => format!("Ready. By {}, as {}.\n", show::route(&status.route), show::escape(onion)),
-                (_, None) => format!("Ready. By {}.\n", show::route(&status.route)),
+            match &status.route.kind {
+                RouteKind::Direct => format!("Ready. Listening on {listen}.\n"),
+                RouteKind::Both => format!("Ready. By {}. Listening on {listen}.\n", show::route(&status.route)),
+                RouteKind::Proxy | RouteKind::Tor => format!("Ready. By {}.\n", show::route(&status.route)),
             }
         })?;
         if matches!(status.secrets.as_str(), "locked" | "keyring_locked") {

@@ -52,7 +52,7 @@ export async function pauseFor(app: App, how: "hour" | "tomorrow"): Promise<void
 export async function changeRoute(app: App, to: RouteKind, route: string): Promise<boolean> {
   const from = app.world.status?.route.kind ?? "direct";
   const { route: words } = app.t;
-  const reveals = { direct: 0, proxy: 1, tor: 2 };
+  const reveals: Record<RouteKind, number> = { direct: 0, both: 0, proxy: 1, tor: 2 };
   if (reveals[to] < reveals[from]) {
     const answer = await app.confirm({
       title: words.leaveTitle(from, to),

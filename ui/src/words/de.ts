@@ -49,7 +49,7 @@ export const de = (f: Format): Words => {
     },
     foot: {
       route: ({ kind, state }: RouteInfo): string => {
-        const name = { direct: "Direkt", proxy: "Proxy", tor: "Tor" }[kind];
+        const name = { direct: "Direkt", proxy: "Proxy", tor: "Tor", both: "Direkt und Tor" }[kind];
         if (state.state === "starting") return state.percent > 0 ? `${name} startet, ${n(state.percent)} %` : `${name} startet`;
         return state.state === "up" ? `Weg: ${name}` : `${name} verloren. Nichts verlässt dieses Gerät`;
       },

@@ -6,7 +6,7 @@ import type { Format } from "./format";
 export const deNetwork = (f: Format): ReturnType<typeof enNetwork> => {
   const n = f.number;
   const count = (k: number, one: string, other: string) => `${n(k)} ${f.plural(k, one, other)}`;
-  const names: Record<RouteKind, string> = { direct: "Direkt", proxy: "Proxy", tor: "Tor" };
+  const names: Record<RouteKind, string> = { direct: "Direkt", proxy: "Proxy", tor: "Tor", both: "Direkt und Tor" };
 
   return {
     route: {
@@ -16,22 +16,23 @@ export const deNetwork = (f: Format): ReturnType<typeof enNetwork> => {
         direct: "Schnell. Deine Adresse ist zu sehen.",
         proxy: "Nur der Proxy sieht deine Adresse.",
         tor: "Langsamer. Deine Adresse ist verborgen.",
+        both: "Eine Brücke. Deine Adresse ist zu sehen.",
       },
       who: "Wer was sieht",
       inUse: (name) => `${name}, in Gebrauch`,
       chosen: (name) => `${name}, gewählt`,
       seen: [
-        { who: "Leute in deinen Kanälen", direct: "Deine Internet-Adresse", proxy: "Die Adresse des Proxys, nicht deine", tor: "Eine Onion-Adresse, nicht deine" },
-        { who: "Dein Anbieter", direct: "Mit wem du sprichst, nicht worüber", proxy: "Dass du diesen Proxy benutzt", tor: "Dass du Tor benutzt" },
-        { who: "Proxy oder Relais", direct: "Gibt es nicht", proxy: "Deine Adresse, und mit wem du sprichst", tor: "Nie beide Enden" },
-        { who: "Die öffentliche DHT", direct: "Deine Adresse und Blobs, die du bietest", proxy: "Nichts. Gateways sprechen für dich", tor: "Nichts. Gateways sprechen für dich" },
-        { who: "Der Herausgeber", direct: "Dasselbe wie jeder im Kanal", proxy: "Dasselbe wie jeder im Kanal", tor: "Dasselbe wie jeder im Kanal" },
-        { who: "Tempo", direct: "Voll", proxy: "Das des Proxys", tor: "Langsamer; Filme beginnen in Sekunden" },
+        { who: "Leute in deinen Kanälen", direct: "Deine Internet-Adresse", proxy: "Die Adresse des Proxys, nicht deine", tor: "Eine Onion-Adresse, nicht deine", both: "Deine Internet-Adresse; über Tor eine Onion-Adresse" },
+        { who: "Dein Anbieter", direct: "Mit wem du sprichst, nicht worüber", proxy: "Dass du diesen Proxy benutzt", tor: "Dass du Tor benutzt", both: "Mit wem du sprichst, und dass du Tor benutzt" },
+        { who: "Proxy oder Relais", direct: "Gibt es nicht", proxy: "Deine Adresse, und mit wem du sprichst", tor: "Nie beide Enden", both: "Nie beide Enden" },
+        { who: "Die öffentliche DHT", direct: "Deine Adresse und Blobs, die du bietest", proxy: "Nichts. Gateways sprechen für dich", tor: "Nichts. Gateways sprechen für dich", both: "Deine Adresse und Blobs, die du bietest" },
+        { who: "Der Herausgeber", direct: "Dasselbe wie jeder im Kanal", proxy: "Dasselbe wie jeder im Kanal", tor: "Dasselbe wie jeder im Kanal", both: "Dasselbe wie jeder im Kanal" },
+        { who: "Tempo", direct: "Voll", proxy: "Das des Proxys", tor: "Langsamer; Filme beginnen in Sekunden", both: "Voll, und langsamer über Tor" },
       ],
       standing: (route, listen, mapped) => {
         if (route.state.state === "starting") return route.state.percent > 0 ? `Startet, ${n(route.state.percent)} %` : "Startet";
         if (route.state.state === "down") return "Unterbrochen";
-        if (route.kind === "tor") return route.onion_published ? "Verbunden und unter der Onion-Adresse erreichbar" : "Verbunden";
+        if (route.kind === "tor") return route.onions.some((onion) => onion.published) ? "Verbunden und unter der Onion-Adresse erreichbar" : "Verbunden";
         if (route.kind === "proxy") return `Verbunden durch ${route.route.replace(/^socks5h?:\/\//, "")}`;
         if (listen === null) return "Verbunden";
         return mapped ? `Horcht auf Port ${listen}, vom Router geöffnet` : `Horcht auf Port ${listen}`;
@@ -104,7 +105,8 @@ export const deNetwork = (f: Format): ReturnType<typeof enNetwork> => {
       listenText: "falls von außen erreichbar",
       listenMapped: "vom Router geöffnet",
       listenNoneText: "du verbindest dich mit anderen; sie sich nicht mit dir",
-      onionText: "Tor hat sie bekannt gemacht",
+      onionNone: "jeder Kanal bekommt eine eigene Onion-Adresse",
+      onionText: (k) => (k === 1 ? "Tor hat sie bekannt gemacht" : `und ${n(k - 1)} weitere, eine für jeden Kanal`),
       onionSoon: "Tor macht sie bekannt",
       proxyIn: "ein Proxy lässt niemanden herein; du rufst andere",
       announced: "In dieser Runde bekannt gemacht",

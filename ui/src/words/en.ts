@@ -51,7 +51,7 @@ export const en = (f: Format) => {
     foot: {
       /** Which way everything goes, and how that way is doing. */
       route: ({ kind, state }: RouteInfo): string => {
-        const name = { direct: "Direct", proxy: "Proxy", tor: "Tor" }[kind];
+        const name = { direct: "Direct", proxy: "Proxy", tor: "Tor", both: "Direct and Tor" }[kind];
         if (state.state === "starting") return state.percent > 0 ? `${name} is starting, ${n(state.percent)} %` : `${name} is starting`;
         return state.state === "up" ? `Route: ${name}` : `${name} lost. Nothing leaves this device`;
       },

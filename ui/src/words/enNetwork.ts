@@ -8,12 +8,13 @@ export interface Seen {
   direct: string;
   proxy: string;
   tor: string;
+  both: string;
 }
 
 export const enNetwork = (f: Format) => {
   const n = f.number;
   const count = (k: number, one: string, other: string) => `${n(k)} ${f.plural(k, one, other)}`;
-  const names: Record<RouteKind, string> = { direct: "Direct", proxy: "Proxy", tor: "Tor" };
+  const names: Record<RouteKind, string> = { direct: "Direct", proxy: "Proxy", tor: "Tor", both: "Direct and Tor" };
 
   return {
     route: {
@@ -23,23 +24,24 @@ export const enNetwork = (f: Format) => {
         direct: "Fast. Your address is visible.",
         proxy: "Only the proxy sees your address.",
         tor: "Slower. Your address is hidden.",
+        both: "A bridge. Your address is visible.",
       } satisfies Record<RouteKind, string> as Record<RouteKind, string>,
       who: "Who sees what",
       inUse: (name: string) => `${name}, in use`,
       chosen: (name: string) => `${name}, chosen`,
       seen: [
-        { who: "People in your channels", direct: "Your internet address", proxy: "The proxy's address, not yours", tor: "An onion address, not yours" },
-        { who: "Your internet provider", direct: "Whom you talk to, not what about", proxy: "That you use this proxy", tor: "That you use Tor" },
-        { who: "The proxy or relay", direct: "There is none", proxy: "Your address, and whom you talk to", tor: "Never both ends" },
-        { who: "The public DHT", direct: "Your address, and blobs you offer", proxy: "Nothing. Gateways speak for you", tor: "Nothing. Gateways speak for you" },
-        { who: "The publisher", direct: "The same as any other member", proxy: "The same as any other member", tor: "The same as any other member" },
-        { who: "Speed", direct: "Full", proxy: "The proxy's", tor: "Slower; films start in seconds" },
+        { who: "People in your channels", direct: "Your internet address", proxy: "The proxy's address, not yours", tor: "An onion address, not yours", both: "Your internet address; by Tor an onion address" },
+        { who: "Your internet provider", direct: "Whom you talk to, not what about", proxy: "That you use this proxy", tor: "That you use Tor", both: "Whom you talk to, and that you use Tor" },
+        { who: "The proxy or relay", direct: "There is none", proxy: "Your address, and whom you talk to", tor: "Never both ends", both: "Never both ends" },
+        { who: "The public DHT", direct: "Your address, and blobs you offer", proxy: "Nothing. Gateways speak for you", tor: "Nothing. Gateways speak for you", both: "Your address, and blobs you offer" },
+        { who: "The publisher", direct: "The same as any other member", proxy: "The same as any other member", tor: "The same as any other member", both: "The same as any other member" },
+        { who: "Speed", direct: "Full", proxy: "The proxy's", tor: "Slower; films start in seconds", both: "Full, and slower by Tor" },
       ] satisfies Seen[] as Seen[],
       /** How the route in use is doing. */
       standing: (route: RouteInfo, listen: string | null, mapped: boolean): string => {
         if (route.state.state === "starting") return route.state.percent > 0 ? `Starting, ${n(route.state.percent)} %` : "Starting";
         if (route.state.state === "down") return "Down";
-        if (route.kind === "tor") return route.onion_published ? "Connected, and reachable by its onion address" : "Connected";
+        if (route.kind === "tor") return route.onions.some((onion) => onion.published) ? "Connected, and reachable by its onion address" : "Connected";
         if (route.kind === "proxy") return `Connected through ${route.route.replace(/^socks5h?:\/\//, "")}`;
         if (listen === null) return "Connected";
         return mapped ? `Listening on port ${listen}, opened by the router` : `Listening on port ${listen}`;
@@ -112,7 +114,8 @@ export const enNetwork = (f: Format) => {
       listenText: "if it can be reached from outside",
       listenMapped: "opened by the router",
       listenNoneText: "you connect to others; they cannot connect to you",
-      onionText: "Tor has made it known",
+      onionNone: "each channel gets an onion address of its own",
+      onionText: (k: number) => (k === 1 ? "Tor has made it known" : `and ${n(k - 1)} more, one for each channel`),
       onionSoon: "Tor is making it known",
       proxyIn: "a proxy lets nobody in; you call others",
       announced: "Announced in this round",

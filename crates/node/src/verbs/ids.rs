@@ -8,9 +8,7 @@ use store::keys::{KeyError, KeyKind, KeyStore};
 use store::{IdentityRow, backup};
 use zeroize::Zeroizing;
 
-use crate::api::{
-    Code, ErrorInfo, Event, IdExport, IdImport, IdNew, IdRename, IdentityInfo, RouteKind, RouteStanding, Unlock,
-};
+use crate::api::{Code, ErrorInfo, Event, IdExport, IdImport, IdNew, IdRename, IdentityInfo, RouteStanding, Unlock};
 use crate::ctx::Ctx;
 use crate::error::{Result, blocking, fail, io};
 use crate::{channel, network, view};
@@ -136,9 +134,9 @@ pub(super) async fn unlock(ctx: &Ctx, args: Unlock) -> Result<()> {
                 }
             })
             .await;
-        // The proxy's password and the onion address were locked as well.
-        let info = ctx.network().info();
-        if info.kind == RouteKind::Tor || info.state != RouteStanding::Up {
+        // The proxy's password and the keys of the onion addresses were locked as well.
+        ctx.network().renew.notify_one();
+        if ctx.network().info().state != RouteStanding::Up {
             network::change(ctx).await?;
         }
     }

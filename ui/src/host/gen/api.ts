@@ -328,6 +328,17 @@ done: number,
 /** Bytes in all. */
 total: number, };
 
+/** An onion address of ours. */
+export type OnionInfo = {
+/** The channel whose peers are told of it, and no others. */
+channel: string,
+/** The address with its port. */
+addr: string,
+/** Tor has told its network of it. */
+published: boolean,
+/** Why Tor does not make it. */
+why: string | null, };
+
 /** See [`Request::PauseFor`]. */
 export type PauseFor = {
 /** From 1 second to 31 days. */
@@ -436,21 +447,19 @@ export type Request = { "method": "id_new", "params": IdNew } | { "method": "id_
 
 /** The way out and in. */
 export type RouteInfo = {
-/** As it is written, without a login: "direct", "tor", "socks5://127.0.0.1:1080". */
+/** As it is written, without a login: "direct", "tor", "direct+tor", "socks5://127.0.0.1:1080". */
 route: string,
 /** Its kind. */
 kind: RouteKind,
 /** Whether anything can leave. */
 state: RouteStanding,
-/** Tor: our onion address with its port. */
-onion: string | null,
-/** Tor has told its network of the onion address. */
-onion_published: boolean,
+/** Tor: our onion addresses, one for each channel. */
+onions: Array<OnionInfo>,
 /** Tor: why nobody can reach us by an onion address. */
 no_inbound: string | null, };
 
 /** Which kind of way out. */
-export type RouteKind = "direct" | "proxy" | "tor";
+export type RouteKind = "direct" | "proxy" | "tor" | "both";
 
 /** Whether anything can leave. */
 export type RouteStanding = { "state": "starting",

@@ -17,8 +17,9 @@ const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, 
 /** A route as it is told: without its login. */
 function routeOf(route: string, state: RouteStanding = { state: "up" }): RouteInfo {
   const kind = route.startsWith("tor") ? "tor" : route.startsWith("socks5") ? "proxy" : "direct";
-  const onion = kind === "tor" && state.state === "up" ? `${"k5w2q3".padEnd(52, "m")}7xad.onion:6881` : null;
-  return { route: route.replace(/\/\/.*@/, "//"), kind, state, onion, onion_published: onion !== null, no_inbound: null };
+  const addr = `${"k5w2q3".padEnd(52, "m")}7xad.onion:6881`;
+  const onions = kind === "tor" && state.state === "up" ? [{ channel: "7f3a91c2".padEnd(64, "0"), addr, published: true, why: null }] : [];
+  return { route: route.replace(/\/\/.*@/, "//"), kind, state, onions, no_inbound: null };
 }
 
 /** Steps of the mock clock. */
