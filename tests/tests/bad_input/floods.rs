@@ -176,7 +176,9 @@ fn a_node_that_is_flooded_goes_on_fetching() {
                 while !stop.load(std::sync::atomic::Ordering::SeqCst) {
                     let Ok(mut wire) = Wire::dial(scene.node) else { continue };
                     deaf(&wire);
-                    while wire.send(FIND_PEERS, &[b'b'; 64]).is_ok() && !stop.load(std::sync::atomic::Ordering::SeqCst) {}
+                    while wire.send(FIND_PEERS, &[b'b'; 64]).is_ok() && !stop.load(std::sync::atomic::Ordering::SeqCst)
+                    {
+                    }
                 }
             });
         }

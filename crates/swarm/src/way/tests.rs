@@ -272,10 +272,8 @@ fn nobody_sends_us_into_our_own_networks_nor_home() {
     let own: PeerAddr = "45.1.2.3:4170".parse().unwrap();
     let mut swarm = in_the_dark(None);
     // Straight, in the world, with an address of our own.
-    swarm.set_way(
-        NOW,
-        Way { own_addr: Some(own.clone()), dht: true, port: 4170, allow_local: false, ..Way::default() },
-    );
+    swarm
+        .set_way(NOW, Way { own_addr: Some(own.clone()), dht: true, port: 4170, allow_local: false, ..Way::default() });
     let (id, _) = meet(&mut swarm, &"45.9.9.9:1".parse().unwrap(), false);
     let bad = [
         "10.0.0.1:22",
