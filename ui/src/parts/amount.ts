@@ -44,3 +44,10 @@ export function bytesOf(text: string, unit: number, locale: string): number | nu
   const bytes = Math.round(Number(number) * unit);
   return bytes <= MOST ? bytes : null;
 }
+
+/** Room to begin with on a disk with so much free: two fifths of it, in round numbers; 0, no limit, where that is not known. */
+export function roomOf(free: number | null): number {
+  if (free === null) return 0;
+  const step = free > 50e9 ? 10e9 : 1e9;
+  return Math.max(1e9, Math.round((free * 0.4) / step) * step);
+}

@@ -59,6 +59,7 @@ export const deCare = (f: Format): ReturnType<typeof enCare> => {
     space: {
       quota: "Höchstens belegen",
       quotaText: "Downloads und was für andere hier liegt. Vor jedem Schreiben geprüft.",
+      free: (bytes) => `${bytes} frei auf dieser Platte`,
       quotaUsed: (used) => `${used} belegt`,
       move: "Downloads umziehen …",
       moveText: "Alles, was im Ordner liegt, zieht um, und Neues kommt von nun an dorthin.",

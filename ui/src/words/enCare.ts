@@ -60,6 +60,7 @@ export const enCare = (f: Format) => {
     space: {
       quota: "Use at most",
       quotaText: "Downloads and what is held for others. Checked before each write.",
+      free: (bytes: string) => `${bytes} free on this disk`,
       quotaUsed: (used: string) => `${used} used`,
       move: "Move downloads…",
       moveText: "Moves everything that lies in the folder, and downloads there from now on.",
