@@ -37,7 +37,7 @@ describe("limits and space", () => {
     await type("Down, all together", "750");
     await waitFor(() => expect(params(asked, "set_settings")).toMatchObject([{ down: 750_000 }]));
     await type("Up, to each peer", "0,5");
-    await screen.findByText("At least 1 KB/s, or nothing for no limit.");
+    await screen.findByText("At least 17 KB/s, or nothing for no limit.");
     await type("Up, to each peer", "abc");
     await screen.findByText("A number, or nothing for no limit.");
     await type("Up, all together", "");

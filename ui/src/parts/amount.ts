@@ -14,6 +14,8 @@ export const UNITS_OF: Record<AmountKind, readonly { word: string; bytes: number
   ],
 };
 
+/** Smallest limit that the node takes, bytes a second: below it nothing useful moves. */
+export const RATE_MIN = 16_384;
 /** Largest that the node takes. */
 const MOST = 9e15;
 

@@ -10,7 +10,7 @@ export const deCare = (f: Format): ReturnType<typeof enCare> => {
     amount: {
       none: "ohne Grenze",
       unit: (field) => `Einheit von ${field}`,
-      small: "Mindestens 1 KB/s, oder nichts für keine Grenze.",
+      small: "Mindestens 17 KB/s, oder nichts für keine Grenze.",
       bad: "Eine Zahl, oder nichts für keine Grenze.",
     },
 

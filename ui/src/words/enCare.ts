@@ -10,7 +10,7 @@ export const enCare = (f: Format) => {
     amount: {
       none: "no limit",
       unit: (field: string) => `Unit of ${field}`,
-      small: "At least 1 KB/s, or nothing for no limit.",
+      small: "At least 17 KB/s, or nothing for no limit.",
       bad: "A number, or nothing for no limit.",
     },
 
