@@ -47,8 +47,11 @@ pub(crate) async fn run(mut blobs: mpsc::Receiver<Unhashed>, engine: Engine, tas
 }
 
 fn hash(batch: Vec<Unhashed>) -> Vec<BlobInHand> {
-    let hand = |conn, blob, verified: Result<VerifiedBlob, _>, permit| {
-        BlobInHand { conn, blob, verified: verified.ok(), permit }
+    let hand = |conn, blob, verified: Result<VerifiedBlob, _>, permit| BlobInHand {
+        conn,
+        blob,
+        verified: verified.ok(),
+        permit,
     };
     match <[Unhashed; 2]>::try_from(batch) {
         Ok([one, two]) => {

@@ -14,8 +14,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::api::{Code, ErrorInfo, Event, Reply, Request};
 use crate::clock::Clock;
-use crate::conn::Slots;
 use crate::config::*;
+use crate::conn::Slots;
 use crate::ctx::{Ctx, Inner};
 use crate::engine::{Engine, EngineTask, Input};
 use crate::error::{Result, blocking, fail};

@@ -9,9 +9,8 @@ use sha2::block_api::compress256;
 /// Bytes that the compression function takes at a time.
 const BLOCK: usize = 64;
 /// The first 32 bits of the fractional parts of the square roots of the first eight primes.
-const START: [u32; 8] = [
-    0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,
-];
+const START: [u32; 8] =
+    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
 
 /// The hashes of streams of one length.
 ///

@@ -52,20 +52,23 @@ fn deaf(wire: &Wire) {
     std::thread::spawn(move || drop(std::io::copy(&mut from, &mut std::io::sink())));
 }
 
+/// Makes the next question of a flood.
+type Ask = Box<dyn FnMut() -> Vec<u8>>;
+
 #[test]
 fn floods_of_questions_end_their_connection_and_nobody_else_waits() {
     let publisher = Publisher::new("questions");
     let id = "a".repeat(64);
     let announce = format!("{{\"blobId\":\"{id}\",\"peerAddress\":\"127.0.0.1:9\"}}").into_bytes();
     let mut number = 0_u32;
-    let mut query = move || {
+    let query = move || {
         number += 1;
         [&number.to_be_bytes()[..], &[7; 4096 * 32]].concat()
     };
-    let mut floods: Vec<(&str, u8, Box<dyn FnMut() -> Vec<u8>>)> = vec![
+    let mut floods: Vec<(&str, u8, Ask)> = vec![
         ("FIND_PEERS", FIND_PEERS, Box::new(move || id.clone().into_bytes())),
         ("ANNOUNCE", ANNOUNCE, Box::new(move || announce.clone())),
-        ("HAVE_QUERY", HAVE_QUERY, Box::new(move || query())),
+        ("HAVE_QUERY", HAVE_QUERY, Box::new(query)),
     ];
     for (what, kind, payload) in &mut floods {
         let mut wire = Wire::dial(publisher.node).unwrap();
@@ -176,7 +179,9 @@ fn a_node_that_is_flooded_goes_on_fetching() {
                 while !stop.load(std::sync::atomic::Ordering::SeqCst) {
                     let Ok(mut wire) = Wire::dial(scene.node) else { continue };
                     deaf(&wire);
-                    while wire.send(FIND_PEERS, &[b'b'; 64]).is_ok() && !stop.load(std::sync::atomic::Ordering::SeqCst) {}
+                    while wire.send(FIND_PEERS, &[b'b'; 64]).is_ok() && !stop.load(std::sync::atomic::Ordering::SeqCst)
+                    {
+                    }
                 }
             });
         }

@@ -17,8 +17,7 @@ const AXE: &str = "
     return report.violations.map((one) => `${one.id}: ${one.help}: ${one.nodes.slice(0, 3).map((node) => node.target.join(' ')).join(', ')}`);";
 
 /// Takes away what the window has told meanwhile.
-const DISMISS: &str =
-    "document.querySelectorAll('.toasts button[aria-label=Dismiss]').forEach((one) => one.click())";
+const DISMISS: &str = "document.querySelectorAll('.toasts button[aria-label=Dismiss]').forEach((one) => one.click())";
 
 /// Where pictures go, and which theme and size it is now.
 struct Camera<'a> {

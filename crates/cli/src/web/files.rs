@@ -70,10 +70,10 @@ fn read(path: &Path) -> std::io::Result<Folder> {
             more = true;
             break;
         }
-        let bytes = about.is_file().then(|| about.len());
+        let bytes = about.is_file().then_some(about.len());
         children.push(Child { name, path: child.path(), folder: about.is_dir(), bytes });
     }
-    children.sort_by(|a, b| (!a.folder, a.name.to_lowercase()).cmp(&(!b.folder, b.name.to_lowercase())));
+    children.sort_by_key(|child| (!child.folder, child.name.to_lowercase()));
     Ok(Folder { path: path.to_owned(), parent: path.parent().map(Path::to_owned), children, more })
 }
 

@@ -272,10 +272,8 @@ fn nobody_sends_us_into_our_own_networks_nor_home() {
     let own: PeerAddr = "45.1.2.3:4170".parse().unwrap();
     let mut swarm = in_the_dark(None);
     // Straight, in the world, with an address of our own.
-    swarm.set_way(
-        NOW,
-        Way { own_addr: Some(own.clone()), dht: true, port: 4170, allow_local: false, ..Way::default() },
-    );
+    swarm
+        .set_way(NOW, Way { own_addr: Some(own.clone()), dht: true, port: 4170, allow_local: false, ..Way::default() });
     let (id, _) = meet(&mut swarm, &"45.9.9.9:1".parse().unwrap(), false);
     let bad = [
         "10.0.0.1:22",
@@ -316,7 +314,7 @@ fn callers_who_fill_every_place_and_do_nothing_make_room_in_the_end() {
     let mut swarm = in_the_dark(None);
     let call = |swarm: &mut Swarm, now: Duration, n: u8| {
         let id = ConnId(1000 + u64::from(n));
-        let taken = swarm.handle_accepted(now, id, onion(n), Binding { dialler: [n; 32], acceptor: [0; 32] });
+        let taken = swarm.handle_accepted(now, id, onion(n), None, Binding { dialler: [n; 32], acceptor: [0; 32] });
         let ext = Capabilities { manifest: true, have: true, split: true, gateway: false };
         swarm.handle_event(now, id, Event::Hello(Hello { gossip: vec![(KEY, 0)], ext, ..Hello::default() }));
         taken
