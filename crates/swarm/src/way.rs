@@ -345,7 +345,10 @@ mod tests {
         swarm.handle_found(NOW, topic().infohash(), ips.collect());
         let all = outputs(&mut swarm);
         assert_eq!(dialled(&all), [good]);
-        assert!(!all.iter().any(|o| matches!(o, Output::Close(_))), "who was told nonsense may tell it on in good faith");
+        assert!(
+            !all.iter().any(|o| matches!(o, Output::Close(_))),
+            "who was told nonsense may tell it on in good faith"
+        );
     }
 
     #[test]

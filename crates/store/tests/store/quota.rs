@@ -54,7 +54,9 @@ fn many_writers_at_once_do_not_pass_it_together() {
     let taken: usize = std::thread::scope(|scope| {
         let workers: Vec<_> = lacks
             .chunks(6)
-            .map(|part| scope.spawn(|| part.iter().filter(|blob| store.place(made.blobs[blob].clone()).is_ok()).count()))
+            .map(|part| {
+                scope.spawn(|| part.iter().filter(|blob| store.place(made.blobs[blob].clone()).is_ok()).count())
+            })
             .collect();
         workers.into_iter().map(|worker| worker.join().unwrap()).sum()
     });

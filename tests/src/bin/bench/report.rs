@@ -75,9 +75,9 @@ pub(crate) fn table(rows: &[Row]) {
         "", "seconds", "MB/s", "CPU s/GiB", "peak MB out + in", "disk"
     ));
     for row in rows {
-        let peaks = row.peaks.map_or_else(String::new, |(out, into)| {
-            format!("{:.0} + {:.0}", out as f64 / 1e6, into as f64 / 1e6)
-        });
+        let peaks = row
+            .peaks
+            .map_or_else(String::new, |(out, into)| format!("{:.0} + {:.0}", out as f64 / 1e6, into as f64 / 1e6));
         let disk = row.disk.map_or_else(String::new, |disk| format!("{disk:.2}"));
         complain(&format!(
             "{:<22} {:>8.2} {:>7.0} {:>10.2} {peaks:>17} {disk:>6}",

@@ -270,7 +270,13 @@ pub(crate) fn slow(scratch: &Path) -> Result<Vec<Figure>> {
     Ok(vec![
         Figure::number("slow peers: most memory", &what, peak as f64, "bytes", Goal::AtMost(100e6)),
         Figure::number("slow peers: processor", &what, busy * 100.0, "% of a core", Goal::AtMost(50.0)),
-        Figure::number("slow peers: a quick one", "longest wait for a blob", quick.as_secs_f64(), "s", Goal::AtMost(10.0)),
+        Figure::number(
+            "slow peers: a quick one",
+            "longest wait for a blob",
+            quick.as_secs_f64(),
+            "s",
+            Goal::AtMost(10.0),
+        ),
     ])
 }
 

@@ -64,7 +64,9 @@ impl Torrent {
         };
         let shared = field.source.parent().context("a folder")?;
         let mut sender = Talker::start(&mut command(&sending, port, shared))?;
-        sender.hear("that it seeds", |line| (line.contains("100.00%") || line.contains("torrent finished")).then_some(()))?;
+        sender.hear("that it seeds", |line| {
+            (line.contains("100.00%") || line.contains("torrent finished")).then_some(())
+        })?;
         let mut receiver = command(&receiving, free_port()?, &receiving);
         receiver.args(["--exit-on-finish", "--initial-peers", &format!("127.0.0.1:{port}")]);
         let run = until_end(sender.id(), &mut receiver)?;
