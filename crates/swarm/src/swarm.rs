@@ -1,6 +1,6 @@
 //! The [`Swarm`]: its parts, its doors in and out.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,8 @@ const ENDGAME: Duration = Duration::from_millis(500);
 
 /// A blob that we hold.
 pub(crate) struct Held {
-    pub(crate) channels: BTreeSet<ChannelKey>,
+    /// Nearly always one: a set would take ten times the memory.
+    pub(crate) channels: Vec<ChannelKey>,
     pub(crate) rank: Rank,
     pub(crate) announced: Option<Duration>,
 }
@@ -55,7 +56,6 @@ pub struct Swarm {
     pub(crate) announces: Announces,
     pub(crate) pex: Pex,
     pub(crate) held: BTreeMap<BlobId, Held>,
-    pub(crate) held_by: BTreeMap<ChannelKey, BTreeSet<BlobId>>,
     pub(crate) dials: BTreeMap<DialId, Dialling>,
     pub(crate) lookups: BTreeMap<InfoHash, LookUp>,
     pub(crate) next_conn: u64,
@@ -88,7 +88,6 @@ impl Swarm {
             announces,
             pex: Pex::default(),
             held: BTreeMap::new(),
-            held_by: BTreeMap::new(),
             dials: BTreeMap::new(),
             lookups: BTreeMap::new(),
             next_conn: 0,
@@ -127,11 +126,12 @@ impl Swarm {
     }
     /// We hold this blob: serve it, announce it. `announced`: how long ago it was announced, if known from an earlier run.
     pub fn hold(&mut self, now: Duration, blob: BlobId, channel: ChannelKey, rank: Rank, announced: Option<Duration>) {
-        let held = self.held.entry(blob).or_insert_with(|| Held { channels: BTreeSet::new(), rank, announced });
-        held.channels.insert(channel);
+        let held = self.held.entry(blob).or_insert_with(|| Held { channels: vec![channel], rank, announced });
+        if !held.channels.contains(&channel) {
+            held.channels.push(channel);
+        }
         held.rank = held.rank.min(rank);
         let rank = held.rank;
-        self.held_by.entry(channel).or_default().insert(blob);
         if self.channels.get(&channel).is_some_and(|c| !c.is_private()) {
             self.announces.add(now, blob.into(), Tier::Blob(rank), announced);
             self.plan_announces(now);
@@ -146,15 +146,8 @@ impl Swarm {
     }
     /// We do not hold it any more.
     pub fn unhold(&mut self, _now: Duration, blob: &BlobId) {
-        let Some(held) = self.held.remove(blob) else { return };
-        self.announces.remove(&(*blob).into());
-        for channel in held.channels {
-            if let Some(set) = self.held_by.get_mut(&channel) {
-                set.remove(blob);
-                if set.is_empty() {
-                    self.held_by.remove(&channel);
-                }
-            }
+        if self.held.remove(blob).is_some() {
+            self.announces.remove(&(*blob).into());
         }
     }
     /// An address that may serve a channel (`None`: any channel; only from [`Source::User`] and [`Source::Lan`]).
