@@ -149,6 +149,7 @@ impl Swarm {
         let useful = verdict != Verdict::BadHash;
         if let Some(peer) = self.peers.get_mut(conn) {
             peer.received += BLOB_LEN as u64;
+            peer.moved = now;
         }
         self.picker.arrived(now, conn, blob, useful);
         match verdict {

@@ -41,6 +41,11 @@ const PROVEN: Duration = Duration::from_secs(60);
 /// A peer with whom we share nothing now is left alone this long.
 const STRANGER: Duration = Duration::from_secs(600);
 
+/// An accepted connection that shares nothing has this long before it makes room for others.
+const STRANGER_STAYS: Duration = Duration::from_secs(30);
+/// One that shares something and moves nothing has this long.
+const GUEST_STAYS: Duration = Duration::from_secs(60);
+
 /// A DHT look-up under way.
 pub(crate) struct LookUp {
     channel: ChannelKey,
@@ -306,12 +311,15 @@ impl Swarm {
         }
         true
     }
-    /// Makes room for a newcomer: ends the oldest accepted connection that shares nothing and moves nothing.
+    /// Makes room for a newcomer: ends an accepted connection that shares nothing; else, of those that moved nothing for a
+    /// while, the one that came last. So a full node is no closed door: whoever calls has a minute to hear what is new and
+    /// whom else to ask, and a crowd of callers replaces itself before it replaces those who were here before.
     fn evict(&mut self, now: Duration) -> bool {
-        let idle =
-            |p: &Peer| p.role == Role::Acceptor && p.shared.is_empty() && p.since + Duration::from_secs(30) < now;
-        let worst = self.peers.iter().filter(|(_, p)| idle(p)).min_by_key(|(_, p)| (p.sent, p.since));
-        let Some((conn, _)) = worst else { return false };
+        let accepted = || self.peers.iter().filter(|(_, p)| p.role == Role::Acceptor);
+        let strange = |p: &Peer| p.shared.is_empty() && p.since + STRANGER_STAYS < now;
+        let useless = accepted().filter(|(_, p)| strange(p)).min_by_key(|(_, p)| (p.sent, p.since));
+        let resting = || accepted().filter(|(_, p)| p.moved + GUEST_STAYS <= now).max_by_key(|(_, p)| p.since);
+        let Some((conn, _)) = useless.or_else(resting) else { return false };
         self.outputs.push_back(Output::Close(conn));
         self.forget_conn(now, conn, &Closed::Clean);
         true

@@ -19,13 +19,14 @@ const TELL: Duration = Duration::from_secs(15 * 60);
 
 impl Swarm {
     /// Any blob we hold, to anybody who knows its ID.
-    pub(crate) fn serve(&mut self, conn: ConnId, blob: BlobId) {
+    pub(crate) fn serve(&mut self, now: Duration, conn: ConnId, blob: BlobId) {
         if !self.held.contains_key(&blob) {
             self.send(conn, Command::NotFound(blob));
             return;
         }
         if let Some(peer) = self.peers.get_mut(conn) {
             peer.sent += BLOB_LEN as u64;
+            peer.moved = now;
         }
         self.outputs.push_back(Output::Serve(conn, blob));
     }

@@ -216,7 +216,7 @@ impl Swarm {
         }
         match event {
             Event::Hello(hello) => self.take_hello(now, id, &hello),
-            Event::Requested(blob) => self.serve(id, blob),
+            Event::Requested(blob) => self.serve(now, id, blob),
             Event::NotFound(blob) => self.take_not_found(now, id, blob),
             Event::FindPeers(topic) => self.answer_find_peers(now, id, topic),
             Event::Peers(topic, addrs) => self.take_peers(now, id, topic, addrs),

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use megatorrent_tests::sim::scenario::churn;
+use megatorrent_tests::sim::scenario::{churn, flash::Flash};
 use megatorrent_tests::sim::{Author, Place, Setup, World, mins, secs};
 
 const USAGE: &str = "\
@@ -16,6 +16,7 @@ cargo xtask sim [--nodes N] [--seed N] [--scenario calm | storm | no-dht]
   calm     followers with a DHT, a third of them behind routers (the default)
   storm    the same; connections break after four minutes on average, nodes come and go
   no-dht   nobody has a DHT, everybody knows one other follower
+  flash    one seeder; everybody wants its file of --blobs MiB at the same moment
 ";
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,16 +24,18 @@ enum Scenario {
     Calm,
     Storm,
     NoDht,
+    Flash,
 }
 
 struct Words {
     nodes: usize,
     seed: u64,
     scenario: Scenario,
+    blobs: usize,
 }
 
 fn read_words() -> Result<Option<Words>> {
-    let mut words = Words { nodes: 1000, seed: 1, scenario: Scenario::Calm };
+    let mut words = Words { nodes: 1000, seed: 1, scenario: Scenario::Calm, blobs: 128 };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         if arg == "--help" || arg == "-h" {
@@ -45,6 +48,8 @@ fn read_words() -> Result<Option<Words>> {
             ("--scenario", "calm") => words.scenario = Scenario::Calm,
             ("--scenario", "storm") => words.scenario = Scenario::Storm,
             ("--scenario", "no-dht") => words.scenario = Scenario::NoDht,
+            ("--scenario", "flash") => words.scenario = Scenario::Flash,
+            ("--blobs", text) => words.blobs = text.parse().context("--blobs is a number")?,
             _ => bail!("{arg} {value} is not understood\n{USAGE}"),
         }
     }
@@ -87,12 +92,32 @@ fn waits(world: &World, author: &Author, published: Duration) -> (Vec<Duration>,
     (waits, left)
 }
 
+fn flash(words: &Words, out: &mut impl Write) -> Result<()> {
+    let start = Instant::now();
+    let flash = Flash { leechers: words.nodes, blobs: words.blobs, nat: 0.33 };
+    let (world, done) = flash.run(words.seed);
+    let done = done.context("somebody waits still after a hundred times the optimum")?;
+    let seconds = done.optimum.as_secs_f64();
+    writeln!(out, "{} nodes want {} MiB; the optimum is {seconds:.1} s", words.nodes, words.blobs)?;
+    for share in [0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0] {
+        let (at, ratio) = (done.at(share).unwrap_or_default().as_secs_f64(), done.ratio(share).unwrap_or_default());
+        writeln!(out, "{:3.0} % in {at:7.2} s = {ratio:.2} of the optimum", share * 100.0)?;
+    }
+    let (wasted, copies) = (done.wasted * 100.0, done.copies);
+    writeln!(out, "{wasted:.1} % sent in vain; {copies:.2} copies by the seeder; {:.1?}", start.elapsed())?;
+    writeln!(out, "trace {:016x}", world.trace.hash)?;
+    Ok(())
+}
+
 fn run() -> Result<()> {
     let mut out = std::io::stdout().lock();
     let Some(words) = read_words()? else {
         write!(out, "{USAGE}")?;
         return Ok(());
     };
+    if words.scenario == Scenario::Flash {
+        return flash(&words, &mut out);
+    }
     let start = Instant::now();
     let (mut world, mut author) = build(&words);
     world.run(mins(5));

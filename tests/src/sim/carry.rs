@@ -473,8 +473,12 @@ impl World {
             let latency = l.latency;
             let Some(end) = &mut l.ends[side] else { return };
             let mut frame = Vec::new();
+            let held = end.blobs_held();
             if end.sending || !end.next_frame(&mut frame) {
                 return;
+            }
+            if end.blobs_held() < held {
+                self.nodes[end.node].seen.served += 1;
             }
             let wire = match &mut end.cipher {
                 Some(cipher) => {

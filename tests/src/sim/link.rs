@@ -77,6 +77,13 @@ impl End {
             },
         }
     }
+    /// Blobs that wait here to be sent.
+    pub(super) fn blobs_held(&self) -> usize {
+        match &self.talk {
+            Talk::Session(session) => session.blobs_held(),
+            Talk::V5(_) => 0,
+        }
+    }
     /// Whether the end has said all and wants to close.
     pub(super) fn is_finished(&self) -> bool {
         match &self.talk {

@@ -58,6 +58,8 @@ pub struct Place {
     pub announces: f64,
     /// Connections per channel.
     pub per_channel: usize,
+    /// Connections in all.
+    pub connections: usize,
 }
 
 impl Default for Place {
@@ -73,6 +75,7 @@ impl Default for Place {
             tapped: false,
             announces: 2.0,
             per_channel: 12,
+            connections: 200,
         }
     }
 }
@@ -125,6 +128,8 @@ pub struct Subscription {
 /// Counts.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
+    /// Whole blobs sent, as far as their last byte.
+    pub served: u64,
     /// REQUESTs said.
     pub requests: u64,
     /// Whole blobs that came and were right.

@@ -1,5 +1,7 @@
 //! Whole stories: a crowd with loss and churn.
 
+pub mod flash;
+
 use std::time::Duration;
 
 use super::{Author, NodeId, Place, Setup, World, secs};

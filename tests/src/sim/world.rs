@@ -272,7 +272,7 @@ impl World {
             port: if node.place.nat { 0 } else { node.addr.port() },
             dht: node.place.dht,
             allow_local: false,
-            connections_max: 200,
+            connections_max: node.place.connections,
             per_channel: node.place.per_channel,
             announces_per_second: node.place.announces,
             announce_cycle: mins(15),
