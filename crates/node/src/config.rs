@@ -52,8 +52,6 @@ pub const WRITES_QUEUED: usize = 4;
 pub const SERVE_AHEAD: usize = 3;
 /// Fetched blobs that are hashed and written at once, over all connections: each holds 1 MiB.
 pub const BLOBS_IN_HAND: usize = 8;
-/// Blobs loaded to be sent, over all connections: each holds 1 MiB.
-pub const UPLOAD_SLOTS: usize = 32;
 /// A peer that takes nothing for this long of what was loaded for it is let go. The slowest limit moves a frame of a v5
 /// peer in about a minute.
 pub const STUCK: Duration = Duration::from_secs(120);

@@ -13,7 +13,7 @@ use protocol::session::{Capabilities, Command, Event, Role, Session};
 use protocol::{BlobId, VerifiedBlob};
 use store::{ReadError, Store};
 use swarm::{Closed, ConnId};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
@@ -45,15 +45,13 @@ pub(crate) struct Conn {
     pub(crate) hands: Arc<Semaphore>,
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) limits: Arc<Limits>,
-    /// Blobs loaded to be sent, over all connections: each holds one until it went out, in the order of asking.
-    pub(crate) slots: Arc<Semaphore>,
     pub(crate) tasks: TaskTracker,
 }
 
 const DATA: u8 = 0x03;
 
-/// A blob to be served, or why not, and its slot.
-type Load = (BlobId, Option<Result<VerifiedBlob, ReadError>>, Option<OwnedSemaphorePermit>);
+/// A blob to be served, or why not.
+type Load = (BlobId, Option<Result<VerifiedBlob, ReadError>>);
 
 impl Conn {
     /// Runs until the connection ends, then tells the engine why.
@@ -77,7 +75,6 @@ impl Conn {
             hands,
             traffic,
             limits,
-            slots,
             tasks,
         } = self;
         let mut session = Session::new(role, ours, clock.now());
@@ -117,8 +114,8 @@ impl Conn {
 
         let mut to_serve: VecDeque<BlobId> = VecDeque::new();
         let mut loads: JoinSet<Load> = JoinSet::new();
-        // A slot for each blob that waits in the session; when something last went out.
-        let mut holding: VecDeque<OwnedSemaphorePermit> = VecDeque::new();
+        // Blobs that the swarm gave us to serve and was not told to be gone; when something last went out.
+        let mut given = 0;
         let mut went = clock.now();
         let mut pending: Option<Vec<u8>> = None;
         let why = loop {
@@ -136,6 +133,7 @@ impl Conn {
                         if let Some(at) = to_serve.iter().position(|b| *b == blob) {
                             to_serve.remove(at);
                         }
+                        engine.send(Input::Session(id, Event::Cancelled(blob))).await;
                     }
                     other => engine.send(Input::Session(id, other)).await,
                 }
@@ -151,15 +149,18 @@ impl Conn {
                     pending = Some(out);
                 }
             }
-            // Sent, or cancelled by the peer.
-            holding.truncate(session.blobs_held());
-            while loads.len() < 2 && holding.len() + loads.len() < SERVE_AHEAD {
+            // Sent, cancelled by the peer, or not readable.
+            let in_hand = to_serve.len() + loads.len() + session.blobs_held();
+            if in_hand < given {
+                engine.send(Input::Served(id, given - in_hand)).await;
+                given = in_hand;
+            }
+            while loads.len() < 2 && session.blobs_held() + loads.len() < SERVE_AHEAD {
                 let Some(blob) = to_serve.pop_front() else { break };
-                let (store, slots) = (store.clone(), slots.clone());
+                let store = store.clone();
                 loads.spawn(async move {
-                    let slot = slots.acquire_owned().await.ok();
                     let read = tokio::task::spawn_blocking(move || store.read_blob(&blob)).await;
-                    (blob, read.ok(), slot)
+                    (blob, read.ok())
                 });
             }
             if pending.is_none() && session.is_finished() {
@@ -174,25 +175,27 @@ impl Conn {
                 },
                 command = commands.recv() => match command {
                     Some(ConnCommand::Session(command)) => session.handle_command(clock.now(), command),
-                    Some(ConnCommand::Serve(blob)) => to_serve.push_back(blob),
+                    Some(ConnCommand::Serve(blob)) => {
+                        given += 1;
+                        to_serve.push_back(blob);
+                    }
                     None => break Closed::Clean,
                 },
                 Some(load) = loads.join_next() => match load {
-                    Ok((blob, Some(Ok(bytes)), Some(slot))) => {
-                        if holding.is_empty() {
+                    Ok((blob, Some(Ok(bytes)))) => {
+                        if session.blobs_held() == 0 {
                             went = clock.now();
                         }
-                        holding.push_back(slot);
                         session.handle_command(clock.now(), Command::Serve(blob, Arc::new(bytes.into_bytes())));
                     }
-                    Ok((blob, Some(Err(error)), _)) => {
+                    Ok((blob, Some(Err(error)))) => {
                         session.handle_command(clock.now(), Command::NotFound(blob));
                         engine.send(Input::Unreadable(blob, error)).await;
                     }
                     Ok(_) | Err(_) => break Closed::Failed,
                 },
                 // Others wait for the slots of a peer that takes nothing.
-                () = tokio::time::sleep((went + STUCK).saturating_sub(clock.now())), if !holding.is_empty() => {
+                () = tokio::time::sleep((went + STUCK).saturating_sub(clock.now())), if session.blobs_held() > 0 => {
                     tracing::debug!(conn = id.0, "the peer takes nothing of what it asked for");
                     break Closed::Failed;
                 }

@@ -115,7 +115,11 @@ impl Swarm {
     }
     /// Fills the peer's window.
     pub(crate) fn request_more(&mut self, now: Duration, conn: ConnId) {
-        while let Some(blob) = self.picker.pick(now, conn) {
+        while let Some((blob, instead)) = self.picker.pick(now, conn) {
+            if let Some(other) = instead {
+                self.send(other, Command::Cancel(blob));
+                self.plan_slow(other);
+            }
             self.send(conn, Command::Request(blob));
         }
         self.plan_slow(conn);

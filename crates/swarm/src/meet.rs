@@ -440,6 +440,7 @@ impl Swarm {
         let Some(peer) = self.peers.remove(id) else { return };
         self.picker.remove_lane(id);
         self.watches.remove(id);
+        self.uploads.remove(id);
         self.census.remove(id);
         for timer in [Timer::Settle(id), Timer::HaveMore(id), Timer::Slow(id), Timer::Retry(id), Timer::Tell(id)] {
             self.timers.cancel(timer);

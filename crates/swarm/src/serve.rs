@@ -24,11 +24,28 @@ impl Swarm {
             self.send(conn, Command::NotFound(blob));
             return;
         }
-        if let Some(peer) = self.peers.get_mut(conn) {
-            peer.sent += BLOB_LEN as u64;
-            peer.moved = now;
+        self.uploads.asked(now, conn, blob);
+    }
+    /// Sends what has a slot.
+    pub(crate) fn fill_slots(&mut self, now: Duration) {
+        while let Some((conn, blob)) = self.uploads.next(now, |blob| self.held.get(blob).map_or(0, |held| held.sent)) {
+            let Some(held) = self.held.get_mut(&blob) else {
+                // Gone while it waited.
+                self.uploads.ended(now, conn);
+                self.send(conn, Command::NotFound(blob));
+                continue;
+            };
+            held.sent = held.sent.saturating_add(1);
+            if let Some(peer) = self.peers.get_mut(conn) {
+                peer.sent += BLOB_LEN as u64;
+                peer.moved = now;
+            }
+            self.outputs.push_back(Output::Serve(conn, blob));
         }
-        self.outputs.push_back(Output::Serve(conn, blob));
+        match self.uploads.next_at(now) {
+            Some(at) => self.timers.set(Timer::Uploads, at),
+            None => self.timers.cancel(Timer::Uploads),
+        }
     }
     /// Only blobs of channels that both named are admitted.
     pub(crate) fn answer_have_query(&mut self, conn: ConnId, query: RequestId, blobs: &[BlobId]) {

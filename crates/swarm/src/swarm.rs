@@ -23,6 +23,7 @@ use crate::peers::Peers;
 use crate::pex::Pex;
 use crate::picker::Picker;
 use crate::timers::{Timer, Timers};
+use crate::uploads::Uploads;
 use crate::{
     Cause, Closed, Config, ConnId, Coverage, DialId, Follow, Output, PeerInfo, Priority, Rank, Source, Verdict,
 };
@@ -30,14 +31,19 @@ use crate::{
 /// How often old entries are dropped.
 const EXPIRE: Duration = Duration::from_secs(30);
 
-/// Between looks for idle peers when few blobs are left.
-const ENDGAME: Duration = Duration::from_millis(500);
+/// Between looks for idle peers that may help while blobs are under way.
+const IDLERS: Duration = Duration::from_millis(500);
+
+/// A clock that went ahead by more than this did not go by itself.
+const AWAY_MS: u64 = 120_000;
 
 /// A blob that we hold.
 pub(crate) struct Held {
     pub(crate) channels: BTreeSet<ChannelKey>,
     pub(crate) rank: Rank,
     pub(crate) announced: Option<Duration>,
+    /// How often it was sent since it is here.
+    pub(crate) sent: u16,
 }
 
 /// The machine.
@@ -52,6 +58,7 @@ pub struct Swarm {
     pub(crate) picker: Picker,
     pub(crate) watches: Watches,
     pub(crate) census: Census,
+    pub(crate) uploads: Uploads,
     pub(crate) announces: Announces,
     pub(crate) pex: Pex,
     pub(crate) held: BTreeMap<BlobId, Held>,
@@ -83,6 +90,7 @@ impl Swarm {
             picker: Picker::default(),
             watches: Watches::default(),
             census: Census::default(),
+            uploads: Uploads::default(),
             announces,
             pex: Pex::default(),
             held: BTreeMap::new(),
@@ -124,7 +132,8 @@ impl Swarm {
     }
     /// We hold this blob: serve it, announce it. `announced`: how long ago it was announced, if known from an earlier run.
     pub fn hold(&mut self, now: Duration, blob: BlobId, channel: ChannelKey, rank: Rank, announced: Option<Duration>) {
-        let held = self.held.entry(blob).or_insert_with(|| Held { channels: BTreeSet::new(), rank, announced });
+        let held =
+            self.held.entry(blob).or_insert_with(|| Held { channels: BTreeSet::new(), rank, announced, sent: 0 });
         held.channels.insert(channel);
         held.rank = held.rank.min(rank);
         let rank = held.rank;
@@ -232,14 +241,21 @@ impl Swarm {
                 }
             }
             Event::Publish(request) => self.answer_publish(now, id, request),
-            // A session drops cancelled answers itself; the node judges blobs and asked for the publishing.
-            Event::Cancelled(_) | Event::Blob(..) | Event::Published(_) => {}
+            Event::Arriving(blob) => self.picker.arriving(now, id, blob),
+            Event::Cancelled(blob) => self.uploads.cancelled(id, &blob),
+            // The node judges blobs and asked for the publishing.
+            Event::Blob(..) | Event::Published(_) => {}
         }
         self.settle(now);
     }
     /// What became of a blob that this connection brought.
     pub fn handle_verdict(&mut self, now: Duration, id: ConnId, blob: BlobId, verdict: Verdict) {
         self.judge(now, id, blob, verdict);
+        self.settle(now);
+    }
+    /// A blob of an [`Output::Serve`] is off this connection's hands: sent, cancelled, or not readable.
+    pub fn handle_served(&mut self, now: Duration, id: ConnId) {
+        self.uploads.ended(now, id);
         self.settle(now);
     }
     /// A connection ended.
@@ -274,6 +290,18 @@ impl Swarm {
         }
     }
 
+    /// UTC as it is now, in ms since 1970, to be told from time to time: a computer that sleeps stops the other clock and
+    /// not this one, and clocks are put right. One that went far ahead means that we were away.
+    pub fn handle_clock(&mut self, now: Duration, unix_ms: u64) {
+        let ahead = unix_ms.saturating_sub(self.unix_ms(now));
+        self.config.unix_ms_at_start = unix_ms.saturating_sub(u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
+        self.renew_rendezvous(now);
+        self.plan_announces(now);
+        if ahead >= AWAY_MS {
+            self.handle_network_change(now);
+        }
+    }
+
     // What to do.
     /// The next output.
     pub fn poll_output(&mut self) -> Option<Output> {
@@ -299,7 +327,8 @@ impl Swarm {
                 Timer::Retry(conn) => self.retry_lacking(now, conn),
                 Timer::Relist(blob) => self.picker.relist(blob),
                 Timer::Tell(conn) => self.tell_addr(now, conn),
-                Timer::Endgame => self.picker.wake_idle(),
+                Timer::Idlers => self.picker.wake_idle(),
+                Timer::Uploads => {}
                 Timer::Announce => self.announce(now),
                 Timer::Expire => self.expire(now),
             }
@@ -342,8 +371,9 @@ impl Swarm {
         for conn in self.picker.take_dirty() {
             self.request_more(now, conn);
         }
-        if self.picker.is_ending() {
-            self.timers.sooner(Timer::Endgame, now + ENDGAME);
+        self.fill_slots(now);
+        if self.picker.is_flying() {
+            self.timers.sooner(Timer::Idlers, now + IDLERS);
         }
     }
     fn announce(&mut self, now: Duration) {

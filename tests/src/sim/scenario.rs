@@ -1,6 +1,9 @@
 //! Whole stories: a crowd with loss and churn.
 
 pub mod flash;
+pub mod keep;
+pub mod library;
+pub mod spread;
 
 use std::time::Duration;
 
