@@ -4,7 +4,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::message::Message;
 use protocol::params::{BLOB_LEN, TAG_LEN};
 use protocol::session::{Command, Event, Hello, Role, Session};
 use protocol::{BlobId, ChannelKey, PeerAddr, SignedManifest};
@@ -26,8 +25,6 @@ const BYTES_KEPT: usize = 128;
 const DIAL: Duration = secs(10);
 /// Nodes with the newest manifest below which it is put again (E4).
 const KEEP_ALIVE_BELOW: u32 = 8;
-/// Between two tries of a v5 client.
-const V5_AGAIN: Duration = secs(2);
 
 impl World {
     pub(super) fn happen(&mut self, entry: Entry) {
@@ -416,7 +413,7 @@ impl World {
             }
             Talk::V5(talk) => {
                 let told = talk.take(now, plain);
-                self.v5_told(id, conn, link, side, told);
+                self.v5_told(id, link, side, told);
                 self.talks.push_back((link, side));
             }
         }
@@ -569,59 +566,10 @@ impl World {
         }
         self.minds.push_back(end.node);
     }
-
-    // Plain v5 peers.
-    fn v5_next(&mut self, id: NodeId) {
-        let (now, life) = (self.now, self.nodes[id].life);
-        let Some(v5) = &mut self.nodes[id].v5 else { return };
-        let Some(blob) = v5.wants.pop_front() else { return };
-        v5.current = Some(blob);
-        let dial = v5.next_conn();
-        let found = self.dht.peers(now, protocol::Topic::from(blob).infohash(), &mut self.chance);
-        let found: Vec<SocketAddr> = found.into_iter().filter(|addr| *addr != self.nodes[id].addr).collect();
-        if found.is_empty() {
-            self.v5_refused(id);
-            return;
-        }
-        let addr = PeerAddr::Ip(found[self.chance.below(found.len())]);
-        let wait = self.chance.between(self.setup.latency) * 4;
-        self.push(now + wait, Due::Dialled(id, life, dial, addr));
-    }
-    fn v5_refused(&mut self, id: NodeId) {
-        let Some(v5) = &mut self.nodes[id].v5 else { return };
-        let Some(blob) = v5.current.take() else { return };
-        v5.wants.push_back(blob);
-        let life = self.nodes[id].life;
-        self.push(self.now + V5_AGAIN, Due::V5(id, life));
-    }
-    fn v5_told(&mut self, id: NodeId, _conn: ConnId, link: LinkId, side: Side, told: Told) {
-        match told {
-            Told::Nothing => {}
-            Told::Requested(blob) => {
-                let has = self.nodes[id].v5.as_ref().is_some_and(|v5| v5.got.contains(&blob));
-                if let Some(Talk::V5(talk)) = self.end(link, side).map(|end| &mut end.talk) {
-                    match has {
-                        true => talk.say(&Message::Data(&bytes_of(&blob, true))),
-                        false => talk.say(&Message::Error("Not Found".into())),
-                    }
-                }
-            }
-            Told::Blob(blob, bytes) if bytes[..32] == blob.0 && bytes.len() == BLOB_LEN => {
-                let (now, addr, life) = (self.now, self.nodes[id].addr, self.nodes[id].life);
-                if let Some(v5) = &mut self.nodes[id].v5 {
-                    v5.current = None;
-                    v5.got.insert(blob);
-                }
-                self.dht.announce(now, protocol::Topic::from(blob).infohash(), addr);
-                self.push(now + V5_AGAIN, Due::V5(id, life));
-            }
-            Told::Blob(..) | Told::Refused => self.v5_refused(id),
-        }
-    }
 }
 
 /// The bytes of a blob: 1 MiB that starts with its ID, or with another.
-fn bytes_of(blob: &BlobId, honest: bool) -> Vec<u8> {
+pub(super) fn bytes_of(blob: &BlobId, honest: bool) -> Vec<u8> {
     let mut bytes = vec![0x5a; BLOB_LEN];
     bytes[..32].copy_from_slice(&blob.0);
     bytes[0] ^= u8::from(!honest);
