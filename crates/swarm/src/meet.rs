@@ -318,7 +318,8 @@ impl Swarm {
         let accepted = || self.peers.iter().filter(|(_, p)| p.role == Role::Acceptor);
         let strange = |p: &Peer| p.shared.is_empty() && p.since + STRANGER_STAYS < now;
         let useless = accepted().filter(|(_, p)| strange(p)).min_by_key(|(_, p)| (p.sent, p.since));
-        let resting = || accepted().filter(|(_, p)| p.moved + GUEST_STAYS <= now).max_by_key(|(_, p)| p.since);
+        let rests = |conn: ConnId, p: &Peer| p.moved + GUEST_STAYS <= now && !self.uploads.is_waiting(conn);
+        let resting = || accepted().filter(|(conn, p)| rests(*conn, p)).max_by_key(|(_, p)| p.since);
         let Some((conn, _)) = useless.or_else(resting) else { return false };
         self.outputs.push_back(Output::Close(conn));
         self.forget_conn(now, conn, &Closed::Clean);

@@ -9,10 +9,10 @@ use protocol::{BlobId, ChannelKey, PeerAddr, Topic};
 
 use crate::peers::Stage;
 use crate::pex::Taken;
-use crate::swarm::Swarm;
+use crate::swarm::{Held, Swarm};
 use crate::timers::Timer;
 use crate::way::Side;
-use crate::{ConnId, Output, Source};
+use crate::{ConnId, Output, Rank, Source};
 
 /// Our own address is told again after this time, well before it is forgotten.
 const TELL: Duration = Duration::from_secs(15 * 60);
@@ -28,7 +28,9 @@ impl Swarm {
     }
     /// Sends what has a slot.
     pub(crate) fn fill_slots(&mut self, now: Duration) {
-        while let Some((conn, blob)) = self.uploads.next(now, |blob| self.held.get(blob).map_or(0, |held| held.sent)) {
+        // Without a root nothing else can even be asked for: it is never common.
+        let times = |held: &Held| if held.rank == Rank::Root { 0 } else { held.sent };
+        while let Some((conn, blob)) = self.uploads.next(now, |blob| self.held.get(blob).map_or(0, times)) {
             let Some(held) = self.held.get_mut(&blob) else {
                 // Gone while it waited.
                 self.uploads.ended(now, conn);

@@ -25,7 +25,7 @@ const AT_ONCE_MAX: usize = 32;
 /// A blob that takes longer than this does not count against the few, as far as our own line is not the reason.
 const LATE: Duration = Duration::from_secs(10);
 /// Our line's rate is measured over this.
-const SPAN: Duration = Duration::from_secs(10);
+const SPAN: Duration = Duration::from_secs(2);
 /// Who waited longer than this comes before what went out less often.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Blobs that went out as often as this are all alike.
@@ -86,6 +86,10 @@ impl Uploads {
     /// It is gone.
     pub(crate) fn remove(&mut self, conn: ConnId) {
         self.waiting -= self.queues.remove(&conn).map_or(0, |queue| queue.waiting.len());
+    }
+    /// Whether it waits for anything.
+    pub(crate) fn is_waiting(&self, conn: ConnId) -> bool {
+        self.queues.get(&conn).is_some_and(|queue| !queue.waiting.is_empty())
     }
     fn at_once(&self) -> usize {
         ((self.best * QUARTER) as usize / BLOB_LEN).clamp(AT_ONCE, AT_ONCE_FAST)

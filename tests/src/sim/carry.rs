@@ -79,7 +79,7 @@ impl World {
             Due::Found(..) | Due::Announced(..) | Due::Item(..) | Due::V5(..) | Due::Repair(..) => {}
         }
     }
-    fn end(&mut self, link: LinkId, side: Side) -> Option<&mut End> {
+    pub(super) fn end(&mut self, link: LinkId, side: Side) -> Option<&mut End> {
         self.links.get_mut(&link)?.ends[side].as_mut()
     }
 
@@ -397,7 +397,7 @@ impl World {
             None => &wire,
         };
         self.trace.tell(&[1, now.as_nanos() as u64, link, side as u64, plain.len() as u64], plain);
-        let (id, conn) = (end.node, end.conn);
+        let id = end.node;
         if self.nodes[id].place.tapped {
             self.nodes[id].heard.push(plain[..plain.len().min(1 << 17)].to_vec());
         }

@@ -1,6 +1,6 @@
 //! What a node answers: identities, channels, items and what it did.
 
-use super::{Cause, LeakReport, PeerInfo, Settings, Status};
+use super::{Cause, FetchRule, ItemPriority, KeepRule, LeakReport, PeerInfo, Settings, Snapshot, Status};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
