@@ -38,9 +38,7 @@ impl Swarm {
         if first {
             self.plan_lookup(now, &channel);
             self.timers.sooner(Timer::BlobLookup(channel), now + FIRST_BLOB_LOOKUP);
-            if self.tor {
-                self.timers.sooner(Timer::Dial(channel), now);
-            }
+            self.timers.sooner(Timer::Dial(channel), now);
         }
     }
     /// `but`: the connection that brought it needs no CANCEL.

@@ -18,16 +18,24 @@ use crate::{Closed, ConnId, Follow, Output, Source};
 
 /// Between look-ups when all is well. FIND_PEERS goes with them and keeps quiet sessions from ending as idle.
 const LOOKUP: Duration = Duration::from_secs(200);
+/// Between look-ups in the DHT when nobody is lacking: a channel of a million followers must not hammer 20 nodes.
+const LOOKUP_RARE: Duration = Duration::from_secs(900);
 /// First wait when something is wanted and nobody is there; doubles.
 const LOOKUP_HUNGRY: Duration = Duration::from_secs(5);
 /// Longest such wait.
 const LOOKUP_HUNGRY_MAX: Duration = Duration::from_secs(120);
 /// A look-up that was not answered for this long is forgotten.
 const LOOKUP_LOST: Duration = Duration::from_secs(120);
-/// Between look-ups of blobs that nobody connected has.
+/// Between look-ups of blobs that nobody connected has; longer when many were sought in vain.
 const BLOB_LOOKUP: Duration = Duration::from_secs(5);
-/// One blob is looked up again after this time.
+/// Blobs sought in vain that make it longer by as much again, up to [`BLOB_LOOKUPS_MAX`] times.
+const SOUGHT_MANY: usize = 16;
+/// See [`SOUGHT_MANY`].
+const BLOB_LOOKUPS_MAX: u32 = 12;
+/// One blob is looked up again after this time; doubles.
 const BLOB_AGAIN: Duration = Duration::from_secs(120);
+/// Longest such wait.
+const BLOB_AGAIN_MAX: Duration = Duration::from_secs(3600);
 /// Blobs of one channel whose look-ups are remembered.
 const SOUGHT_MAX: usize = 1024;
 /// Addresses taken from one answer.
@@ -170,10 +178,16 @@ impl Swarm {
         let may = |conn: &&ConnId| self.peers.get(**conn).is_some_and(|p| p.may_hear_of(channel));
         let mut conns: Vec<ConnId> = channel.conns.iter().filter(may).copied().collect();
         conns.extend(self.gateways_for(channel));
+        let asks_dht = self.lacking(channel) > 0 || channel.looked.is_none_or(|at| at + LOOKUP_RARE <= now);
+        if let Some(channel) = self.channels.get_mut(key).filter(|_| asks_dht) {
+            channel.looked = Some(now);
+        }
         self.compare(now, key);
         self.ask_gateways(key);
         for topic in topics {
-            self.look_up_topic(now, *key, topic);
+            if asks_dht {
+                self.look_up_topic(now, *key, topic);
+            }
             for conn in &conns {
                 self.ask_peers(now, *conn, topic);
             }
@@ -215,17 +229,19 @@ impl Swarm {
     /// Looks for one blob that nobody connected has.
     pub(crate) fn look_up_blobs(&mut self, now: Duration, key: &ChannelKey) {
         let Some(channel) = self.channels.get_mut(key) else { return };
-        channel.sought.retain(|_, at| *at + BLOB_AGAIN > now);
+        channel.sought.retain(|id, _| self.picker.channel_of(id).is_some());
         if !self.picker.is_wanting(key) || channel.is_private() {
             return;
         }
-        self.timers.set(Timer::BlobLookup(*key), now + BLOB_LOOKUP);
-        if channel.sought.len() >= SOUGHT_MAX {
-            return;
-        }
-        // At most as many are sought as were sought lately: the walk stays short.
-        let Some(blob) = self.picker.lonely(key).find(|id| !channel.sought.contains_key(id)) else { return };
-        channel.sought.insert(blob, now);
+        let many = u32::try_from(channel.sought.len() / SOUGHT_MANY).unwrap_or(u32::MAX);
+        self.timers.set(Timer::BlobLookup(*key), now + BLOB_LOOKUP * many.saturating_add(1).min(BLOB_LOOKUPS_MAX));
+        let full = channel.sought.len() >= SOUGHT_MAX;
+        let due = |id: &BlobId| channel.sought.get(id).map_or(!full, |(_, due)| *due <= now);
+        // The walk stays short: few more are looked at than may be sought.
+        let Some(blob) = self.picker.lonely(key).take(2 * SOUGHT_MAX).find(due) else { return };
+        let tries = channel.sought.get(&blob).map_or(0, |(tries, _)| *tries);
+        let wait = BLOB_AGAIN.saturating_mul(1 << tries.min(6)).min(BLOB_AGAIN_MAX);
+        channel.sought.insert(blob, (tries.saturating_add(1), now + wait));
         let conns: Vec<ConnId> = channel.conns.iter().copied().collect();
         self.look_up_topic(now, *key, blob.into());
         for conn in conns {

@@ -52,7 +52,9 @@ impl Swarm {
     /// Only blobs of channels that both named are admitted.
     pub(crate) fn answer_have_query(&mut self, conn: ConnId, query: RequestId, blobs: &[BlobId]) {
         let Some(peer) = self.peers.get(conn) else { return };
-        let admits = |id: &BlobId| self.held.get(id).is_some_and(|held| !held.channels.is_disjoint(&peer.shared));
+        let admits = |id: &BlobId| {
+            self.held.get(id).is_some_and(|held| held.channels.iter().any(|key| peer.shared.contains(key)))
+        };
         let bits: Vec<bool> = blobs.iter().map(admits).collect();
         let missing = blobs.iter().zip(&bits).enumerate().filter(|(_, (_, has))| !**has);
         let missing = missing.filter_map(|(at, (id, _))| Some((u16::try_from(at).ok()?, *id))).collect();

@@ -39,7 +39,8 @@ const AWAY_MS: u64 = 120_000;
 
 /// A blob that we hold.
 pub(crate) struct Held {
-    pub(crate) channels: BTreeSet<ChannelKey>,
+    /// Almost always one: a list of one costs a tenth of a set's memory.
+    pub(crate) channels: Vec<ChannelKey>,
     pub(crate) rank: Rank,
     pub(crate) announced: Option<Duration>,
     /// How often it was sent since it is here.
@@ -132,9 +133,11 @@ impl Swarm {
     }
     /// We hold this blob: serve it, announce it. `announced`: how long ago it was announced, if known from an earlier run.
     pub fn hold(&mut self, now: Duration, blob: BlobId, channel: ChannelKey, rank: Rank, announced: Option<Duration>) {
-        let held =
-            self.held.entry(blob).or_insert_with(|| Held { channels: BTreeSet::new(), rank, announced, sent: 0 });
-        held.channels.insert(channel);
+        let new = || Held { channels: vec![channel], rank, announced, sent: 0 };
+        let held = self.held.entry(blob).or_insert_with(new);
+        if !held.channels.contains(&channel) {
+            held.channels.push(channel);
+        }
         held.rank = held.rank.min(rank);
         let rank = held.rank;
         self.held_by.entry(channel).or_default().insert(blob);
@@ -284,6 +287,7 @@ impl Swarm {
         for key in keys {
             if let Some(channel) = self.channels.get_mut(&key) {
                 channel.fruitless = 0;
+                channel.looked = None;
             }
             self.timers.set(Timer::Lookup(key), now);
             self.timers.set(Timer::Dial(key), now);

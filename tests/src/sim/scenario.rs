@@ -40,6 +40,11 @@ impl Crowd {
     }
 }
 
+/// Of times in order, the one that this share does not exceed.
+pub fn at_share(times: &[Duration], share: f64) -> Option<Duration> {
+    times.get(((times.len() as f64 * share).ceil() as usize).saturating_sub(1)).copied()
+}
+
 /// Nodes come and go: once a second, each online follower leaves with this likelihood, each absent one comes back with
 /// that. Node 0 stays.
 pub fn churn(world: &mut World, time: Duration, leaves: f64, comes: f64) {

@@ -160,6 +160,40 @@ fn who_was_away_learns_what_is_new_when_it_comes_back() {
 }
 
 #[test]
+fn what_nobody_has_is_sought_less_and_less() {
+    with_seed(8, |seed| {
+        let mut world = World::new(Setup::new(seed));
+        let mut author = world.author(false);
+        let key = author.key();
+        let manifest = world.sign(&mut author, 4);
+        let publisher = world.add(Place::default());
+        world.follow(publisher, &author, true);
+        world.publish(publisher, &manifest);
+        // One fetches the list alone; then whoever had the rest is gone.
+        let one = world.add(Place::default());
+        world.follow_some(one, &author, std::collections::BTreeSet::new());
+        world.run_until(mins(5), |world| world.nodes[one].is_complete(&key)).expect("the list");
+        world.leave(publisher, true);
+        let other = world.add(Place::default());
+        world.follow(other, &author, true);
+        let mut hours = Vec::new();
+        for _ in 0..6 {
+            let before = world.dht.lookups;
+            world.run(mins(60));
+            hours.push(world.dht.lookups - before);
+        }
+        assert_eq!(world.nodes[other].channels[&key].missing.len(), 4);
+        assert!(hours[0] > hours[5], "{hours:?}");
+        // Both look for more followers some eighteen times an hour; each blob is looked for once.
+        assert!(hours[5] <= 60, "{hours:?}");
+        // And it is found when somebody has it again.
+        world.join(publisher);
+        let found = world.run_until(mins(15), |world| world.nodes[other].is_complete(&key));
+        assert!(found.is_some(), "not found again");
+    });
+}
+
+#[test]
 fn a_channel_outlives_its_author_in_the_dht() {
     with_seed(6, |seed| {
         let crowd = Crowd { nodes: 12, nat: 0.0, life: None, sealed: false, fetches: false };

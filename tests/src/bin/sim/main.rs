@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use megatorrent_tests::sim::Node;
+use megatorrent_tests::sim::scenario::at_share;
 use megatorrent_tests::sim::scenario::flash::Flash;
 use megatorrent_tests::sim::scenario::keep::Standing;
 use megatorrent_tests::sim::scenario::library;
@@ -17,14 +18,16 @@ use megatorrent_tests::sim::scenario::spread::Spread;
 
 const USAGE: &str = "\
 cargo xtask sim [--scenario NAME] [--nodes N] [--seed N] [--blobs N] [--lend N]
-cargo xtask sim --report docs/scale    runs all that docs/SCALE.md shows, and draws its pictures
+cargo xtask sim --report docs/scale [--scenario update | flash | announces | repair]
+  all that docs/SCALE.md shows, or one picture of it
 How fast an update spreads among followers of one channel:
   calm     with a DHT, a third of them behind routers (the default)
   storm    the same; connections break after four minutes on average, nodes come and go
   no-dht   nobody has a DHT, everybody knows one other follower
   wild     loss, churn, liars, two thirds behind routers, a fifth without a DHT
 How fast a file spreads:
-  flash    one seeder; all others want its file of --blobs MiB at the same moment
+  flash    one seeder; all others want its file of --blobs MiB at the same moment; --nat of 100
+           (33) are behind routers
 What a node at rest asks of the DHT:
   library  with --blobs blobs in one channel
 Whether content outlives its author:
@@ -34,14 +37,15 @@ Whether content outlives its author:
 struct Words {
     nodes: usize,
     seed: u64,
-    scenario: String,
+    scenario: Option<String>,
     blobs: usize,
     lend: usize,
+    nat: f64,
     report: Option<PathBuf>,
 }
 
 fn read_words() -> Result<Option<Words>> {
-    let mut words = Words { nodes: 1000, seed: 1, scenario: "calm".into(), blobs: 128, lend: 0, report: None };
+    let mut words = Words { nodes: 1000, seed: 1, scenario: None, blobs: 128, lend: 0, nat: 33.0, report: None };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         if arg == "--help" || arg == "-h" {
@@ -53,8 +57,9 @@ fn read_words() -> Result<Option<Words>> {
             "--seed" => words.seed = value.parse().context("--seed is a number")?,
             "--blobs" => words.blobs = value.parse().context("--blobs is a number")?,
             "--lend" => words.lend = value.parse().context("--lend is a number")?,
+            "--nat" => words.nat = value.parse().context("--nat is a number")?,
             "--report" => words.report = Some(value.into()),
-            "--scenario" => words.scenario = value,
+            "--scenario" => words.scenario = Some(value),
             _ => bail!("{arg} is not understood\n{USAGE}"),
         }
     }
@@ -76,7 +81,7 @@ fn spread(spread: &Spread, seed: u64, out: &mut impl Write) -> Result<()> {
     writeln!(out, "{} nodes met in {:.1?}; {degree:.1} connections each", spread.nodes, start.elapsed())?;
     for round in 1..=3 {
         let update = spread.update(&mut world, &mut author);
-        let [half, most, all] = [0.5, 0.99, 1.0].map(|share| seconds(update.at(share)));
+        let [half, most, all] = [0.5, 0.99, 1.0].map(|share| seconds(at_share(&update.waits, share)));
         let events = update.events;
         writeln!(out, "manifest {round}: 50 % in {half}, 99 % in {most}, 100 % in {all}; {events} frames and dials")?;
         if update.left > 0 {
@@ -98,8 +103,9 @@ fn flash(flash: &Flash, seed: u64, out: &mut impl Write) -> Result<()> {
     let optimum = seconds(Some(done.optimum));
     writeln!(out, "{} nodes want {} MiB; no plan is done before {optimum}", flash.leechers, flash.blobs)?;
     for share in [0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0] {
-        let (at, ratio) = (seconds(done.at(share)), done.ratio(share).unwrap_or_default());
-        writeln!(out, "{:3.0} % in {at:>9} = {ratio:.2} of the optimum", share * 100.0)?;
+        let [all, behind] = [&done.done, &done.behind].map(|times| seconds(at_share(times, share)));
+        let (percent, ratio) = (share * 100.0, done.ratio(share));
+        writeln!(out, "{percent:3.0} % in {all:>9} = {ratio:.2} times the optimum; behind routers {behind:>9}")?;
     }
     let (wasted, copies) = (done.wasted * 100.0, done.copies);
     writeln!(out, "{wasted:.1} % sent in vain; {copies:.2} copies by the seeder")?;
@@ -136,14 +142,14 @@ fn run() -> Result<()> {
     };
     let (nodes, seed) = (words.nodes, words.seed);
     if let Some(folder) = words.report {
-        return report::write(&folder, seed, &mut out);
+        return report::write(&folder, words.scenario.as_deref(), seed, &mut out);
     }
-    match words.scenario.as_str() {
+    match words.scenario.as_deref().unwrap_or("calm") {
         "calm" => spread(&Spread::calm(nodes), seed, &mut out),
         "storm" => spread(&Spread::storm(nodes), seed, &mut out),
         "no-dht" => spread(&Spread::no_dht(nodes), seed, &mut out),
         "wild" => spread(&Spread::wild(nodes), seed, &mut out),
-        "flash" => flash(&Flash { leechers: nodes, blobs: words.blobs, nat: 0.33 }, seed, &mut out),
+        "flash" => flash(&Flash { leechers: nodes, blobs: words.blobs, nat: words.nat / 100.0 }, seed, &mut out),
         "library" => at_rest(words.blobs as u64, seed, &mut out),
         "keep" => keep(words.lend, seed, &mut out),
         other => bail!("there is no scenario {other:?}\n{USAGE}"),

@@ -4,7 +4,8 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use megatorrent_tests::sim::scenario::at_share;
 use megatorrent_tests::sim::scenario::flash::Flash;
 use megatorrent_tests::sim::scenario::keep::Keep;
 use megatorrent_tests::sim::scenario::library;
@@ -38,20 +39,27 @@ fn curve(name: impl Into<String>, times: &[Duration], unit: f64) -> Line {
     Line { name: name.into(), points }
 }
 
-/// Runs everything and writes the pictures into a folder; prints the figures as they stand in docs/SCALE.md.
-pub(crate) fn write(folder: &Path, seed: u64, out: &mut impl Write) -> Result<()> {
+/// What draws one picture and prints its figures.
+type Draw<W> = fn(u64, &mut W) -> Result<Chart>;
+
+/// Writes the pictures, or one of them, into a folder; prints the figures as they stand in docs/SCALE.md.
+pub(crate) fn write<W: Write>(folder: &Path, only: Option<&str>, seed: u64, out: &mut W) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    let keep = |name: &str, chart: &Chart| -> Result<()> {
-        let path = folder.join(name);
-        std::fs::write(&path, chart.svg()).with_context(|| path.display().to_string())
-    };
-    keep("update.svg", &update(seed, out)?)?;
-    keep("flash.svg", &flash(seed, out)?)?;
-    keep("announces.svg", &announces(seed, out)?)?;
-    keep("repair.svg", &repair(seed, out)?)
+    let pictures: [(&str, Draw<W>); 4] =
+        [("update", update), ("flash", flash), ("announces", announces), ("repair", repair)];
+    let wanted: Vec<_> = pictures.iter().filter(|(name, _)| only.is_none_or(|only| only == *name)).collect();
+    if wanted.is_empty() {
+        bail!("the pictures are update, flash, announces and repair");
+    }
+    for (name, draw) in wanted {
+        let path = folder.join(name).with_extension("svg");
+        std::fs::write(&path, draw(seed, out)?.svg()).with_context(|| path.display().to_string())?;
+        out.flush()?;
+    }
+    Ok(())
 }
 
-fn update(seed: u64, out: &mut impl Write) -> Result<Chart> {
+fn update<W: Write>(seed: u64, out: &mut W) -> Result<Chart> {
     let mut lines = Vec::new();
     let of = |name: &'static str, spread: Spread| (name, spread);
     let runs =
@@ -60,7 +68,7 @@ fn update(seed: u64, out: &mut impl Write) -> Result<Chart> {
         let start = Instant::now();
         let (mut world, mut author) = spread.build(seed);
         let update = spread.update(&mut world, &mut author);
-        let at = |share| update.at(share).unwrap_or_default().as_secs_f64();
+        let at = |share| at_share(&update.waits, share).unwrap_or_default().as_secs_f64();
         writeln!(
             out,
             "| `--scenario {name} --nodes {} --seed {seed}` | 50 % in {:.2} s, 99 % in {:.2} s, 100 % in {:.1} s; {} left | {:.0} s |",
@@ -82,13 +90,13 @@ fn update(seed: u64, out: &mut impl Write) -> Result<Chart> {
     })
 }
 
-fn flash(seed: u64, out: &mut impl Write) -> Result<Chart> {
+fn flash<W: Write>(seed: u64, out: &mut W) -> Result<Chart> {
     let mut lines = Vec::new();
     for (leechers, blobs) in [(1_000, 128), (1_000, 32), (100, 128)] {
         let start = Instant::now();
         let (_, done) = Flash { leechers, blobs, nat: 0.33 }.run(seed);
         let done = done.context("a flash crowd that is never done")?;
-        let at = |share| done.ratio(share).unwrap_or_default();
+        let at = |share| done.ratio(share);
         writeln!(
             out,
             "| `--scenario flash --nodes {leechers} --blobs {blobs} --seed {seed}` | optimum {:.1} s; 50 % at {:.2}, 99 % at {:.2}, 100 % at {:.2} times it; {:.1} % in vain | {:.0} s |",
@@ -111,7 +119,7 @@ fn flash(seed: u64, out: &mut impl Write) -> Result<Chart> {
     })
 }
 
-fn announces(seed: u64, out: &mut impl Write) -> Result<Chart> {
+fn announces<W: Write>(seed: u64, out: &mut W) -> Result<Chart> {
     let (mut paced, mut each) = (Vec::new(), Vec::new());
     for (name, blobs) in [("1 GiB", 1 << 10), ("10 GiB", 10 << 10), ("100 GiB", 100 << 10), ("10 TiB", 10 << 20)] {
         let start = Instant::now();
@@ -147,7 +155,7 @@ pub(crate) fn people(lends: usize) -> Keep {
     Keep { people: 60, items: 60, likes: 6.0, lends, days: 30 }
 }
 
-fn repair(seed: u64, out: &mut impl Write) -> Result<Chart> {
+fn repair<W: Write>(seed: u64, out: &mut W) -> Result<Chart> {
     let mut lines = Vec::new();
     for lends in [0, 8, 24] {
         let start = Instant::now();

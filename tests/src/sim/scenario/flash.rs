@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use protocol::params::BLOB_LEN;
 
+use super::at_share;
 use crate::sim::{Place, Setup, World, mins, secs};
 
 /// Lines that homes have: share of the crowd, bytes a second up, bytes a second down.
@@ -30,6 +31,8 @@ pub struct Flashed {
     pub optimum: Duration,
     /// When each was done, in order.
     pub done: Vec<Duration>,
+    /// The same of those who cannot be dialled.
+    pub behind: Vec<Duration>,
     /// Blobs that were sent and not needed, of all that were sent.
     pub wasted: f64,
     /// Copies of its file that the seeder sent.
@@ -37,13 +40,9 @@ pub struct Flashed {
 }
 
 impl Flashed {
-    /// When this share of the crowd was done.
-    pub fn at(&self, share: f64) -> Option<Duration> {
-        self.done.get(((self.done.len() as f64 * share).ceil() as usize).saturating_sub(1)).copied()
-    }
     /// How often the optimum fits into the time until this share was done.
-    pub fn ratio(&self, share: f64) -> Option<f64> {
-        self.at(share).map(|at| at.as_secs_f64() / self.optimum.as_secs_f64())
+    pub fn ratio(&self, share: f64) -> f64 {
+        at_share(&self.done, share).unwrap_or_default().as_secs_f64() / self.optimum.as_secs_f64()
     }
 }
 
@@ -74,7 +73,7 @@ impl Flash {
         let file = ((self.blobs + 1) * BLOB_LEN) as f64;
         let optimum = (file / SEEDER.0).max(file / thinnest).max(self.leechers as f64 * file / uplinks);
         let optimum = Duration::from_secs_f64(optimum);
-        let mut done = Vec::new();
+        let (mut done, mut behind) = (Vec::new(), Vec::new());
         let mut waiting: Vec<usize> = (1..=self.leechers).collect();
         while !waiting.is_empty() {
             if world.now - start > optimum * 100 {
@@ -85,6 +84,7 @@ impl Flash {
                 let complete = world.nodes[*id].is_complete(&key);
                 if complete {
                     done.push(world.now - start);
+                    behind.extend(world.nodes[*id].place.nat.then_some(world.now - start));
                 }
                 !complete
             });
@@ -92,6 +92,6 @@ impl Flash {
         let needed = (self.leechers * (self.blobs + 1)) as f64;
         let sent: u64 = world.nodes.iter().map(|node| node.seen.served).sum();
         let copies = world.nodes[0].seen.served as f64 / (self.blobs + 1) as f64;
-        (world, Some(Flashed { optimum, done, wasted: 1.0 - needed / sent as f64, copies }))
+        (world, Some(Flashed { optimum, done, behind, wasted: 1.0 - needed / sent as f64, copies }))
     }
 }

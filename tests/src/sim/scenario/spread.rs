@@ -37,13 +37,6 @@ pub struct Update {
     pub events: u64,
 }
 
-impl Update {
-    /// The wait that this share did not exceed.
-    pub fn at(&self, share: f64) -> Option<Duration> {
-        self.waits.get(((self.waits.len() as f64 * share).ceil() as usize).saturating_sub(1)).copied()
-    }
-}
-
 impl Spread {
     /// A third behind routers; nothing breaks.
     pub fn calm(nodes: usize) -> Self {
