@@ -9,6 +9,7 @@ pub(crate) fn look(desk: &Desk) -> Surroundings {
     Surroundings {
         tray: has_tray(),
         autostart: true,
+        programs: true,
         download_dir: download_dir(&desk.data_dir).display().to_string(),
         settings_lost: desk.settings.lost(),
         platform: platform(),

@@ -32,6 +32,7 @@ pub const DECODERS: &[Decoder] = &[
     ("message", message),
     ("page", page),
     ("path", path),
+    ("private", private),
     ("publish", publish),
     ("session", session),
     ("table", table),
@@ -86,6 +87,9 @@ pub fn frame(bytes: &[u8]) {
         let mut wire = Vec::new();
         sealer.seal(rest, &mut wire);
         assert_eq!(opener.open(&mut wire[4..]), Ok(rest));
+        let mut body = rest.to_vec();
+        assert_eq!(sealer.seal_in_place(&mut body), wire[..4]);
+        assert_eq!(opener.open(&mut body), Ok(rest));
     }
 }
 
@@ -100,17 +104,39 @@ pub fn handshake(bytes: &[u8]) {
 
 /// What stands in a rightly signed public manifest beside its own members.
 pub fn head(bytes: &[u8]) {
+    let Some(members) = text(bytes) else { return };
+    if let Some(manifest) = signed_around(members) {
+        let _ = manifest.open(None);
+        let _ = manifest.open(Some(&READ_KEY));
+    }
+}
+
+/// The read key of what is private here.
+const READ_KEY: protocol::ReadKey = protocol::ReadKey([1; 32]);
+
+/// What stands inside a private manifest, sealed by one who has the read key: by our cipher.
+pub fn private(bytes: &[u8]) {
+    use chacha20poly1305::{KeyInit, aead::Aead};
+    let sealed = chacha20poly1305::ChaCha20Poly1305::new(&READ_KEY.0.into()).encrypt(&[5; 12].into(), bytes);
+    let hex: String = sealed.expect("a short text").iter().map(|byte| format!("{byte:02x}")).collect();
+    let members = format!("\"encrypted\":true,\"nonce\":\"{}\",\"ciphertext\":\"{hex}\"", "05".repeat(12));
+    if let Some(manifest) = signed_around(&members) {
+        assert!(manifest.is_private() && manifest.open(None).is_err());
+        let wrong = manifest.open(Some(&protocol::ReadKey([2; 32])));
+        assert!(matches!(wrong, Err(protocol::manifest::ManifestError::ReadKey)));
+        let _ = manifest.open(Some(&READ_KEY));
+    }
+}
+
+/// A manifest with these members, rightly signed; `None` if it is none.
+fn signed_around(members: &str) -> Option<SignedManifest> {
     let identity = Identity::from_seed(&[3; 32]);
     let channel = identity.channel();
-    let Some(members) = text(bytes) else { return };
     let unsigned = format!("{{\"publicKey\":\"{channel}\",\"sequence\":5,{members}}}");
     let signature: String = identity.sign(unsigned.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
     let json = format!("{},\"signature\":\"{signature}\"}}", &unsigned[..unsigned.len() - 1]);
     let bep44 = identity.sign(&protocol::manifest::bep44_message(5, json.as_bytes(), &[]));
-    if let Ok(manifest) = SignedManifest::verify(&channel, json.as_bytes(), &bep44) {
-        let _ = manifest.open(None);
-        let _ = manifest.open(Some(&protocol::ReadKey([1; 32])));
-    }
+    SignedManifest::verify(&channel, json.as_bytes(), &bep44).ok()
 }
 
 /// An item's JSON (E2).

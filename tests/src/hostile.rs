@@ -3,7 +3,7 @@
 //! The messages of the extensions are written byte by byte, without the product's protocol crate.
 
 use crate::v5::author::{Author, item_bytes};
-use crate::v5::{Blob, FIND_PEERS, HELLO, PEERS, V5Error, Wire};
+use crate::v5::{Blob, FIND_PEERS, HELLO, PEERS, REQUEST, V5Error, Wire};
 use data_encoding::HEXLOWER;
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -12,6 +12,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+/// HAVE_QUERY (E5).
+pub const HAVE_QUERY: u8 = 0x12;
+/// HAVE (E5).
+pub const HAVE: u8 = 0x13;
 /// GET_MANIFEST (E4).
 pub const GET_MANIFEST: u8 = 0x10;
 /// MANIFEST (E4).
@@ -104,6 +108,38 @@ pub fn body_manifest(author: &Author, tree: &str, sequence: u64) -> String {
          \"timestamp\":{sequence}}}",
         author.channel()
     ))
+}
+
+/// Speaks the extensions on an accepted connection, follows this channel, and says that it holds whatever is asked for;
+/// what it does with a REQUEST is the test's: told the blob's ID.
+///
+/// # Errors
+/// The connection ended, or what the test does failed.
+pub fn claim_everything(
+    stream: TcpStream,
+    channel: &str,
+    mut asked: impl FnMut(&mut Wire, &str) -> Result<(), V5Error>,
+) -> Result<(), V5Error> {
+    let mut wire = Wire::accept(stream)?;
+    loop {
+        let message = wire.receive()?;
+        match message.kind {
+            HELLO => wire.send(HELLO, &hello(channel, 0))?,
+            HAVE_QUERY => {
+                let (id, blobs) = message.payload.split_at(4.min(message.payload.len()));
+                let count = blobs.len() / 32;
+                let mut bits = vec![0xff; count.div_ceil(8)];
+                if let Some(last) = bits.last_mut().filter(|_| count % 8 != 0) {
+                    *last <<= 8 - count % 8;
+                }
+                wire.send(HAVE, &[id, &bits].concat())?;
+            }
+            GET_MANIFEST => wire.send(NONE, &[message.payload.get(..4).unwrap_or_default(), &[0]].concat())?,
+            FIND_PEERS => wire.send(PEERS, b"[]")?,
+            REQUEST => asked(&mut wire, &String::from_utf8_lossy(&message.payload))?,
+            _ => {}
+        }
+    }
 }
 
 type Script = dyn Fn(TcpStream, usize) + Send + Sync;

@@ -10,12 +10,18 @@ mod content;
 #[cfg(target_os = "linux")]
 #[path = "bad_input/disk.rs"]
 mod disk;
+#[path = "bad_input/floods.rs"]
+mod floods;
+#[path = "bad_input/liars.rs"]
+mod liars;
 #[path = "bad_input/links.rs"]
 mod links;
 #[path = "bad_input/local.rs"]
 mod local;
 #[path = "bad_input/manifests.rs"]
 mod manifests;
+#[path = "bad_input/midway.rs"]
+mod midway;
 #[path = "bad_input/network.rs"]
 mod network;
 #[path = "bad_input/paths.rs"]
@@ -27,7 +33,7 @@ mod source;
 
 use megatorrent_tests::hostile;
 use megatorrent_tests::process::{Answer, Daemon, Home, Watch};
-use megatorrent_tests::v5::author::Author;
+use megatorrent_tests::v5::{self, author::Author};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -113,4 +119,18 @@ fn refused(answer: &Answer, exit: i32, code: &str, words: &[&str]) -> String {
 fn files(folder: &Path) -> Vec<String> {
     let found = megatorrent_tests::folder::files(folder).unwrap();
     found.into_iter().map(|path| path.to_string_lossy().into_owned()).collect()
+}
+
+/// The one v5-shaped file's blobs, read from the manifest that the node shows.
+fn blobs(node: SocketAddr, channel: &str) -> Vec<String> {
+    let mut wire = v5::Wire::dial(node).unwrap();
+    wire.send(v5::HELLO, &hostile::hello(channel, 0)).unwrap();
+    loop {
+        let message = wire.receive().unwrap();
+        if message.kind == hostile::MANIFEST {
+            let manifest = String::from_utf8(message.payload[68..].to_vec()).unwrap();
+            let files = v5::author::read(&manifest, channel, None).unwrap();
+            return files[0].chunks.iter().map(|chunk| chunk.id.clone()).collect();
+        }
+    }
 }

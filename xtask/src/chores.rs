@@ -1,6 +1,7 @@
 //! `cargo xtask demo | bench | sim | run | cli | types`: what is missing is installed, what is needed is built, then a
 //! program of the house does the work.
 
+use crate::rivals;
 use crate::setup;
 use crate::shell::{cargo, root, step};
 use crate::window;
@@ -80,10 +81,21 @@ fn demo_desktop() -> Result<()> {
     step("The demonstration", helper(&folder, "demo_desktop").env("MEGATORRENT_DESKTOP_BIN", window))
 }
 
-/// Speed as ratios to a ceiling: see `tests/src/bin/bench.rs`.
+/// Speed as ratios to a ceiling and to other programs: see `tests/src/bin/bench/`.
 pub(crate) fn bench(args: &[String]) -> Result<()> {
+    if let Some(("--tor", args)) = args.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        // What Tor mode costs: see `tests/src/bin/bench_tor/main.rs`.
+        setup::tor()?;
+        let folder = build("Building at full optimisation", Build::Release)?;
+        return step("Measuring", helper(&folder, "bench_tor").args(args));
+    }
     let folder = build("Building at full optimisation", Build::Release)?;
-    step("Measuring", helper(&folder, "bench").args(args))
+    let mut bench = helper(&folder, "bench");
+    if args.iter().any(|arg| arg == "--peers") {
+        let rivals = rivals::install()?;
+        bench.env("MEGATORRENT_RIVALS", rivals.root).env("MEGATORRENT_RIVALS_PYTHON", rivals.python);
+    }
+    step("Measuring", bench.args(args))
 }
 
 /// News in a simulated swarm of many nodes: see `tests/src/bin/sim.rs`.

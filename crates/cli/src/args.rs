@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use node::api::{FetchRule, ItemPriority, KeepRule};
 use node::{PeerAddr, Route};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use values::{dash, fetch, host_port, keep, listen, peer, priority, proxy, route, switch, time};
 
@@ -20,6 +21,9 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
+
+/// Where the web interface listens unless told otherwise.
+const DEFAULT_WEB: &str = "127.0.0.1:4180";
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -406,8 +410,20 @@ Keys:
     #[command(after_help = "\
 Examples:
   megatorrent daemon
-  megatorrent daemon --listen 0.0.0.0:4170")]
-    Daemon,
+  megatorrent daemon --listen 0.0.0.0:4170
+  megatorrent daemon --web
+
+With --web it also answers a browser: it prints the address to open, which holds a token. Only this computer reaches it;
+from another one come through a tunnel: ssh -L 4180:127.0.0.1:4180 HOST. The token stays the same until the file
+\"web-token\" in the data folder is deleted.")]
+    Daemon {
+        /// Serve the web interface, at 127.0.0.1:4180 unless said otherwise
+        #[arg(long, value_name = "IP:PORT", num_args = 0..=1, default_missing_value = DEFAULT_WEB)]
+        web: Option<SocketAddr>,
+        /// A name (with its port, if it has one) under which a proxy of yours hands the web interface on
+        #[arg(long, value_name = "NAME[:PORT]", requires = "web")]
+        web_host: Vec<String>,
+    },
     /// Run a node that serves as a gateway: it looks up and publishes lists for others who cannot reach the DHT
     #[command(after_help = "\
 Example:

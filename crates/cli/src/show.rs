@@ -301,11 +301,17 @@ pub(crate) fn status(info: &Status, runs: bool) -> String {
             rows.insert(1, ("Nothing moves", escape(&held.to_string())));
         }
         rows.push(("Route", route(&info.route)));
-        if let Some(onion) = &info.route.onion {
-            let known = if info.route.onion_published { "" } else { ", not published yet" };
-            rows.push(("Onion address", format!("{}{known}", escape(onion))));
-        } else if let Some(why) = &info.route.no_inbound {
-            rows.push(("Onion address", format!("none: {}", escape(why))));
+        for onion in &info.route.onions {
+            let standing = match (&onion.why, onion.published) {
+                (Some(why), _) => format!(", not made: {}", escape(why)),
+                (None, true) => String::new(),
+                (None, false) => ", not published yet".to_owned(),
+            };
+            let channel: String = escape(&onion.channel).chars().take(16).collect();
+            rows.push(("Onion address", format!("{} for channel {channel}{standing}", escape(&onion.addr))));
+        }
+        if let Some(why) = &info.route.no_inbound {
+            rows.push(("Onion addresses", format!("none: {}", escape(why))));
         }
         rows.push(("Listening on", info.listen.as_deref().map_or_else(|| "nothing".to_owned(), escape)));
         if let Some(mapped) = &info.mapped {
@@ -333,6 +339,8 @@ pub(crate) fn status(info: &Status, runs: bool) -> String {
     }
     let secrets = match info.secrets.as_str() {
         "none" => "no vault yet".to_owned(),
+        "keyring_locked" => "in a keyring that is locked".to_owned(),
+        "keyring_unused" => "no vault yet, and the keyring is locked".to_owned(),
         other => escape(other),
     };
     rows.push(("Secrets", secrets));

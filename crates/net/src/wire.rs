@@ -6,17 +6,14 @@
 //! system call less for each frame of a busy stream.
 
 use crate::gate::Stream;
-use protocol::frame::{Opener, Sealer};
+use protocol::frame::{HEADER_LEN, Opener, Sealer};
 use protocol::handshake::{Binding, Handshake};
 use protocol::params::TAG_LEN;
 use protocol::session::Role;
-use std::io;
+use std::io::{self, IoSlice};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use zeroize::Zeroizing;
-
-/// Bytes of a frame's header: `N`, big-endian.
-const HEADER_LEN: usize = 4;
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
@@ -54,8 +51,9 @@ pub struct FrameReader {
 pub struct FrameWriter {
     stream: WriteHalf<Box<dyn Stream>>,
     sealer: Sealer,
-    /// One sealed frame; what lies before `sent` has left.
-    wire: Vec<u8>,
+    /// One sealed frame: header and body. Of both together, what lies before `sent` has left.
+    header: [u8; HEADER_LEN],
+    body: Vec<u8>,
     sent: usize,
 }
 
@@ -89,7 +87,7 @@ async fn exchange(mut stream: Box<dyn Stream>, role: Role) -> Result<(FrameReade
     let (sealer, opener, binding) = ours.finish(peer)?;
     let (read, write) = tokio::io::split(stream);
     let reader = FrameReader { stream: read, opener, header: [0; HEADER_LEN], header_len: 0, body: None, body_len: 0 };
-    let writer = FrameWriter { stream: write, sealer, wire: Vec::new(), sent: 0 };
+    let writer = FrameWriter { stream: write, sealer, header: [0; HEADER_LEN], body: Vec::new(), sent: HEADER_LEN };
     Ok((reader, writer, binding))
 }
 
@@ -146,17 +144,17 @@ impl FrameReader {
 }
 
 impl FrameWriter {
-    /// Seals and writes one plain frame; returns when the kernel has it.
+    /// Seals one plain frame where it lies and writes it; returns when the kernel has it.
     ///
     /// The frame of a call that was dropped midway is finished by the next call: it must not be given again.
     ///
     /// # Errors
     /// [`WireError::Io`]; the connection is over then.
-    pub async fn write(&mut self, plain: &[u8]) -> Result<(), WireError> {
+    pub async fn write(&mut self, plain: Vec<u8>) -> Result<(), WireError> {
         self.send().await?;
-        self.wire.clear();
+        self.body = plain;
+        self.header = self.sealer.seal_in_place(&mut self.body);
         self.sent = 0;
-        self.sealer.seal(plain, &mut self.wire);
         self.send().await
     }
 
@@ -170,8 +168,10 @@ impl FrameWriter {
     }
 
     async fn send(&mut self) -> Result<(), WireError> {
-        while self.sent < self.wire.len() {
-            match self.stream.write(&self.wire[self.sent..]).await? {
+        while self.sent < HEADER_LEN + self.body.len() {
+            let header = self.header.get(self.sent..).unwrap_or_default();
+            let body = &self.body[self.sent.saturating_sub(HEADER_LEN)..];
+            match self.stream.write_vectored(&[IoSlice::new(header), IoSlice::new(body)]).await? {
                 0 => return Err(WireError::Io(io::ErrorKind::WriteZero.into())),
                 n => self.sent += n,
             }

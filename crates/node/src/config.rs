@@ -32,8 +32,11 @@ pub struct NodeConfig {
     pub offline: bool,
 }
 
-/// The port of our onion service: the same for everybody, so that it tells nothing.
+/// The port of our onion services: the same for everybody, so that it tells nothing.
 pub const ONION_PORT: u16 = 6881;
+/// Channels with an onion address of their own, ours first: each keeps three circuits open and tells Tor's network of
+/// itself every hour or two. Of further channels others are dialled, but dial nobody here.
+pub const ONIONS_MAX: usize = 16;
 /// Time to reach a peer.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time to reach a peer through a proxy or Tor, which has to meet an onion service first.
@@ -52,6 +55,10 @@ pub const WRITES_QUEUED: usize = 4;
 pub const SERVE_AHEAD: usize = 3;
 /// Fetched blobs that are hashed and written at once, over all connections: each holds 1 MiB.
 pub const BLOBS_IN_HAND: usize = 8;
+/// Connections that have a blob of 1 MiB loaded to be sent; others wait for their turn.
+pub const UPLOAD_SLOTS: usize = 36;
+/// Blobs loaded ahead of those, over all connections.
+pub const AHEAD_SLOTS: usize = 12;
 /// A peer that takes nothing for this long of what was loaded for it is let go. The slowest limit moves a frame of a v5
 /// peer in about a minute.
 pub const STUCK: Duration = Duration::from_secs(120);

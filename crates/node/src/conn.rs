@@ -5,21 +5,22 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use net::wire::{FrameReader, FrameWriter, WireError};
+use protocol::params::SPLIT_LEN;
 use protocol::session::{Capabilities, Command, Event, Role, Session};
 use protocol::{BlobId, VerifiedBlob};
 use store::{ReadError, Store};
 use swarm::{Closed, ConnId};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
-use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::config::*;
-use crate::engine::{BlobInHand, Engine, Input};
+use crate::engine::{Engine, Input};
+use crate::hasher::Unhashed;
 use crate::limits::Limits;
 use crate::meter::Traffic;
 
@@ -43,15 +44,71 @@ pub(crate) struct Conn {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) hands: Arc<Semaphore>,
+    pub(crate) hasher: mpsc::Sender<Unhashed>,
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) limits: Arc<Limits>,
-    pub(crate) tasks: TaskTracker,
+    pub(crate) slots: Slots,
 }
 
-const DATA: u8 = 0x03;
+/// Frames of one connection that wait to be read into, and the largest that does: one of a split blob, not a v5 peer's.
+const SPARE_FRAMES: usize = 2;
+const SPARE_FRAME_MAX: usize = 2 * SPLIT_LEN;
 
-/// A blob to be served, or why not.
-type Load = (BlobId, Option<Result<VerifiedBlob, ReadError>>);
+/// Blobs loaded to be sent, over all connections: each holds a slot until the kernel has its last byte.
+#[derive(Clone)]
+pub(crate) struct Slots {
+    /// For a connection's only blob, in the order of asking.
+    first: Arc<Semaphore>,
+    /// For what is loaded ahead of it: whoever is quick finds one.
+    ahead: Arc<Semaphore>,
+}
+
+impl Slots {
+    pub(crate) fn new() -> Self {
+        Self { first: Arc::new(Semaphore::new(UPLOAD_SLOTS)), ahead: Arc::new(Semaphore::new(AHEAD_SLOTS)) }
+    }
+}
+
+/// A frame to be sealed and sent, and the slot of the blob that ends with it.
+type Write = (Vec<u8>, Option<OwnedSemaphorePermit>);
+/// A blob to be served, or why not, and its slot.
+type Loaded = (BlobId, Result<VerifiedBlob, ReadError>, OwnedSemaphorePermit);
+
+/// What a connection loads beside what it has loaded already, if there is a slot for it.
+fn ahead(to_serve: &mut VecDeque<BlobId>, slots: &Slots) -> Option<(BlobId, OwnedSemaphorePermit)> {
+    if to_serve.is_empty() {
+        return None;
+    }
+    let slot = slots.ahead.clone().try_acquire_owned().ok()?;
+    Some((to_serve.pop_front()?, slot))
+}
+
+/// Loads a blob, once it has a slot, and another with it. Nothing: the node stops.
+async fn load(
+    store: Store,
+    slots: Slots,
+    first: (BlobId, Option<OwnedSemaphorePermit>),
+    second: Option<(BlobId, OwnedSemaphorePermit)>,
+) -> Vec<Loaded> {
+    let slot = match first.1 {
+        Some(slot) => slot,
+        None => match slots.first.acquire_owned().await {
+            Ok(slot) => slot,
+            Err(_) => return Vec::new(),
+        },
+    };
+    let read = tokio::task::spawn_blocking(move || match second {
+        Some((other, ahead)) => {
+            let [one, two] = store.read_two([first.0, other]);
+            vec![(first.0, one, slot), (other, two, ahead)]
+        }
+        None => {
+            let read = store.read_blob(&first.0);
+            vec![(first.0, read, slot)]
+        }
+    });
+    read.await.unwrap_or_default()
+}
 
 impl Conn {
     /// Runs until the connection ends, then tells the engine why.
@@ -73,20 +130,23 @@ impl Conn {
             store,
             clock,
             hands,
+            hasher,
             traffic,
             limits,
-            tasks,
+            slots,
         } = self;
         let mut session = Session::new(role, ours, clock.now());
         let frame_max = Arc::new(AtomicUsize::new(session.frame_max()));
         let (frames_tx, mut frames) = mpsc::channel::<Result<Vec<u8>, WireError>>(FRAMES_QUEUED);
-        let (writes, mut writes_rx) = mpsc::channel::<Vec<u8>>(WRITES_QUEUED);
+        // Frames that were handled, for the next ones to be read into: those of a split blob come by the thousand.
+        let (spare, mut spare_rx) = mpsc::channel::<Vec<u8>>(SPARE_FRAMES);
+        let (writes, mut writes_rx) = mpsc::channel::<Write>(WRITES_QUEUED);
         let mut children = JoinSet::new();
         let (cap, received) = (frame_max.clone(), traffic.clone());
         let (coming, (own_down, own_up)) = (limits.clone(), limits.of_peer());
         children.spawn(async move {
             loop {
-                let mut frame = Vec::new();
+                let mut frame = spare_rx.try_recv().unwrap_or_default();
                 let read = reader.read(&|| cap.load(Ordering::Acquire), &mut frame).await.map(|()| frame);
                 let bytes = read.as_ref().map_or(0, Vec::len);
                 received.receive(bytes);
@@ -99,35 +159,39 @@ impl Conn {
             }
         });
         let (broken_tx, mut broken) = mpsc::channel::<()>(1);
+        // Frames that the writer got, and those that it wrote.
+        let (mut queued, written) = (0, Arc::new(AtomicU64::new(0)));
+        let wrote = written.clone();
         let writing = tokio::spawn(async move {
-            while let Some(plain) = writes_rx.recv().await {
-                own_up.take(plain.len()).await;
-                limits.up.take(plain.len()).await;
-                if writer.write(&plain).await.is_err() {
+            while let Some((plain, _slot)) = writes_rx.recv().await {
+                let bytes = plain.len();
+                own_up.take(bytes).await;
+                limits.up.take(bytes).await;
+                if writer.write(plain).await.is_err() {
                     let _ = broken_tx.send(()).await;
                     return;
                 }
-                traffic.send(plain.len());
+                traffic.send(bytes);
+                wrote.fetch_add(1, Ordering::Release);
             }
             let _ = writer.close().await;
         });
 
         let mut to_serve: VecDeque<BlobId> = VecDeque::new();
-        let mut loads: JoinSet<Load> = JoinSet::new();
-        // Blobs that the swarm gave us to serve and was not told to be gone; when something last went out.
+        // Blobs that the swarm gave us to serve and was not told to be gone.
         let mut given = 0;
-        let mut went = clock.now();
-        let mut pending: Option<Vec<u8>> = None;
+        let (mut loads, mut loading) = (JoinSet::<Vec<Loaded>>::new(), 0_usize);
+        // A slot for each blob that waits in the session; when something last went out, and how much had by then.
+        let mut holding: VecDeque<OwnedSemaphorePermit> = VecDeque::new();
+        let mut went = (clock.now(), 0);
+        let mut pending: Option<Write> = None;
         let why = loop {
             while let Some(event) = session.poll_event() {
                 match event {
                     Event::Blob(blob, bytes) => {
                         let Ok(permit) = hands.clone().acquire_owned().await else { break };
-                        let engine = engine.clone();
-                        tasks.spawn_blocking(move || {
-                            let verified = VerifiedBlob::verify(blob, bytes).ok();
-                            engine.send_blocking(Input::Blob(BlobInHand { conn: id, blob, verified, permit }));
-                        });
+                        // The hasher goes with the node only.
+                        let _ = hasher.send(Unhashed { conn: id, blob, bytes, permit }).await;
                     }
                     Event::Cancelled(blob) => {
                         if let Some(at) = to_serve.iter().position(|b| *b == blob) {
@@ -141,27 +205,33 @@ impl Conn {
             frame_max.store(session.frame_max(), Ordering::Release);
             if pending.is_none() {
                 let mut out = Vec::new();
+                let held = session.blobs_held();
                 if session.poll_transmit(&mut out) {
                     frame_max.store(session.frame_max(), Ordering::Release);
-                    if out.first() == Some(&DATA) {
-                        went = clock.now();
-                    }
-                    pending = Some(out);
+                    // The last of a blob takes its slot along.
+                    let slot = if session.blobs_held() < held { holding.pop_front() } else { None };
+                    pending = Some((out, slot));
                 }
             }
-            // Sent, cancelled by the peer, or not readable.
-            let in_hand = to_serve.len() + loads.len() + session.blobs_held();
+            // Cancelled by the peer.
+            holding.truncate(session.blobs_held());
+            // Sent, cancelled, or not readable.
+            let in_hand = to_serve.len() + loading + session.blobs_held();
             if in_hand < given {
                 engine.send(Input::Served(id, given - in_hand)).await;
                 given = in_hand;
             }
-            while loads.len() < 2 && session.blobs_held() + loads.len() < SERVE_AHEAD {
-                let Some(blob) = to_serve.pop_front() else { break };
-                let store = store.clone();
-                loads.spawn(async move {
-                    let read = tokio::task::spawn_blocking(move || store.read_blob(&blob)).await;
-                    (blob, read.ok())
-                });
+            while loading < 2 && holding.len() + loading < SERVE_AHEAD {
+                let first = match holding.is_empty() && loading == 0 {
+                    true => to_serve.pop_front().map(|blob| (blob, None)),
+                    false => ahead(&mut to_serve, &slots).map(|(blob, slot)| (blob, Some(slot))),
+                };
+                let Some(first) = first else { break };
+                // Two are hashed at once for little more than one.
+                let room = loading == 0 && holding.len() + 1 < SERVE_AHEAD;
+                let second = if room { ahead(&mut to_serve, &slots) } else { None };
+                loading += 1 + usize::from(second.is_some());
+                loads.spawn(load(store.clone(), slots.clone(), first, second));
             }
             if pending.is_none() && session.is_finished() {
                 break Closed::Clean;
@@ -170,7 +240,10 @@ impl Conn {
             tokio::select! {
                 biased;
                 permit = writes.reserve(), if pending.is_some() => match (permit, pending.take()) {
-                    (Ok(permit), Some(plain)) => permit.send(plain),
+                    (Ok(permit), Some(write)) => {
+                        permit.send(write);
+                        queued += 1;
+                    }
                     _ => break Closed::Failed,
                 },
                 command = commands.recv() => match command {
@@ -181,29 +254,50 @@ impl Conn {
                     }
                     None => break Closed::Clean,
                 },
-                Some(load) = loads.join_next() => match load {
-                    Ok((blob, Some(Ok(bytes)))) => {
-                        if session.blobs_held() == 0 {
-                            went = clock.now();
+                Some(loaded) = loads.join_next() => {
+                    let loaded = loaded.unwrap_or_default();
+                    if loaded.is_empty() {
+                        break Closed::Failed;
+                    }
+                    loading = loading.saturating_sub(loaded.len());
+                    for one in loaded {
+                        match one {
+                            (blob, Ok(bytes), slot) => {
+                                if holding.is_empty() {
+                                    went.0 = clock.now();
+                                }
+                                holding.push_back(slot);
+                                session.handle_command(clock.now(), Command::Serve(blob, Arc::new(bytes.into_bytes())));
+                            }
+                            (blob, Err(error), _) => {
+                                session.handle_command(clock.now(), Command::NotFound(blob));
+                                engine.send(Input::Unreadable(blob, error)).await;
+                            }
                         }
-                        session.handle_command(clock.now(), Command::Serve(blob, Arc::new(bytes.into_bytes())));
                     }
-                    Ok((blob, Some(Err(error)))) => {
-                        session.handle_command(clock.now(), Command::NotFound(blob));
-                        engine.send(Input::Unreadable(blob, error)).await;
-                    }
-                    Ok(_) | Err(_) => break Closed::Failed,
-                },
+                }
                 // Others wait for the slots of a peer that takes nothing.
-                () = tokio::time::sleep((went + STUCK).saturating_sub(clock.now())), if session.blobs_held() > 0 => {
-                    tracing::debug!(conn = id.0, "the peer takes nothing of what it asked for");
-                    break Closed::Failed;
+                () = tokio::time::sleep((went.0 + STUCK).saturating_sub(clock.now())),
+                    if !holding.is_empty() || queued > written.load(Ordering::Acquire) =>
+                {
+                    let so_far = written.load(Ordering::Acquire);
+                    if so_far == went.1 {
+                        tracing::debug!(conn = id.0, "the peer takes nothing of what it asked for");
+                        break Closed::Failed;
+                    }
+                    went = (clock.now(), so_far);
                 }
                 frame = frames.recv() => match frame {
-                    Some(Ok(frame)) => if let Err(violation) = session.handle_frame(clock.now(), &frame) {
-                        tracing::debug!(conn = id.0, %violation, "connection ended");
-                        break Closed::Violation;
-                    },
+                    Some(Ok(frame)) => {
+                        if let Err(violation) = session.handle_frame(clock.now(), &frame) {
+                            tracing::debug!(conn = id.0, %violation, "connection ended");
+                            break Closed::Violation;
+                        }
+                        if frame.capacity() <= SPARE_FRAME_MAX {
+                            // When enough of them wait, this one goes.
+                            let _ = spare.try_send(frame);
+                        }
+                    }
                     Some(Err(WireError::Closed)) | None => break Closed::Clean,
                     Some(Err(error)) => {
                         tracing::debug!(conn = id.0, %error, "connection failed");

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use net::gate::{Gate, GateError};
+use net::gate::{Came, Gate, GateError};
 use net::wire::{FrameReader, FrameWriter};
 use protocol::handshake::Binding;
 use protocol::session::{Command, Event, Role};
@@ -20,7 +20,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::config::*;
-use crate::conn::{Conn, ConnCommand};
+use crate::conn::{Conn, ConnCommand, Slots};
+use crate::hasher::Unhashed;
 use crate::library::{LibraryInput, LibrarySender};
 use crate::limits::Limits;
 use crate::meter::Traffic;
@@ -40,6 +41,8 @@ pub(crate) struct Connected {
     /// The number of the route that it was made by.
     pub(crate) network: u64,
     pub(crate) addr: PeerAddr,
+    /// It came by an address that is this channel's alone.
+    pub(crate) only: Option<ChannelKey>,
     pub(crate) reader: FrameReader,
     pub(crate) writer: FrameWriter,
     pub(crate) binding: Binding,
@@ -149,9 +152,11 @@ pub(crate) struct EngineTask {
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
     pub(crate) hands: Arc<Semaphore>,
+    pub(crate) hasher: mpsc::Sender<Unhashed>,
     pub(crate) arrived: watch::Sender<u64>,
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) limits: Arc<Limits>,
+    pub(crate) slots: Slots,
     /// Nothing moves: no connection is made, kept or taken, nothing is announced or looked up.
     pub(crate) paused: bool,
 }
@@ -251,7 +256,8 @@ impl EngineTask {
                 Input::Accepted(connected) => {
                     let id = ConnId(next_accepted);
                     next_accepted += 1;
-                    if self.swarm.handle_accepted(now, id, connected.addr.clone(), connected.binding) {
+                    let Connected { addr, only, binding, .. } = &*connected;
+                    if self.swarm.handle_accepted(now, id, addr.clone(), *only, *binding) {
                         self.start_conn(id, Role::Acceptor, *connected, &mut conns);
                     }
                 }
@@ -331,9 +337,10 @@ impl EngineTask {
             store: self.store.clone(),
             clock: self.clock,
             hands: self.hands.clone(),
+            hasher: self.hasher.clone(),
             traffic: self.traffic.clone(),
             limits: self.limits.clone(),
-            tasks: self.tasks.clone(),
+            slots: self.slots.clone(),
         };
         self.network.tasks.spawn(conn.run());
     }
@@ -351,7 +358,7 @@ impl EngineTask {
                 Some((channel, role)) => {
                     store.put_stored(&channel, role, &verified).map(|()| Placement::Structure(channel, role))
                 }
-                None => store.place(&verified).map(Placement::Content),
+                None => store.place(verified).map(Placement::Content),
             };
             drop(permit);
             engine.send_blocking(Input::Placed(conn, blob, result));
@@ -478,7 +485,7 @@ async fn connect(
     channel: Option<ChannelKey>,
     id: ConnId,
 ) -> Option<Connected> {
-    let (dial, handshake) = if gate.is_detour() {
+    let (dial, handshake) = if gate.is_far(addr) {
         (DIAL_TIMEOUT_DETOUR, HANDSHAKE_TIMEOUT_DETOUR)
     } else {
         (DIAL_TIMEOUT, HANDSHAKE_TIMEOUT)
@@ -495,7 +502,7 @@ async fn connect(
     };
     match net::wire::handshake(stream, Role::Dialler, handshake).await {
         Ok((reader, writer, binding)) => {
-            Some(Connected { network: network.number, addr: addr.clone(), reader, writer, binding })
+            Some(Connected { network: network.number, addr: addr.clone(), only: None, reader, writer, binding })
         }
         Err(error) => {
             tracing::debug!(%addr, %error, "no handshake");
@@ -555,27 +562,32 @@ fn tell(conns: &mut HashMap<ConnId, mpsc::Sender<ConnCommand>>, id: ConnId, comm
 /// Accepts peers until the route ends; handshakes run beside, at most 64 at a time.
 pub(crate) async fn accept(network: Arc<Network>, engine: Engine) {
     let Some(gate) = &network.gate else { return };
-    let limit = if gate.is_detour() { HANDSHAKE_TIMEOUT_DETOUR } else { HANDSHAKE_TIMEOUT };
     let slots = Arc::new(Semaphore::new(64));
     loop {
         let accepted = tokio::select! {
             () = network.stop.cancelled() => return,
             accepted = gate.accept() => accepted,
         };
-        let (stream, addr) = match accepted {
-            Ok(accepted) => accepted,
+        let Came { stream, from: addr, dialled } = match accepted {
+            Ok(came) => came,
             Err(error) => {
                 tracing::warn!(%error, "the listener is lost");
                 return;
             }
         };
+        let only = dialled.and_then(|onion| network.channel_at(&onion));
+        // Its service is being given up: nothing is known that could be spoken of.
+        if dialled.is_some() && only.is_none() {
+            continue;
+        }
+        let limit = if gate.is_far(&addr) { HANDSHAKE_TIMEOUT_DETOUR } else { HANDSHAKE_TIMEOUT };
         let Ok(slot) = slots.clone().acquire_owned().await else { return };
         let (engine, number, stop) = (engine.clone(), network.number, network.stop.clone());
         network.tasks.spawn(async move {
             let work = async {
                 match net::wire::handshake(stream, Role::Acceptor, limit).await {
                     Ok((reader, writer, binding)) => {
-                        let connected = Connected { network: number, addr, reader, writer, binding };
+                        let connected = Connected { network: number, addr, only, reader, writer, binding };
                         engine.send(Input::Accepted(Box::new(connected))).await;
                     }
                     Err(error) => tracing::debug!(%addr, %error, "no handshake"),

@@ -192,7 +192,7 @@ async fn converse(
     addr: &PeerAddr,
     talk: Talk,
 ) -> Result<Option<Arc<SignedManifest>>, String> {
-    let (dial, handshake, hello) = if gate.is_detour() {
+    let (dial, handshake, hello) = if gate.is_far(addr) {
         (DIAL_TIMEOUT_DETOUR, HANDSHAKE_TIMEOUT_DETOUR, GATEWAY_HELLO_DETOUR)
     } else {
         (DIAL_TIMEOUT, HANDSHAKE_TIMEOUT, GATEWAY_HELLO)
@@ -246,7 +246,7 @@ async fn converse(
         }
         let mut out = Vec::new();
         if session.poll_transmit(&mut out) {
-            writer.write(&out).await.map_err(|e| e.to_string())?;
+            writer.write(out).await.map_err(|e| e.to_string())?;
             continue;
         }
         let due = session.poll_timeout().map_or(GATEWAY_TIMEOUT, |at| at.saturating_sub(ctx.clock.now()));

@@ -12,6 +12,7 @@ mod engine;
 mod error;
 mod gateway;
 mod governor;
+mod hasher;
 mod keep;
 mod library;
 mod limits;
@@ -30,5 +31,6 @@ mod view;
 
 pub use config::{NodeConfig, default_data_dir};
 pub use net::route::{Choice as Route, ChoiceError as RouteError};
+pub use net::web;
 pub use node::{Events, Node};
 pub use protocol::{Link, PeerAddr};

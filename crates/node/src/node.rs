@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::api::{Code, ErrorInfo, Event, Reply, Request};
 use crate::clock::Clock;
 use crate::config::*;
+use crate::conn::Slots;
 use crate::ctx::{Ctx, Inner};
 use crate::engine::{Engine, EngineTask, Input};
 use crate::error::{Result, blocking, fail};
@@ -24,7 +25,7 @@ use crate::limits::Limits;
 use crate::meter::{self, Rates, Traffic};
 use crate::near::Near;
 use crate::network::{self, Network};
-use crate::{channel, keep, repair, verbs, view};
+use crate::{channel, hasher, keep, repair, verbs, view};
 
 /// A running node. Cheap to clone; [`Node::stop`] ends it.
 #[derive(Clone)]
@@ -140,6 +141,8 @@ impl Node {
         };
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).map_err(|e| ErrorInfo::new(Code::Internal, format!("no random numbers: {e}")))?;
+        let (hasher, unhashed) = hasher::channel();
+        ctx.spawn(hasher::run(unhashed, engine.clone(), ctx.tasks.clone()));
         let task = EngineTask {
             swarm: Swarm::new(swarm_config, u64::from_le_bytes(seed)),
             engine: engine.clone(),
@@ -154,8 +157,10 @@ impl Node {
             stop: ctx.stop.clone(),
             arrived: ctx.arrived.clone(),
             hands: Arc::new(Semaphore::new(BLOBS_IN_HAND)),
+            hasher,
             traffic: ctx.traffic.clone(),
             limits: ctx.limits.clone(),
+            slots: Slots::new(),
             paused: held.is_some(),
         };
         ctx.tasks.spawn(task.run());

@@ -184,6 +184,7 @@ pub(crate) async fn items(ctx: &Ctx, rows: Vec<ItemRow>) -> Result<Vec<ItemInfo>
         infos.push(ItemInfo {
             id: id.to_string(),
             channel: channel.to_string(),
+            mime: mime_of(&row),
             name: row.name,
             about: row.about,
             published: row.published,
@@ -228,6 +229,14 @@ pub(crate) async fn files(ctx: &Ctx, channel: ChannelKey, id: ItemId) -> Result<
         FileInfo { path, size: f.size, have, mime: f.mime, skipped }
     };
     Ok(files.into_iter().map(info).collect())
+}
+
+/// Media type of an item's only file.
+fn mime_of(row: &ItemRow) -> Option<String> {
+    if row.files != 1 {
+        return None;
+    }
+    listed_files(row).pop().and_then(|file| file.mime)
 }
 
 /// Files of an item that is not fetched, as far as the channel's list itself names them.
@@ -282,8 +291,12 @@ async fn kept(ctx: &Ctx) -> String {
     match keys.kind() {
         store::keys::KeyKind::Keyring => "keyring",
         store::keys::KeyKind::Vault => "vault",
-        store::keys::KeyKind::Locked if KeyStore::is_chosen(&ctx.config.data_dir) => "locked",
-        store::keys::KeyKind::Locked => "none",
+        store::keys::KeyKind::Locked => match (keys.is_keyring_locked(), KeyStore::is_chosen(&ctx.config.data_dir)) {
+            (true, true) => "keyring_locked",
+            (true, false) => "keyring_unused",
+            (false, true) => "locked",
+            (false, false) => "none",
+        },
     }
     .into()
 }

@@ -7,6 +7,9 @@ use chacha20poly1305::{AeadInOut, ChaCha20Poly1305, KeyInit, Nonce};
 
 use crate::params::{FRAME_MIN, TAG_LEN};
 
+/// Bytes of a frame's header: `N`, big-endian.
+pub const HEADER_LEN: usize = 4;
+
 /// Seals frames of one direction.
 pub struct Sealer {
     cipher: ChaCha20Poly1305,
@@ -45,18 +48,37 @@ impl Sealer {
 
     /// Appends to `wire` one whole frame of `plain` (type byte and payload, at most a blob's DATA).
     pub fn seal(&mut self, plain: &[u8], wire: &mut Vec<u8>) {
-        let n = plain.len() + TAG_LEN;
-        debug_assert!((FRAME_MIN..=crate::params::FRAME_MAX_BLOB).contains(&n), "a frame of {n} bytes");
-        wire.reserve(4 + n);
-        wire.extend_from_slice(&(n as u32).to_be_bytes());
+        wire.reserve(HEADER_LEN + plain.len() + TAG_LEN);
+        wire.extend_from_slice(&header(plain.len()));
         let start = wire.len();
         wire.extend_from_slice(plain);
-        let sealed = self.cipher.encrypt_inout_detached(&nonce(self.counter), &[], (&mut wire[start..]).into());
+        let tag = self.encrypt(&mut wire[start..]);
+        wire.extend_from_slice(&tag);
+    }
+
+    /// Seals `frame` (type byte and payload) where it lies, its tag behind it; returns the header that goes before it.
+    /// With room for [`TAG_LEN`] bytes more it is not moved.
+    pub fn seal_in_place(&mut self, frame: &mut Vec<u8>) -> [u8; HEADER_LEN] {
+        let header = header(frame.len());
+        let tag = self.encrypt(frame);
+        frame.extend_from_slice(&tag);
+        header
+    }
+
+    fn encrypt(&mut self, plain: &mut [u8]) -> [u8; TAG_LEN] {
+        let sealed = self.cipher.encrypt_inout_detached(&nonce(self.counter), &[], plain.into());
         // The cipher fails only beyond 256 GiB.
         let Ok(tag) = sealed else { unreachable!("a frame never reaches the cipher's limit") };
-        wire.extend_from_slice(&tag);
         self.counter += 1;
+        tag.into()
     }
+}
+
+/// The header of a frame with so many plain bytes.
+fn header(plain: usize) -> [u8; HEADER_LEN] {
+    let n = plain + TAG_LEN;
+    debug_assert!((FRAME_MIN..=crate::params::FRAME_MAX_BLOB).contains(&n), "a frame of {n} bytes");
+    (n as u32).to_be_bytes()
 }
 
 impl Opener {
@@ -66,7 +88,7 @@ impl Opener {
     }
 
     /// Checks a frame's header against the cap before anything is allocated; returns N.
-    pub fn length(header: [u8; 4], max: usize) -> Result<usize, FrameError> {
+    pub fn length(header: [u8; HEADER_LEN], max: usize) -> Result<usize, FrameError> {
         let n = u32::from_be_bytes(header);
         let length = n as usize;
         if (FRAME_MIN..=max).contains(&length) { Ok(length) } else { Err(FrameError::Length(n)) }

@@ -5,6 +5,7 @@
 //! extension is used only when both sides named it.
 
 mod asks;
+mod budget;
 mod exchange;
 mod holdings;
 mod manifests;
@@ -20,6 +21,7 @@ use crate::message::{Kind, Message, MessageError};
 use crate::params::{FRAME_MAX, FRAME_MAX_BLOB, VERSION};
 use crate::{BlobId, ChannelKey, PeerAddr, SignedManifest, Topic};
 use asks::Asks;
+use budget::Budget;
 use exchange::Exchange;
 use holdings::Holdings;
 use manifests::Manifests;
@@ -198,6 +200,7 @@ pub struct Session {
     manifests: Manifests,
     holdings: Holdings,
     outbox: Outbox,
+    budget: Budget,
     events: VecDeque<Event>,
     last_id: u32,
     dropped: u32,
@@ -223,6 +226,7 @@ impl Session {
             manifests: Manifests::default(),
             holdings: Holdings::default(),
             outbox: Outbox::default(),
+            budget: Budget::new(now),
             events: VecDeque::new(),
             last_id: 0,
             dropped: 0,
@@ -308,6 +312,7 @@ impl Session {
     }
 
     fn message(&mut self, now: Duration, message: Message<'_>) -> Result<(), Violation> {
+        self.budget.pay(now, &message)?;
         let able = self.capabilities();
         let outbox = &mut self.outbox;
         let event = match message {

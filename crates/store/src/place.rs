@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use protocol::params::BLOB_LEN;
+use protocol::params::{BLOB_LEN, CHUNK_LEN};
 use protocol::{BlobId, BlobKey, ChannelKey, ItemId, VerifiedBlob, blob};
 use rusqlite::{OptionalExtension, Transaction, params};
 
@@ -54,6 +54,14 @@ impl Span {
 
     fn end(&self) -> usize {
         self.off + self.len
+    }
+}
+
+impl Group {
+    /// Its spans will be the whole blob, no padding behind them: once opened, the blob is made again from them alone.
+    fn is_all(&self) -> bool {
+        let here = self.spans.iter().filter(|span| span.state > 0 || span.waits());
+        !self.spans.iter().any(|span| span.encrypted) && covered(here) == Some(CHUNK_LEN)
     }
 }
 
@@ -144,7 +152,7 @@ struct Outcome {
 impl Store {
     /// A fetched content blob: opened under its key, written to the part files that need it, held derived where the
     /// rest is our padding, else stored. Same blob twice is no error.
-    pub fn place(&self, blob: &VerifiedBlob) -> Result<Placed, StoreError> {
+    pub fn place(&self, blob: VerifiedBlob) -> Result<Placed, StoreError> {
         let _layout = self.core.shared();
         let id = blob.id();
         let waiting = || -> Result<Vec<Group>, StoreError> {
@@ -170,10 +178,12 @@ impl Store {
         }
         let plain = found.iter().flat_map(|group| &group.spans).filter(|span| span.waits() && !span.encrypted);
         let room = self.core.reserve(plain.map(|span| span.len as u64).sum())?;
-        let filled = found.into_iter().map(|group| fill(blob, group)).collect::<Result<Vec<_>, _>>();
-        let outcomes = filled.map_err(|error| error.needing(BLOB_LEN as u64))?;
+        let (outcomes, sealed) = fill_all(blob, found).map_err(|error| error.needing(BLOB_LEN as u64))?;
         let keep = outcomes.iter().any(|outcome| outcome.opened && !outcome.derived);
-        let written = keep && self.core.keep_file(blob)?;
+        let written = match sealed.filter(|_| keep) {
+            Some(sealed) => self.core.keep_file(&sealed)?,
+            None => false,
+        };
         let mut placed = self.core.write_blob(|tx| self.core.record(tx, &id, outcomes, keep, written))?;
         room.take();
         placed.lost = lost;
@@ -246,9 +256,22 @@ pub(crate) fn not_held(tx: &Transaction<'_>, mut blobs: Vec<(i64, BlobId)>) -> R
     Ok(gone)
 }
 
+/// Opens the blob for each group. Gives it back sealed, unless its plain bytes are all that can be needed of it: then it
+/// was opened where it lay.
+fn fill_all(blob: VerifiedBlob, groups: Vec<Group>) -> Result<(Vec<Outcome>, Option<VerifiedBlob>), StoreError> {
+    match <[Group; 1]>::try_from(groups) {
+        Ok([group]) if group.is_all() => Ok((vec![fill(blob, group)?], None)),
+        groups => {
+            let groups = groups.map_or_else(|many| many, Vec::from);
+            let filled = groups.into_iter().map(|group| fill(blob.clone(), group)).collect::<Result<_, _>>()?;
+            Ok((filled, Some(blob)))
+        }
+    }
+}
+
 /// Opens the blob for one group and writes what waits.
-fn fill(blob: &VerifiedBlob, group: Group) -> Result<Outcome, StoreError> {
-    let Ok(plain) = blob::open(blob.clone(), &group.key) else {
+fn fill(blob: VerifiedBlob, group: Group) -> Result<Outcome, StoreError> {
+    let Ok(plain) = blob::open(blob, &group.key) else {
         return Ok(Outcome { group, opened: false, derived: false });
     };
     if group.spans.iter().any(|span| span.encrypted) {

@@ -123,7 +123,7 @@ impl Store {
         })?;
         for blob in held {
             match self.read_blob(&blob) {
-                Ok(blob) => drop(self.place(&blob)?),
+                Ok(blob) => drop(self.place(blob)?),
                 // Not here after all: it will be fetched.
                 Err(ReadError::Missing | ReadError::Changed { .. }) => {}
                 Err(ReadError::Store(error)) => return Err(error),

@@ -60,6 +60,9 @@ pub(crate) struct LookUp {
     since: Duration,
 }
 
+/// A caller that shares nothing has its place for this long, when others want it.
+/// One that names our channels and moves nothing has it for this long.
+
 impl Swarm {
     pub(crate) fn start_following(&mut self, now: Duration, follow: Follow) {
         let key = follow.key;
@@ -286,7 +289,7 @@ impl Swarm {
     /// What a dialled connection is about: the channels that the address was found for (E7).
     pub(crate) fn subjects(&self, addr: &PeerAddr, channel: Option<ChannelKey>) -> BTreeSet<ChannelKey> {
         let mut about: BTreeSet<ChannelKey> = channel.into_iter().collect();
-        if self.tor {
+        if self.hides(addr) {
             // A circuit of its own is worth nothing if the HELLO on it joins what it keeps apart.
             return about;
         }
@@ -313,7 +316,14 @@ impl Swarm {
         }
         hello
     }
-    pub(crate) fn accept(&mut self, now: Duration, id: ConnId, addr: PeerAddr, binding: Binding) -> bool {
+    pub(crate) fn accept(
+        &mut self,
+        now: Duration,
+        id: ConnId,
+        addr: PeerAddr,
+        only: Option<ChannelKey>,
+        binding: Binding,
+    ) -> bool {
         // A quarter of the slots is kept for those whom we dial.
         let max = self.config.connections_max - self.config.connections_max / 4;
         if self.book.is_banned(now, &addr) || !self.peers.has_room(&addr) || self.peers.get(id).is_some() {
@@ -322,7 +332,9 @@ impl Swarm {
         if self.peers.len() >= max && !self.evict(now) {
             return false;
         }
-        if let Some(twin) = self.peers.insert(id, Peer::new(now, addr, Role::Acceptor, binding)) {
+        let mut peer = Peer::new(now, addr, Role::Acceptor, binding);
+        peer.only = only;
+        if let Some(twin) = self.peers.insert(id, peer) {
             self.meet_ourselves(id, twin);
         }
         true
@@ -361,7 +373,8 @@ impl Swarm {
                 let near = matches!(peer.class(), AddrClass::Private | AddrClass::Loopback);
                 let private =
                     self.channels.iter().filter(|(_, c)| !hello.private.is_empty() && (near || c.is_private()));
-                named.chain(private.map(|(key, _)| key)).copied().collect()
+                let spoken_of = |key: &ChannelKey| peer.only.is_none_or(|only| only == *key);
+                named.chain(private.map(|(key, _)| key)).copied().filter(spoken_of).collect()
             }
         };
         let tokens: BTreeSet<&[u8; 16]> = hello.private.iter().take(256).collect();

@@ -44,6 +44,8 @@ pub(crate) struct Peer {
     pub(crate) near: bool,
     /// Capabilities that both named.
     pub(crate) ext: Capabilities,
+    /// Where we hide: the one channel that is spoken of here.
+    pub(crate) only: Option<ChannelKey>,
     /// What the connection is about, as we named it.
     pub(crate) named: BTreeSet<ChannelKey>,
     /// What both named.
@@ -84,6 +86,7 @@ impl Peer {
             stage: Stage::Waiting,
             near: false,
             ext: Capabilities::default(),
+            only: None,
             named: BTreeSet::new(),
             shared: BTreeSet::new(),
             sequences: BTreeMap::new(),

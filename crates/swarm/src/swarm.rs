@@ -69,8 +69,10 @@ pub struct Swarm {
     pub(crate) next_conn: u64,
     /// The route leads through a proxy or Tor.
     pub(crate) detour: bool,
-    /// Through Tor.
+    /// Onions are met through Tor; on a detour everybody is.
     pub(crate) tor: bool,
+    /// Where the peers of a channel can dial us, and no others.
+    pub(crate) onions: BTreeMap<ChannelKey, PeerAddr>,
 }
 
 impl Swarm {
@@ -101,6 +103,7 @@ impl Swarm {
             next_conn: 0,
             detour: false,
             tor: false,
+            onions: BTreeMap::new(),
         }
     }
 
@@ -170,13 +173,10 @@ impl Swarm {
     pub fn add_addr(&mut self, now: Duration, addr: PeerAddr, channel: Option<ChannelKey>, source: Source) {
         self.learn_addr(now, addr, channel, source);
     }
-    /// Where others can dial us, learnt or changed after the start (an onion service, a mapped port): told to peers.
+    /// Where others can dial us in the clear, learnt or changed after the start (a mapped port): told to peers.
     pub fn set_own_addr(&mut self, now: Duration, addr: Option<PeerAddr>) {
         self.config.own_addr = addr;
-        let conns: Vec<ConnId> = self.peers.iter().map(|(conn, _)| conn).collect();
-        for conn in conns {
-            self.timers.set(Timer::Tell(conn), now);
-        }
+        self.tell_everybody(now);
     }
     /// What HELLO names on connections made from here on.
     pub fn set_capabilities(&mut self, ours: protocol::session::Capabilities) {
@@ -217,9 +217,17 @@ impl Swarm {
         self.end_dial(now, id, result);
         self.settle(now);
     }
-    /// Somebody connected; `id` comes from [`Swarm::next_conn`]. False: refused (banned, too many); drop it.
-    pub fn handle_accepted(&mut self, now: Duration, id: ConnId, addr: PeerAddr, binding: Binding) -> bool {
-        self.accept(now, id, addr, binding)
+    /// Somebody connected; `id` comes from [`Swarm::next_conn`]. `only`: by an address that is one channel's alone. False:
+    /// refused (banned, too many); drop it.
+    pub fn handle_accepted(
+        &mut self,
+        now: Duration,
+        id: ConnId,
+        addr: PeerAddr,
+        only: Option<ChannelKey>,
+        binding: Binding,
+    ) -> bool {
+        self.accept(now, id, addr, only, binding)
     }
     /// A session's event; `Event::Blob` stays with the node, which hashes and stores, then calls [`Swarm::handle_verdict`].
     pub fn handle_event(&mut self, now: Duration, id: ConnId, event: Event) {

@@ -305,7 +305,7 @@ impl World {
         let (conn, taken, talk) = match (&mut node.swarm, &mut node.v5) {
             (Some(swarm), _) => {
                 let conn = swarm.next_conn();
-                let taken = swarm.handle_accepted(now, conn, from, binding);
+                let taken = swarm.handle_accepted(now, conn, from, None, binding);
                 (conn, taken, Talk::Session(Box::new(Session::new(Role::Acceptor, super::world::CAPABILITIES, now))))
             }
             (None, Some(v5)) => (v5.next_conn(), true, Talk::V5(Box::default())),

@@ -1,9 +1,8 @@
 //! Source files that change or go, while they are published and afterwards.
 
-use super::refused;
-use megatorrent_tests::hostile::{self, MANIFEST};
+use super::{blobs, refused};
 use megatorrent_tests::process::{Daemon, Home, Watch};
-use megatorrent_tests::v5::{self, Gossip, HELLO, V5Error, Wire, author};
+use megatorrent_tests::v5::{self, Gossip, V5Error};
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -85,20 +84,6 @@ fn a_file_that_changes_or_goes_while_it_is_published_stops_that_publication() {
         publisher.home.ask(["publish", publisher.folder.to_str().unwrap()]).unwrap();
         assert_eq!(publisher.items().as_array().unwrap().len(), 1);
         publisher.daemon.stop(&publisher.home).unwrap();
-    }
-}
-
-/// The one v5-shaped file's blobs, read from the manifest that the node shows.
-fn blobs(node: SocketAddr, channel: &str) -> Vec<String> {
-    let mut wire = Wire::dial(node).unwrap();
-    wire.send(HELLO, &hostile::hello(channel, 0)).unwrap();
-    loop {
-        let message = wire.receive().unwrap();
-        if message.kind == MANIFEST {
-            let manifest = String::from_utf8(message.payload[68..].to_vec()).unwrap();
-            let files = author::read(&manifest, channel, None).unwrap();
-            return files[0].chunks.iter().map(|chunk| chunk.id.clone()).collect();
-        }
     }
 }
 

@@ -15,7 +15,7 @@ async fn streams() -> (Box<dyn Stream>, Box<dyn Stream>) {
     let (from, to) = (net.gate(a), net.gate(b));
     let addr = PeerAddr::Ip(b);
     let (dialled, accepted) = tokio::join!(from.dial(&addr, b"", LIMIT), to.accept());
-    (dialled.unwrap(), accepted.unwrap().0)
+    (dialled.unwrap(), accepted.unwrap().stream)
 }
 
 type End = (FrameReader, FrameWriter, Binding);
@@ -34,7 +34,7 @@ async fn frames_of_all_sizes_arrive_in_order_and_then_the_end() {
     let frame = |n: usize, size: usize| vec![n as u8; size];
     let write = async {
         for (n, size) in sizes.into_iter().enumerate() {
-            writer.write(&frame(n, size)).await.unwrap();
+            writer.write(frame(n, size)).await.unwrap();
         }
         writer.close().await.unwrap();
     };
@@ -54,7 +54,7 @@ async fn a_frame_over_the_cap_is_refused_before_a_byte_of_it_is_awaited() {
     let ((_, mut writer, _), (mut reader, _writer, _)) = ends().await;
     let big = vec![3; FRAME_MAX];
     let mut got = Vec::new();
-    let (_, read) = tokio::join!(writer.write(&big), reader.read(&|| FRAME_MAX, &mut got));
+    let (_, read) = tokio::join!(writer.write(big), reader.read(&|| FRAME_MAX, &mut got));
     let expected = FRAME_MAX as u32 + TAG_LEN as u32;
     assert!(matches!(read, Err(WireError::Frame(FrameError::Length(n))) if n == expected));
     assert_eq!(got.capacity(), 0, "nothing was allocated");

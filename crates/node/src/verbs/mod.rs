@@ -4,6 +4,7 @@ mod care;
 mod fetch;
 mod follow;
 mod ids;
+mod inside;
 mod play;
 mod publish;
 
@@ -59,6 +60,7 @@ pub(crate) async fn call(ctx: &Ctx, request: Request) -> Result<Reply> {
         Request::Verify(args) => fetch::verify(ctx, &args.item).await.map(Reply::Verified),
         Request::Locate(args) => fetch::locate(ctx, args).await.map(Reply::Verified),
         Request::Place(args) => play::place(ctx, args).await.map(Reply::Place),
+        Request::Inside(args) => crate::error::blocking(move || inside::inside(&args.path)).await.map(Reply::Inside),
         Request::Play(args) => play::play(ctx, args).await.map(Reply::Playable),
         Request::Status => view::status(ctx).await.map(Reply::Status),
         Request::Transfers => {
@@ -103,8 +105,8 @@ impl Drop for Cancel {
     }
 }
 
-/// A channel's link, with its read key if it is private. Where there is no DHT it names a way in: for a channel of ours
-/// our own onion address and its gateways; for another's what the link named that we had.
+/// A channel's link, with its read key if it is private. It names a way in by Tor, where there is one: for a channel of ours
+/// its own onion address, and where there is no DHT its gateways; there, for another's, what the link named that we had.
 async fn link_of(ctx: &Ctx, row: &Channel) -> Result<String> {
     if row.private && row.read_key.is_none() {
         return fail(Code::Secrets, "The read key of this channel is locked.");
@@ -112,8 +114,10 @@ async fn link_of(ctx: &Ctx, row: &Channel) -> Result<String> {
     let read_key = row.read_key.clone().filter(|_| row.private);
     let network = ctx.network();
     let mut bootstrap = Vec::new();
+    if row.own {
+        bootstrap.extend(network::onion_of(ctx, row.key).await?);
+    }
     if network.is_detour() {
-        bootstrap.extend(network.onion().filter(|_| row.own));
         if row.own {
             bootstrap.extend(publish::gateways(ctx, row.key).await?);
         } else {

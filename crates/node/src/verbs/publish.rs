@@ -276,6 +276,9 @@ async fn changed(ctx: &Ctx, row: &mut Channel, change: Change) -> Result<Vec<Ite
     Ok(items)
 }
 
+/// Bytes that a page's mention takes in the body, at most.
+const PAGE_REF: usize = 400;
+
 /// Writes the body: inline if the manifest has room for it, else as a tree, older items on pages. Blocking.
 fn write(
     store: &store::Store,
@@ -305,6 +308,8 @@ fn write(
         let mut pages = Vec::new();
         let mut oldest_first: Vec<Item> = items.iter().rev().cloned().collect();
         let mut page_items = PAGE_ITEMS_MAX;
+        // What the stream has about, so that it is written anew only when it may be short enough.
+        let mut about = stream.len();
         while stream.len() > CHUNK_LEN && !oldest_first.is_empty() {
             page_items = page_items.min(oldest_first.len());
             let mut page: Vec<Item> = oldest_first[..page_items].to_vec();
@@ -318,9 +323,14 @@ fn write(
             let tree = stream::write(store, identity, &json, blobs)?;
             let bytes = page.iter().map(Item::size).sum();
             pages.insert(0, body::PageRef { count: u32::try_from(page.len()).unwrap_or(u32::MAX), bytes, tree });
+            about = about.saturating_sub(json.len()) + PAGE_REF;
+            if about > CHUNK_LEN + PAGE_REF && !oldest_first.is_empty() {
+                continue;
+            }
             let inline: Vec<Item> = oldest_first.iter().rev().cloned().collect();
             list.collections = vec![body::Collection { title: "Default".into(), items: inline, pages: pages.clone() }];
             stream = list.to_json();
+            about = stream.len();
         }
     }
     let tree = stream::write(store, identity, &stream, blobs)?;
@@ -353,7 +363,7 @@ async fn sign(ctx: &Ctx, identity: &Identity, change: Change, title: &str) -> Re
     }
     let (store, secret, kept, list) = (ctx.store.clone(), identity.clone(), row.clone(), items.clone());
     // Followers who have no DHT learn from the list where we are; never a clear address.
-    let peers: Vec<PeerAddr> = ctx.network().onion().into_iter().collect();
+    let peers: Vec<PeerAddr> = network::onion_of(ctx, key).await?.into_iter().collect();
     let (manifest, blobs) = blocking(move || {
         let mut blobs = Vec::new();
         let manifest = write(&store, &secret, &kept, &list, peers, sequence, &mut blobs)?;

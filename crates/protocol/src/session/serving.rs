@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::{Event, Violation};
 use crate::BlobId;
 use crate::message::{Kind, Message};
-use crate::params::{BLOB_LEN, SPLIT_LEN};
+use crate::params::{BLOB_LEN, SPLIT_LEN, TAG_LEN};
 
 /// REQUESTs of the peer that are taken to the node; those beyond are answered "Not Found" in their turn.
 const OPEN_MAX: usize = 256;
@@ -18,6 +18,10 @@ const SLOTS_MAX: usize = 1024;
 const HANDED_MAX: usize = 4;
 /// PUBLISHes that wait for an answer.
 const PUBLISHES_MAX: usize = 16;
+/// How often one blob goes to one peer whole: who has it wrong on its disk asks again, and once more.
+const AGAIN_MAX: u8 = 16;
+/// Blobs of which is known how often they went.
+const REMEMBERED: usize = 64;
 
 enum Answer {
     /// Not yet shown to the node.
@@ -43,6 +47,8 @@ pub(super) struct Serving {
     /// Bytes of the front's blob that are sent.
     sent: usize,
     publishes: usize,
+    /// The last blobs that went whole, and how often.
+    gone: VecDeque<(BlobId, u8)>,
 }
 
 impl Serving {
@@ -53,6 +59,9 @@ impl Serving {
         }
         if self.slots.len() >= SLOTS_MAX {
             return Err(Violation::Peer("too many open REQUESTs"));
+        }
+        if self.gone.iter().any(|(gone, times)| Some(*gone) == id && *times >= AGAIN_MAX) {
+            return Err(Violation::Peer("one blob again and again"));
         }
         let refused = id.is_none() || self.slots.len() >= OPEN_MAX;
         self.slots.push_back(Slot { id, answer: if refused { Answer::NotFound } else { Answer::Waiting } });
@@ -117,7 +126,8 @@ impl Serving {
             Some(Answer::NotFound) => Message::Error("Not Found".into()).encode(out),
             Some(Answer::Blob(blob)) => {
                 let end = if split { blob.len().min(self.sent + SPLIT_LEN) } else { blob.len() };
-                out.reserve(1 + end - self.sent);
+                // With its tag: it is sealed where it lies.
+                out.reserve_exact(1 + end - self.sent + TAG_LEN);
                 out.push(Kind::Data as u8);
                 out.extend_from_slice(&blob[self.sent..end]);
                 if end < blob.len() {
@@ -128,8 +138,21 @@ impl Serving {
             Some(Answer::Waiting | Answer::Handed) | None => return false,
         }
         self.sent = 0;
-        self.slots.pop_front();
+        if let Some(Slot { id: Some(id), answer: Answer::Blob(_) }) = self.slots.pop_front() {
+            self.note_gone(id);
+        }
         true
+    }
+
+    fn note_gone(&mut self, id: BlobId) {
+        let times = match self.gone.iter().position(|(gone, _)| *gone == id) {
+            Some(at) => self.gone.remove(at).map_or(0, |(_, times)| times),
+            None => 0,
+        };
+        if self.gone.len() >= REMEMBERED {
+            self.gone.pop_front();
+        }
+        self.gone.push_back((id, times.saturating_add(1)));
     }
 
     /// A PUBLISH arrived.

@@ -50,7 +50,7 @@ fn what_was_fetched_of_a_file_goes_with_the_wish_for_it() {
     let made = folder(2, Padding::Ours);
     world.plan(ITEM, &world.root(), &made);
     let first = made.of("big.bin")[0];
-    world.place(&made.blobs[&first]).unwrap();
+    world.place(made.blobs[&first].clone()).unwrap();
     assert!(world.has(&first).unwrap());
     let chosen = choose(&world, &["big.bin"], false);
     assert_eq!(chosen.gone, [first]);

@@ -67,7 +67,7 @@ fn victim() {
             }
             Standing::Wanted => {
                 for blob in store.missing(&CHANNEL, &ITEM, 100, &|_| false).unwrap() {
-                    store.place(&made.blobs[&blob]).unwrap();
+                    store.place(made.blobs[&blob].clone()).unwrap();
                     say(&format!("held {blob}"));
                 }
                 // From here on the version before is let go.

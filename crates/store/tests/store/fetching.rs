@@ -16,7 +16,7 @@ fn a_download_arrives_whole_and_is_held_without_a_second_copy() {
     let total: usize = made.plain.values().map(Vec::len).sum();
     let mut have = 0;
     for (number, blob) in world.lacks(ITEM).iter().enumerate() {
-        let placed = world.place(&made.blobs[blob]).unwrap();
+        let placed = world.place(made.blobs[blob].clone()).unwrap();
         let [(CHANNEL, ITEM, now)] = placed.items[..] else { panic!("{placed:?}") };
         assert!(now > have, "the plain bytes here rise");
         have = now;
@@ -59,7 +59,7 @@ fn a_killed_process_fetches_no_blob_twice() {
         let mut fetched = BTreeSet::new();
         while let Some(blob) = world.lacks(ITEM).first().copied() {
             assert!(fetched.insert(blob), "asked for again");
-            world.place(&made.blobs[&blob]).unwrap();
+            world.place(made.blobs[&blob].clone()).unwrap();
             assert_eq!(world.crash().lost, 0);
             assert_eq!(world.read_all(), fetched.len());
         }
@@ -95,14 +95,14 @@ fn the_same_blob_twice_and_foreign_blobs_change_nothing() {
     let made = folder(50, Padding::Ours);
     world.plan(ITEM, &world.root(), &made);
     let blob = &made.blobs[&world.lacks(ITEM)[0]];
-    world.place(blob).unwrap();
+    world.place(blob.clone()).unwrap();
     let have = world.have_bytes(&CHANNEL, &ITEM).unwrap();
-    let again = world.place(blob).unwrap();
+    let again = world.place(blob.clone()).unwrap();
     assert!(again.items.is_empty() && again.finished.is_empty());
     assert_eq!(world.have_bytes(&CHANNEL, &ITEM).unwrap(), have);
     let foreign = make(51, Padding::Ours, &[("x", bytes(1, 10))]);
     for blob in foreign.blobs.values() {
-        assert!(world.place(blob).unwrap().items.is_empty());
+        assert!(world.place(blob.clone()).unwrap().items.is_empty());
         assert!(!world.has(&blob.id()).unwrap());
     }
 }
@@ -163,7 +163,7 @@ fn a_key_that_does_not_open_its_blob_is_the_publishers_fault() {
     let mut plan = made.plan(&world.root());
     plan[0].chunks[0].key.key[0] ^= 1;
     world.plan_download(&CHANNEL, &ITEM, &world.root(), plan).unwrap();
-    let placed = world.place(made.blobs.values().next().unwrap()).unwrap();
+    let placed = world.place(made.blobs.values().next().unwrap().clone()).unwrap();
     assert_eq!(placed.unopenable, [(CHANNEL, ITEM)]);
     assert!(placed.items.is_empty());
     assert_eq!((world.lacks(ITEM), world.blob_count().unwrap()), (vec![], 0));
@@ -202,14 +202,14 @@ fn part_files_that_somebody_removed_or_cut_are_fetched_again_and_never_taken_as_
             let part = world.root().join("big.bin.part");
             let last = *made.of("big.bin").last().unwrap();
             for blob in world.lacks(ITEM).into_iter().filter(|blob| *blob != last) {
-                world.place(&made.blobs[&blob]).unwrap();
+                world.place(made.blobs[&blob].clone()).unwrap();
             }
             if !early {
-                world.place(&made.blobs[&last]).unwrap();
+                world.place(made.blobs[&last].clone()).unwrap();
             }
             insult(&part);
             if early {
-                let placed = world.place(&made.blobs[&last]).unwrap();
+                let placed = world.place(made.blobs[&last].clone()).unwrap();
                 assert!(placed.finished.is_empty());
                 let lost: BTreeSet<_> = placed.lost.into_iter().collect();
                 let spoilt: BTreeSet<_> = made.of("big.bin").into_iter().filter(|blob| *blob != last).collect();
@@ -237,7 +237,7 @@ fn neighbours_in_a_pack_keep_their_bytes_when_one_part_file_goes() {
     assert!(matches!(world.finish_item(&CHANNEL, &ITEM), Err(StoreError::Incomplete)));
     assert_eq!(world.lacks(ITEM), made.of("a.txt"), "the blob that all small files share, once");
     assert!(!world.has(&made.of("a.txt")[0]).unwrap());
-    let placed = world.place(&made.blobs[&made.of("a.txt")[0]]).unwrap();
+    let placed = world.place(made.blobs[&made.of("a.txt")[0]].clone()).unwrap();
     assert_eq!(placed.finished, [(CHANNEL, ITEM)]);
     world.finish_item(&CHANNEL, &ITEM).unwrap();
     made.assert_at(&world.root());
@@ -303,7 +303,7 @@ fn a_link_in_the_items_folder_leads_nowhere() {
     world.plan(ITEM, &world.root(), &made);
     std::os::unix::fs::symlink(&away, world.root().join("deep")).unwrap();
     let blob = made.of("deep/down/whole.bin")[0];
-    assert!(matches!(world.place(&made.blobs[&blob]), Err(StoreError::OutsideRoot { .. })));
+    assert!(matches!(world.place(made.blobs[&blob].clone()), Err(StoreError::OutsideRoot { .. })));
     assert_eq!(files_below(&away), Vec::<std::path::PathBuf>::new());
     assert!(!world.has(&blob).unwrap());
     // The link away, everything goes on.

@@ -79,11 +79,11 @@ fn inside_downloads() {
     let root = small.join("item");
     store.plan_download(&CHANNEL, &ITEM, &root, made.plan(&root)).unwrap();
     let lacks = store.missing(&CHANNEL, &ITEM, 100, &|_| false).unwrap();
-    lacks[..3].iter().for_each(|blob| drop(store.place(&made.blobs[blob]).unwrap()));
+    lacks[..3].iter().for_each(|blob| drop(store.place(made.blobs[blob].clone()).unwrap()));
     let ballast = fill(&small, 2 * CHUNK_LEN as u64 + 4096);
     let mut placed = 3;
     let error = loop {
-        match store.place(&made.blobs[&lacks[placed]]) {
+        match store.place(made.blobs[&lacks[placed]].clone()) {
             Ok(_) => placed += 1,
             Err(error) => break error,
         }
@@ -109,7 +109,7 @@ fn inside_downloads() {
     assert_eq!(recovery.lost, 0);
     fs::remove_file(ballast).unwrap();
     for blob in store.missing(&CHANNEL, &ITEM, 100, &|_| false).unwrap() {
-        store.place(&made.blobs[&blob]).unwrap();
+        store.place(made.blobs[&blob].clone()).unwrap();
     }
     store.finish_item(&CHANNEL, &ITEM).unwrap();
     made.assert_at(&root);

@@ -31,7 +31,7 @@ fn an_unfinished_one_goes_on_at_the_new_place() {
     let made = folder(2, Padding::Ours);
     world.plan(ITEM, &world.root(), &made);
     for blob in &world.lacks(ITEM)[..3] {
-        world.place(&made.blobs[blob]).unwrap();
+        world.place(made.blobs[blob].clone()).unwrap();
     }
     let to = world.tmp.path().join("elsewhere");
     assert!(world.move_item(&CHANNEL, &ITEM, &to, &mut |_| true).unwrap());

@@ -29,7 +29,7 @@ fn a_quota_that_is_reached_in_the_middle_stops_there_and_loses_nothing() {
     world.plan(ITEM, &world.root(), &made);
     let lacks = world.lacks(ITEM);
     world.set_quota(Some(2 * CHUNK_LEN as u64 + 7));
-    let results: Vec<_> = lacks.iter().map(|blob| world.place(&made.blobs[blob])).collect();
+    let results: Vec<_> = lacks.iter().map(|blob| world.place(made.blobs[blob].clone())).collect();
     assert!(results[..2].iter().all(Result::is_ok));
     assert!(results[2..].iter().all(|r| matches!(r, Err(StoreError::Quota { .. }))));
     assert_eq!(world.lacks(ITEM), lacks[2..]);
@@ -54,7 +54,9 @@ fn many_writers_at_once_do_not_pass_it_together() {
     let taken: usize = std::thread::scope(|scope| {
         let workers: Vec<_> = lacks
             .chunks(6)
-            .map(|part| scope.spawn(|| part.iter().filter(|blob| store.place(&made.blobs[blob]).is_ok()).count()))
+            .map(|part| {
+                scope.spawn(|| part.iter().filter(|blob| store.place(made.blobs[blob].clone()).is_ok()).count())
+            })
             .collect();
         workers.into_iter().map(|worker| worker.join().unwrap()).sum()
     });

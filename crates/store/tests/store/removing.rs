@@ -15,7 +15,7 @@ fn unsubscribing_keeps_finished_files_or_takes_them_and_leaves_nothing_else() {
             world.download(ITEM, &world.root(), &whole);
             let root = world.tmp.path().join("downloads/half");
             world.plan(OTHER, &root, &half);
-            world.place(&half.blobs[&world.lacks(OTHER)[0]]).unwrap();
+            world.place(half.blobs[&world.lacks(OTHER)[0]].clone()).unwrap();
             world.put_stored(&CHANNEL, Role::Root, &structure(1)).unwrap();
             world.raise_floor(&CHANNEL, 77).unwrap();
             let held = world.held();

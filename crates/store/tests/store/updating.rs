@@ -66,7 +66,7 @@ fn half_fetched_files_that_are_the_same_go_on_growing() {
     let old = folder(20, Padding::Ours);
     world.plan(ITEM, &world.root(), &old);
     let fetched = old.of("big.bin")[..2].to_vec();
-    fetched.iter().for_each(|blob| drop(world.place(&old.blobs[blob]).unwrap()));
+    fetched.iter().for_each(|blob| drop(world.place(old.blobs[blob].clone()).unwrap()));
     let before = inode(&world.root().join("big.bin.part"));
     relist(&world, b"changed");
     let new = changed(&old, 20, Padding::Ours, &[("deep/down/whole.bin", None)]);
@@ -131,7 +131,7 @@ fn many_edits_of_an_item_that_is_never_whole_leave_one_plan() {
         last = changed(&last, 50, Padding::Noise, &with_new);
         world.plan(ITEM, &world.root(), &last);
         let next = world.lacks(ITEM)[0];
-        world.place(&last.blobs[&next]).unwrap();
+        world.place(last.blobs[&next].clone()).unwrap();
         assert!(files_below(&world.root()).len() <= first.plain.len() + 1, "{:?}", files_below(&world.root()));
         world.read_all();
     }

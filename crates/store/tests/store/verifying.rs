@@ -151,7 +151,7 @@ fn one_file_may_be_named_itself_and_a_download_may_move_while_it_grows() {
     let made = make(70, Padding::Ours, &[("film.mkv", bytes(1, 2 * CHUNK_LEN))]);
     world.plan(ITEM, &world.root(), &made);
     let blob = world.lacks(ITEM)[0];
-    world.place(&made.blobs[&blob]).unwrap();
+    world.place(made.blobs[&blob].clone()).unwrap();
     let moved = world.tmp.path().join("elsewhere");
     fs::rename(world.root(), &moved).unwrap();
     world.locate(&CHANNEL, &ITEM, &moved).unwrap();

@@ -92,7 +92,7 @@ impl World {
     /// Fetches all that an item lacks; returns how many blobs that were.
     pub(crate) fn fetch(&self, id: ItemId, made: &Made) -> usize {
         let lacks = self.lacks(id);
-        lacks.iter().for_each(|blob| drop(self.place(&made.blobs[blob]).unwrap()));
+        lacks.iter().for_each(|blob| drop(self.place(made.blobs[blob].clone()).unwrap()));
         lacks.len()
     }
 

@@ -45,11 +45,59 @@ impl Figure {
     }
 }
 
-fn median(values: &[f64]) -> f64 {
+/// The value in the middle.
+pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;
     if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 }
+}
+
+/// A program among its rivals.
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) seconds: f64,
+    /// Bytes a second.
+    pub(crate) rate: f64,
+    /// Processor seconds of both sides for a gibibyte.
+    pub(crate) cpu: f64,
+    /// The most bytes of memory: sender, receiver.
+    pub(crate) peaks: Option<(u64, u64)>,
+    /// Bytes on both disks for each byte shared.
+    pub(crate) disk: Option<f64>,
+}
+
+/// Prints the rivals on standard error: the figures that follow from them go to standard output.
+pub(crate) fn table(rows: &[Row]) {
+    complain("");
+    complain(&format!(
+        "{:<22} {:>8} {:>7} {:>10} {:>17} {:>6}",
+        "", "seconds", "MB/s", "CPU s/GiB", "peak MB out + in", "disk"
+    ));
+    for row in rows {
+        let peaks = row
+            .peaks
+            .map_or_else(String::new, |(out, into)| format!("{:.0} + {:.0}", out as f64 / 1e6, into as f64 / 1e6));
+        let disk = row.disk.map_or_else(String::new, |disk| format!("{disk:.2}"));
+        complain(&format!(
+            "{:<22} {:>8.2} {:>7.0} {:>10.2} {peaks:>17} {disk:>6}",
+            row.name,
+            row.seconds,
+            row.rate / 1e6,
+            row.cpu
+        ));
+    }
+    complain("");
+}
+
+/// Tells of one transfer, on standard error.
+pub(crate) fn one(name: &str, round: usize, bytes: u64, took: Duration, cpu: f64) {
+    let (seconds, rate) = (took.as_secs_f64(), bytes as f64 / 1e6 / took.as_secs_f64());
+    complain(&format!("   {}, {name}: {seconds:.2} s, {rate:.0} MB/s, {cpu:.2} CPU s", numbered(round)));
+}
+
+fn numbered(round: usize) -> String {
+    if round == 0 { "warm-up".to_owned() } else { format!("round {round}") }
 }
 
 /// Prints all figures.
@@ -77,7 +125,8 @@ pub(crate) fn print(figures: &[Figure], as_json: bool) {
     }
     for figure in figures {
         let value = match figure.unit {
-            "bytes" => format!("{:.0} MB", figure.value / 1e6),
+            "bytes" if figure.value >= 1e7 => format!("{:.0} MB", figure.value / 1e6),
+            "bytes" => format!("{:.2} MB", figure.value / 1e6),
             "blobs" => format!("{} blobs", figure.value),
             unit => format!("{:.2} {unit}", figure.value),
         };
@@ -98,8 +147,7 @@ pub(crate) fn print(figures: &[Figure], as_json: bool) {
 /// Tells how one round went, on standard error.
 pub(crate) fn round(name: &str, round: usize, bytes: u64, ours: Duration, best: Duration) {
     let rate = |took: Duration| bytes as f64 / 1e6 / took.as_secs_f64();
-    let number = if round == 0 { "warm-up".to_owned() } else { format!("round {round}") };
-    complain(&format!("   {name}, {number}: {:.0} MB/s, ceiling {:.0} MB/s", rate(ours), rate(best)));
+    complain(&format!("   {name}, {}: {:.0} MB/s, ceiling {:.0} MB/s", numbered(round), rate(ours), rate(best)));
 }
 
 fn say(text: &str) {

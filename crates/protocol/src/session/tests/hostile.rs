@@ -275,3 +275,68 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_flood_of_questions_ends_the_session_and_honest_ones_never_do() {
+    let ids: Vec<BlobId> = (0..4096_u32).map(|n| BlobId(std::array::from_fn(|at| n.to_be_bytes()[at % 4]))).collect();
+    let questions: [fn(u32, &[BlobId]) -> Message<'static>; 3] = [
+        |n, ids| Message::HaveQuery(RequestId(n), ids.to_vec()),
+        |n, _| Message::FindPeers(Topic([n as u8; 32])),
+        |n, _| Message::Announce(Topic([n as u8; 32]), "192.0.2.1:6881".parse().unwrap()),
+    ];
+    for question in questions {
+        let mut session = greeted(ALL);
+        let mut taken = 0;
+        while feed(&mut session, &question(taken + 1, &ids)).is_ok() {
+            taken += 1;
+            assert!(taken < 10_000, "never enough");
+            for event in events(&mut session) {
+                if let Event::FindPeers(topic) = event {
+                    session.handle_command(START, Command::Peers(topic, Vec::new()));
+                }
+            }
+            sent(&mut session);
+        }
+        assert!(taken >= 60, "{taken}");
+    }
+    // A node that fetches 500 blobs a second asks for them by the dozen, hour after hour.
+    let mut session = greeted(ALL);
+    for n in 0..50_000_u32 {
+        let now = START + Duration::from_millis(20) * n;
+        let query = Message::HaveQuery(RequestId(n + 1), ids[..16].to_vec());
+        session.handle_frame(now, &query.to_frame()).unwrap();
+        session.handle_frame(now, &Message::FindPeers(Topic([1; 32])).to_frame()).unwrap();
+        for event in events(&mut session) {
+            match event {
+                Event::FindPeers(topic) => session.handle_command(now, Command::Peers(topic, Vec::new())),
+                Event::HaveQuery(id, asked) => session.handle_command(now, Command::Have(id, vec![true; asked.len()])),
+                _ => {}
+            }
+        }
+        sent(&mut session);
+    }
+}
+
+#[test]
+fn one_blob_does_not_go_to_one_peer_for_ever() {
+    let mut session = greeted(ALL);
+    let bytes = blob(1);
+    let mut times = 0;
+    while feed(&mut session, &Message::Request(id(1))).is_ok() {
+        session.handle_command(START, Command::Serve(id(1), bytes.clone()));
+        sent(&mut session);
+        events(&mut session);
+        times += 1;
+        assert!(times < 100, "never enough");
+    }
+    assert_eq!(times, 16);
+    // Many blobs, each a few times, are a download with a broken disk.
+    let mut session = greeted(ALL);
+    for n in 0..600_u32 {
+        let asked = id((n % 200) as u8);
+        feed(&mut session, &Message::Request(asked)).unwrap();
+        session.handle_command(START, Command::Serve(asked, bytes.clone()));
+        sent(&mut session);
+        events(&mut session);
+    }
+}

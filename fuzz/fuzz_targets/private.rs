@@ -1,0 +1,3 @@
+//! See `fuzz::private`.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::private(bytes));

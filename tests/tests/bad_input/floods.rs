@@ -1,0 +1,197 @@
+//! Peers that ask for more than anybody needs: each pays with its connection, and the next honest one is served.
+
+use super::Scene;
+use megatorrent_tests::hostile::{self, HAVE_QUERY};
+use megatorrent_tests::people::publish;
+use megatorrent_tests::process::{Daemon, Home, PATIENCE};
+use megatorrent_tests::v5::{self, ANNOUNCE, DATA, FIND_PEERS, Gossip, REQUEST, V5Error, Wire};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// Most memory that a node under attack may hold, in bytes.
+const MEMORY_MAX: u64 = 150 << 20;
+
+/// Who publishes one small file.
+struct Publisher {
+    home: Home,
+    daemon: Daemon,
+    node: SocketAddr,
+    channel: String,
+    blob: String,
+}
+
+impl Publisher {
+    fn new(name: &str) -> Self {
+        let home = Home::new(name, &[]).unwrap();
+        let daemon = home.daemon().unwrap();
+        let node = daemon.address().parse().unwrap();
+        let file = home.path().join("note.txt");
+        std::fs::write(&file, b"a few bytes").unwrap();
+        let published = publish(&home, &file, &[]).unwrap();
+        let channel = published["link"].as_str().unwrap().trim_start_matches("megatorrent://").to_owned();
+        let blob = super::blobs(node, &channel).remove(0);
+        Self { home, daemon, node, channel, blob }
+    }
+
+    fn serves(&self, what: &str) {
+        let got = v5::download(self.node, &self.blob, Gossip::Nothing, None);
+        assert_eq!(got.unwrap_or_else(|error| panic!("after {what}: {error}")).len(), v5::BLOB_LEN);
+    }
+
+    fn end(self) {
+        assert!(!self.daemon.log().contains("panicked"), "{}", self.daemon.log());
+        let peak = self.daemon.peak_memory().unwrap();
+        assert!(peak < MEMORY_MAX, "{peak} bytes at once");
+        self.daemon.stop(&self.home).unwrap();
+    }
+}
+
+/// A connection that reads and drops whatever comes, so that the node never waits for it.
+fn deaf(wire: &Wire) {
+    let mut from = wire.handle().unwrap();
+    std::thread::spawn(move || drop(std::io::copy(&mut from, &mut std::io::sink())));
+}
+
+/// Makes the next question of a flood.
+type Ask = Box<dyn FnMut() -> Vec<u8>>;
+
+#[test]
+fn floods_of_questions_end_their_connection_and_nobody_else_waits() {
+    let publisher = Publisher::new("questions");
+    let id = "a".repeat(64);
+    let announce = format!("{{\"blobId\":\"{id}\",\"peerAddress\":\"127.0.0.1:9\"}}").into_bytes();
+    let mut number = 0_u32;
+    let query = move || {
+        number += 1;
+        [&number.to_be_bytes()[..], &[7; 4096 * 32]].concat()
+    };
+    let mut floods: Vec<(&str, u8, Ask)> = vec![
+        ("FIND_PEERS", FIND_PEERS, Box::new(move || id.clone().into_bytes())),
+        ("ANNOUNCE", ANNOUNCE, Box::new(move || announce.clone())),
+        ("HAVE_QUERY", HAVE_QUERY, Box::new(query)),
+    ];
+    for (what, kind, payload) in &mut floods {
+        let mut wire = Wire::dial(publisher.node).unwrap();
+        wire.send(v5::HELLO, &hostile::hello(&publisher.channel, 0)).unwrap();
+        deaf(&wire);
+        let mut sent = 0;
+        while wire.send(*kind, &payload()).is_ok() {
+            sent += 1;
+            assert!(sent < 1_000_000, "{what} for ever");
+            if sent % 50 == 49 && sent < 200 {
+                publisher.serves(what);
+            }
+        }
+        publisher.serves(what);
+    }
+    publisher.end();
+}
+
+#[test]
+fn one_blob_asked_for_without_end_is_sent_some_times_only() {
+    let publisher = Publisher::new("again");
+    let mut wire = Wire::dial(publisher.node).unwrap();
+    let mut times = 0;
+    let ended = loop {
+        assert!(times < 1000, "served for ever");
+        if let Err(error) = wire.send(REQUEST, publisher.blob.as_bytes()) {
+            break error;
+        }
+        let mut got = 0;
+        let answer = loop {
+            match wire.receive() {
+                Ok(message) if message.kind == DATA => got += message.payload.len(),
+                Ok(_) => {}
+                Err(error) => break Some(error),
+            }
+            if got >= v5::BLOB_LEN {
+                break None;
+            }
+        };
+        if let Some(error) = answer {
+            break error;
+        }
+        times += 1;
+        publisher.serves("one who asks again and again");
+    };
+    assert!(times >= 2, "{times}: whose disk lost it asks again");
+    assert!(matches!(ended, V5Error::Io(_)), "{ended}");
+    publisher.end();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_thousand_connections_cost_little_and_the_next_caller_is_served() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).unwrap();
+    let publisher = Publisher::new("thousand");
+    let open = || std::fs::read_dir(format!("/proc/{}/fd", publisher.daemon.id())).unwrap().count();
+    // Whoever was there before stays served.
+    let mut before = Wire::dial(publisher.node).unwrap();
+    before.send(v5::HELLO, &hostile::hello(&publisher.channel, 0)).unwrap();
+    assert!(hostile::dealt_with(&mut before).unwrap());
+    let (mut silent, mut polite) = (Vec::new(), Vec::new());
+    let mut most = 0;
+    for n in 0..1000 {
+        // Half of them say nothing, half shake hands and follow the channel.
+        if n % 2 == 0 {
+            silent.push(std::net::TcpStream::connect(publisher.node).unwrap());
+        } else if let Ok(mut wire) = Wire::dial(publisher.node) {
+            // One that is refused is ended by the node.
+            let _ = wire.send(v5::HELLO, &hostile::hello(&publisher.channel, 0));
+            polite.push(wire);
+        }
+        most = most.max(open());
+        if n % 100 == 99 {
+            assert!(hostile::dealt_with(&mut before).unwrap(), "{n} callers drove out one who was there");
+        }
+    }
+    assert!(most < 400, "{most} files open at once");
+    // The command line goes another way and does not feel it.
+    assert_eq!(publisher.home.ask(["status"]).unwrap()["listen"], publisher.daemon.address());
+    drop((silent, polite));
+    let deadline = Instant::now() + PATIENCE;
+    while v5::download(publisher.node, &publisher.blob, Gossip::Nothing, None).is_err() {
+        assert!(Instant::now() < deadline, "nobody is served any more");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    drop(before);
+    publisher.end();
+}
+
+#[test]
+fn a_node_that_is_flooded_goes_on_fetching() {
+    let server = v5::Server::start(v5::Habits { hold_after: Some(1), ..v5::Habits::default() }).unwrap();
+    let scene = Scene::new("flooded", 73, &[server.address()]);
+    let mut watch = scene.watch();
+    let content = vec![3; 3_000_000];
+    let blobs = v5::chunks(&content).unwrap();
+    blobs.iter().for_each(|blob| server.hold(blob));
+    scene.publish(&mut watch, &v5::author::collections(&[("film.bin", &blobs)]), 1_700_000_000_000);
+    server.wait_served(1, PATIENCE).unwrap();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let ready = std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                // Whoever is let go comes again, at once.
+                while !stop.load(std::sync::atomic::Ordering::SeqCst) {
+                    let Ok(mut wire) = Wire::dial(scene.node) else { continue };
+                    deaf(&wire);
+                    while wire.send(FIND_PEERS, &[b'b'; 64]).is_ok() && !stop.load(std::sync::atomic::Ordering::SeqCst)
+                    {
+                    }
+                }
+            });
+        }
+        server.release();
+        let ready = watch.until_ready("film.bin");
+        stop.store(true, std::sync::atomic::Ordering::SeqCst);
+        ready
+    })
+    .unwrap();
+    let path = std::path::Path::new(ready["path"].as_str().unwrap()).join("film.bin");
+    assert_eq!(std::fs::read(path).unwrap(), content);
+    scene.end();
+}

@@ -1,0 +1,147 @@
+//! What happens in the middle of a transfer: the quota is reached, the source is cut, the network goes and comes back.
+
+use super::{Scene, blobs};
+use megatorrent_tests::folder;
+use megatorrent_tests::hostile::{body_manifest, tree};
+use megatorrent_tests::people::{publish, text, until};
+use megatorrent_tests::process::{Home, PATIENCE};
+use megatorrent_tests::relay::{Cable, Relay};
+use megatorrent_tests::v5::{self, Blob, Gossip, Habits, Server, V5Error};
+use std::fs::File;
+
+const NOW: u64 = 1_700_000_000_000;
+const MIB: u64 = 1 << 20;
+
+#[test]
+fn a_quota_that_is_reached_in_mid_transfer_stops_it_and_more_room_lets_it_go_on() {
+    let server = Server::start(Habits { hold_after: Some(4), ..Habits::default() }).unwrap();
+    let scene = Scene::new("midway-quota", 76, &[server.address()]);
+    let mut watch = scene.watch();
+    let content: Vec<u8> = (0..12 * MIB).map(|n| (n % 251) as u8).collect();
+    let parts = v5::chunks(&content).unwrap();
+    let chunks: Vec<String> = parts.iter().map(Blob::entry).collect();
+    let json =
+        format!("{{\"collections\":[{{\"items\":[{{\"name\":\"film.bin\",\"chunks\":[{}]}}]}}]}}", chunks.join(","));
+    let list = Blob::seal(json.as_bytes()).unwrap();
+    parts.iter().chain([&list]).for_each(|blob| server.hold(blob));
+    assert!(scene.push(&body_manifest(&scene.author, &tree(&list, list.real_size as u64, 0), NOW), NOW));
+    // The list and three parts are here; then the person lends less than they thought.
+    server.wait_served(4, PATIENCE).unwrap();
+    let used = || scene.home.ask(["status"]).unwrap()["used"].as_u64().unwrap();
+    let quota = 8 * MIB;
+    scene.home.ask(["set", "quota", &quota.to_string()]).unwrap();
+    server.release();
+    watch.until_cause("quota").unwrap();
+    assert!(used() <= quota, "{} bytes under a quota of {quota}", used());
+    assert!(!scene.home.downloads().join("film.bin").exists(), "half a file never has the file's name");
+    assert_eq!(scene.channel()["items"], 1, "the rest of the node answers");
+    let asked = server.requests().len();
+    scene.home.ask(["set", "quota", &(100 * MIB).to_string()]).unwrap();
+    let ready = watch.until_ready("film.bin").unwrap();
+    let path = std::path::Path::new(ready["path"].as_str().unwrap()).join("film.bin");
+    assert_eq!(std::fs::read(path).unwrap(), content);
+    let again = server.requests().len() - asked;
+    assert!(again <= parts.len(), "{again} requests for {} parts", parts.len());
+    scene.end();
+}
+
+#[test]
+fn a_file_that_is_cut_while_its_blobs_are_read_sends_no_wrong_byte() {
+    let home = Home::new("cut-source", &[]).unwrap();
+    let daemon = home.daemon().unwrap();
+    let node = daemon.address().parse().unwrap();
+    let path = home.path().join("song.flac");
+    // Two parts: as many as a list that names them itself has room for.
+    folder::write(&path, 2 * MIB, 77).unwrap();
+    let content = std::fs::read(&path).unwrap();
+    let published = publish(&home, &path, &[]).unwrap();
+    let channel = published["link"].as_str().unwrap().trim_start_matches("megatorrent://").to_owned();
+    let ids = blobs(node, &channel);
+    let item = text(&published, "item").unwrap();
+    let over = std::sync::atomic::AtomicBool::new(false);
+    let get = |id: &str| match v5::download(node, id, Gossip::Nothing, None) {
+        // The downloader hashes: what is given here is the blob and no other bytes.
+        Ok(_) => true,
+        Err(V5Error::Refused(why)) => {
+            assert_eq!(why, "Not Found");
+            false
+        }
+        Err(other) => panic!("{other}"),
+    };
+    let (mut given, mut refused) = (0, 0);
+    std::thread::scope(|scope| {
+        let cutting = scope.spawn(|| {
+            while !over.load(std::sync::atomic::Ordering::SeqCst) {
+                File::options().write(true).open(&path).unwrap().set_len(MIB + 17).unwrap();
+                std::fs::write(&path, &content).unwrap();
+            }
+        });
+        for round in 0..20 {
+            for id in &ids {
+                if get(id) { given += 1 } else { refused += 1 }
+            }
+            if round % 5 == 4 {
+                // What was withdrawn is looked at again, with the file cut and whole by turns: right or wrong, it answers.
+                drop(home.run(["verify", &item]).unwrap());
+            }
+        }
+        over.store(true, std::sync::atomic::Ordering::SeqCst);
+        cutting.join().unwrap();
+    });
+    assert!(given > 0 && refused > 0, "{given} given, {refused} refused: nothing was cut in the middle");
+    // Whole again, and quiet: shared again.
+    std::fs::write(&path, &content).unwrap();
+    home.ask(["verify", &item]).unwrap();
+    assert!(ids.iter().all(|id| get(id)));
+    assert!(!daemon.log().contains("panicked"), "{}", daemon.log());
+    daemon.stop(&home).unwrap();
+}
+
+/// A reader that knows a publisher by a cable only, and is in the middle of fetching from it.
+fn in_the_middle(name: &str, cable: Cable) {
+    let alice = Home::new(&format!("{name}-alice"), &[]).unwrap();
+    let source = alice.path().join("film.bin");
+    folder::write(&source, 24 * MIB, 78).unwrap();
+    let author = alice.daemon().unwrap();
+    let published = publish(&alice, &source, &[]).unwrap();
+    let relay = Relay::start(author.address().parse().unwrap()).unwrap();
+    let bob = Home::new(&format!("{name}-bob"), &[]).unwrap();
+    let reader = bob.daemon_with(["--peer", &relay.address().to_string()]).unwrap();
+    bob.ask(["set", "download-dir", bob.downloads().to_str().unwrap()]).unwrap();
+    // Slow enough that there is a middle.
+    bob.ask(["set", "down", "4M"]).unwrap();
+    let mut watch = reader.watch(&bob).unwrap();
+    bob.ask(["subscribe", &text(&published, "link").unwrap()]).unwrap();
+    let have = |answer: &serde_json::Value| answer[0]["have"].as_u64().filter(|have| *have > 2 * MIB);
+    let before = until(&bob, &["transfers"], "the middle", have).unwrap();
+    relay.set(cable);
+    // Nobody is there any more: that is what it says, and nothing is lost.
+    let still = |answer: &serde_json::Value| {
+        let cause = answer[0]["cause"]["cause"].as_str()?;
+        (cause != "moving").then(|| answer[0]["have"].as_u64())?
+    };
+    let meanwhile = until(&bob, &["transfers"], "a cause", still).unwrap();
+    assert!((before..24 * MIB).contains(&meanwhile), "{before} bytes before, {meanwhile} after");
+    let carried = relay.carried();
+    bob.ask(["set", "down", "off"]).unwrap();
+    relay.set(Cable::Whole);
+    watch.until_ready("film.bin").unwrap();
+    folder::compare_files(&source, &bob.downloads().join("film.bin")).unwrap();
+    // What was here is not fetched again; what was under way is.
+    let rest = relay.carried() - carried;
+    assert!(rest < 24 * MIB - meanwhile + 8 * MIB, "{rest} bytes for the rest, {meanwhile} were here");
+    for (home, daemon) in [(bob, reader), (alice, author)] {
+        assert!(!daemon.log().contains("panicked"), "{}", daemon.log());
+        daemon.stop(&home).unwrap();
+    }
+}
+
+#[test]
+fn a_network_that_is_cut_and_comes_back_goes_on_where_it_stopped() {
+    in_the_middle("cut", Cable::Cut);
+}
+
+#[test]
+fn a_line_that_goes_dead_without_a_word_is_noticed_and_left_behind() {
+    in_the_middle("dead", Cable::Dead);
+}
