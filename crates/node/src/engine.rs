@@ -64,6 +64,8 @@ pub(crate) enum Input {
     },
     Want(Vec<BlobId>, ChannelKey, Priority),
     Unwant(Vec<BlobId>),
+    /// Of these, what is wanted to be lent is not waited for any more.
+    UnwantLent(Vec<BlobId>),
     /// Wanted before all other content: a player waits for it.
     Stream(Vec<BlobId>, ChannelKey),
     Hold(Vec<(BlobId, ChannelKey, Rank, Option<Duration>)>),
@@ -72,6 +74,8 @@ pub(crate) enum Input {
     Accepted(Box<Connected>),
     Session(ConnId, Event),
     Blob(BlobInHand),
+    /// So many blobs that this connection had to serve are off its hands.
+    Served(ConnId, usize),
     Placed(ConnId, BlobId, Result<Placement, StoreError>),
     Unreadable(BlobId, ReadError),
     Closed(ConnId, Closed),
@@ -173,7 +177,9 @@ impl EngineTask {
                 () = self.stop.cancelled() => break,
                 input = self.inputs.recv() => input,
                 () = tokio::time::sleep(due) => {
-                    self.swarm.handle_timeout(self.clock.now());
+                    let now = self.clock.now();
+                    self.swarm.handle_clock(now, self.clock.unix_ms());
+                    self.swarm.handle_timeout(now);
                     continue;
                 }
             };
@@ -192,20 +198,23 @@ impl EngineTask {
                     self.swarm.handle_manifest(now, manifest);
                 }
                 Input::Structure { blob, channel, role, done } => {
-                    structure
-                        .entry(blob)
-                        .or_insert_with(|| Structure { channel, role, done: Vec::new() })
-                        .done
-                        .push(done);
-                    self.swarm.want(now, blob, channel, Priority::Structure);
+                    let wanted = structure.entry(blob).or_insert_with(|| Structure { channel, role, done: Vec::new() });
+                    if wanted.role == store::Role::Lent {
+                        wanted.role = role;
+                    }
+                    wanted.done.push(done);
+                    let lent = structure.get(&blob).is_some_and(|wanted| wanted.role == store::Role::Lent);
+                    self.swarm.want(now, blob, channel, if lent { Priority::Low } else { Priority::Structure });
                 }
                 Input::Want(blobs, channel, priority) => {
                     for blob in blobs {
+                        take_over(&mut structure, &blob);
                         self.swarm.want(now, blob, channel, priority);
                     }
                 }
                 Input::Stream(blobs, channel) => {
                     for blob in blobs {
+                        take_over(&mut structure, &blob);
                         self.swarm.want(now, blob, channel, Priority::Streaming);
                     }
                 }
@@ -213,6 +222,13 @@ impl EngineTask {
                     for blob in blobs {
                         structure.remove(&blob);
                         self.swarm.unwant(now, &blob);
+                    }
+                }
+                Input::UnwantLent(blobs) => {
+                    for blob in blobs {
+                        if take_over(&mut structure, &blob) {
+                            self.swarm.unwant(now, &blob);
+                        }
                     }
                 }
                 Input::Hold(held) => {
@@ -245,6 +261,7 @@ impl EngineTask {
                     }
                 }
                 Input::Session(id, event) => self.swarm.handle_event(now, id, event),
+                Input::Served(id, count) => (0..count).for_each(|_| self.swarm.handle_served(now, id)),
                 Input::Blob(hand) => self.take_blob(hand, &structure),
                 Input::Placed(id, blob, result) => self.placed(id, blob, result, &mut structure),
                 Input::Unreadable(blob, error) => {
@@ -521,6 +538,15 @@ async fn dial_twice(
             Err(_) => first.await,
         },
     }
+}
+
+/// What was to be lent is wanted for this node's own sake, or not at all. Says whether it was to be lent.
+fn take_over(structure: &mut HashMap<BlobId, Structure>, blob: &BlobId) -> bool {
+    let lent = structure.get(blob).is_some_and(|wanted| wanted.role == store::Role::Lent);
+    if lent {
+        structure.remove(blob);
+    }
+    lent
 }
 
 /// A connection whose command queue is full does not read what it asked for: it is cut.

@@ -21,6 +21,7 @@ mod network;
 mod node;
 mod play;
 mod publish;
+mod repair;
 pub mod rpc;
 mod schedule;
 mod stream;
