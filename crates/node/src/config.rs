@@ -47,6 +47,8 @@ pub const SECOND_CIRCUIT: Duration = Duration::from_secs(12);
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The same on a detour, and for whoever comes to us.
 pub const HANDSHAKE_TIMEOUT_DETOUR: Duration = Duration::from_secs(30);
+/// Handshakes of callers under way at once.
+pub const HANDSHAKES_MAX: usize = 128;
 /// Opened frames of one connection that wait to be handled; a v5 peer's may have 1 MiB each.
 pub const FRAMES_QUEUED: usize = 4;
 /// Plain frames of one connection that wait to be sealed.

@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 /// Most memory that a node under attack may hold, in bytes.
 const MEMORY_MAX: u64 = 150 << 20;
 
+/// Makes the payload of the next question.
+type Payload = Box<dyn FnMut() -> Vec<u8>>;
+
 /// Who publishes one small file.
 struct Publisher {
     home: Home,
@@ -58,14 +61,14 @@ fn floods_of_questions_end_their_connection_and_nobody_else_waits() {
     let id = "a".repeat(64);
     let announce = format!("{{\"blobId\":\"{id}\",\"peerAddress\":\"127.0.0.1:9\"}}").into_bytes();
     let mut number = 0_u32;
-    let mut query = move || {
+    let query = move || {
         number += 1;
         [&number.to_be_bytes()[..], &[7; 4096 * 32]].concat()
     };
-    let mut floods: Vec<(&str, u8, Box<dyn FnMut() -> Vec<u8>>)> = vec![
+    let mut floods: Vec<(&str, u8, Payload)> = vec![
         ("FIND_PEERS", FIND_PEERS, Box::new(move || id.clone().into_bytes())),
         ("ANNOUNCE", ANNOUNCE, Box::new(move || announce.clone())),
-        ("HAVE_QUERY", HAVE_QUERY, Box::new(move || query())),
+        ("HAVE_QUERY", HAVE_QUERY, Box::new(query)),
     ];
     for (what, kind, payload) in &mut floods {
         let mut wire = Wire::dial(publisher.node).unwrap();
@@ -127,6 +130,7 @@ fn a_thousand_connections_cost_little_and_the_next_caller_is_served() {
     let open = || std::fs::read_dir(format!("/proc/{}/fd", publisher.daemon.id())).unwrap().count();
     // Whoever was there before stays served.
     let mut before = Wire::dial(publisher.node).unwrap();
+    before.be_patient(PATIENCE);
     before.send(v5::HELLO, &hostile::hello(&publisher.channel, 0)).unwrap();
     assert!(hostile::dealt_with(&mut before).unwrap());
     let (mut silent, mut polite) = (Vec::new(), Vec::new());

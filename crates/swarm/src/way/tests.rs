@@ -314,7 +314,7 @@ fn callers_who_fill_every_place_and_do_nothing_make_room_in_the_end() {
     let mut swarm = in_the_dark(None);
     let call = |swarm: &mut Swarm, now: Duration, n: u8| {
         let id = ConnId(1000 + u64::from(n));
-        let taken = swarm.handle_accepted(now, id, onion(n), Binding { dialler: [n; 32], acceptor: [0; 32] });
+        let taken = swarm.handle_accepted(now, id, onion(n), None, Binding { dialler: [n; 32], acceptor: [0; 32] });
         let ext = Capabilities { manifest: true, have: true, split: true, gateway: false };
         swarm.handle_event(now, id, Event::Hello(Hello { gossip: vec![(KEY, 0)], ext, ..Hello::default() }));
         taken
