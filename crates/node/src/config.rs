@@ -64,6 +64,8 @@ pub const AHEAD_SLOTS: usize = 12;
 /// A peer that takes nothing for this long of what was loaded for it is let go. The slowest limit moves a frame of a v5
 /// peer in about a minute.
 pub const STUCK: Duration = Duration::from_secs(120);
+/// How long a start waits for the keyring: one that works answers at once, one that is locked asks its person.
+pub const KEYRING_AT_START: Duration = Duration::from_secs(3);
 /// Least bytes a second that a limit may allow.
 pub const RATE_MIN: u64 = 16_384;
 /// Messages to the engine that wait.

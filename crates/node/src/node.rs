@@ -71,7 +71,8 @@ impl Node {
         let (dir, keyring, passphrase) = (config.data_dir.clone(), config.use_keyring, config.passphrase.clone());
         let (store, recovery, keys) = blocking(move || {
             let dir_lock = DataDir::lock(&dir)?;
-            let keys = match KeyStore::open(&dir, passphrase, keyring) {
+            // One that is locked asks its person; the node does not wait for the answer.
+            let keys = match KeyStore::open_within(&dir, passphrase, keyring, KEYRING_AT_START) {
                 Ok(keys) => keys,
                 Err(error @ (KeyError::Locked | KeyError::NoKeyring)) => {
                     KeyStore::locked(matches!(error, KeyError::Locked))
@@ -120,6 +121,10 @@ impl Node {
         });
         let node = Self { ctx: ctx.clone() };
         let held = governor::start(&ctx).await?;
+        // Where nothing was kept yet, a person may as well choose a vault: that is not decided behind their back.
+        if ctx.keys.read().await.is_keyring_locked() && KeyStore::is_chosen(&ctx.config.data_dir) {
+            ctx.spawn(verbs::keyring_opens(ctx.clone()));
+        }
         if ctx.config.offline {
             return Ok(node);
         }

@@ -9,6 +9,7 @@ mod vault;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use protocol::{ChannelKey, Identity};
@@ -96,12 +97,25 @@ impl KeyStore {
     /// vault's. [`KeyError::Locked`]: this folder's secrets are in a keyring that does not open now, or the keyring that
     /// would be taken is locked and no passphrase for a vault was given.
     pub fn open(data_dir: &Path, passphrase: Option<Zeroizing<String>>, use_keyring: bool) -> Result<Self, KeyError> {
+        Self::open_within(data_dir, passphrase, use_keyring, ring::PATIENCE)
+    }
+
+    /// As [`KeyStore::open`], with so much time for a person to unlock the keyring.
+    ///
+    /// # Errors
+    /// As [`KeyStore::open`].
+    pub fn open_within(
+        data_dir: &Path,
+        passphrase: Option<Zeroizing<String>>,
+        use_keyring: bool,
+        patience: Duration,
+    ) -> Result<Self, KeyError> {
         crate::data_dir::create_private(data_dir)
             .map_err(|e| KeyError::Io { path: data_dir.to_path_buf(), source: io::Error::other(e) })?;
         let file = data_dir.join(FILE);
         let chosen = read_choice(&file)?;
         let ring = |install: &str| -> Result<Option<Ring>, KeyError> {
-            if use_keyring { Ring::probe(install) } else { Ok(None) }
+            if use_keyring { Ring::probe(install, patience) } else { Ok(None) }
         };
         match chosen {
             Some(Choice { install, keyring: true }) => {

@@ -160,7 +160,6 @@ fn every_screen_is_fit_for_everybody_and_for_its_picture() -> Result<()> {
     page.go("Settings")?;
     page.see("Kept in this computer's keyring")?;
     page.fill("Up, all together", "500\u{e007}")?;
-    page.fill("Use at most", "60\u{e007}")?;
     page.press("Add a time")?;
     page.run(DISMISS, &[])?;
     page.run("document.querySelector('main .page').scrollTop = 0", &[])?;

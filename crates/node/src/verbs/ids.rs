@@ -104,21 +104,20 @@ pub(super) async fn new(ctx: &Ctx, args: IdNew) -> Result<IdentityInfo> {
 /// Opens the vault, or makes it; what was locked goes on: private channels, the address book.
 pub(super) async fn unlock(ctx: &Ctx, args: Unlock) -> Result<()> {
     let passphrase = Zeroizing::new(args.passphrase);
-    let mut place = ctx.keys.write().await;
+    let place = ctx.keys.read().await.clone();
     if place.kind() != KeyKind::Locked {
         return Ok(());
     }
     if passphrase.is_empty() && !place.is_keyring_locked() {
         return fail(Code::BadArgument, "A vault needs a passphrase.");
     }
-    let passphrase = Some(passphrase).filter(|passphrase| !passphrase.is_empty());
-    let (dir, keyring, store) = (ctx.config.data_dir.clone(), ctx.config.use_keyring, ctx.store.clone());
-    let keys = blocking(move || {
-        let keys = KeyStore::open(&dir, passphrase, keyring).map_err(|e| secrets(&e))?;
-        store.unlock(&*keys.store_key().map_err(|e| secrets(&e))?);
-        Ok(keys)
-    })
-    .await?;
+    let (keys, store_key) = opened(ctx, Some(passphrase).filter(|passphrase| !passphrase.is_empty())).await?;
+    let mut place = ctx.keys.write().await;
+    if place.kind() != KeyKind::Locked {
+        // Somebody else was faster.
+        return Ok(());
+    }
+    ctx.store.unlock(&store_key);
     *place = Arc::new(keys);
     drop(place);
     if !ctx.config.offline {
@@ -142,6 +141,35 @@ pub(super) async fn unlock(ctx: &Ctx, args: Unlock) -> Result<()> {
     }
     ctx.emit(Event::Status(view::status(ctx).await?));
     Ok(())
+}
+
+/// A locked keyring asks its person, who may take a minute; nobody is kept waiting for it.
+pub(crate) async fn keyring_opens(ctx: Ctx) {
+    if let Err(error) = unlock(&ctx, Unlock { passphrase: String::new() }).await {
+        tracing::info!(code = ?error.code, "the keyring stays locked: {}", error.message);
+    }
+}
+
+/// The secrets and the key that seals those in the database. On a thread of its own, which nothing waits for at the end: a
+/// keyring answers when its person does.
+async fn opened(ctx: &Ctx, passphrase: Option<Zeroizing<String>>) -> Result<(KeyStore, Zeroizing<[u8; 32]>)> {
+    let (dir, keyring) = (ctx.config.data_dir.clone(), ctx.config.use_keyring);
+    let (answer, answered) = tokio::sync::oneshot::channel();
+    let work = move || {
+        let outcome = KeyStore::open(&dir, passphrase, keyring).and_then(|keys| {
+            let store_key = keys.store_key()?;
+            Ok((keys, store_key))
+        });
+        // Nobody listens any more when the node stops.
+        answer.send(outcome).ok();
+    };
+    let thread = std::thread::Builder::new().name("secrets".into());
+    thread
+        .spawn(work)
+        .map_err(|error| ErrorInfo::new(Code::Internal, format!("no thread for the secrets: {error}")))?;
+    let outcome = ctx.until_stop(async { Ok(answered.await) }).await?;
+    let outcome = outcome.map_err(|_| ErrorInfo::new(Code::Internal, "the secrets were not opened"))?;
+    outcome.map_err(|error| secrets(&error))
 }
 
 pub(super) async fn rename(ctx: &Ctx, args: IdRename) -> Result<IdentityInfo> {

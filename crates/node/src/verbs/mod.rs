@@ -25,7 +25,7 @@ use crate::near::Near;
 use crate::schedule::Schedule;
 use crate::{network, repair, view};
 
-pub(crate) use ids::secrets;
+pub(crate) use ids::{keyring_opens, secrets};
 pub(crate) use publish::gateways;
 
 /// Carries out a verb.

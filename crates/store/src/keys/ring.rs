@@ -14,26 +14,27 @@ use super::{KeyError, random};
 
 const SERVICE: &str = "megatorrent";
 /// Time for a person to unlock the keyring when the system asks.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A keyring that was seen to work.
 pub(super) struct Ring {
     install: String,
+    patience: Duration,
 }
 
 impl Ring {
     /// Keeps, reads and forgets a random entry; `None` if this machine's keyring cannot, [`KeyError::Locked`] if it is
     /// there and does not open.
-    pub(super) fn probe(install: &str) -> Result<Option<Self>, KeyError> {
+    pub(super) fn probe(install: &str, patience: Duration) -> Result<Option<Self>, KeyError> {
         let value = random::<16>()?;
-        let ring = Self { install: install.to_string() };
+        let ring = Self { install: install.to_string(), patience };
         let name = format!("probe-{}", HEXLOWER.encode(&random::<8>()?[..]));
         let tried = ring
             .set(&name, &value[..])
             .and_then(|()| ring.get(&name))
             .and_then(|found| ring.delete(&name).map(|()| found));
         match tried {
-            Ok(Some(found)) if found[..] == value[..] => Ok(Some(ring)),
+            Ok(Some(found)) if found[..] == value[..] => Ok(Some(Self { patience: PATIENCE, ..ring })),
             Ok(_) => Ok(None),
             Err(KeyError::Locked) => Err(KeyError::Locked),
             Err(error) => {
@@ -75,7 +76,7 @@ impl Ring {
             answer.send(keyring::Entry::new(SERVICE, &user).and_then(work)).ok();
         });
         spawned.map_err(|source| KeyError::Io { path: "keyring".into(), source })?;
-        match wait.recv_timeout(PATIENCE) {
+        match wait.recv_timeout(self.patience) {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(keyring::Error::NoStorageAccess(_))) => Err(KeyError::Locked),
             Ok(Err(error)) => Err(KeyError::Keyring(describe(&error))),
