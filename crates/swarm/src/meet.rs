@@ -60,8 +60,6 @@ pub(crate) struct LookUp {
     since: Duration,
 }
 
-/// A caller that shares nothing has its place for this long, when others want it.
-
 impl Swarm {
     pub(crate) fn start_following(&mut self, now: Duration, follow: Follow) {
         let key = follow.key;
