@@ -68,7 +68,7 @@ async fn meet(from: &Gate, to: &Gate, onion: &PeerAddr) -> PeerAddr {
         let (mut reader, mut writer, _) = wire::handshake(stream, Role::Acceptor, PATIENCE).await.unwrap();
         let mut frame = Vec::new();
         reader.read(&|| 1 << 20, &mut frame).await.unwrap();
-        writer.write(&frame).await.unwrap();
+        writer.write(frame.clone()).await.unwrap();
         writer.close().await.unwrap();
         seen
     };
@@ -76,7 +76,7 @@ async fn meet(from: &Gate, to: &Gate, onion: &PeerAddr) -> PeerAddr {
         let stream = dial(from, onion, b"meet").await;
         let (mut reader, mut writer, _) = wire::handshake(stream, Role::Dialler, PATIENCE).await.unwrap();
         let sent: Vec<u8> = (0..500_000_u32).map(|i| i as u8).collect();
-        writer.write(&sent).await.unwrap();
+        writer.write(sent.clone()).await.unwrap();
         let mut frame = Vec::new();
         reader.read(&|| 1 << 20, &mut frame).await.unwrap();
         assert!(frame == sent, "the frame came back changed");
