@@ -114,10 +114,10 @@ fn in_the_middle(name: &str, cable: Cable) {
     let reader = bob.daemon_with(["--peer", &relay.address().to_string()]).unwrap();
     bob.ask(["set", "download-dir", bob.downloads().to_str().unwrap()]).unwrap();
     // Slow enough that there is a middle.
-    bob.ask(["set", "down", "8M"]).unwrap();
+    bob.ask(["set", "down", "2M"]).unwrap();
     let mut watch = reader.watch(&bob).unwrap();
     bob.ask(["subscribe", &text(&published, "link").unwrap()]).unwrap();
-    let have = |answer: &serde_json::Value| answer[0]["have"].as_u64().filter(|have| *have > SIZE / 2);
+    let have = |answer: &serde_json::Value| answer[0]["have"].as_u64().filter(|have| *have > SIZE / 4);
     let before = until(&bob, &["transfers"], "the middle", have).unwrap();
     relay.set(cable);
     // Nobody is there any more: that is what it says, and nothing is lost.
