@@ -3,7 +3,7 @@
 //! Everything that happens to peers passes here, one message at a time; nothing here blocks. Fetched blobs are hashed by
 //! the connections' workers, written by workers of this task, and only then counted as held.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use protocol::{AddrClass, BlobId, ChannelKey, InfoHash, PeerAddr, SignedManifest
 use store::{Placed, ReadError, Store, StoreError};
 use swarm::{Closed, ConnId, Follow, Output, Priority, Rank, Source, Swarm, Verdict};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::config::*;
 use crate::conn::{Conn, ConnCommand, Slots};
-use crate::hasher::Unhashed;
 use crate::library::{LibraryInput, LibrarySender};
 use crate::limits::Limits;
 use crate::meter::Traffic;
@@ -152,7 +152,6 @@ pub(crate) struct EngineTask {
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
     pub(crate) hands: Arc<Semaphore>,
-    pub(crate) hasher: mpsc::Sender<Unhashed>,
     pub(crate) arrived: watch::Sender<u64>,
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) limits: Arc<Limits>,
@@ -337,10 +336,10 @@ impl EngineTask {
             store: self.store.clone(),
             clock: self.clock,
             hands: self.hands.clone(),
-            hasher: self.hasher.clone(),
             traffic: self.traffic.clone(),
             limits: self.limits.clone(),
             slots: self.slots.clone(),
+            tasks: self.tasks.clone(),
         };
         self.network.tasks.spawn(conn.run());
     }
@@ -559,10 +558,11 @@ fn tell(conns: &mut HashMap<ConnId, mpsc::Sender<ConnCommand>>, id: ConnId, comm
     }
 }
 
-/// Accepts peers until the route ends; handshakes run beside, at most 64 at a time.
+/// Accepts peers until the route ends; handshakes run beside. Whoever comes while too many are under way takes the place
+/// of the one that has waited longest: an honest one is done in a moment, and silent ones cannot keep the door shut.
 pub(crate) async fn accept(network: Arc<Network>, engine: Engine) {
     let Some(gate) = &network.gate else { return };
-    let slots = Arc::new(Semaphore::new(64));
+    let mut shaking: VecDeque<AbortHandle> = VecDeque::new();
     loop {
         let accepted = tokio::select! {
             () = network.stop.cancelled() => return,
@@ -581,9 +581,14 @@ pub(crate) async fn accept(network: Arc<Network>, engine: Engine) {
             continue;
         }
         let limit = if gate.is_far(&addr) { HANDSHAKE_TIMEOUT_DETOUR } else { HANDSHAKE_TIMEOUT };
-        let Ok(slot) = slots.clone().acquire_owned().await else { return };
+        shaking.retain(|hand| !hand.is_finished());
+        if shaking.len() >= HANDSHAKES_MAX
+            && let Some(longest) = shaking.pop_front()
+        {
+            longest.abort();
+        }
         let (engine, number, stop) = (engine.clone(), network.number, network.stop.clone());
-        network.tasks.spawn(async move {
+        let hand = network.tasks.spawn(async move {
             let work = async {
                 match net::wire::handshake(stream, Role::Acceptor, limit).await {
                     Ok((reader, writer, binding)) => {
@@ -592,9 +597,9 @@ pub(crate) async fn accept(network: Arc<Network>, engine: Engine) {
                     }
                     Err(error) => tracing::debug!(%addr, %error, "no handshake"),
                 }
-                drop(slot);
             };
             stop.run_until_cancelled(work).await;
         });
+        shaking.push_back(hand.abort_handle());
     }
 }

@@ -12,7 +12,6 @@ mod engine;
 mod error;
 mod gateway;
 mod governor;
-mod hasher;
 mod keep;
 mod library;
 mod limits;

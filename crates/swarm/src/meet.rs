@@ -78,10 +78,8 @@ impl Swarm {
         let unknown = follow.manifest.is_none();
         self.channels.insert(key, Channel::new(follow));
         if !private {
-            for blob in self.held_by.get(&key).into_iter().flatten() {
-                if let Some(held) = self.held.get(blob) {
-                    self.announces.add(now, (*blob).into(), Tier::Blob(held.rank), held.announced);
-                }
+            for (blob, held) in self.held.iter().filter(|(_, held)| held.channels.contains(&key)) {
+                self.announces.add(now, (*blob).into(), Tier::Blob(held.rank), held.announced);
             }
         }
         self.renew_rendezvous(now);
@@ -110,9 +108,9 @@ impl Swarm {
         for topic in channel.announced {
             self.announces.remove(&topic);
         }
-        for blob in self.held_by.get(key).into_iter().flatten() {
-            let others = self.held.get(blob).into_iter().flat_map(|h| &h.channels);
-            if !others.filter(|c| *c != key).any(|c| self.channels.get(c).is_some_and(|c| !c.is_private())) {
+        for (blob, held) in self.held.iter().filter(|(_, held)| held.channels.contains(key)) {
+            let mut others = held.channels.iter().filter(|c| *c != key);
+            if !others.any(|c| self.channels.get(c).is_some_and(|c| !c.is_private())) {
                 self.announces.remove(&(*blob).into());
             }
         }

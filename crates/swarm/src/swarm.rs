@@ -1,6 +1,6 @@
 //! The [`Swarm`]: its parts, its doors in and out.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +39,7 @@ const AWAY_MS: u64 = 120_000;
 
 /// A blob that we hold.
 pub(crate) struct Held {
-    /// Almost always one: a list of one costs a tenth of a set's memory.
+    /// Nearly always one: a set would take ten times the memory.
     pub(crate) channels: Vec<ChannelKey>,
     pub(crate) rank: Rank,
     pub(crate) announced: Option<Duration>,
@@ -63,7 +63,6 @@ pub struct Swarm {
     pub(crate) announces: Announces,
     pub(crate) pex: Pex,
     pub(crate) held: BTreeMap<BlobId, Held>,
-    pub(crate) held_by: BTreeMap<ChannelKey, BTreeSet<BlobId>>,
     pub(crate) dials: BTreeMap<DialId, Dialling>,
     pub(crate) lookups: BTreeMap<InfoHash, LookUp>,
     pub(crate) next_conn: u64,
@@ -97,7 +96,6 @@ impl Swarm {
             announces,
             pex: Pex::default(),
             held: BTreeMap::new(),
-            held_by: BTreeMap::new(),
             dials: BTreeMap::new(),
             lookups: BTreeMap::new(),
             next_conn: 0,
@@ -143,7 +141,6 @@ impl Swarm {
         }
         held.rank = held.rank.min(rank);
         let rank = held.rank;
-        self.held_by.entry(channel).or_default().insert(blob);
         if self.channels.get(&channel).is_some_and(|c| !c.is_private()) {
             self.announces.add(now, blob.into(), Tier::Blob(rank), announced);
             self.plan_announces(now);
@@ -158,15 +155,8 @@ impl Swarm {
     }
     /// We do not hold it any more.
     pub fn unhold(&mut self, _now: Duration, blob: &BlobId) {
-        let Some(held) = self.held.remove(blob) else { return };
-        self.announces.remove(&(*blob).into());
-        for channel in held.channels {
-            if let Some(set) = self.held_by.get_mut(&channel) {
-                set.remove(blob);
-                if set.is_empty() {
-                    self.held_by.remove(&channel);
-                }
-            }
+        if self.held.remove(blob).is_some() {
+            self.announces.remove(&(*blob).into());
         }
     }
     /// An address that may serve a channel (`None`: any channel; only from [`Source::User`] and [`Source::Lan`]).

@@ -204,6 +204,33 @@ created: number,
 /** Where the secret is kept: "keyring" or "vault". */
 kept: string, };
 
+/** What a folder holds at its top, and in all; counting stops at a bound. */
+export type Inside = {
+/** Files in all. */
+files: number,
+/** Bytes in all. */
+bytes: number,
+/** The counts are lower bounds: the folder was too large to count at once. */
+more: boolean,
+/** Its direct children, folders first, at most 50. */
+entries: Array<InsideEntry>, };
+
+/** See [`Request::Inside`]. */
+export type InsideArg = {
+/** A file or folder of this computer. */
+path: string, };
+
+/** One child of a folder, with the sums over what lies below it. */
+export type InsideEntry = {
+/** Its name: hostile text. */
+name: string,
+/** It is a folder. */
+folder: boolean,
+/** Files in it; 1 for a file. */
+files: number,
+/** Their bytes. */
+bytes: number, };
+
 /** An item by ID or unique prefix, or `channel/item`. */
 export type ItemArg = {
 /** Item. */
@@ -443,7 +470,7 @@ delete: boolean, };
 export type Reply = { "kind": "done" } | { "kind": "identity", "value": IdentityInfo } | { "kind": "identities", "value": Array<IdentityInfo> } | { "kind": "published", "value": Published } | { "kind": "link", "value": LinkInfo } | { "kind": "looked", "value": Looked } | { "kind": "channel", "value": ChannelInfo } | { "kind": "channels", "value": Array<ChannelInfo> } | { "kind": "items", "value": Array<ItemInfo> } | { "kind": "files", "value": Array<FileInfo> } | { "kind": "got", "value": Got } | { "kind": "verified", "value": VerifyReport } | { "kind": "place", "value": string } | { "kind": "playable", "value": Playable } | { "kind": "inside", "value": Inside } | { "kind": "status", "value": Status } | { "kind": "transfers", "value": Array<ItemInfo> } | { "kind": "peers", "value": Array<PeerInfo> } | { "kind": "link_text", "value": string } | { "kind": "settings", "value": Settings } | { "kind": "leak", "value": LeakReport } | { "kind": "watching", "value": Snapshot };
 
 /** What can be asked of a node: a verb and its arguments. */
-export type Request = { "method": "id_new", "params": IdNew } | { "method": "id_list" } | { "method": "id_export", "params": IdExport } | { "method": "id_import", "params": IdImport } | { "method": "id_rename", "params": IdRename } | { "method": "publish", "params": Publish } | { "method": "unpublish", "params": Unpublish } | { "method": "edit", "params": Edit } | { "method": "parse_link", "params": LinkArg } | { "method": "look", "params": LinkArg } | { "method": "subscribe", "params": Subscribe } | { "method": "unsubscribe", "params": Unsubscribe } | { "method": "channels" } | { "method": "items", "params": ChannelArg } | { "method": "files", "params": ItemArg } | { "method": "get", "params": Get } | { "method": "pause", "params": Target } | { "method": "resume", "params": Target } | { "method": "remove", "params": Remove } | { "method": "verify", "params": ItemArg } | { "method": "locate", "params": Locate } | { "method": "place", "params": PlaceArg } | { "method": "play", "params": FileArg } | { "method": "inside", "params": InsideArg } | { "method": "status" } | { "method": "transfers" } | { "method": "peers" } | { "method": "channel_link", "params": ChannelArg } | { "method": "set_channel", "params": SetChannel } | { "method": "set_item", "params": SetItem } | { "method": "choose", "params": Choose } | { "method": "open", "params": ItemArg } | { "method": "pause_for", "params": PauseFor } | { "method": "move_data", "params": MoveData } | { "method": "rekey", "params": ChannelArg } | { "method": "new_key", "params": LinkArg } | { "method": "search", "params": Search } | { "method": "settings" } | { "method": "set_settings", "params": Settings } | { "method": "unlock", "params": Unlock } | { "method": "leak", "params": Leak } | { "method": "watch" } | { "method": "shutdown" };
+export type Request = { "method": "id_new", "params": IdNew } | { "method": "id_list" } | { "method": "id_export", "params": IdExport } | { "method": "id_import", "params": IdImport } | { "method": "id_rename", "params": IdRename } | { "method": "publish", "params": Publish } | { "method": "unpublish", "params": Unpublish } | { "method": "edit", "params": Edit } | { "method": "parse_link", "params": LinkArg } | { "method": "look", "params": LinkArg } | { "method": "subscribe", "params": Subscribe } | { "method": "unsubscribe", "params": Unsubscribe } | { "method": "channels" } | { "method": "items", "params": ChannelArg } | { "method": "files", "params": ItemArg } | { "method": "get", "params": Get } | { "method": "pause", "params": Target } | { "method": "resume", "params": Target } | { "method": "remove", "params": Remove } | { "method": "verify", "params": ItemArg } | { "method": "locate", "params": Locate } | { "method": "place", "params": PlaceArg } | { "method": "inside", "params": InsideArg } | { "method": "play", "params": FileArg } | { "method": "status" } | { "method": "transfers" } | { "method": "peers" } | { "method": "channel_link", "params": ChannelArg } | { "method": "set_channel", "params": SetChannel } | { "method": "set_item", "params": SetItem } | { "method": "choose", "params": Choose } | { "method": "open", "params": ItemArg } | { "method": "pause_for", "params": PauseFor } | { "method": "move_data", "params": MoveData } | { "method": "rekey", "params": ChannelArg } | { "method": "new_key", "params": LinkArg } | { "method": "search", "params": Search } | { "method": "settings" } | { "method": "set_settings", "params": Settings } | { "method": "unlock", "params": Unlock } | { "method": "leak", "params": Leak } | { "method": "watch" } | { "method": "shutdown" };
 
 /** The way out and in. */
 export type RouteInfo = {
@@ -582,7 +609,8 @@ lent?: number,
 /** Bytes in and out this month. */
 month_used?: number,
 /** Secrets: "keyring", "vault" (open), "locked" (a vault that waits for its passphrase), "none" (no keyring, and no
- * vault made yet). */
+ * vault made yet), "keyring_locked" (a keyring that does not open has them), "keyring_unused" (nothing is kept yet,
+ * and the keyring is locked: it can be unlocked, or a vault made). */
 secrets: string,
 /** The way out and in. */
 route: RouteInfo, };
@@ -599,7 +627,7 @@ export type Target = "all" | { "channel": string } | { "item": string };
 
 /** See [`Request::Unlock`]. */
 export type Unlock = {
-/** Opens the vault. */
+/** Opens the vault; empty: only the keyring is tried. */
 passphrase: string, };
 
 /** See [`Request::Unpublish`]. */
@@ -622,7 +650,3 @@ good: number,
 bad: number,
 /** Files concerned. */
 files: Array<string>, };
-
-export type InsideEntry = { name: string, folder: boolean, files: number, bytes: number, };
-export type Inside = { files: number, bytes: number, more: boolean, entries: Array<InsideEntry>, };
-export type InsideArg = { path: string, };
