@@ -70,10 +70,13 @@ impl Field<'_> {
     }
 }
 
+/// Shares the file once.
+type Share<'a> = dyn Fn(&Field<'_>) -> Result<Run> + 'a;
+
 /// A program that shares a file.
 struct Rival<'a> {
     name: &'static str,
-    share: Box<dyn Fn(&Field<'_>) -> Result<Run> + 'a>,
+    share: Box<Share<'a>>,
     runs: Vec<Run>,
 }
 
