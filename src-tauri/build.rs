@@ -12,7 +12,6 @@ const COMMANDS: &[&str] = &[
     "copy_text",
     "drags",
     "host_settings",
-    "inside",
     "links",
     "node_state",
     "open_file",

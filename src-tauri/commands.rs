@@ -6,7 +6,7 @@
 
 use crate::desk::Desk;
 use crate::files;
-use crate::host::{Drag, HostSettings, HostSettingsChange, Inside, NodeState, Pick, Picked, Surroundings};
+use crate::host::{Drag, HostSettings, HostSettingsChange, NodeState, Pick, Picked, Surroundings};
 use crate::open;
 use crate::quit;
 use crate::surroundings;
@@ -159,13 +159,6 @@ async fn ask(window: &WebviewWindow, pick: Pick) -> Vec<PathBuf> {
             .save_file(move |path| many(path.map(|p| vec![p]))),
     }
     answered.await.unwrap_or_default().into_iter().filter_map(|path| path.into_path().ok()).collect()
-}
-
-/// What a chosen folder holds.
-#[tauri::command]
-pub(crate) async fn inside(desk: State<'_, Desk>, handle: String) -> Result<Inside> {
-    let path = desk.paths.path(&handle)?;
-    blocking(move || files::inside(&path)).await
 }
 
 /// A dropped picture.

@@ -19,34 +19,6 @@ pub(crate) struct Picked {
     pub(crate) bytes: Option<u64>,
 }
 
-/// One child of a chosen folder, with the sums over what lies below it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
-pub(crate) struct InsideEntry {
-    /// Its name: hostile text.
-    pub(crate) name: String,
-    /// It is a folder.
-    pub(crate) folder: bool,
-    /// Files in it; 1 for a file.
-    pub(crate) files: u64,
-    /// Their bytes.
-    pub(crate) bytes: u64,
-}
-
-/// What a chosen folder holds at its top, and in all; counting stops at a bound.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
-pub(crate) struct Inside {
-    /// Files in all.
-    pub(crate) files: u64,
-    /// Bytes in all.
-    pub(crate) bytes: u64,
-    /// The counts are lower bounds: the folder was too large to count at once.
-    pub(crate) more: bool,
-    /// Its direct children, folders first, at most 50.
-    pub(crate) entries: Vec<InsideEntry>,
-}
-
 /// What a person can choose with a native dialog.
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -224,8 +196,12 @@ pub(crate) struct Surroundings {
     pub(crate) tray: bool,
     /// Starting with the session can be switched.
     pub(crate) autostart: bool,
+    /// Files and folders can be shown by the programs of the computer that the node runs on.
+    pub(crate) programs: bool,
     /// Where downloads go when nothing else was chosen: text to read.
     pub(crate) download_dir: String,
+    /// Bytes free on its disk, where the system tells.
+    pub(crate) disk_free: Option<u64>,
     /// The window's settings could not be read and began anew at this start.
     pub(crate) settings_lost: bool,
     /// The system.

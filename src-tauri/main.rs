@@ -60,7 +60,6 @@ fn main() -> Result<()> {
             commands::copy_text,
             commands::drags,
             commands::host_settings,
-            commands::inside,
             commands::links,
             commands::node_state,
             commands::open_file,

@@ -76,6 +76,7 @@ impl Paths {
             Request::Locate(args) => self.put(&mut args.path)?,
             Request::SetSettings(args) => args.download_dir.iter_mut().try_for_each(|path| self.put(path))?,
             Request::MoveData(args) => self.put(&mut args.dir)?,
+            Request::Inside(args) => self.put(&mut args.path)?,
             Request::Watch | Request::Shutdown => {
                 return Err(ErrorInfo::new(
                     Code::BadArgument,

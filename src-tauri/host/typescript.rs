@@ -1,6 +1,6 @@
 //! Writes, or compares, `ui/src/host/gen/shell.ts`.
 
-use super::{Drag, HostSettings, HostSettingsChange, Inside, NodeState, Pick, Surroundings};
+use super::{Drag, HostSettings, HostSettingsChange, NodeState, Pick, Surroundings};
 use std::any::TypeId;
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -39,7 +39,6 @@ fn written() -> String {
     all.visit::<Drag>();
     all.visit::<HostSettings>();
     all.visit::<HostSettingsChange>();
-    all.visit::<Inside>();
     all.visit::<NodeState>();
     all.visit::<Pick>();
     all.visit::<Surroundings>();

@@ -17,17 +17,15 @@ pub struct Hidden {
 }
 
 impl Hidden {
-    /// Starts a node that knows nothing but this tor, by its control port, and waits until it is reached by its onion
-    /// address.
+    /// Starts a node that knows nothing but this tor, by its control port, and waits until its way out is there.
     ///
     /// # Errors
-    /// The node does not start, or its onion service is not published.
+    /// The node does not start, or its tor lets it not out.
     pub fn start(name: &str, tors: &TorNet, tor: usize) -> Result<Self> {
         let home = Home::new(name, &[])?;
         let node = Self::run(&home, tors, tor)?;
-        let person = Self { home, node, tor };
-        person.onion()?;
-        Ok(person)
+        until(&home, &["status"], "the route up", |status| (status["route"]["state"]["state"] == "up").then_some(()))?;
+        Ok(Self { home, node, tor })
     }
 
     /// Starts the node on the home.
@@ -38,14 +36,27 @@ impl Hidden {
         home.daemon_with(["--route", &format!("tor://{}", tors.client(tor).control()?)])
     }
 
-    /// Its onion address, once Tor's network knows of it.
+    /// The onion address of its only channel, once Tor's network knows of it.
     ///
     /// # Errors
-    /// It is not published in time.
+    /// It is not published in time, or there are several.
     pub fn onion(&self) -> Result<String> {
-        until(&self.home, &["status"], "the onion address published", |status| {
-            let route = &status["route"];
-            (route["onion_published"] == true).then(|| route["onion"].as_str().map(str::to_owned))?
+        let mut onions = self.onions(1)?;
+        onions.pop().map(|(_, addr)| addr).context("an onion address")
+    }
+
+    /// Its onion addresses, each with its channel, once Tor's network knows of so many and there are no others.
+    ///
+    /// # Errors
+    /// They are not published in time.
+    pub fn onions(&self, count: usize) -> Result<Vec<(String, String)>> {
+        until(&self.home, &["status"], "the onion addresses published", |status| {
+            let onions = status["route"]["onions"].as_array().filter(|onions| onions.len() == count)?;
+            let told = |onion: &Value| {
+                let text = |member: &str| onion[member].as_str().map(str::to_owned);
+                Some((text("channel")?, text("addr")?)).filter(|_| onion["published"] == true)
+            };
+            onions.iter().map(told).collect()
         })
     }
 

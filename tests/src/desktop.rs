@@ -11,7 +11,7 @@ mod window;
 
 pub use observer::{Notification, Observer};
 pub use webdriver::{Element, Session};
-pub use window::{Window, program};
+pub use window::{Browser, Window, program};
 
 use anyhow::{Context, Result, anyhow, bail};
 use std::io::{BufRead, BufReader, Write};
@@ -149,6 +149,40 @@ impl Desktop {
             Ok(String::from_utf8_lossy(&out.stdout).contains("window id").then_some(()))
         })?;
         Ok(desktop)
+    }
+
+    /// With a keyring that the person has, and that is locked: nobody is there to unlock it.
+    ///
+    /// # Errors
+    /// As [`Desktop::new`].
+    pub fn with_locked_keyring() -> Result<Self> {
+        let mut desktop = Self::new()?;
+        desktop.lock_keyring()?;
+        Ok(desktop)
+    }
+
+    /// Locks the keyring, as it is when nobody gave its password.
+    ///
+    /// # Errors
+    /// It does not start again.
+    pub fn lock_keyring(&mut self) -> Result<()> {
+        self.keyring = None;
+        until("the keyring to end", || Ok((!self.owns("org.freedesktop.secrets")?).then_some(())))?;
+        let mut command = Command::new("gnome-keyring-daemon");
+        command.args(["--foreground", "--components=secrets"]);
+        self.dress(&mut command).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        self.keyring = Some(Group::start(&mut command)?);
+        until("the locked keyring", || Ok(self.owns("org.freedesktop.secrets")?.then_some(())))
+    }
+
+    /// Unlocks it, as a person does with its password.
+    ///
+    /// # Errors
+    /// It does not start again.
+    pub fn unlock_keyring(&mut self) -> Result<()> {
+        self.keyring = None;
+        until("the keyring to end", || Ok((!self.owns("org.freedesktop.secrets")?).then_some(())))?;
+        self.start_keyring()
     }
 
     fn start_keyring(&mut self) -> Result<()> {

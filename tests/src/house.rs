@@ -2,11 +2,11 @@
 //! capture that sees every packet that tries another way.
 //!
 //! Inside there is a default route, and a name server, that lead to an interface with nobody behind it: what a careless
-//! program sends there is seen, and lost. The ports lead out through files, which no namespace keeps apart.
+//! program sends there is seen, and lost. The ports lead out, and others in, through files, which no namespace keeps apart.
 
 use anyhow::{Context, Result, bail};
-use std::io::{self, BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpStream};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -17,9 +17,13 @@ pub struct House {
     child: Child,
     report: BufReader<std::process::ChildStdout>,
     as_root: bool,
-    /// The files that lead out.
-    _folder: TempDir,
+    /// The files that lead out and in.
+    folder: TempDir,
 }
+
+/// A way in to listeners of the house; it can be handed on.
+#[derive(Clone)]
+pub struct WayIn(PathBuf);
 
 /// What was seen.
 #[derive(Debug, serde::Deserialize)]
@@ -57,7 +61,7 @@ impl House {
             let status = child.wait()?;
             bail!("no network namespace could be made ({status}): this needs root, or user namespaces");
         }
-        Ok(Self { child, report, as_root, _folder: folder })
+        Ok(Self { child, report, as_root, folder })
     }
 
     /// The command that starts others inside.
@@ -68,6 +72,37 @@ impl House {
         }
         words.extend(["--net", "--mount", "--"].map(str::to_owned));
         words
+    }
+
+    /// A way in to whoever listens on 127.0.0.1 inside.
+    pub fn way_in(&self) -> WayIn {
+        WayIn(self.folder.path().join(WAY_IN))
+    }
+
+    /// Reads so many bytes from an address of HTTP inside, from there.
+    ///
+    /// # Errors
+    /// It does not give them.
+    pub fn read_inside(&self, url: &str, bytes: usize) -> Result<usize> {
+        let (host, path) = url.strip_prefix("http://").and_then(|rest| rest.split_once('/')).context("an address")?;
+        let port = host.rsplit_once(':').context("a port")?.1.parse()?;
+        let mut stream = self.way_in().connect(port)?;
+        stream.set_read_timeout(Some(crate::process::PATIENCE))?;
+        let head = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nRange: bytes=0-{}\r\n\r\n", bytes - 1);
+        stream.write_all(head.as_bytes())?;
+        let mut stream = BufReader::new(stream);
+        let mut line = String::new();
+        stream.read_line(&mut line)?;
+        if !line.contains(" 206 ") {
+            bail!("the player's server says {line}");
+        }
+        while !line.trim().is_empty() {
+            line.clear();
+            stream.read_line(&mut line)?;
+        }
+        let mut first = vec![0; bytes];
+        stream.read_exact(&mut first)?;
+        Ok(first.len())
     }
 
     /// What was seen until now.
@@ -91,6 +126,40 @@ impl Drop for House {
         let _ = self.child.wait();
     }
 }
+
+impl WayIn {
+    /// A stream to a port inside.
+    ///
+    /// # Errors
+    /// The house is gone.
+    pub fn connect(&self, port: u16) -> Result<UnixStream> {
+        let mut stream = UnixStream::connect(&self.0)?;
+        stream.write_all(&port.to_be_bytes())?;
+        Ok(stream)
+    }
+
+    /// A port of 127.0.0.1 outside that leads to this one inside.
+    ///
+    /// # Errors
+    /// No port is free.
+    pub fn lead_in(&self, inside: SocketAddr) -> Result<SocketAddr> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let outside = listener.local_addr()?;
+        let way = self.clone();
+        // It ends with the process: a test's.
+        std::thread::spawn(move || {
+            for outer in listener.incoming().map_while(io::Result::ok) {
+                let way = way.clone();
+                // Who comes sees the connection end.
+                std::thread::spawn(move || way.connect(inside.port()).map(|inner| join(inner, outer)).map(drop));
+            }
+        });
+        Ok(outside)
+    }
+}
+
+/// The file of the way in.
+pub const WAY_IN: &str = "in.sock";
 
 /// The helper lies where cargo puts programs, beside the tests' folder.
 fn helper() -> Result<PathBuf> {

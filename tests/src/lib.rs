@@ -2,10 +2,11 @@
 //!
 //! [`v5`] is a second implementation of the plain v5 protocol, written from the bytes alone: it shares no line with
 //! the product. [`process`] runs the real program. [`folder`] makes content and compares it. [`foreign_dht`] runs DHT
-//! nodes that nobody here wrote. `tornet` runs a Tor network of its own. [`hostile`] says what no honest peer would. [`relay`] is a cable
-//! that can be pulled.
+//! nodes that nobody here wrote. `tornet` runs a Tor network of its own, [`between`] measures a node's use of it.
+//! [`hostile`] says what no honest peer would. [`relay`] is a cable that can be pulled.
 //! [`sim`] runs many minds on a network in memory.
 
+pub mod between;
 #[cfg(unix)]
 pub mod dark;
 #[cfg(target_os = "linux")]

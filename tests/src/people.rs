@@ -62,6 +62,25 @@ pub fn until<T>(home: &Home, args: &[&str], what: &str, mut pick: impl FnMut(&Va
     }
 }
 
+/// An address from which a file of an item can be played: what the command line does not know, so the node is asked at
+/// its socket.
+///
+/// # Errors
+/// It refuses.
+#[cfg(unix)]
+pub fn play_address(home: &Home, item: &str, path: &str) -> Result<String> {
+    let mut stream = std::os::unix::net::UnixStream::connect(home.data().join("node.sock"))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let params = serde_json::json!({"item": item, "path": path});
+    let request = serde_json::json!({"jsonrpc": "2.0", "id": 1, "method": "play", "params": params});
+    stream.write_all(format!("{request}\n").as_bytes())?;
+    let mut answer = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(stream), &mut answer)?;
+    let answer: Value = serde_json::from_str(&answer)?;
+    let url = answer["result"]["value"]["url"].as_str();
+    Ok(url.with_context(|| format!("no address to play from: {answer}"))?.to_owned())
+}
+
 /// A member that is a text.
 ///
 /// # Errors

@@ -235,7 +235,7 @@ impl Home {
     /// # Errors
     /// As [`Self::daemon`].
     pub fn daemon_with<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Result<Daemon> {
-        Daemon::start(self, "daemon", args)
+        Daemon::start(self, &["daemon"], args)
     }
 
     /// Starts a gateway here and waits until it answers.
@@ -243,7 +243,25 @@ impl Home {
     /// # Errors
     /// As [`Self::daemon`].
     pub fn gateway(&self) -> Result<Daemon> {
-        Daemon::start::<&str>(self, "gateway", [])
+        Daemon::start::<&str>(self, &["gateway"], [])
+    }
+
+    /// Starts a node here that answers browsers too; gives back the address to open.
+    ///
+    /// # Errors
+    /// As [`Self::daemon`].
+    pub fn web(&self) -> Result<(Daemon, String)> {
+        let daemon = Daemon::start::<&str>(self, &["daemon", "--web", "127.0.0.1:0"], [])?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let log = daemon.log();
+            let line = log.lines().find_map(|line| line.strip_prefix("Web interface: "));
+            match line {
+                Some(address) => return Ok((daemon, address.to_owned())),
+                None if Instant::now() > deadline => bail!("no web interface: {log}"),
+                None => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
     }
 }
 

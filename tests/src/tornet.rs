@@ -89,6 +89,23 @@ impl Client {
     pub fn log_in(&self) -> Result<Control> {
         Control::log_in(self.control()?, &self.folder.join("control_auth_cookie"))
     }
+    /// Stops it where it stands, or lets it go on: a tor that hangs.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn freeze(&self, frozen: bool) -> Result<()> {
+        let daemon = self.daemon.as_ref().context("this client is not running")?;
+        Ok(kill_process(Pid::from_child(&daemon.0), if frozen { Signal::STOP } else { Signal::CONT })?)
+    }
+    /// Takes its cookie away, or gives it back.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn hide_cookie(&self, hidden: bool) -> Result<()> {
+        let (cookie, aside) = (self.folder.join("control_auth_cookie"), self.folder.join("cookie_aside"));
+        let (from, to) = if hidden { (cookie, aside) } else { (aside, cookie) };
+        Ok(std::fs::rename(from, to)?)
+    }
     /// Kills it.
     pub fn kill(&mut self) {
         self.daemon = None;
@@ -145,6 +162,16 @@ impl TorNet {
     /// A configuration that makes any tor a client of this network; it names no port and no folder.
     pub fn torrc(&self) -> String {
         format!("{}{}", self.common(), files::CLIENT)
+    }
+
+    /// A password as tor's configuration takes it.
+    ///
+    /// # Errors
+    /// Tor does not make it.
+    pub fn hashed(&self, password: &str) -> Result<String> {
+        let said = output(Command::new(&self.program).arg("--hash-password").arg(password))?;
+        let hashed = said.lines().rev().find(|line| line.starts_with("16:"));
+        Ok(hashed.context("tor hashes no password")?.trim().to_owned())
     }
 
     fn common(&self) -> String {

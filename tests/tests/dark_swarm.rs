@@ -20,9 +20,9 @@ const NOTICED: Duration = Duration::from_millis(2_500);
 fn a_swarm_lives_in_the_dark() -> Result<()> {
     let mut tors = TorNet::start(3)?;
     let author = Hidden::start("alice", &tors, 0)?;
-    let onion = author.onion()?;
     let songs = people::folder(&author.home, "songs", &[("a.flac", 31_300_000), ("b/c.flac", 20_000)])?;
     let published = people::publish(&author.home, &songs, &["--title", "Songs"])?;
+    let onion = author.onion()?;
     let link = text(&published, "link")?;
     ensure!(link.ends_with(&format!("?bootstrap={onion}")), "the link names no way in: {link}");
 

@@ -6,9 +6,12 @@ use megatorrent_tests::people::{self, text, until};
 use megatorrent_tests::process::{Daemon, Home};
 use megatorrent_tests::socks_proxy::SocksProxy;
 use megatorrent_tests::v5::{Habits, Server};
+use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// A route's state is known within this time, and a moment for asking.
@@ -118,6 +121,49 @@ fn a_proxy_that_misbehaves_is_named_and_nobody_is_dialled() -> Result<()> {
         ensure!(channels[0]["cause"]["cause"] == "proxy_down", "{what}: {channels}");
         node.stop(&home)?;
         ensure!(bystander.connections() == 0, "{what}: somebody went straight to the peer");
+    }
+    Ok(())
+}
+
+/// A proxy that lets us in and says that it reached whomever we ask for, and then speaks itself, in many ways.
+#[test]
+fn a_proxy_that_lies_about_success_is_no_peer_and_no_reason_to_go_straight() -> Result<()> {
+    let bystander = Server::start(Habits::default())?;
+    let link = format!("megatorrent://{}?bootstrap={}", "5b".repeat(32), bystander.address());
+    // A point of low order, garbage, an end, nothing; a key with garbage behind it.
+    let lies: Vec<Vec<u8>> =
+        vec![vec![0; 32], b"HTTP/1.1 200 OK\r\n\r\nHello".to_vec(), Vec::new(), [vec![9; 32], vec![0xff; 64]].concat()];
+    for lie in lies {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let listener = TcpListener::bind(loopback())?;
+        let addr = listener.local_addr()?;
+        let (count, said) = (asked.clone(), lie.clone());
+        // It ends with the test's process.
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().map_while(std::io::Result::ok) {
+                let (count, said) = (count.clone(), said.clone());
+                std::thread::spawn(move || -> std::io::Result<()> {
+                    stream.read_exact(&mut [0; 3])?;
+                    stream.write_all(&[5, 0])?;
+                    // A mere greeting ends here.
+                    stream.read_exact(&mut [0; 10])?;
+                    count.fetch_add(1, Ordering::SeqCst);
+                    stream.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0])?;
+                    stream.write_all(&said)
+                });
+            }
+        });
+        let home = Home::new("bob", &[])?;
+        let node = home.daemon_with(["--proxy", &format!("socks5://{addr}")])?;
+        standing(&home, "up")?;
+        home.ask(["subscribe", &link])?;
+        // Asked, and again after the first failure: by then it was dealt with.
+        until(&home, &["status"], "the proxy asked twice", |_| (asked.load(Ordering::SeqCst) > 1).then_some(()))?;
+        // The route is up, so it is not at fault; nobody is there.
+        let nobody = |all: &Value| (all[0]["cause"]["cause"] == "no_manifest" && all[0]["peers"] == 0).then_some(());
+        until(&home, &["channels"], "nobody there", nobody)?;
+        node.stop(&home)?;
+        ensure!(bystander.connections() == 0, "{lie:?}: somebody went straight to the peer");
     }
     Ok(())
 }

@@ -6,8 +6,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so by panicking")]
 
 use megatorrent_tests::tornet::TorNet;
-use net::gate::{Gate, GateError, Stream};
-use net::route::{Inbound, Route, RouteState, RouteStatus};
+use net::gate::{Came, Gate, GateError, Stream};
+use net::route::{Inbound, OnionStanding, Route, RouteState, RouteStatus};
 use net::tor::{ControlAddr, OnionSecret, OnionService, TorAt, TorChoice, TorConfig};
 use net::wire;
 use protocol::PeerAddr;
@@ -22,15 +22,18 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const ATTEMPT: Duration = Duration::from_secs(15);
 const PORT: u16 = 6881;
 
-fn config(choice: TorChoice, folder: &Path, secret: Option<&OnionSecret>) -> TorConfig {
-    let onion = secret.map(|secret| OnionService { secret: secret.clone(), port: PORT });
-    TorConfig { choice, password: None, program: None, data_dir: folder.to_owned(), onion }
+fn config(choice: TorChoice, folder: &Path) -> Route {
+    Route::Tor(TorConfig { choice, program: None, data_dir: folder.to_owned() })
+}
+
+fn service_of(secret: &OnionSecret) -> OnionService {
+    OnionService { secret: secret.clone(), port: PORT }
 }
 
 /// A running tor by its control port: everything else is learnt there.
 fn running(tors: &TorNet, number: usize) -> TorChoice {
     let control = Some(ControlAddr::Tcp(tors.client(number).control().unwrap()));
-    TorChoice::Running(TorAt { socks: None, control })
+    TorChoice::Running(TorAt { control, ..TorAt::default() })
 }
 
 async fn status(gate: &Gate, what: &str, wanted: impl FnMut(&RouteStatus) -> bool) {
@@ -41,7 +44,8 @@ async fn status(gate: &Gate, what: &str, wanted: impl FnMut(&RouteStatus) -> boo
 
 async fn published(gate: &Gate) {
     status(gate, "published", |status| {
-        status.state == RouteState::Up && matches!(status.inbound, Inbound::Onion { published: true, .. })
+        let known = |onions: &[OnionStanding]| !onions.is_empty() && onions.iter().all(|onion| onion.published);
+        status.state == RouteState::Up && matches!(&status.inbound, Inbound::Onions(onions) if known(onions))
     })
     .await;
 }
@@ -64,11 +68,12 @@ async fn dial(gate: &Gate, to: &PeerAddr, apart: &[u8]) -> Box<dyn Stream> {
 /// One dials, the other accepts; a frame crosses each way. Gives the address that the acceptor sees.
 async fn meet(from: &Gate, to: &Gate, onion: &PeerAddr) -> PeerAddr {
     let accepting = async {
-        let (stream, seen) = tokio::time::timeout(PATIENCE, to.accept()).await.unwrap().unwrap();
+        let Came { stream, from: seen, dialled } = tokio::time::timeout(PATIENCE, to.accept()).await.unwrap().unwrap();
+        assert!(matches!(onion, PeerAddr::Onion(key, _) if dialled == Some(*key)), "it came to another service");
         let (mut reader, mut writer, _) = wire::handshake(stream, Role::Acceptor, PATIENCE).await.unwrap();
         let mut frame = Vec::new();
         reader.read(&|| 1 << 20, &mut frame).await.unwrap();
-        writer.write(frame.clone()).await.unwrap();
+        writer.write(frame).await.unwrap();
         writer.close().await.unwrap();
         seen
     };
@@ -91,9 +96,9 @@ async fn nodes_meet_over_tor_and_only_over_tor() {
     let secret = OnionSecret::generate().unwrap();
     let onion = PeerAddr::Onion(secret.address(), PORT);
 
-    let service =
-        Gate::open(Route::Tor(config(running(&tors, 0), folder.path(), Some(&secret)))).await.unwrap().into_local();
-    let visitor = Gate::open(Route::Tor(config(running(&tors, 1), folder.path(), None))).await.unwrap().into_local();
+    let service = Gate::open(config(running(&tors, 0), folder.path())).await.unwrap().into_local();
+    service.set_onions(vec![service_of(&secret)]).await.unwrap();
+    let visitor = Gate::open(config(running(&tors, 1), folder.path())).await.unwrap().into_local();
     status(&visitor, "up", |status| status.state == RouteState::Up).await;
     published(&service).await;
     inbound_has_no_address(&visitor, &service, &onion).await;
@@ -124,10 +129,8 @@ async fn inbound_has_no_address(visitor: &Gate, service: &Gate, onion: &PeerAddr
 }
 
 async fn a_found_socks_port_alone_leads_out(tors: &TorNet, folder: &Path) {
-    let at = TorAt { socks: Some(tors.client(1).socks().unwrap()), control: None };
-    let secret = OnionSecret::generate().unwrap();
-    let gate =
-        Gate::open(Route::Tor(config(TorChoice::Running(at), folder, Some(&secret)))).await.unwrap().into_local();
+    let at = TorAt { socks: Some(tors.client(1).socks().unwrap()), ..TorAt::default() };
+    let gate = Gate::open(config(TorChoice::Running(at), folder)).await.unwrap().into_local();
     status(&gate, "up by SOCKS alone", |status| status.state == RouteState::Up).await;
     assert!(matches!(gate.status().borrow().inbound, Inbound::Failed(_)), "an onion service without a control port");
     gate.close().await;
@@ -186,7 +189,8 @@ async fn an_own_tor_is_started_watched_and_stopped(tors: &TorNet, visitor: &Gate
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("torrc"), tors.torrc()).unwrap();
     let onion = PeerAddr::Onion(secret.address(), PORT);
-    let gate = Gate::open(Route::Tor(config(TorChoice::Own, folder.path(), Some(secret)))).await.unwrap().into_local();
+    let gate = Gate::open(config(TorChoice::Own, folder.path())).await.unwrap().into_local();
+    gate.set_onions(vec![service_of(secret)]).await.unwrap();
     published(&gate).await;
     // The same key on another tor: the same address.
     forget(tors);

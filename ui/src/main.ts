@@ -3,13 +3,25 @@ import "./app.css";
 import Root from "./Root.svelte";
 import type { Host } from "./host/host";
 
-/** The desktop shell in the program; the mock world in a browser, in builds made for that. */
-async function host(): Promise<Host> {
-  if (import.meta.env.MODE === "mock" || (import.meta.env.DEV && !("__TAURI_INTERNALS__" in window))) {
+/**
+ * The desktop shell in the program; a node's web interface in a browser; the mock world in builds made for that. None
+ * while the browser has no token that the node takes.
+ */
+async function host(): Promise<Host | { refused: boolean }> {
+  const inShell = "__TAURI_INTERNALS__" in window;
+  if (import.meta.env.MODE === "mock" || (import.meta.env.DEV && !inShell)) {
     return (await import("./host/mock/mock")).mockFromAddress(new URLSearchParams(location.search));
   }
-  return (await import("./host/tauri")).tauri;
+  if (inShell) return (await import("./host/tauri")).tauri;
+  const web = await import("./host/web");
+  const token = web.takeToken();
+  if (token === null || !(await web.takes(token))) return { refused: token !== null };
+  return web.makeWeb(token);
 }
 
 const target = document.getElementById("app");
-if (target) mount(Root, { target, props: { host: await host() } });
+if (target) {
+  const found = await host();
+  if ("call" in found) mount(Root, { target, props: { host: found } });
+  else mount((await import("./screens/NoToken.svelte")).default, { target, props: found });
+}

@@ -1,53 +1,22 @@
 // The whole window over the mock host: what a person does, and what reaches the node.
 import { fireEvent, render, screen, waitFor, within } from "@testing-library/svelte";
+import { begin, ready, sheet } from "./begin";
+import { makeMock } from "../src/host/mock/mock";
+import Root from "../src/Root.svelte";
 import { all, find, one } from "./find";
 import { describe, expect, test, vi } from "vitest";
-import type { Request } from "../src/host/gen/api";
-import { makeMock, type MockHost } from "../src/host/mock/mock";
-import type { Scene } from "../src/host/mock/node";
-import type { HostSettings } from "../src/host/host";
-import Root from "../src/Root.svelte";
 
 const KEY = "c41d0a7e93f25b68e1d047aa2c9f81365e70b3c4d8291f6607fba2e5904c3dd8";
 const LINK = `megatorrent://${KEY}:${"4f".repeat(32)}?bootstrap=203.0.113.24:51413`;
 
-interface Window {
-  host: MockHost;
-  /** Every request since the start. */
-  asked: Request[];
-  methods: () => string[];
-}
-
-async function begin(scene: Scene = "world", change: Partial<HostSettings> = { language: "en" }): Promise<Window> {
-  const host = makeMock(scene, { language: "en", ...change });
-  host.node_.slow = 5;
-  const asked: Request[] = [];
-  const call = host.call.bind(host);
-  vi.spyOn(host, "call").mockImplementation((request) => {
-    asked.push(request);
-    return call(request);
-  });
-  render(Root, { props: { host } });
-  return { host, asked, methods: () => asked.map((request) => request.method) };
-}
 const button = (name: string | RegExp) => find("button", name);
 const click = async (name: string | RegExp) => fireEvent.click(await button(name));
-/** The window is there, with its channels or without. */
-const ready = () => waitFor(() => one(document.body, "nav"));
 const channel = async (head: string) => {
   await ready();
   const found = document.querySelector(`[data-channel^="${head}"]`);
   if (!found) throw new Error(`no channel ${head}`);
   await fireEvent.click(found);
 };
-/** The sheet that lies on top, once it shows some text. */
-const sheet = async (text: string | RegExp) => {
-  await screen.findByText(text);
-  const top = all(document.body, "dialog").at(-1);
-  if (!top) throw new Error("no sheet is open");
-  return top;
-};
-
 describe("a link", () => {
   const NOTHING = "Nothing has been sent anywhere yet.";
 
@@ -327,16 +296,25 @@ describe("secrets", () => {
 });
 
 describe("beginning and ending", () => {
-  test("first start: what this is, folder, done", async () => {
+  test("first start: what this is, route, folder and space, done", async () => {
     const { host, asked } = await begin("first");
     await screen.findByText("Follow a link. Keep the files.");
+    await click("Choose the route");
+    await click("Use a SOCKS5 proxy instead");
     await click("Choose the folder");
+    await screen.findByText("A proxy is an IP address and a port, such as 127.0.0.1:1080.");
+    await fireEvent.click(await find("input[value=tor]"));
+    await screen.findByText("If Tor is lost, nothing leaves this device until it is back.");
+    await click("Choose the folder");
+    const most = await find("input[type=range]", "Use at most");
+    expect(most.getAttribute("aria-valuetext")).toBe("60\u00a0GB");
+    await fireEvent.input(most, { target: { value: "80" } });
     await click("Choose…");
     await screen.findByText("Hallett Point 2026");
     await fireEvent.click(one(document.body, "input", /Start with the computer/));
     await click("Start");
     await screen.findByText("Paste a channel link to begin");
-    expect(asked.find((request) => request.method === "set_settings")).toMatchObject({ params: { gateway: null } });
+    expect(asked.find((request) => request.method === "set_settings")).toMatchObject({ params: { gateway: null, route: "tor", quota: 80e9 } });
     expect(await host.settings()).toMatchObject({ welcomed: true, autostart: true, close_to_tray: true });
   });
 
@@ -345,6 +323,7 @@ describe("beginning and ending", () => {
     await screen.findByText("Follow a link. Keep the files.");
     host.link(LINK);
     expect(all(document.body, "dialog")).toEqual([]);
+    await click("Choose the route");
     await click("Choose the folder");
     await click("Start");
     await sheet("Nothing has been sent anywhere yet.");
@@ -396,16 +375,6 @@ describe("settings", () => {
     await fireEvent.keyDown(window, { key: "5", ctrlKey: true });
     await fireEvent.click(await find("input[role=switch]", /Be a gateway/));
     await waitFor(() => expect(asked.find((request) => request.method === "set_settings")).toMatchObject({ params: { download_dir: null, gateway: false } }));
-  });
-
-  test("the rule of a channel changes by following it anew with its own link", async () => {
-    const { asked } = await begin();
-    await channel("7f3a91c2");
-    await click(/^Get automatically:/);
-    const rule = await sheet("Use this rule");
-    await fireEvent.click(one(rule, "input[type=radio]", /^Everything/));
-    await fireEvent.click(one(rule, "button", "Use this rule"));
-    await waitFor(() => expect(asked.find((request) => request.method === "subscribe")).toMatchObject({ params: { fetch: "all" } }));
   });
 });
 

@@ -133,7 +133,7 @@ describe("steps of a publication", () => {
     const all = steps(job({ state: "done", result }), null, t, f);
     expect(states(all)).toEqual(["done", "done", "done", "done"]);
     expect(all[3]?.title).toBe("Seen by 8 DHT nodes");
-    expect(steps(job({ state: "done", result: { ...result, dht_nodes: 0 } }), null, t, f)[3]?.title).toBe("Not on the DHT yet");
+    expect(steps(job({ state: "done", result: { ...result, dht_nodes: 0 } }), null, t, f)[3]?.title).toBe("Not handed out yet");
     expect(steps(job({ state: "done", result: { ...result, dht_nodes: 0, gateways: 3 } }), null, t, f)[3]?.title).toBe("Handed to 3 gateways");
   });
   test("a failure marks the step where it stood", () => {

@@ -23,10 +23,17 @@ const CAUSES: Cause[] = [
   { cause: "tor_down", why: "no answer" },
   { cause: "proxy_down", why: "no answer" },
   { cause: "no_way_in" },
+  { cause: "paused_until", until: 1_800_000_000_000 },
+  { cause: "schedule", until: null },
+  { cause: "schedule", until: 1_800_000_000_000 },
+  { cause: "month_used", limit: 5e11, until: 1_800_000_000_000 },
+  { cause: "quota", quota: 6e10, used: 5.9e10, needed: 2e9 },
+  { cause: "wrong_read_key", what: "x" },
 ];
 const STANDINGS: RouteStanding[] = [{ state: "up" }, { state: "starting", percent: 0 }, { state: "starting", percent: 40 }, { state: "down", why: "x" }];
-const ROUTES: RouteInfo[] = (["direct", "proxy", "tor"] as RouteKind[]).flatMap((kind) =>
-  STANDINGS.map((state) => ({ route: kind, kind, state, onion: null, onion_published: false, no_inbound: null })),
+const KINDS: RouteKind[] = ["direct", "proxy", "tor", "both"];
+const ROUTES: RouteInfo[] = KINDS.flatMap((kind) =>
+  STANDINGS.map((state) => ({ route: kind, kind, state, onions: [], no_inbound: null })),
 );
 
 /** Every message of a language with its place; functions are asked with numbers and words that make each branch speak. */
@@ -35,6 +42,8 @@ function messages(node: unknown, path = ""): [string, string][] {
   if (typeof node === "function") {
     if (path === ".cause" || path === ".remedy") return CAUSES.flatMap((cause) => messages((node as (cause: Cause) => unknown)(cause), path));
     if (path === ".foot.route") return ROUTES.flatMap((route) => messages((node as (route: RouteInfo) => unknown)(route), path));
+    if (path === ".route.standing") return ROUTES.flatMap((route) => [null, "51413"].flatMap((port) => [true, false].flatMap((mapped) => messages((node as (...all: unknown[]) => unknown)(route, port, mapped), path))));
+    if (path.startsWith(".route.leave")) return KINDS.flatMap((from) => KINDS.flatMap((to) => messages((node as (...all: unknown[]) => unknown)(from, to), path)));
     return [0, 1, 2, 1234].flatMap((n) => messages((node as (...all: unknown[]) => unknown)(n, n, n), path));
   }
   if (typeof node === "object" && node !== null) return Object.entries(node).flatMap(([key, value]) => messages(value, `${path}.${key}`));
@@ -68,7 +77,7 @@ test("German says something else than English nearly everywhere", () => {
   const [en, de] = [new Map(messages(speak("en", []).t)), new Map(messages(speak("de", []).t))];
   const same = [...en].filter(([path, text]) => de.get(path) === text && /[a-z]{4}/i.test(text)).map(([path]) => path);
   // Names, and words that both languages share.
-  for (const path of same) expect(path).toMatch(/app$|network\.(dht|onion|version|direct)|identities\.(link|name)|qrName|edit\.name|settings\.version|peersKinds|sequence|esc$|[pP]assphrase$|settings\.program|keys\.help/);
+  for (const path of same) expect(path).toMatch(/app$|network\.(dht|onion|version|direct)|identities\.(link|name)|qrName|edit\.name|settings\.version|peersKinds|sequence|esc$|[pP]assphrase$|settings\.program|keys\.help|route\.names|kind\.(video|text)/);
 });
 
 test("the language follows the choice, then the system, then English", () => {

@@ -6,7 +6,7 @@ import { freshCount, isFresh, listTime } from "../src/state/fresh";
 const status = (more: Partial<Status> = {}): Status => ({
   version: "1", data_dir: "/d", listen: null, dht_nodes: null, peers: 0, channels: 0, own: 0, blobs: 0, announced: 0, to_announce: 0,
   down: 0, up: 0, received: 0, sent: 0, paused: false, secrets: "keyring",
-  route: { route: "direct", kind: "direct", state: { state: "up" }, onion: null, onion_published: false, no_inbound: null }, ...more,
+  route: { route: "direct", kind: "direct", state: { state: "up" }, onions: [], no_inbound: null }, ...more,
 });
 const channel = (key: string, more: Partial<ChannelInfo> = {}): ChannelInfo => ({
   key, fingerprint: key, name: key, about: "", private: false, own: false, sequence: 0, listed: 0, items: 0, complete: 0, bytes: 0, checked: null,

@@ -83,6 +83,12 @@ fn demo_desktop() -> Result<()> {
 
 /// Speed as ratios to a ceiling and to other programs: see `tests/src/bin/bench/`.
 pub(crate) fn bench(args: &[String]) -> Result<()> {
+    if let Some(("--tor", args)) = args.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        // What Tor mode costs: see `tests/src/bin/bench_tor/main.rs`.
+        setup::tor()?;
+        let folder = build("Building at full optimisation", Build::Release)?;
+        return step("Measuring", helper(&folder, "bench_tor").args(args));
+    }
     let folder = build("Building at full optimisation", Build::Release)?;
     let mut bench = helper(&folder, "bench");
     if args.iter().any(|arg| arg == "--peers") {

@@ -1,6 +1,6 @@
 //! What must be installed first: Debian packages, and the foreign DHT implementations that the tests speak to.
 
-use crate::shell::{complain, on_path, root, say, step};
+use crate::shell::{cargo, complain, on_path, root, say, step};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -167,4 +167,20 @@ pub(crate) fn rust_components() -> Result<()> {
     }
     say("The Rust installation lacks parts that the checks need");
     step("Fetching them", Command::new("rustup").args(["component", "add"]).args(missing))
+}
+
+/// A program of cargo's family: the one on the PATH, or one that is built for this project alone, in `.xtask/cargo`.
+/// `version` is what such a building takes; whatever is on the PATH was chosen by who put it there.
+pub(crate) fn cargo_tool(program: &str, version: &str) -> Result<PathBuf> {
+    if on_path(program) {
+        return Ok(program.into());
+    }
+    let home = root()?.join(".xtask/cargo");
+    let built = home.join("bin").join(program).with_extension(std::env::consts::EXE_EXTENSION);
+    if !built.is_file() {
+        let mut install = cargo();
+        install.args(["install", "--quiet", "--locked", "--version", version, program, "--root"]).arg(&home);
+        step(&format!("Building {program}, once: it is not installed"), &mut install)?;
+    }
+    Ok(built)
 }

@@ -20,6 +20,7 @@ const TO_TEST: &[&str] = &[
     "openbox",
     "webkit2gtk-driver",
     "x11-utils",
+    "xdg-utils",
     "xdotool",
     "xvfb",
 ];

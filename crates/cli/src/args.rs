@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use node::api::{FetchRule, ItemPriority, KeepRule};
 use node::{PeerAddr, Route};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use values::{dash, fetch, host_port, keep, listen, peer, priority, proxy, route, switch, time};
 
@@ -20,6 +21,9 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
+
+/// Where the web interface listens unless told otherwise.
+const DEFAULT_WEB: &str = "127.0.0.1:4180";
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -381,6 +385,7 @@ Examples:
   megatorrent set gateways 203.0.113.5:4170,gateway.example:4170
   megatorrent set up 500k
   megatorrent set quota 200G
+  megatorrent set lend 20G
   megatorrent set schedule \"mon-fri 08:00-18:00 down 300k up 50k; daily 23:00-07:00 off\"
 
 Keys:
@@ -390,6 +395,7 @@ Keys:
                 the same for each peer
   month         bytes in and out in a calendar month: 100G, off
   quota         bytes that downloads may take on the disk: 200G, off
+  lend          bytes that parts of followed channels may take which few others hold: 20G, off
   lan           on, off: find neighbours on the local network, and be found; a neighbour who knows a
                 channel's link can tell that you follow it
   port-mapping  on, off: ask the router for a port, so that others can reach this node
@@ -404,8 +410,20 @@ Keys:
     #[command(after_help = "\
 Examples:
   megatorrent daemon
-  megatorrent daemon --listen 0.0.0.0:4170")]
-    Daemon,
+  megatorrent daemon --listen 0.0.0.0:4170
+  megatorrent daemon --web
+
+With --web it also answers a browser: it prints the address to open, which holds a token. Only this computer reaches it;
+from another one come through a tunnel: ssh -L 4180:127.0.0.1:4180 HOST. The token stays the same until the file
+\"web-token\" in the data folder is deleted.")]
+    Daemon {
+        /// Serve the web interface, at 127.0.0.1:4180 unless said otherwise
+        #[arg(long, value_name = "IP:PORT", num_args = 0..=1, default_missing_value = DEFAULT_WEB)]
+        web: Option<SocketAddr>,
+        /// A name (with its port, if it has one) under which a proxy of yours hands the web interface on
+        #[arg(long, value_name = "NAME[:PORT]", requires = "web")]
+        web_host: Vec<String>,
+    },
     /// Run a node that serves as a gateway: it looks up and publishes lists for others who cannot reach the DHT
     #[command(after_help = "\
 Example:
@@ -563,6 +581,8 @@ pub(crate) enum Key {
     Month,
     /// Bytes on the disk
     Quota,
+    /// Bytes on the disk for what few others hold
+    Lend,
     /// When nothing or less moves
     Schedule,
     /// Whom to ask where there is no DHT

@@ -134,7 +134,7 @@ impl Door {
     async fn unlock(&mut self, locked: ErrorInfo) -> Result<(), Failure> {
         // A vault that is made now has nothing yet to tell a slip of the finger by.
         let new = match self.ask(Request::Status).await {
-            Ok(Reply::Status(status)) => status.secrets == "none",
+            Ok(Reply::Status(status)) => matches!(status.secrets.as_str(), "none" | "keyring_unused"),
             _ => false,
         };
         if self.passphrases.at_hand()?.is_none() && !self.passphrases.asks_a_person() {
@@ -200,6 +200,14 @@ impl Door {
                 Ok((Stream::Socket(Box::new(client.watch().await.map_err(Failure::Refused)?)), None))
             }
             Way::Own { ref node, .. } => Ok((Stream::Own(node.events()), Some(self))),
+        }
+    }
+
+    /// The node of our own.
+    pub(crate) fn own(&self) -> Option<Node> {
+        match &self.way {
+            Way::Own { node, .. } => Some(node.clone()),
+            Way::Socket(_) => None,
         }
     }
 

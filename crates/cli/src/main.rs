@@ -6,6 +6,7 @@ mod passphrase;
 mod progress;
 mod run;
 mod show;
+mod web;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -5,6 +5,7 @@ use crate::door::{self, Door, Need};
 use crate::passphrase::line_of_stdin;
 use crate::progress::{Filter, Progress, Subject};
 use crate::show;
+use crate::web::Web;
 use clap::CommandFactory as _;
 use node::Link;
 use node::api::{
@@ -80,9 +81,16 @@ async fn run(cli: Cli, mut signals: Signals) -> Result<(), Failure> {
             out.text(&String::from_utf8_lossy(&script))
         }
         Command::Stop => stop(&global, &out, &mut signals).await,
-        Command::Daemon => {
-            let door = unless_stopped(&mut signals, Door::open(&global, need(&Command::Daemon))).await?;
-            daemon(door, &out, &mut signals).await
+        Command::Daemon { web, web_host } => {
+            let door = unless_stopped(&mut signals, Door::open(&global, Need::Own)).await?;
+            let opened = match web {
+                Some(addr) => Web::open(addr, &door::data_dir(&global)?, &web_host).await.map(Some),
+                None => Ok(None),
+            };
+            match opened {
+                Ok(web) => daemon(door, web, &out, &mut signals).await,
+                Err(error) => door.close().await.and(Err(error)),
+            }
         }
         Command::Gateway => {
             let mut door = unless_stopped(&mut signals, Door::open(&global, need(&Command::Gateway))).await?;
@@ -92,7 +100,7 @@ async fn run(cli: Cli, mut signals: Signals) -> Result<(), Failure> {
                 Err(error) => Err(error),
             };
             match outcome {
-                Ok(()) => daemon(door, &out, &mut signals).await,
+                Ok(()) => daemon(door, None, &out, &mut signals).await,
                 Err(error) => door.close().await.and(Err(error)),
             }
         }
@@ -154,7 +162,7 @@ fn need(command: &Command) -> Need {
         | Command::Want { .. }
         | Command::Skip { .. }
         | Command::Watch => Need::Network,
-        Command::Daemon | Command::Gateway => Need::Own,
+        Command::Daemon { .. } | Command::Gateway => Need::Own,
         _ => Need::Store,
     }
 }
@@ -343,7 +351,7 @@ async fn work(command: Command, door: &mut Door, out: &Out) -> Result<(), Failur
         // These need no door, or hold it themselves; `run` has dealt with them.
         Command::Publish(_)
         | Command::Watch
-        | Command::Daemon
+        | Command::Daemon { .. }
         | Command::Gateway
         | Command::Stop
         | Command::Completions { .. } => strange(),
@@ -428,6 +436,7 @@ async fn set(args: SetArgs, door: &mut Door, out: &Out) -> Result<(), Failure> {
             Key::PeerUp => settings.peer_up = Some(amount(&value)?),
             Key::Month => settings.month = Some(amount(&value)?),
             Key::Quota => settings.quota = Some(amount(&value)?),
+            Key::Lend => settings.lend = Some(amount(&value)?),
             Key::Schedule => settings.schedule = Some(value),
             Key::Gateways if value == "none" => settings.gateways = Some(Vec::new()),
             Key::Gateways => {
@@ -475,25 +484,35 @@ async fn able_to_serve(door: &mut Door) -> Result<(), Failure> {
     }
 }
 
-async fn daemon(mut door: Door, out: &Out, signals: &mut Signals) -> Result<(), Failure> {
+async fn daemon(mut door: Door, web: Option<Web>, out: &Out, signals: &mut Signals) -> Result<(), Failure> {
+    let address = web.as_ref().map(Web::address);
+    let serving = web.and_then(|web| Some(tokio::spawn(web.serve(door.own()?))));
     let outcome = async {
         let Reply::Status(status) = door.call(Request::Status).await? else { return strange() };
         out.value(&status, |status| {
             let listen = status.listen.as_deref().map_or_else(|| "nothing".to_owned(), show::escape);
-            match (&status.route.kind, &status.route.onion) {
-                (RouteKind::Direct, _) => format!("Ready. Listening on {listen}.\n"),
-                (_, Some(onion)) => format!("Ready. By {}, as {}.\n", show::route(&status.route), show::escape(onion)),
-                (_, None) => format!("Ready. By {}.\n", show::route(&status.route)),
+            match &status.route.kind {
+                RouteKind::Direct => format!("Ready. Listening on {listen}.\n"),
+                RouteKind::Both => format!("Ready. By {}. Listening on {listen}.\n", show::route(&status.route)),
+                RouteKind::Proxy | RouteKind::Tor => format!("Ready. By {}.\n", show::route(&status.route)),
             }
         })?;
-        if status.secrets == "locked" {
+        if matches!(status.secrets.as_str(), "locked" | "keyring_locked") {
             remark("The secrets are locked: public holdings are shared, nothing private is read or published.");
+        }
+        if let Some(address) = &address {
+            // Not on stdout, which may go to a log: whoever has it can use this node.
+            remark(&format!("Web interface: {address}"));
         }
         until_stopped(signals, &door).await;
         Ok(())
     }
     .await;
     let closed = door.close().await;
+    if let Some(serving) = serving {
+        // It ends with the node; a fault of its own is in the log.
+        let _ = serving.await;
+    }
     outcome.and(closed)
 }
 

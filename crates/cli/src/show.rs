@@ -301,11 +301,17 @@ pub(crate) fn status(info: &Status, runs: bool) -> String {
             rows.insert(1, ("Nothing moves", escape(&held.to_string())));
         }
         rows.push(("Route", route(&info.route)));
-        if let Some(onion) = &info.route.onion {
-            let known = if info.route.onion_published { "" } else { ", not published yet" };
-            rows.push(("Onion address", format!("{}{known}", escape(onion))));
-        } else if let Some(why) = &info.route.no_inbound {
-            rows.push(("Onion address", format!("none: {}", escape(why))));
+        for onion in &info.route.onions {
+            let standing = match (&onion.why, onion.published) {
+                (Some(why), _) => format!(", not made: {}", escape(why)),
+                (None, true) => String::new(),
+                (None, false) => ", not published yet".to_owned(),
+            };
+            let channel: String = escape(&onion.channel).chars().take(16).collect();
+            rows.push(("Onion address", format!("{} for channel {channel}{standing}", escape(&onion.addr))));
+        }
+        if let Some(why) = &info.route.no_inbound {
+            rows.push(("Onion addresses", format!("none: {}", escape(why))));
         }
         rows.push(("Listening on", info.listen.as_deref().map_or_else(|| "nothing".to_owned(), escape)));
         if let Some(mapped) = &info.mapped {
@@ -325,13 +331,16 @@ pub(crate) fn status(info: &Status, runs: bool) -> String {
     rows.push(("Channels", format!("{} followed, {} own", info.channels, info.own)));
     rows.push(("Parts held", info.blobs.to_string()));
     if let Some(used) = info.used {
-        rows.push(("On disk", size(used)));
+        let lent = info.lent.filter(|lent| *lent > 0).map(|lent| format!(", {} of it lent", size(lent)));
+        rows.push(("On disk", size(used) + &lent.unwrap_or_default()));
     }
     if let Some(month) = info.month_used {
         rows.push(("This month", size(month)));
     }
     let secrets = match info.secrets.as_str() {
         "none" => "no vault yet".to_owned(),
+        "keyring_locked" => "in a keyring that is locked".to_owned(),
+        "keyring_unused" => "no vault yet, and the keyring is locked".to_owned(),
         other => escape(other),
     };
     rows.push(("Secrets", secrets));
@@ -406,6 +415,7 @@ pub(crate) fn settings(info: &Settings) -> String {
         ("peer-up", rate(info.peer_up)),
         ("month", amount(info.month)),
         ("quota", amount(info.quota)),
+        ("lend", amount(info.lend)),
         ("schedule", schedule),
     ])
 }

@@ -1,14 +1,15 @@
 //! One door for every connection, and the policy that says which way it may go.
 //!
-//! Owns: the TCP listener, dialling, name look-ups. Promises: a name is looked up only on the direct route; on the others
-//! every dial goes through the proxy or through Tor or fails; an address that the route does not lead to is refused
-//! before any packet leaves; every dial ends within its time limit.
+//! Owns: the TCP listener, dialling, name look-ups. Promises: a name is looked up only where the route leads straight; on
+//! the others every dial goes through the proxy or through Tor or fails; an onion is dialled through Tor or not at all; an
+//! address that the route does not lead to is refused before any packet leaves; every dial ends within its time limit.
 
 use crate::memory::MemoryGate;
 use crate::proxy::Watch;
 use crate::route::{Inbound, Proxy, Route, RouteState, RouteStatus, RouteTrouble};
 use crate::socks::{self, Offer, SocksError};
-use crate::tor::Tor;
+use crate::tor::{OnionService, Tor};
+use protocol::addr::OnionKey;
 use protocol::{AddrClass, PeerAddr};
 use std::io;
 use std::net::SocketAddr;
@@ -31,13 +32,28 @@ pub struct Gate {
 }
 
 enum Way {
-    Direct { listener: Option<(TcpListener, SocketAddr)>, status: watch::Sender<RouteStatus> },
+    Direct { listener: Listener, status: watch::Sender<RouteStatus> },
     Proxy { proxy: Proxy, watch: Watch },
     Tor(Tor),
+    Both { listener: Listener, tor: Tor },
     Memory { gate: MemoryGate, status: watch::Sender<RouteStatus> },
 }
 
-/// The proof that the route is direct. What speaks UDP or listens in the clear cannot be made without it.
+/// The listener in the clear, if there is one, and where it is bound.
+type Listener = Option<(TcpListener, SocketAddr)>;
+
+/// Somebody who came.
+pub struct Came {
+    /// The connection.
+    pub stream: Box<dyn Stream>,
+    /// From where. Who comes through an onion service of ours has no address: it stands for one of class onion with port
+    /// 0, other for every connection, that cannot be dialled.
+    pub from: PeerAddr,
+    /// The onion service of ours that was dialled.
+    pub dialled: Option<OnionKey>,
+}
+
+/// The proof that the route leads straight. What speaks UDP or listens in the clear cannot be made without it.
 #[derive(Debug, Clone, Copy)]
 pub struct Clear(());
 
@@ -86,22 +102,17 @@ fn always_up() -> watch::Sender<RouteStatus> {
 }
 
 impl Gate {
-    /// Opens the gate: binds the listener of the direct route; on the others starts the task that keeps the route.
+    /// Opens the gate: binds the listener in the clear; where the route is longer, starts the task that keeps it.
     /// A proxy that is down is no error here: [`Gate::status`] tells.
     ///
     /// # Errors
     /// [`GateError::PortTaken`] if another program listens there, else what the system said.
     pub async fn open(route: Route) -> Result<Self, GateError> {
         let way = match route {
-            Route::Direct { listen } => {
-                let listener = match listen {
-                    None => None,
-                    Some(addr) => Some(bind(addr).await?),
-                };
-                Way::Direct { listener, status: always_up() }
-            }
+            Route::Direct { listen } => Way::Direct { listener: bind(listen).await?, status: always_up() },
             Route::Socks5(proxy) => Way::Proxy { watch: Watch::start(proxy.clone()), proxy },
-            Route::Tor(config) => Way::Tor(Tor::start(config).await?),
+            Route::Tor(config) => Way::Tor(Tor::start(config)?),
+            Route::Both { listen, tor } => Way::Both { listener: bind(listen).await?, tor: Tor::start(tor)? },
         };
         Ok(Self { way: Arc::new(way), narrowest: AddrClass::Global })
     }
@@ -118,47 +129,63 @@ impl Gate {
         Self { narrowest: AddrClass::Loopback, ..self }
     }
 
-    /// The address of this machine that the listener of the direct route is bound to.
+    /// The address of this machine that the listener in the clear is bound to.
     pub fn listening(&self) -> Option<SocketAddr> {
         match &*self.way {
-            Way::Direct { listener, .. } => listener.as_ref().map(|(_, bound)| *bound),
+            Way::Direct { listener, .. } | Way::Both { listener, .. } => listener.as_ref().map(|(_, bound)| *bound),
             Way::Proxy { .. } | Way::Tor(_) => None,
             Way::Memory { gate, .. } => gate.listening(),
         }
     }
 
-    /// On the direct route, the proof of it.
+    /// Where the route leads straight, the proof of it.
     pub fn clear(&self) -> Option<Clear> {
-        matches!(&*self.way, Way::Direct { .. }).then_some(Clear(()))
+        matches!(&*self.way, Way::Direct { .. } | Way::Both { .. }).then_some(Clear(()))
     }
 
-    /// Whether the way is longer than the network's own: through a proxy or through Tor.
+    /// Whether the way is longer than the network's own for everybody: through a proxy or through Tor.
     pub fn is_detour(&self) -> bool {
         matches!(&*self.way, Way::Proxy { .. } | Way::Tor(_))
     }
 
-    /// How the route is doing, from now on.
+    /// Whether the way to this address is.
+    pub fn is_far(&self, addr: &PeerAddr) -> bool {
+        self.is_detour() || addr.class() == AddrClass::Onion
+    }
+
+    /// Onion services that lead to us, these and no others from here on. A route without Tor has none.
+    ///
+    /// # Errors
+    /// No listener can be bound on loopback.
+    pub async fn set_onions(&self, onions: Vec<OnionService>) -> Result<(), GateError> {
+        match &*self.way {
+            Way::Tor(tor) | Way::Both { tor, .. } => Ok(tor.set_onions(onions).await?),
+            Way::Direct { .. } | Way::Proxy { .. } | Way::Memory { .. } => Ok(()),
+        }
+    }
+
+    /// How the route is doing, from now on; of one that leads both ways, how Tor is doing: the other needs nobody.
     pub fn status(&self) -> watch::Receiver<RouteStatus> {
         match &*self.way {
             Way::Direct { status, .. } | Way::Memory { status, .. } => status.subscribe(),
             Way::Proxy { watch, .. } => watch.status(),
-            Way::Tor(tor) => tor.status(),
+            Way::Tor(tor) | Way::Both { tor, .. } => tor.status(),
         }
     }
 
     /// Where peers of our own network, or of the world if no address translation stands between, can dial us: the
-    /// listener's address, or, where it listens on all, the one that leads out. Nothing is sent to find it. `None` on every
-    /// route but the direct one.
+    /// listener's address, or, where it listens on all, the one that leads out. Nothing is sent to find it. `None` on a
+    /// route that leads nowhere straight.
     pub fn reachable(&self) -> Option<PeerAddr> {
         let bound = self.listening()?;
         let at = match &*self.way {
-            Way::Direct { .. } if bound.ip().is_unspecified() => {
+            Way::Direct { .. } | Way::Both { .. } if bound.ip().is_unspecified() => {
                 // Connecting a UDP socket only asks the routing table (the address is TEST-NET-1).
                 let probe = std::net::UdpSocket::bind(("0.0.0.0", 0)).ok()?;
                 probe.connect(("192.0.2.1", 9)).ok()?;
                 SocketAddr::new(probe.local_addr().ok()?.ip(), bound.port())
             }
-            Way::Direct { .. } | Way::Memory { .. } => bound,
+            Way::Direct { .. } | Way::Both { .. } | Way::Memory { .. } => bound,
             // No clear address is anybody's business there.
             Way::Proxy { .. } | Way::Tor(_) => return None,
         };
@@ -167,11 +194,11 @@ impl Gate {
 
     /// Dials a peer. The whole, a name's look-up included, ends within `timeout`.
     ///
-    /// `apart` says what the connection is for. On Tor, two dials with another `apart` or another address never share a
+    /// `apart` says what the connection is for. Through Tor, two dials with another `apart` or another address never share a
     /// circuit; the other routes keep nothing apart.
     ///
     /// # Errors
-    /// [`GateError::NoRoute`] for an address that this route does not lead to (an onion service, on the direct one);
+    /// [`GateError::NoRoute`] for an address that this route does not lead to (an onion service, without Tor);
     /// [`GateError::Proxy`], [`GateError::Down`] when the route fails: then nothing left by another.
     pub async fn dial(&self, addr: &PeerAddr, apart: &[u8], timeout: Duration) -> Result<Box<dyn Stream>, GateError> {
         if self.is_detour() && addr.class() < self.narrowest {
@@ -185,6 +212,8 @@ impl Gate {
                     Ok(Box::new(socks::connect(proxy.addr, offer, addr).await?) as Box<dyn Stream>)
                 }
                 Way::Tor(tor) => tor.dial(addr, apart).await,
+                Way::Both { tor, .. } if addr.class() == AddrClass::Onion => tor.dial(addr, apart).await,
+                Way::Both { .. } => dial_direct(addr, timeout).await,
                 Way::Memory { gate, .. } => gate.dial(addr).await,
             }
         };
@@ -194,20 +223,21 @@ impl Gate {
     /// The next inbound connection. Pending for ever without a listener; ends with an error only when the listener is lost.
     /// May be dropped and called again: no connection is lost.
     ///
-    /// Who comes through our onion service has no address: it stands for one of class onion with port 0, other for every
-    /// connection, that cannot be dialled.
-    ///
     /// # Errors
     /// [`GateError::Io`] after ten seconds in which every attempt failed.
-    pub async fn accept(&self) -> Result<(Box<dyn Stream>, PeerAddr), GateError> {
+    pub async fn accept(&self) -> Result<Came, GateError> {
         match &*self.way {
-            Way::Direct { listener: Some((listener, _)), .. } => {
-                let (stream, from) = accept_tcp(listener).await?;
-                Ok((Box::new(stream), PeerAddr::Ip(canonical(from))))
+            Way::Direct { listener, .. } => in_the_clear(listener.as_ref()).await,
+            Way::Proxy { .. } => std::future::pending().await,
+            Way::Tor(tor) => in_the_dark(tor).await,
+            Way::Both { listener, tor } => tokio::select! {
+                came = in_the_clear(listener.as_ref()) => came,
+                came = in_the_dark(tor) => came,
+            },
+            Way::Memory { gate, .. } => {
+                let (stream, from) = gate.accept().await?;
+                Ok(Came { stream, from, dialled: None })
             }
-            Way::Direct { listener: None, .. } | Way::Proxy { .. } => std::future::pending().await,
-            Way::Tor(tor) => tor.accept().await,
-            Way::Memory { gate, .. } => gate.accept().await,
         }
     }
 
@@ -216,18 +246,30 @@ impl Gate {
         match &*self.way {
             Way::Direct { .. } | Way::Memory { .. } => {}
             Way::Proxy { watch, .. } => watch.stop().await,
-            Way::Tor(tor) => tor.stop().await,
+            Way::Tor(tor) | Way::Both { tor, .. } => tor.stop().await,
         }
     }
 }
 
-async fn bind(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), GateError> {
+async fn in_the_clear(listener: Option<&(TcpListener, SocketAddr)>) -> Result<Came, GateError> {
+    let Some((listener, _)) = listener else { return std::future::pending().await };
+    let (stream, from) = accept_tcp(listener).await?;
+    Ok(Came { stream: Box::new(stream), from: PeerAddr::Ip(canonical(from)), dialled: None })
+}
+
+async fn in_the_dark(tor: &Tor) -> Result<Came, GateError> {
+    let (stream, from, dialled) = tor.accept().await?;
+    Ok(Came { stream, from, dialled: Some(dialled) })
+}
+
+async fn bind(listen: Option<SocketAddr>) -> Result<Listener, GateError> {
+    let Some(addr) = listen else { return Ok(None) };
     let listener = TcpListener::bind(addr).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => GateError::PortTaken(addr),
         _ => GateError::Io(error),
     })?;
     let bound = listener.local_addr()?;
-    Ok((listener, bound))
+    Ok(Some((listener, bound)))
 }
 
 /// The next connection of a listener; see [`Gate::accept`] for its errors.
@@ -301,7 +343,7 @@ mod tests {
         assert_eq!(gate.status().borrow().state, RouteState::Up);
         let addr = PeerAddr::Ip(gate.listening().unwrap());
         let (dialled, accepted) = tokio::join!(gate.dial(&addr, b"", LIMIT), gate.accept());
-        let (mut here, (mut there, from)) = (dialled.unwrap(), accepted.unwrap());
+        let (mut here, Came { stream: mut there, from, .. }) = (dialled.unwrap(), accepted.unwrap());
         assert!(matches!(from, PeerAddr::Ip(addr) if addr.ip().is_loopback()));
         here.write_all(b"ping").await.unwrap();
         let mut got = [0; 4];

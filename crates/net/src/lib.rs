@@ -14,4 +14,5 @@ pub mod route;
 pub mod sockets;
 pub mod socks;
 pub mod tor;
+pub mod web;
 pub mod wire;

@@ -333,7 +333,7 @@ mod tests {
         let (a, b) = (net.gate(addr(1)), net.gate(addr(2)));
         let to = PeerAddr::Ip(addr(2));
         let (dialled, accepted) = tokio::join!(a.dial(&to, b"", LIMIT), b.accept());
-        let (there, from) = accepted.unwrap();
+        let crate::gate::Came { stream: there, from, .. } = accepted.unwrap();
         assert!(matches!(from, PeerAddr::Ip(from) if from.ip() == addr(1).ip() && from.port() != 6881));
         (dialled.unwrap(), there)
     }

@@ -4,7 +4,7 @@
 //! text; a proxy is named by its IP address, so that finding it asks nobody.
 
 use crate::socks::SocksError;
-use crate::tor::{ControlAddr, TorAt, TorChoice, TorConfig};
+use crate::tor::{ControlAddr, Password, TorAt, TorChoice, TorConfig};
 use protocol::PeerAddr;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -14,8 +14,8 @@ use zeroize::Zeroizing;
 /// Longest user name and longest password of a SOCKS login, in bytes (RFC 1929).
 pub const LOGIN_MAX: usize = 255;
 
-/// Which way traffic leaves. Only [`Route::Direct`] has a listener on an address of this machine and may have a DHT:
-/// the others hold nothing that could be led past them.
+/// Which way traffic leaves. Only [`Route::Direct`] and [`Route::Both`] have a listener on an address of this machine and
+/// may have a DHT: the others hold nothing that could be led past them.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Route {
@@ -26,8 +26,15 @@ pub enum Route {
     },
     /// Out through a SOCKS5 proxy; nobody can dial us.
     Socks5(Proxy),
-    /// Out through Tor, in by an onion service.
+    /// Out through Tor, in by onion services.
     Tor(TorConfig),
+    /// Straight, and beside it through Tor to and from onion services alone.
+    Both {
+        /// As on the direct route.
+        listen: Option<SocketAddr>,
+        /// The way to onion services.
+        tor: TorConfig,
+    },
 }
 
 /// A SOCKS5 proxy. Written `socks5://[user:password@]host:port`.
@@ -122,7 +129,8 @@ impl FromStr for Proxy {
 }
 
 /// Which route a person chose. Written `direct`, `socks5://[user:password@]host:port`, `tor` (one that runs, else one that
-/// we start), `tor://own` (one that we start), `tor://host:port` or `tor:///file` (one that runs, by its control port).
+/// we start), `tor://own` (one that we start), `tor://[password@]host:port` or `tor://[password@]/file` (one that runs, by
+/// its control port); `direct+tor…` for both sides at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Choice {
     /// Straight.
@@ -132,16 +140,22 @@ pub enum Choice {
     Socks5(Proxy),
     /// Through Tor.
     Tor(TorChoice),
+    /// Straight, and through Tor to and from onion services.
+    Both(TorChoice),
 }
 
 /// Why text is no route. Never repeats the text: it may hold a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ChoiceError {
     /// None of the kinds.
-    #[error("a route is written direct, tor, tor://own, tor://IP:PORT (a control port) or socks5://IP:PORT")]
+    #[error(
+        "a route is written direct, tor, tor://own, tor://IP:PORT (a control port), direct+tor or socks5://IP:PORT"
+    )]
     Kind,
     /// Where tor's control port should be stands something else.
-    #[error("tor's control port is named by its IP address and port, or by its socket's file")]
+    #[error(
+        "tor's control port is named by its IP address and port, or by its socket's file, its password before an @"
+    )]
     Control,
     /// See [`ProxyError`].
     #[error(transparent)]
@@ -160,71 +174,114 @@ impl FromStr for Choice {
         if lower.starts_with("socks5") {
             return Ok(Self::Socks5(text.parse()?));
         }
-        let Some(rest) = lower.strip_prefix("tor") else { return Err(ChoiceError::Kind) };
-        match rest {
-            "" => return Ok(Self::Tor(TorChoice::Any)),
-            "://own" => return Ok(Self::Tor(TorChoice::Own)),
-            _ => {}
+        match lower.strip_prefix("direct+") {
+            // Of ASCII letters alone, so that it is as long as it was.
+            Some(_) => Ok(Self::Both(tor_choice(text.get("direct+".len()..).unwrap_or_default())?)),
+            None => Ok(Self::Tor(tor_choice(text)?)),
         }
-        let at = text.get("tor://".len()..).filter(|_| rest.starts_with("://")).ok_or(ChoiceError::Kind)?;
-        #[cfg(unix)]
-        if at.starts_with('/') {
-            let control = Some(ControlAddr::Unix(at.into()));
-            return Ok(Self::Tor(TorChoice::Running(TorAt { socks: None, control })));
-        }
-        let at: SocketAddr = at.parse().map_err(|_| ChoiceError::Control)?;
-        if at.port() == 0 {
-            return Err(ChoiceError::Control);
-        }
-        Ok(Self::Tor(TorChoice::Running(TorAt { socks: None, control: Some(ControlAddr::Tcp(at)) })))
     }
 }
 
+/// `tor`, `tor://own`, `tor://[password@]host:port`, `tor://[password@]/file`.
+fn tor_choice(text: &str) -> Result<TorChoice, ChoiceError> {
+    let lower = Zeroizing::new(text.to_ascii_lowercase());
+    let rest = lower.strip_prefix("tor").ok_or(ChoiceError::Kind)?;
+    match rest {
+        "" => return Ok(TorChoice::Any),
+        "://own" => return Ok(TorChoice::Own),
+        _ => {}
+    }
+    let at = text.get("tor://".len()..).filter(|_| rest.starts_with("://")).ok_or(ChoiceError::Kind)?;
+    let (password, at) = match at.split_once('@') {
+        // An @ in a file's name is none of ours.
+        Some((password, at)) if !password.starts_with('/') => {
+            let password = Zeroizing::new(unescape(password)?);
+            if password.is_empty() {
+                return Err(ChoiceError::Control);
+            }
+            (Some(Password(Zeroizing::new(password.as_bytes().to_vec()))), at)
+        }
+        _ => (None, at),
+    };
+    #[cfg(unix)]
+    if at.starts_with('/') {
+        return Ok(TorChoice::Running(TorAt { socks: None, control: Some(ControlAddr::Unix(at.into())), password }));
+    }
+    let at: SocketAddr = at.parse().map_err(|_| ChoiceError::Control)?;
+    if at.port() == 0 {
+        return Err(ChoiceError::Control);
+    }
+    Ok(TorChoice::Running(TorAt { socks: None, control: Some(ControlAddr::Tcp(at)), password }))
+}
+
 impl Choice {
-    /// Whole, with the proxy's login: a secret.
+    /// Whole, with the proxy's login or the control port's password: a secret.
     pub fn to_secret(&self) -> Zeroizing<String> {
         match self {
             Self::Socks5(Proxy { addr, login: Some(login) }) => Zeroizing::new(format!(
                 "socks5://{}:{}@{addr}",
-                *Zeroizing::new(escape(login.user())),
-                *Zeroizing::new(escape(login.password()))
+                *Zeroizing::new(escape(login.user().as_bytes())),
+                *Zeroizing::new(escape(login.password().as_bytes()))
             )),
-            other => Zeroizing::new(other.to_string()),
+            other => match other.password() {
+                None => Zeroizing::new(other.to_string()),
+                Some(password) => {
+                    let password = Zeroizing::new(escape(&password.0));
+                    Zeroizing::new(other.to_string().replacen("://", &format!("://{}@", *password), 1))
+                }
+            },
         }
     }
-    /// Whether a login belongs to it.
+    /// Whether a login or a password belongs to it.
     pub fn is_secret(&self) -> bool {
-        matches!(self, Self::Socks5(Proxy { login: Some(_), .. }))
+        matches!(self, Self::Socks5(Proxy { login: Some(_), .. })) || self.password().is_some()
+    }
+    /// Whether nothing leaves straight.
+    pub fn is_detour(&self) -> bool {
+        matches!(self, Self::Socks5(_) | Self::Tor(_))
+    }
+    fn password(&self) -> Option<&Password> {
+        match self {
+            Self::Tor(TorChoice::Running(at)) | Self::Both(TorChoice::Running(at)) => at.password.as_ref(),
+            _ => None,
+        }
     }
 }
 
-/// Without the login.
+/// Without a login or a password.
 impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Direct => f.write_str("direct"),
-            Self::Socks5(proxy) => write!(f, "socks5://{}", proxy.addr),
-            Self::Tor(TorChoice::Any) => f.write_str("tor"),
-            Self::Tor(TorChoice::Own) => f.write_str("tor://own"),
-            Self::Tor(TorChoice::Running(at)) => match (&at.control, at.socks) {
-                (Some(ControlAddr::Tcp(at)), _) => write!(f, "tor://{at}"),
+        let tor = match self {
+            Self::Direct => return f.write_str("direct"),
+            Self::Socks5(proxy) => return write!(f, "socks5://{}", proxy.addr),
+            Self::Tor(tor) => tor,
+            Self::Both(tor) => {
+                f.write_str("direct+")?;
+                tor
+            }
+        };
+        match tor {
+            TorChoice::Any => f.write_str("tor"),
+            TorChoice::Own => f.write_str("tor://own"),
+            TorChoice::Running(at) => match &at.control {
+                Some(ControlAddr::Tcp(at)) => write!(f, "tor://{at}"),
                 #[cfg(unix)]
-                (Some(ControlAddr::Unix(file)), _) => write!(f, "tor://{}", file.display()),
-                (None, _) => f.write_str("tor"),
+                Some(ControlAddr::Unix(file)) => write!(f, "tor://{}", file.display()),
+                None => f.write_str("tor"),
             },
         }
     }
 }
 
 /// What is not a letter or digit as `%3A`.
-fn escape(text: &str) -> String {
+fn escape(text: &[u8]) -> String {
     let mut out = String::with_capacity(3 * text.len());
-    for byte in text.bytes() {
+    for byte in text {
         if byte.is_ascii_alphanumeric() {
-            out.push(char::from(byte));
+            out.push(char::from(*byte));
         } else {
             out.push('%');
-            out.push_str(&data_encoding::HEXUPPER.encode(&[byte]));
+            out.push_str(&data_encoding::HEXUPPER.encode(&[*byte]));
         }
     }
     out
@@ -271,15 +328,21 @@ pub enum RouteState {
 pub enum Inbound {
     /// There is none on this route, or the listener says itself where it is.
     None,
-    /// An onion service.
-    Onion {
-        /// Where others dial us.
-        addr: PeerAddr,
-        /// Tor has told the network of it since it was last created.
-        published: bool,
-    },
-    /// There should be an onion service, and this is why there is none.
+    /// Onion services, those that were asked for.
+    Onions(Vec<OnionStanding>),
+    /// There can be no onion service, and this is why.
     Failed(String),
+}
+
+/// One onion service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnionStanding {
+    /// Where others dial us.
+    pub addr: PeerAddr,
+    /// Tor has told the network of it since it was last created.
+    pub published: bool,
+    /// Why tor does not make it.
+    pub trouble: Option<String>,
 }
 
 /// Why nothing can leave.
@@ -346,13 +409,27 @@ mod tests {
             ("tor://127.0.0.1:9051", "tor://127.0.0.1:9051"),
             ("socks5://127.0.0.1:1", "socks5://127.0.0.1:1"),
             ("socks5://a:b@127.0.0.1:1", "socks5://127.0.0.1:1"),
+            ("tor://a%40:B@127.0.0.1:9051", "tor://127.0.0.1:9051"),
+            ("Direct+Tor", "direct+tor"),
+            ("direct+tor://own", "direct+tor://own"),
+            ("direct+tor://Pass@[::1]:9051", "direct+tor://[::1]:9051"),
         ] {
             let choice: Choice = text.parse().unwrap();
             assert_eq!(choice.to_string(), written);
             assert_eq!(choice.to_secret().parse::<Choice>().unwrap(), choice, "{text}");
         }
         #[cfg(unix)]
-        assert_eq!("tor:///run/Tor/control".parse::<Choice>().unwrap().to_string(), "tor:///run/Tor/control");
+        for (text, written) in
+            [("tor:///run/Tor/a@b", "tor:///run/Tor/a@b"), ("tor://Pa%2fss@/run/Tor/control", "tor:///run/Tor/control")]
+        {
+            let choice: Choice = text.parse().unwrap();
+            assert_eq!(choice.to_string(), written);
+            assert_eq!(choice.to_secret().parse::<Choice>().unwrap(), choice, "{text}");
+        }
+        let choice: Choice = "tor://hu%2fsh@127.0.0.1:9051".parse().unwrap();
+        let TorChoice::Running(TorAt { password: Some(password), .. }) = torn(&choice) else { panic!("{choice}") };
+        assert_eq!(&**password.0, b"hu/sh");
+        assert!(choice.is_secret() && !format!("{choice:?} {choice}").contains("sh"));
         let login = Login::new("p:ä", "w/@%").unwrap();
         let choice = Choice::Socks5(Proxy { addr: "[::1]:9".parse().unwrap(), login: Some(login) });
         assert!(choice.is_secret());
@@ -365,9 +442,20 @@ mod tests {
             ("tor://localhost:9051", ChoiceError::Control),
             ("tor://127.0.0.1:0", ChoiceError::Control),
             ("tor://127.0.0.1", ChoiceError::Control),
+            ("tor://@127.0.0.1:9051", ChoiceError::Control),
+            ("tor://%zz@127.0.0.1:9051", ChoiceError::Proxy(ProxyError::Shape)),
+            ("direct+socks5://127.0.0.1:1", ChoiceError::Kind),
+            ("direct+", ChoiceError::Kind),
             ("socks5://proxy.example:1", ChoiceError::Proxy(ProxyError::Name)),
         ] {
             assert_eq!(text.parse::<Choice>(), Err(why), "{text}");
+        }
+    }
+
+    fn torn(choice: &Choice) -> &TorChoice {
+        match choice {
+            Choice::Tor(tor) | Choice::Both(tor) => tor,
+            other => panic!("{other}"),
         }
     }
 

@@ -1,31 +1,32 @@
-//! §5, E9 Tor — out by its SOCKS port, in by an onion service, and the task that keeps both.
+//! §5, E9 Tor — out by its SOCKS port, in by onion services, and the task that keeps both.
 //!
-//! Owns: the connection to tor's control port, a tor that was started by us, the listener behind the onion service.
-//! Promises: a dial goes to tor's SOCKS port under a name of its own or fails; the listener is bound to loopback and only
-//! tor is told of it; while tor is away the state says so within two seconds, and it is tried again; what we started ends
-//! with us.
+//! Owns: the connection to tor's control port, a tor that was started by us, the listeners behind the onion services.
+//! Promises: a dial goes to tor's SOCKS port under a name of its own or fails; each service has a listener of its own,
+//! bound to loopback and told to tor alone, so that who comes is known by the address that was dialled; while tor is away
+//! the state says so within two seconds, and it is tried again; what we started ends with us.
 
 pub mod control;
 mod find;
 mod keep;
 mod onion;
 mod own;
+mod service;
 
 pub use control::ControlAddr;
 pub use onion::OnionSecret;
 
-use crate::gate::{GateError, Stream, accept_tcp};
+use crate::gate::{GateError, Stream};
 use crate::route::{Inbound, Login, RouteState, RouteStatus};
 use crate::socks::{self, Offer};
 use data_encoding::HEXLOWER;
 use protocol::PeerAddr;
 use protocol::addr::OnionKey;
+use service::Services;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use tokio::net::TcpListener;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -36,14 +37,10 @@ use zeroize::Zeroizing;
 pub struct TorConfig {
     /// Which tor.
     pub choice: TorChoice,
-    /// For a control port that wants a password.
-    pub password: Option<Password>,
     /// The program to start. `None`: `tor` from the PATH.
     pub program: Option<PathBuf>,
     /// Where a tor that we start keeps its state. A file `torrc` in it is read too: bridges stand there.
     pub data_dir: PathBuf,
-    /// The onion service; `None`: nobody can dial us.
-    pub onion: Option<OnionService>,
 }
 
 /// Which tor is worked with.
@@ -65,9 +62,11 @@ pub struct TorAt {
     pub socks: Option<SocketAddr>,
     /// Its control port; without one there is no onion service.
     pub control: Option<ControlAddr>,
+    /// For a control port that wants a password.
+    pub password: Option<Password>,
 }
 
-/// The onion service that leads to us.
+/// An onion service that leads to us.
 #[derive(Debug, Clone)]
 pub struct OnionService {
     /// Its key: the same key is the same address.
@@ -76,8 +75,15 @@ pub struct OnionService {
     pub port: u16,
 }
 
+impl OnionService {
+    /// Where others dial it.
+    pub fn addr(&self) -> PeerAddr {
+        PeerAddr::Onion(self.secret.address(), self.port)
+    }
+}
+
 /// The control port's password.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Password(pub Zeroizing<Vec<u8>>);
 
 impl fmt::Debug for Password {
@@ -91,31 +97,31 @@ pub(crate) struct Tor {
     apart: Apart,
     socks: watch::Receiver<Option<SocketAddr>>,
     status: watch::Receiver<RouteStatus>,
-    listener: Option<TcpListener>,
+    services: Services,
     stop: CancellationToken,
     task: Mutex<Option<JoinHandle<()>>>,
     _stop_with_the_value: DropGuard,
 }
 
 impl Tor {
-    /// Binds the listener behind the onion service and starts the task that keeps the rest.
-    pub(crate) async fn start(config: TorConfig) -> Result<Self, GateError> {
-        let mut local = None;
-        let mut listener = None;
-        if config.onion.is_some() {
-            let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-            local = Some(bound.local_addr()?);
-            listener = Some(bound);
-        }
+    /// Starts the task that keeps it; there is no onion service yet.
+    pub(crate) fn start(config: TorConfig) -> Result<Self, GateError> {
         let (socks_to, socks) = watch::channel(None);
         let starting = RouteStatus { state: RouteState::Starting(0), inbound: Inbound::None };
         let (status_to, status) = watch::channel(starting);
         let stop = CancellationToken::new();
-        let keeper = keep::Keeper { config, local, socks: socks_to, status: status_to, stop: stop.clone() };
+        let services = Services::default();
+        let wanted = services.wanted();
+        let keeper = keep::Keeper { config, wanted, socks: socks_to, status: status_to, stop: stop.clone() };
         let apart = Apart::new()?;
         let task = tokio::spawn(keeper.run());
         let guard = stop.clone().drop_guard();
-        Ok(Self { apart, socks, status, listener, stop, task: Mutex::new(Some(task)), _stop_with_the_value: guard })
+        Ok(Self { apart, socks, status, services, stop, task: Mutex::new(Some(task)), _stop_with_the_value: guard })
+    }
+
+    /// These onion services and no others from here on.
+    pub(crate) async fn set_onions(&self, onions: Vec<OnionService>) -> io::Result<()> {
+        self.services.set(onions).await
     }
 
     pub(crate) fn status(&self) -> watch::Receiver<RouteStatus> {
@@ -134,12 +140,12 @@ impl Tor {
         Ok(Box::new(socks::connect(socks, Offer::Apart(&login), addr).await?))
     }
 
-    pub(crate) async fn accept(&self) -> Result<(Box<dyn Stream>, PeerAddr), GateError> {
-        let Some(listener) = &self.listener else { return std::future::pending().await };
-        let (stream, _) = accept_tcp(listener).await?;
+    /// The next who comes, and the address that was dialled.
+    pub(crate) async fn accept(&self) -> Result<(Box<dyn Stream>, PeerAddr, OnionKey), GateError> {
+        let (stream, dialled) = self.services.accept().await;
         let mut nobody = [0; 32];
         getrandom::fill(&mut nobody).map_err(io::Error::other)?;
-        Ok((Box::new(stream), PeerAddr::Onion(OnionKey(nobody), 0)))
+        Ok((Box::new(stream), PeerAddr::Onion(OnionKey(nobody), 0), dialled))
     }
 
     pub(crate) async fn stop(&self) {

@@ -81,6 +81,7 @@ pub(crate) async fn follow(ctx: &Ctx, channel: &Channel, user: Vec<PeerAddr>) ->
     addrs.extend(channel.peers.iter().cloned().map(|a| (a, Source::Body)));
     let follow = Follow { key, read_key: channel.read_key.clone(), manifest: manifest.clone(), floor };
     ctx.engine.send(Input::Follow(follow, addrs)).await;
+    ctx.network().renew.notify_one();
     if let Some(manifest) = manifest.filter(|m| m.sequence() > channel.body_sequence) {
         ctx.library.send(LibraryInput::Manifest(manifest));
     }
@@ -339,7 +340,7 @@ pub(crate) async fn plan(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Result<()> {
 }
 
 /// An item's files and their chunks; `blobs` gets the structure blobs that tell them.
-async fn content(
+pub(crate) async fn content(
     ctx: &Ctx,
     key: ChannelKey,
     payload: &Payload,

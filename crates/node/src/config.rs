@@ -32,8 +32,11 @@ pub struct NodeConfig {
     pub offline: bool,
 }
 
-/// The port of our onion service: the same for everybody, so that it tells nothing.
+/// The port of our onion services: the same for everybody, so that it tells nothing.
 pub const ONION_PORT: u16 = 6881;
+/// Channels with an onion address of their own, ours first: each keeps three circuits open and tells Tor's network of
+/// itself every hour or two. Of further channels others are dialled, but dial nobody here.
+pub const ONIONS_MAX: usize = 16;
 /// Time to reach a peer.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time to reach a peer through a proxy or Tor, which has to meet an onion service first.

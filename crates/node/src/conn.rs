@@ -152,6 +152,8 @@ impl Conn {
         });
 
         let mut to_serve: VecDeque<BlobId> = VecDeque::new();
+        // Blobs that the swarm gave us to serve and was not told to be gone.
+        let mut given = 0;
         let mut loads: JoinSet<Option<Loaded>> = JoinSet::new();
         // A slot for each blob that waits in the session; when something last went out, and how much had by then.
         let mut holding: VecDeque<OwnedSemaphorePermit> = VecDeque::new();
@@ -172,6 +174,7 @@ impl Conn {
                         if let Some(at) = to_serve.iter().position(|b| *b == blob) {
                             to_serve.remove(at);
                         }
+                        engine.send(Input::Session(id, Event::Cancelled(blob))).await;
                     }
                     other => engine.send(Input::Session(id, other)).await,
                 }
@@ -189,6 +192,12 @@ impl Conn {
             }
             // Cancelled by the peer.
             holding.truncate(session.blobs_held());
+            // Sent, cancelled, or not readable.
+            let in_hand = to_serve.len() + loads.len() + session.blobs_held();
+            if in_hand < given {
+                engine.send(Input::Served(id, given - in_hand)).await;
+                given = in_hand;
+            }
             while loads.len() < 2 && holding.len() + loads.len() < SERVE_AHEAD && !to_serve.is_empty() {
                 let ahead = match holding.is_empty() && loads.is_empty() {
                     true => None,
@@ -216,7 +225,10 @@ impl Conn {
                 },
                 command = commands.recv() => match command {
                     Some(ConnCommand::Session(command)) => session.handle_command(clock.now(), command),
-                    Some(ConnCommand::Serve(blob)) => to_serve.push_back(blob),
+                    Some(ConnCommand::Serve(blob)) => {
+                        given += 1;
+                        to_serve.push_back(blob);
+                    }
                     None => break Closed::Clean,
                 },
                 Some(loaded) = loads.join_next() => match loaded {

@@ -32,10 +32,10 @@ pub(crate) async fn leak(ctx: &Ctx, seconds: u64) -> Result<LeakReport> {
     }
     let choice = ctx.network().choice.clone();
     let proxy = match &choice {
-        Choice::Direct => {
+        Choice::Direct | Choice::Both(_) => {
             return fail(
                 Code::BadArgument,
-                "The route is direct: everything leaves straight, and your address is visible. Choose tor or a proxy first.",
+                "The route leads straight, and your address is visible. Choose tor or a proxy first.",
             );
         }
         Choice::Socks5(proxy) => Some(proxy.addr),

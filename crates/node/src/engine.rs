@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use net::gate::{Gate, GateError};
+use net::gate::{Came, Gate, GateError};
 use net::wire::{FrameReader, FrameWriter};
 use protocol::handshake::Binding;
 use protocol::session::{Command, Event, Role};
@@ -41,6 +41,8 @@ pub(crate) struct Connected {
     /// The number of the route that it was made by.
     pub(crate) network: u64,
     pub(crate) addr: PeerAddr,
+    /// It came by an address that is this channel's alone.
+    pub(crate) only: Option<ChannelKey>,
     pub(crate) reader: FrameReader,
     pub(crate) writer: FrameWriter,
     pub(crate) binding: Binding,
@@ -62,6 +64,8 @@ pub(crate) enum Input {
     },
     Want(Vec<BlobId>, ChannelKey, Priority),
     Unwant(Vec<BlobId>),
+    /// Of these, what is wanted to be lent is not waited for any more.
+    UnwantLent(Vec<BlobId>),
     /// Wanted before all other content: a player waits for it.
     Stream(Vec<BlobId>, ChannelKey),
     Hold(Vec<(BlobId, ChannelKey, Rank, Option<Duration>)>),
@@ -70,6 +74,8 @@ pub(crate) enum Input {
     Accepted(Box<Connected>),
     Session(ConnId, Event),
     Blob(BlobInHand),
+    /// So many blobs that this connection had to serve are off its hands.
+    Served(ConnId, usize),
     Placed(ConnId, BlobId, Result<Placement, StoreError>),
     Unreadable(BlobId, ReadError),
     Closed(ConnId, Closed),
@@ -171,7 +177,9 @@ impl EngineTask {
                 () = self.stop.cancelled() => break,
                 input = self.inputs.recv() => input,
                 () = tokio::time::sleep(due) => {
-                    self.swarm.handle_timeout(self.clock.now());
+                    let now = self.clock.now();
+                    self.swarm.handle_clock(now, self.clock.unix_ms());
+                    self.swarm.handle_timeout(now);
                     continue;
                 }
             };
@@ -190,20 +198,23 @@ impl EngineTask {
                     self.swarm.handle_manifest(now, manifest);
                 }
                 Input::Structure { blob, channel, role, done } => {
-                    structure
-                        .entry(blob)
-                        .or_insert_with(|| Structure { channel, role, done: Vec::new() })
-                        .done
-                        .push(done);
-                    self.swarm.want(now, blob, channel, Priority::Structure);
+                    let wanted = structure.entry(blob).or_insert_with(|| Structure { channel, role, done: Vec::new() });
+                    if wanted.role == store::Role::Lent {
+                        wanted.role = role;
+                    }
+                    wanted.done.push(done);
+                    let lent = structure.get(&blob).is_some_and(|wanted| wanted.role == store::Role::Lent);
+                    self.swarm.want(now, blob, channel, if lent { Priority::Low } else { Priority::Structure });
                 }
                 Input::Want(blobs, channel, priority) => {
                     for blob in blobs {
+                        take_over(&mut structure, &blob);
                         self.swarm.want(now, blob, channel, priority);
                     }
                 }
                 Input::Stream(blobs, channel) => {
                     for blob in blobs {
+                        take_over(&mut structure, &blob);
                         self.swarm.want(now, blob, channel, Priority::Streaming);
                     }
                 }
@@ -211,6 +222,13 @@ impl EngineTask {
                     for blob in blobs {
                         structure.remove(&blob);
                         self.swarm.unwant(now, &blob);
+                    }
+                }
+                Input::UnwantLent(blobs) => {
+                    for blob in blobs {
+                        if take_over(&mut structure, &blob) {
+                            self.swarm.unwant(now, &blob);
+                        }
                     }
                 }
                 Input::Hold(held) => {
@@ -237,11 +255,13 @@ impl EngineTask {
                 Input::Accepted(connected) => {
                     let id = ConnId(next_accepted);
                     next_accepted += 1;
-                    if self.swarm.handle_accepted(now, id, connected.addr.clone(), connected.binding) {
+                    let Connected { addr, only, binding, .. } = &*connected;
+                    if self.swarm.handle_accepted(now, id, addr.clone(), *only, *binding) {
                         self.start_conn(id, Role::Acceptor, *connected, &mut conns);
                     }
                 }
                 Input::Session(id, event) => self.swarm.handle_event(now, id, event),
+                Input::Served(id, count) => (0..count).for_each(|_| self.swarm.handle_served(now, id)),
                 Input::Blob(hand) => self.take_blob(hand, &structure),
                 Input::Placed(id, blob, result) => self.placed(id, blob, result, &mut structure),
                 Input::Unreadable(blob, error) => {
@@ -464,7 +484,7 @@ async fn connect(
     channel: Option<ChannelKey>,
     id: ConnId,
 ) -> Option<Connected> {
-    let (dial, handshake) = if gate.is_detour() {
+    let (dial, handshake) = if gate.is_far(addr) {
         (DIAL_TIMEOUT_DETOUR, HANDSHAKE_TIMEOUT_DETOUR)
     } else {
         (DIAL_TIMEOUT, HANDSHAKE_TIMEOUT)
@@ -481,7 +501,7 @@ async fn connect(
     };
     match net::wire::handshake(stream, Role::Dialler, handshake).await {
         Ok((reader, writer, binding)) => {
-            Some(Connected { network: network.number, addr: addr.clone(), reader, writer, binding })
+            Some(Connected { network: network.number, addr: addr.clone(), only: None, reader, writer, binding })
         }
         Err(error) => {
             tracing::debug!(%addr, %error, "no handshake");
@@ -520,6 +540,15 @@ async fn dial_twice(
     }
 }
 
+/// What was to be lent is wanted for this node's own sake, or not at all. Says whether it was to be lent.
+fn take_over(structure: &mut HashMap<BlobId, Structure>, blob: &BlobId) -> bool {
+    let lent = structure.get(blob).is_some_and(|wanted| wanted.role == store::Role::Lent);
+    if lent {
+        structure.remove(blob);
+    }
+    lent
+}
+
 /// A connection whose command queue is full does not read what it asked for: it is cut.
 fn tell(conns: &mut HashMap<ConnId, mpsc::Sender<ConnCommand>>, id: ConnId, command: ConnCommand) {
     if let Some(conn) = conns.get(&id)
@@ -533,20 +562,25 @@ fn tell(conns: &mut HashMap<ConnId, mpsc::Sender<ConnCommand>>, id: ConnId, comm
 /// of the one that has waited longest: an honest one is done in a moment, and silent ones cannot keep the door shut.
 pub(crate) async fn accept(network: Arc<Network>, engine: Engine) {
     let Some(gate) = &network.gate else { return };
-    let limit = if gate.is_detour() { HANDSHAKE_TIMEOUT_DETOUR } else { HANDSHAKE_TIMEOUT };
     let mut shaking: VecDeque<AbortHandle> = VecDeque::new();
     loop {
         let accepted = tokio::select! {
             () = network.stop.cancelled() => return,
             accepted = gate.accept() => accepted,
         };
-        let (stream, addr) = match accepted {
-            Ok(accepted) => accepted,
+        let Came { stream, from: addr, dialled } = match accepted {
+            Ok(came) => came,
             Err(error) => {
                 tracing::warn!(%error, "the listener is lost");
                 return;
             }
         };
+        let only = dialled.and_then(|onion| network.channel_at(&onion));
+        // Its service is being given up: nothing is known that could be spoken of.
+        if dialled.is_some() && only.is_none() {
+            continue;
+        }
+        let limit = if gate.is_far(&addr) { HANDSHAKE_TIMEOUT_DETOUR } else { HANDSHAKE_TIMEOUT };
         shaking.retain(|hand| !hand.is_finished());
         if shaking.len() >= HANDSHAKES_MAX
             && let Some(longest) = shaking.pop_front()
@@ -558,7 +592,7 @@ pub(crate) async fn accept(network: Arc<Network>, engine: Engine) {
             let work = async {
                 match net::wire::handshake(stream, Role::Acceptor, limit).await {
                     Ok((reader, writer, binding)) => {
-                        let connected = Connected { network: number, addr, reader, writer, binding };
+                        let connected = Connected { network: number, addr, only, reader, writer, binding };
                         engine.send(Input::Accepted(Box::new(connected))).await;
                     }
                     Err(error) => tracing::debug!(%addr, %error, "no handshake"),

@@ -192,7 +192,7 @@ async fn converse(
     addr: &PeerAddr,
     talk: Talk,
 ) -> Result<Option<Arc<SignedManifest>>, String> {
-    let (dial, handshake, hello) = if gate.is_detour() {
+    let (dial, handshake, hello) = if gate.is_far(addr) {
         (DIAL_TIMEOUT_DETOUR, HANDSHAKE_TIMEOUT_DETOUR, GATEWAY_HELLO_DETOUR)
     } else {
         (DIAL_TIMEOUT, HANDSHAKE_TIMEOUT, GATEWAY_HELLO)

@@ -21,6 +21,7 @@ mod network;
 mod node;
 mod play;
 mod publish;
+mod repair;
 pub mod rpc;
 mod schedule;
 mod stream;
@@ -29,5 +30,6 @@ mod view;
 
 pub use config::{NodeConfig, default_data_dir};
 pub use net::route::{Choice as Route, ChoiceError as RouteError};
+pub use net::web;
 pub use node::{Events, Node};
 pub use protocol::{Link, PeerAddr};

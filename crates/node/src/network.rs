@@ -2,27 +2,31 @@
 //!
 //! Owns: opening and closing them, what is told when the route's state changes. Promises: a route that does not open is
 //! closed, and nothing goes another way; before a new one is opened nothing of the old is left: no connection, no
-//! listener, no DHT; off the direct route there is no DHT at all.
+//! listener, no DHT; where nothing leads straight there is no DHT at all; each channel has an onion address of its own,
+//! derived from nothing, so that no two can be joined by it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
 use std::sync::Arc;
 
 use net::dht::{Dht, DhtConfig};
 use net::gate::Gate;
-use net::route::{Choice, Inbound, Route, RouteState, RouteStatus};
-use net::tor::{OnionSecret, OnionService, TorConfig};
-use protocol::{AddrClass, PeerAddr};
+use net::route::{Choice, Inbound, OnionStanding, Route, RouteState, RouteStatus};
+use net::tor::{OnionSecret, OnionService, TorChoice, TorConfig};
+use protocol::addr::OnionKey;
+use protocol::{AddrClass, ChannelKey, PeerAddr};
 use store::{Store, StoreError};
 use swarm::{Source, Way};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::api::{Code, ErrorInfo, Event, RouteInfo, RouteKind, RouteStanding};
+use crate::api::{Code, ErrorInfo, Event, OnionInfo, RouteInfo, RouteKind, RouteStanding};
 use crate::config::*;
 use crate::ctx::{Ctx, Inner};
 use crate::engine::{self, Input};
 use crate::error::{Result, blocking, fail};
+use crate::library::log;
 use crate::{channel, gateway, view};
 
 /// The setting that names the route, without a login.
@@ -31,8 +35,6 @@ const ROUTE: &str = "route";
 const ROUTE_SEALED: &str = "route";
 /// Says that there is one.
 const ROUTE_IS_SEALED: &str = "route is sealed";
-/// The onion service's key, sealed (E11).
-const ONION: &str = "onion";
 /// The setting with gateways for every channel.
 pub(crate) const GATEWAYS: &str = "gateways";
 
@@ -45,13 +47,23 @@ pub(crate) struct Network {
     pub(crate) dht: Option<Dht>,
     /// Why there is no gate.
     closed: Option<String>,
-    /// Our onion address, though Tor may not have published it yet.
-    onion: Option<PeerAddr>,
+    /// Our onion services, though Tor may not have published them yet.
+    onions: watch::Sender<Onions>,
+    /// Channels came or went: their onion services follow.
+    pub(crate) renew: Notify,
     /// Where a router lets the world in to us.
     pub(crate) mapped: watch::Sender<Option<SocketAddrV4>>,
     /// Everything that uses the gate.
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
+}
+
+/// Which onion service leads to which channel.
+#[derive(Debug, Clone, Default)]
+struct Onions {
+    of: BTreeMap<OnionKey, ChannelKey>,
+    /// The secrets are locked, and their keys with them.
+    locked: bool,
 }
 
 /// A network of our own (tests, demos, a house): nobody in it has an address of the wide world.
@@ -100,21 +112,77 @@ pub(crate) async fn keep(ctx: &Inner, choice: &Choice) -> Result<()> {
     .await
 }
 
-/// The same key is the same address after every start. `None` while secrets are locked: then nobody can reach us.
-fn onion_secret(store: &Store) -> Result<Option<OnionSecret>> {
-    match store.sealed(ONION) {
-        Ok(Some(seed)) => {
-            if let Ok(seed) = <&[u8; 32]>::try_from(&seed[..]) {
-                return Ok(Some(OnionSecret::from_bytes(seed)));
-            }
-        }
-        Ok(None) => {}
-        Err(StoreError::SecretsLocked) => return Ok(None),
-        Err(error) => return Err(error.into()),
+/// Where the key of a channel's onion service is kept, sealed (E11).
+fn onion_name(key: &ChannelKey) -> String {
+    format!("onion {key}")
+}
+
+/// The onion service of a channel: the same key is the same address after every start.
+fn onion_service(store: &Store, key: &ChannelKey) -> Result<OnionService> {
+    let fresh = OnionSecret::generate().map_err(|e| ErrorInfo::new(Code::Internal, e.to_string()))?;
+    let kept = store.sealed_or(&onion_name(key), &fresh.to_bytes()[..])?;
+    let Ok(seed) = <&[u8; 32]>::try_from(&kept[..]) else {
+        return fail(Code::Internal, "The key of an onion address has another length.");
+    };
+    Ok(OnionService { secret: OnionSecret::from_bytes(seed), port: ONION_PORT })
+}
+
+/// Channels with an onion address of their own: ours, then those that are followed longest; at most [`ONIONS_MAX`].
+fn with_onions(store: &Store) -> Result<Vec<ChannelKey>> {
+    let (own, others): (Vec<_>, Vec<_>) =
+        store.channels()?.into_iter().filter(|row| row.own || row.followed).partition(|row| row.own);
+    Ok(own.into_iter().chain(others).map(|row| row.key).take(ONIONS_MAX).collect())
+}
+
+/// Where the peers of this channel can dial us over Tor, from now on or soon; `None` where nobody can.
+pub(crate) async fn onion_of(ctx: &Inner, key: ChannelKey) -> Result<Option<PeerAddr>> {
+    if !ctx.network().takes_onions() {
+        return Ok(None);
     }
-    let secret = OnionSecret::generate().map_err(|e| ErrorInfo::new(Code::Internal, e.to_string()))?;
-    store.set_sealed(ONION, Some(&secret.to_bytes()[..]))?;
-    Ok(Some(secret))
+    let store = ctx.store.clone();
+    blocking(move || {
+        if !with_onions(&store)?.contains(&key) {
+            return Ok(None);
+        }
+        match onion_service(&store, &key) {
+            Ok(service) => Ok(Some(service.addr())),
+            // Then nobody can reach us.
+            Err(error) if error.code == Code::Secrets => Ok(None),
+            Err(error) => Err(error),
+        }
+    })
+    .await
+}
+
+/// Leaves the onion address of a channel that is left: who follows it again has another one.
+pub(crate) fn forget_onion(store: &Store, key: &ChannelKey) -> std::result::Result<(), StoreError> {
+    store.set_sealed(&onion_name(key), None)
+}
+
+/// Gives each channel its onion service.
+async fn renew_onions(ctx: &Ctx, network: &Network) -> Result<()> {
+    let Some(gate) = network.gate.as_ref().filter(|_| network.has_tor()) else { return Ok(()) };
+    let store = ctx.store.clone();
+    let services = blocking(move || {
+        with_onions(&store)?.into_iter().map(|key| Ok((key, onion_service(&store, &key)?))).collect::<Result<Vec<_>>>()
+    });
+    let services = match services.await {
+        Ok(services) => services,
+        Err(error) if error.code == Code::Secrets => {
+            network.onions.send_replace(Onions { locked: true, of: BTreeMap::new() });
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    let of = services.iter().map(|(key, service)| (service.secret.address(), *key)).collect();
+    // First who leads where, then the services: nobody comes by an unknown one.
+    network.onions.send_replace(Onions { of, locked: false });
+    let services = services.into_iter().map(|(_, service)| service).collect();
+    gate.set_onions(services).await.map_err(|e| ErrorInfo::new(Code::Io, crate::error::sentence(&e)))
+}
+
+fn tor_config(config: &NodeConfig, choice: TorChoice) -> TorConfig {
+    TorConfig { choice, program: None, data_dir: config.data_dir.join("tor") }
 }
 
 impl Network {
@@ -126,7 +194,8 @@ impl Network {
             gate: None,
             dht: None,
             closed: why,
-            onion: None,
+            onions: watch::Sender::default(),
+            renew: Notify::new(),
             mapped: watch::Sender::new(None),
             tasks: TaskTracker::new(),
             stop: stop.child_token(),
@@ -153,14 +222,8 @@ impl Network {
         let route = match choice {
             Choice::Direct => Route::Direct { listen: config.listen },
             Choice::Socks5(proxy) => Route::Socks5(proxy),
-            Choice::Tor(choice) => {
-                let kept = store.clone();
-                let secret = blocking(move || onion_secret(&kept)).await?;
-                let onion = secret.map(|secret| OnionService { secret, port: ONION_PORT });
-                network.onion = onion.as_ref().map(|o| PeerAddr::Onion(o.secret.address(), o.port));
-                let data_dir = config.data_dir.join("tor");
-                Route::Tor(TorConfig { choice, password: None, program: None, data_dir, onion })
-            }
+            Choice::Tor(choice) => Route::Tor(tor_config(config, choice)),
+            Choice::Both(choice) => Route::Both { listen: config.listen, tor: tor_config(config, choice) },
         };
         let gate = Gate::open(route).await?;
         let gate = if is_local(config) { gate.into_local() } else { gate };
@@ -192,14 +255,14 @@ impl Network {
 
     /// What the swarm must know of it.
     pub(crate) fn way(&self, config: &NodeConfig) -> Way {
-        let detour = !matches!(self.choice, Choice::Direct);
+        let detour = self.choice.is_detour();
         Way {
             dht: self.dht.is_some(),
             port: self.port(),
             allow_local: !detour && is_local(config),
-            own_addr: self.gate.as_ref().and_then(Gate::reachable).or_else(|| self.published_onion()),
+            own_addr: self.gate.as_ref().and_then(Gate::reachable),
             detour,
-            tor: matches!(self.choice, Choice::Tor(_)),
+            tor: self.has_tor(),
         }
     }
 
@@ -207,47 +270,66 @@ impl Network {
         self.gate.as_ref().map(|gate| gate.status().borrow().clone())
     }
 
-    /// Where others can dial us over Tor, from now on or soon.
-    pub(crate) fn onion(&self) -> Option<PeerAddr> {
-        match self.status()?.inbound {
-            Inbound::Failed(_) => None,
-            Inbound::None | Inbound::Onion { .. } => self.onion.clone(),
-        }
+    /// Whether onions are dialled through Tor.
+    fn has_tor(&self) -> bool {
+        matches!(self.choice, Choice::Tor(_) | Choice::Both(_))
     }
 
-    fn published_onion(&self) -> Option<PeerAddr> {
-        match self.status()?.inbound {
-            Inbound::Onion { addr, published: true } => Some(addr),
+    /// Whether there are onion services of ours, from now on or soon.
+    fn takes_onions(&self) -> bool {
+        self.has_tor() && self.status().is_some_and(|status| !matches!(status.inbound, Inbound::Failed(_)))
+    }
+
+    /// The channel that an onion service of ours leads to.
+    pub(crate) fn channel_at(&self, onion: &OnionKey) -> Option<ChannelKey> {
+        self.onions.borrow().of.get(onion).copied()
+    }
+
+    /// Onion addresses of ours that Tor's network knows.
+    fn published(&self, inbound: &Inbound) -> BTreeMap<ChannelKey, PeerAddr> {
+        let Inbound::Onions(onions) = inbound else { return BTreeMap::new() };
+        let published = onions.iter().filter(|onion| onion.published).map(|onion| &onion.addr);
+        let with_channel = |addr: &PeerAddr| match addr {
+            PeerAddr::Onion(key, _) => Some((self.channel_at(key)?, addr.clone())),
             _ => None,
-        }
+        };
+        published.filter_map(with_channel).collect()
     }
 
-    /// Through a proxy or Tor.
+    /// Nothing leaves straight.
     pub(crate) fn is_detour(&self) -> bool {
-        !matches!(self.choice, Choice::Direct)
+        self.choice.is_detour()
     }
 
     /// How it is doing, for people.
     pub(crate) fn info(&self) -> RouteInfo {
-        let (kind, why_not) = match self.choice {
-            Choice::Direct => (RouteKind::Direct, None),
-            Choice::Socks5(_) => (RouteKind::Proxy, None),
-            Choice::Tor(_) if self.onion.is_none() => {
-                (RouteKind::Tor, Some("the secrets are locked, and the key of the onion address with them".to_owned()))
-            }
-            Choice::Tor(_) => (RouteKind::Tor, None),
+        let kind = match self.choice {
+            Choice::Direct => RouteKind::Direct,
+            Choice::Socks5(_) => RouteKind::Proxy,
+            Choice::Tor(_) => RouteKind::Tor,
+            Choice::Both(_) => RouteKind::Both,
         };
+        let locked = self.onions.borrow().locked;
+        let why_not =
+            locked.then(|| "the secrets are locked, and the keys of the onion addresses with them".to_owned());
         let mut info = RouteInfo { route: self.choice.to_string(), kind, no_inbound: why_not, ..RouteInfo::default() };
         info.state = match (self.status(), &self.closed) {
             (Some(status), _) => {
                 match status.inbound {
                     Inbound::None => {}
-                    Inbound::Onion { addr, published } => {
-                        (info.onion, info.onion_published) = (Some(addr.to_string()), published);
-                    }
+                    Inbound::Onions(onions) => info.onions = onions.into_iter().filter_map(|o| self.told(o)).collect(),
                     Inbound::Failed(why) => info.no_inbound = Some(why),
                 }
                 match status.state {
+                    // What leads straight needs no Tor.
+                    RouteState::Starting(percent) if kind == RouteKind::Both => {
+                        info.no_inbound = Some(format!("tor is starting, {percent} %"));
+                        RouteStanding::Up
+                    }
+                    RouteState::Down(trouble) if kind == RouteKind::Both => {
+                        info.no_inbound = Some(trouble.to_string());
+                        RouteStanding::Up
+                    }
                     RouteState::Starting(percent) => RouteStanding::Starting { percent },
                     RouteState::Up => RouteStanding::Up,
                     RouteState::Down(trouble) => RouteStanding::Down { why: trouble.to_string() },
@@ -257,6 +339,14 @@ impl Network {
             (None, None) => RouteStanding::Starting { percent: 0 },
         };
         info
+    }
+
+    /// An onion service for people; `None` for one that is being given up.
+    fn told(&self, onion: OnionStanding) -> Option<OnionInfo> {
+        let OnionStanding { addr, published, trouble } = onion;
+        let PeerAddr::Onion(key, _) = &addr else { return None };
+        let channel = self.channel_at(key)?.to_string();
+        Some(OnionInfo { channel, addr: addr.to_string(), published, why: trouble })
     }
 
     /// Ends all that uses the route, then the route; returns when nothing of it is left.
@@ -334,19 +424,17 @@ pub(crate) async fn change(ctx: &Ctx) -> Result<()> {
 /// Follows the route's state: tells listeners at once, peers where we are, and the swarm when it can go on.
 async fn mind(ctx: Ctx, network: Arc<Network>) {
     let Some(mut status) = network.gate.as_ref().map(Gate::status) else { return };
-    let (mut told, mut addr) = (None, None);
+    let (mut told, mut known) = (None, BTreeMap::new());
+    network.renew.notify_one();
     loop {
         let now = status.borrow_and_update().clone();
-        let onion = match &now.inbound {
-            Inbound::Onion { addr, published: true } => Some(addr.clone()),
-            _ => None,
-        };
-        if onion != addr {
-            addr = onion.clone();
-            ctx.engine.ask(move |swarm, at| swarm.set_own_addr(at, onion)).await;
+        let onions = network.published(&now.inbound);
+        if onions != known {
+            known = onions.clone();
+            ctx.engine.ask(move |swarm, at| swarm.set_onions(at, onions)).await;
         }
         if told.as_ref() != Some(&now.state) {
-            if network.is_detour() && now.state == RouteState::Up {
+            if (network.is_detour() || network.has_tor()) && now.state == RouteState::Up {
                 ctx.engine.ask(|swarm, at| swarm.handle_network_change(at)).await;
             }
             told = Some(now.state.clone());
@@ -357,9 +445,10 @@ async fn mind(ctx: Ctx, network: Arc<Network>) {
         } else if let Ok(status) = view::status(&ctx).await {
             ctx.emit(Event::Status(status));
         }
-        match network.stop.run_until_cancelled(status.changed()).await {
-            Some(Ok(())) => {}
-            Some(Err(_)) | None => return,
+        tokio::select! {
+            () = network.stop.cancelled() => return,
+            changed = status.changed() => if changed.is_err() { return },
+            () = network.renew.notified() => log(renew_onions(&ctx, &network).await),
         }
     }
 }

@@ -8,7 +8,7 @@ use protocol::session::Capabilities;
 use store::keys::{KeyError, KeyStore};
 use store::{DataDir, Role, Store};
 use swarm::{Rank, Swarm};
-use tokio::sync::{Mutex, OnceCell, RwLock, Semaphore, broadcast, watch};
+use tokio::sync::{Mutex, Notify, OnceCell, RwLock, Semaphore, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -25,7 +25,7 @@ use crate::limits::Limits;
 use crate::meter::{self, Rates, Traffic};
 use crate::near::Near;
 use crate::network::{self, Network};
-use crate::{channel, keep, verbs, view};
+use crate::{channel, keep, repair, verbs, view};
 
 /// A running node. Cheap to clone; [`Node::stop`] ends it.
 #[derive(Clone)]
@@ -114,6 +114,7 @@ impl Node {
             rates: watch::Sender::new(Rates::default()),
             signing: Semaphore::new(1),
             arrived: watch::Sender::new(0),
+            repair: Notify::new(),
             player: OnceCell::new(),
             config,
         });
@@ -164,6 +165,7 @@ impl Node {
         ctx.tasks.spawn(meter::run(ctx.clone()));
         ctx.tasks.spawn(governor::run(ctx.clone()));
         ctx.tasks.spawn(keep::run(ctx.clone()));
+        ctx.tasks.spawn(repair::run(ctx.clone()));
         network::put(&ctx, network).await?;
         node.tell_all().await?;
         library::resume_all(&ctx).await?;

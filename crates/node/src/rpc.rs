@@ -16,7 +16,7 @@ mod server;
 mod wire;
 
 pub use client::{Client, Watching};
-pub use server::{Serving, serve};
+pub use server::{Serving, serve, serve_stream};
 
 use crate::api::{ErrorInfo, Event, Reply, Request};
 use crate::node::{Events, Node};

@@ -184,6 +184,7 @@ pub(crate) async fn items(ctx: &Ctx, rows: Vec<ItemRow>) -> Result<Vec<ItemInfo>
         infos.push(ItemInfo {
             id: id.to_string(),
             channel: channel.to_string(),
+            mime: mime_of(&row),
             name: row.name,
             about: row.about,
             published: row.published,
@@ -228,6 +229,14 @@ pub(crate) async fn files(ctx: &Ctx, channel: ChannelKey, id: ItemId) -> Result<
         FileInfo { path, size: f.size, have, mime: f.mime, skipped }
     };
     Ok(files.into_iter().map(info).collect())
+}
+
+/// Media type of an item's only file.
+fn mime_of(row: &ItemRow) -> Option<String> {
+    if row.files != 1 {
+        return None;
+    }
+    listed_files(row).pop().and_then(|file| file.mime)
 }
 
 /// Files of an item that is not fetched, as far as the channel's list itself names them.
@@ -282,8 +291,12 @@ async fn kept(ctx: &Ctx) -> String {
     match keys.kind() {
         store::keys::KeyKind::Keyring => "keyring",
         store::keys::KeyKind::Vault => "vault",
-        store::keys::KeyKind::Locked if KeyStore::is_chosen(&ctx.config.data_dir) => "locked",
-        store::keys::KeyKind::Locked => "none",
+        store::keys::KeyKind::Locked => match (keys.is_keyring_locked(), KeyStore::is_chosen(&ctx.config.data_dir)) {
+            (true, true) => "keyring_locked",
+            (true, false) => "keyring_unused",
+            (false, true) => "locked",
+            (false, false) => "none",
+        },
     }
     .into()
 }
@@ -306,8 +319,9 @@ pub(crate) async fn peers(ctx: &Ctx) -> Vec<PeerInfo> {
 
 /// The node's state.
 pub(crate) async fn status(ctx: &Ctx) -> Result<Status> {
-    let (channels, blobs, paused, used) =
-        ctx.with_store(|s| Ok((s.channels()?, s.blob_count()?, s.setting("paused")?, s.used()?))).await?;
+    let (channels, blobs, paused, used, lent) = ctx
+        .with_store(|s| Ok((s.channels()?, s.blob_count()?, s.setting("paused")?, s.used()?, s.lent_bytes()?)))
+        .await?;
     let rates = *ctx.rates.borrow();
     let (peers, coverage) = if ctx.config.offline {
         (Vec::new(), swarm::Coverage::default())
@@ -339,6 +353,7 @@ pub(crate) async fn status(ctx: &Ctx) -> Result<Status> {
         mapped: mapped.map(|addr| addr.to_string()),
         held,
         used: Some(used),
+        lent: Some(lent),
         month_used: Some(month_used),
         secrets: kept(ctx).await,
         route: ctx.network().info(),

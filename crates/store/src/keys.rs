@@ -93,7 +93,8 @@ impl KeyStore {
     /// forgets a probe; else a vault under `passphrase`. Later the same place is used again.
     ///
     /// [`KeyError::NoKeyring`]: a passphrase is needed and none was given. [`KeyError::WrongPassphrase`]: not the
-    /// vault's. [`KeyError::Locked`]: this folder's secrets are in a keyring that does not open now.
+    /// vault's. [`KeyError::Locked`]: this folder's secrets are in a keyring that does not open now, or the keyring that
+    /// would be taken is locked and no passphrase for a vault was given.
     pub fn open(data_dir: &Path, passphrase: Option<Zeroizing<String>>, use_keyring: bool) -> Result<Self, KeyError> {
         crate::data_dir::create_private(data_dir)
             .map_err(|e| KeyError::Io { path: data_dir.to_path_buf(), source: io::Error::other(e) })?;
@@ -110,9 +111,15 @@ impl KeyStore {
             Some(Choice { keyring: false, .. }) => Self::open_vault(data_dir, passphrase),
             None => {
                 let install = HEXLOWER.encode(&random::<16>()?[..]);
-                if let Some(ring) = ring(&install)? {
-                    write_choice(&file, &Choice { install, keyring: true })?;
-                    return Ok(Self { place: Mutex::new(Place::Ring(ring)), kind: KeyKind::Keyring });
+                match ring(&install) {
+                    Ok(Some(ring)) => {
+                        write_choice(&file, &Choice { install, keyring: true })?;
+                        return Ok(Self { place: Mutex::new(Place::Ring(ring)), kind: KeyKind::Keyring });
+                    }
+                    // It may open later: a vault takes its place only on somebody's word.
+                    Err(KeyError::Locked) if passphrase.is_some() => {}
+                    Err(error) => return Err(error),
+                    Ok(None) => {}
                 }
                 let vault = Self::open_vault(data_dir, passphrase)?;
                 write_choice(&file, &Choice { install, keyring: false })?;
@@ -141,6 +148,11 @@ impl KeyStore {
     /// Where the secrets are.
     pub fn kind(&self) -> KeyKind {
         self.kind
+    }
+
+    /// Whether it is a keyring that would have to be unlocked.
+    pub fn is_keyring_locked(&self) -> bool {
+        matches!(*self.place(), Place::Locked { in_keyring: true })
     }
 
     /// A secret; `None` if there is none of that name.

@@ -76,6 +76,24 @@ impl Store {
         }
     }
 
+    /// The sealed value of this name, or, if there is none that opens, this one from now on. Of several who ask at once
+    /// all get the same.
+    pub fn sealed_or(&self, name: &str, fresh: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        let purpose = format!("value {name}");
+        let sealed = self.core.sealing.seal(purpose.as_bytes(), fresh)?;
+        self.core.db.write(|tx| {
+            let mut statement = tx.prepare_cached("SELECT value FROM sealed WHERE name = ?")?;
+            let kept: Option<Vec<u8>> = statement.query_row([name], |row| row.get(0)).optional()?;
+            let opened = kept.map(|kept| self.core.sealing.open(purpose.as_bytes(), &kept)).transpose()?.flatten();
+            if let Some(opened) = opened {
+                return Ok(opened);
+            }
+            tx.prepare_cached("INSERT OR REPLACE INTO sealed(name, value) VALUES(?, ?)")?
+                .execute(params![name, sealed])?;
+            Ok(Zeroizing::new(fresh.to_vec()))
+        })
+    }
+
     /// Keeps one; `None` removes it.
     pub fn set_sealed(&self, name: &str, value: Option<&[u8]>) -> Result<(), StoreError> {
         let seal = |value| self.core.sealing.seal(format!("value {name}").as_bytes(), value);

@@ -26,7 +26,8 @@ impl Swarm {
         if !self.is_on_our_way(&addr, source) {
             return;
         }
-        if self.config.own_addr.as_ref() == Some(&addr) || !self.book.add(now, addr, channel, source) {
+        let ours = self.config.own_addr.iter().chain(self.onions.values()).any(|own| *own == addr);
+        if ours || !self.book.add(now, addr, channel, source) {
             return;
         }
         match channel {
@@ -35,12 +36,15 @@ impl Swarm {
             None => self.channels.keys().for_each(|key| self.timers.sooner(Timer::Dial(*key), now)),
         }
     }
-    /// How many more a channel should dial. Half of its connections are its own choice, however many call: callers alone
+    /// How many more a channel should dial: twice as many while something of it is wanted, or who cannot be dialled would
+    /// have half the suppliers of who can. Half of its connections are its own choice, however many call: callers alone
     /// could show it whatever world they like.
     pub(crate) fn lacking(&self, channel: &Channel) -> usize {
         let chosen = |conn: &&ConnId| self.peers.get(**conn).is_some_and(|p| p.role == Role::Dialler);
         let chosen = channel.conns.iter().filter(chosen).count() + channel.dials;
-        let all = self.config.per_channel.saturating_sub(channel.conns.len() + channel.dials);
+        let wanting = self.picker.is_wanting(&channel.follow.key);
+        let aim = if wanting { 2 * self.config.per_channel } else { self.config.per_channel };
+        let all = aim.saturating_sub(channel.conns.len() + channel.dials);
         all.max((self.config.per_channel / 2).saturating_sub(chosen))
     }
     pub(crate) fn dial_more(&mut self, now: Duration, key: &ChannelKey) {
@@ -56,12 +60,18 @@ impl Swarm {
             return;
         }
         let met: Vec<&Peer> = channel.conns.iter().filter_map(|conn| self.peers.get(*conn)).collect();
-        // One connection to an address is enough, or as many as fetch faster together.
-        let circuits = if self.picker.is_wanting(key) { self.circuits() } else { 1 };
-        let full = |addr: &PeerAddr| met.iter().filter(|p| p.addr == *addr).count() >= circuits;
-        let ours = |d: &&Dialling| !self.tor || d.channel == Some(*key);
-        let mut taken: BTreeSet<&PeerAddr> = self.dials.values().filter(ours).map(|d| &d.addr).collect();
-        taken.extend(met.iter().map(|p| &p.addr).filter(|addr| full(addr)));
+        let ours = |d: &&Dialling| !self.hides(&d.addr) || d.channel == Some(*key);
+        let under_way: Vec<&PeerAddr> = self.dials.values().filter(ours).map(|d| &d.addr).collect();
+        // One connection to an address is enough, or as many as fetch faster together: the others follow the first at
+        // once when it is there.
+        let wanting = self.picker.is_wanting(key);
+        let more = |addr: &PeerAddr| {
+            let there = met.iter().filter(|p| p.addr == *addr);
+            let answered = there.clone().any(|p| p.stage != Stage::Waiting);
+            let most = if wanting && answered { self.circuits(addr) } else { 1 };
+            most.saturating_sub(there.count() + under_way.iter().filter(|a| **a == addr).count())
+        };
+        let mut taken: BTreeSet<&PeerAddr> = BTreeSet::new();
         // A gateway stays though it does not follow the channel: it is asked what it knows on the connection there is.
         let serving = self.peers.iter().filter(|(_, p)| p.ext.gateway && p.named.contains(key));
         taken.extend(serving.map(|(_, p)| &p.addr));
@@ -81,16 +91,23 @@ impl Swarm {
             }
             _ => false,
         };
-        let mut ready: Vec<PeerAddr> =
-            ready.into_iter().filter(|addr| !taken.contains(addr) && !called(addr)).collect();
+        let free = |addr: &PeerAddr| !taken.contains(addr) && !called(addr);
+        let mut ready: Vec<(usize, PeerAddr)> =
+            ready.into_iter().filter(free).map(|addr| (more(&addr), addr)).filter(|(count, _)| *count > 0).collect();
         // Everybody would meet the same few otherwise; what the user named goes first nevertheless.
-        let users = ready.iter().filter(|a| self.book.get(a).is_some_and(|e| e.source == Source::User)).count();
+        let users = ready.iter().filter(|(_, a)| self.book.get(a).is_some_and(|e| e.source == Source::User)).count();
         for i in users..ready.len().min(users + need) {
             let left = ready.len() - i;
             let j = i + ((self.chance() * left as f64) as usize).min(left - 1);
             ready.swap(i, j);
         }
-        for addr in ready.into_iter().take(need.max(users).min(room)) {
+        let dials: Vec<PeerAddr> = ready
+            .into_iter()
+            .take(need.max(users))
+            .flat_map(|(count, addr)| std::iter::repeat_n(addr, count))
+            .take(room)
+            .collect();
+        for addr in dials {
             self.dial(addr, Some(*key));
         }
         if let Some(at) = next.filter(|_| room > 0) {
@@ -131,6 +148,7 @@ impl Swarm {
         }
         let mut peer = Peer::new(now, addr.clone(), Role::Dialler, binding);
         peer.near = self.book.get(&addr).is_some_and(|entry| entry.source == Source::Lan);
+        peer.only = channel.filter(|_| self.hides(&addr));
         peer.named = self.subjects(&addr, channel);
         let hello = self.hello(&peer, &peer.named);
         for key in &peer.named {
@@ -140,7 +158,7 @@ impl Swarm {
         }
         let twin = self.peers.insert(id, peer);
         self.send(id, Command::Hello(hello));
-        self.timers.set(Timer::Settle(id), now + self.hello_wait());
+        self.timers.set(Timer::Settle(id), now + self.hello_wait(&addr));
         if let Some(twin) = twin {
             self.meet_ourselves(id, twin);
         }

@@ -37,11 +37,15 @@ pub(crate) struct Peer {
     pub(crate) role: Role,
     pub(crate) binding: Binding,
     pub(crate) since: Duration,
+    /// When a blob last came or went, or else when it was met.
+    pub(crate) moved: Duration,
     pub(crate) stage: Stage,
     /// A neighbour: HELLO shows it no channel's name, but tokens (E10).
     pub(crate) near: bool,
     /// Capabilities that both named.
     pub(crate) ext: Capabilities,
+    /// Where we hide: the one channel that is spoken of here.
+    pub(crate) only: Option<ChannelKey>,
     /// What the connection is about, as we named it.
     pub(crate) named: BTreeSet<ChannelKey>,
     /// What both named.
@@ -78,9 +82,11 @@ impl Peer {
             role,
             binding,
             since: now,
+            moved: now,
             stage: Stage::Waiting,
             near: false,
             ext: Capabilities::default(),
+            only: None,
             named: BTreeSet::new(),
             shared: BTreeSet::new(),
             sequences: BTreeMap::new(),

@@ -1,7 +1,7 @@
 //! Peer exchange: FIND_PEERS, PEERS, ANNOUNCE by the rules of E10.
 //!
 //! Owns: what peers announced to us. Promises: bounded tables; a clear address only from its own IP and passed on only
-//! after one dial; what was told on one side of the house stays there; everything forgotten after 30 minutes.
+//! after one dial; what was told in one circle stays there; everything forgotten after 30 minutes.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use protocol::{PeerAddr, Topic};
 
-use crate::way::Side;
+use crate::way::Circle;
 
 /// An announced address is passed on for this long.
 const LIFE: Duration = Duration::from_secs(30 * 60);
@@ -40,41 +40,41 @@ pub(crate) enum Taken {
 /// The machine.
 #[derive(Default)]
 pub(crate) struct Pex {
-    topics: BTreeMap<(Topic, Side), BTreeMap<PeerAddr, Duration>>,
+    topics: BTreeMap<(Topic, Circle), BTreeMap<PeerAddr, Duration>>,
     verified: BTreeMap<PeerAddr, Duration>,
-    checks: BTreeMap<PeerAddr, Vec<Topic>>,
+    checks: BTreeMap<PeerAddr, Vec<(Topic, Circle)>>,
 }
 
 impl Pex {
-    /// A peer at `from` (`None`: its IP is hidden), met on this side, says that it can be dialled at `addr`.
+    /// A peer at `from` (`None`: its IP is hidden), met in this circle, says that it can be dialled at `addr`.
     pub(crate) fn announced(
         &mut self,
         now: Duration,
         from: Option<IpAddr>,
-        side: Side,
+        circle: Circle,
         topic: Topic,
         addr: &PeerAddr,
     ) -> Taken {
         match addr {
             PeerAddr::Name(..) => Taken::Refused,
             PeerAddr::Onion(_, 0) => Taken::Refused,
-            PeerAddr::Onion(..) => self.keep(now, (topic, side), addr),
+            PeerAddr::Onion(..) => self.keep(now, (topic, circle), addr),
             PeerAddr::Ip(socket) => {
                 if socket.port() == 0 || from.map(|ip| ip.to_canonical()) != Some(socket.ip().to_canonical()) {
                     return Taken::Refused;
                 }
                 if self.verified.get(addr).is_some_and(|until| *until > now) {
-                    return self.keep(now, (topic, Side::Clear), addr);
+                    return self.keep(now, (topic, circle), addr);
                 }
                 let room = self.checks.len() < CHECKS_MAX;
                 match self.checks.get_mut(addr) {
-                    Some(topics) if topics.len() < WAITING_MAX && !topics.contains(&topic) => {
-                        topics.push(topic);
+                    Some(topics) if topics.len() < WAITING_MAX && !topics.contains(&(topic, circle)) => {
+                        topics.push((topic, circle));
                         Taken::Waiting
                     }
                     Some(_) => Taken::Waiting,
                     None if room => {
-                        self.checks.insert(addr.clone(), vec![topic]);
+                        self.checks.insert(addr.clone(), vec![(topic, circle)]);
                         Taken::Check
                     }
                     None => Taken::Refused,
@@ -93,10 +93,10 @@ impl Pex {
             self.verified.insert(addr.clone(), now + LIFE);
         }
         for topic in topics {
-            self.keep(now, (topic, Side::Clear), addr);
+            self.keep(now, topic, addr);
         }
     }
-    fn keep(&mut self, now: Duration, topic: (Topic, Side), addr: &PeerAddr) -> Taken {
+    fn keep(&mut self, now: Duration, topic: (Topic, Circle), addr: &PeerAddr) -> Taken {
         if !self.topics.contains_key(&topic) && self.topics.len() >= TOPICS_MAX {
             return Taken::Refused;
         }
@@ -114,9 +114,9 @@ impl Pex {
         addrs.insert(addr.clone(), now + LIFE);
         Taken::Kept
     }
-    /// Addresses to pass on for a topic to a peer of this side.
-    pub(crate) fn peers(&self, now: Duration, side: Side, topic: &Topic) -> Vec<PeerAddr> {
-        let addrs = self.topics.get(&(*topic, side)).into_iter().flatten();
+    /// Addresses to pass on for a topic to a peer of this circle.
+    pub(crate) fn peers(&self, now: Duration, circle: Circle, topic: &Topic) -> Vec<PeerAddr> {
+        let addrs = self.topics.get(&(*topic, circle)).into_iter().flatten();
         addrs.filter(|(_, until)| **until > now).map(|(addr, _)| addr.clone()).collect()
     }
     /// Drops what is too old.

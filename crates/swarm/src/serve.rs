@@ -9,31 +9,53 @@ use protocol::{BlobId, ChannelKey, PeerAddr, Topic};
 
 use crate::peers::Stage;
 use crate::pex::Taken;
-use crate::swarm::Swarm;
+use crate::swarm::{Held, Swarm};
 use crate::timers::Timer;
-use crate::way::Side;
-use crate::{ConnId, Output, Source};
+use crate::way::{Circle, Side};
+use crate::{ConnId, Output, Rank, Source};
 
 /// Our own address is told again after this time, well before it is forgotten.
 const TELL: Duration = Duration::from_secs(15 * 60);
 
 impl Swarm {
-    /// Any blob we hold, to anybody who knows its ID.
-    pub(crate) fn serve(&mut self, conn: ConnId, blob: BlobId) {
-        if !self.held.contains_key(&blob) {
+    /// Any blob we hold, to anybody who knows its ID; where we hide, only those of the channel that is spoken of.
+    pub(crate) fn serve(&mut self, now: Duration, conn: ConnId, blob: BlobId) {
+        let only = self.peers.get(conn).and_then(|peer| peer.only);
+        let fits = |held: &Held| only.is_none_or(|only| held.channels.contains(&only));
+        if !self.held.get(&blob).is_some_and(fits) {
             self.send(conn, Command::NotFound(blob));
             return;
         }
-        if let Some(peer) = self.peers.get_mut(conn) {
-            peer.sent += BLOB_LEN as u64;
+        self.uploads.asked(now, conn, blob);
+    }
+    /// Sends what has a slot.
+    pub(crate) fn fill_slots(&mut self, now: Duration) {
+        // Without a root nothing else can even be asked for: it is never common.
+        let times = |held: &Held| if held.rank == Rank::Root { 0 } else { held.sent };
+        while let Some((conn, blob)) = self.uploads.next(now, |blob| self.held.get(blob).map_or(0, times)) {
+            let Some(held) = self.held.get_mut(&blob) else {
+                // Gone while it waited.
+                self.uploads.ended(now, conn);
+                self.send(conn, Command::NotFound(blob));
+                continue;
+            };
+            held.sent = held.sent.saturating_add(1);
+            if let Some(peer) = self.peers.get_mut(conn) {
+                peer.sent += BLOB_LEN as u64;
+                peer.moved = now;
+            }
+            self.outputs.push_back(Output::Serve(conn, blob));
         }
-        self.outputs.push_back(Output::Serve(conn, blob));
+        match self.uploads.next_at(now) {
+            Some(at) => self.timers.set(Timer::Uploads, at),
+            None => self.timers.cancel(Timer::Uploads),
+        }
     }
     /// Only blobs of channels that both named are admitted.
     pub(crate) fn answer_have_query(&mut self, conn: ConnId, query: RequestId, blobs: &[BlobId]) {
         let Some(peer) = self.peers.get(conn) else { return };
         let admits = |id: &BlobId| {
-            self.held.get(id).is_some_and(|held| held.channels.iter().any(|channel| peer.shared.contains(channel)))
+            self.held.get(id).is_some_and(|held| held.channels.iter().any(|key| peer.shared.contains(key)))
         };
         let bits: Vec<bool> = blobs.iter().map(admits).collect();
         let missing = blobs.iter().zip(&bits).enumerate().filter(|(_, (_, has))| !**has);
@@ -83,8 +105,8 @@ impl Swarm {
     pub(crate) fn answer_find_peers(&mut self, now: Duration, conn: ConnId, topic: Topic) {
         let unix = self.unix_ms(now);
         let Some(peer) = self.peers.get(conn) else { return };
-        let side = Side::of(&peer.addr);
-        let mut addrs = self.pex.peers(now, side, &topic);
+        let circle = Circle::of(peer);
+        let mut addrs = self.pex.peers(now, circle, &topic);
         // Of a channel that both named we also pass on whom we reached ourselves.
         let of_blob = self.held.get(&BlobId(topic.0)).into_iter().flat_map(|held| &held.channels);
         let wanted = self.picker.channel_of(&BlobId(topic.0));
@@ -94,7 +116,8 @@ impl Swarm {
         });
         for channel in shared.filter_map(|key| self.channels.get(key)) {
             let met = channel.conns.iter().filter_map(|id| self.peers.get(*id));
-            let met = met.filter(|p| p.role == Role::Dialler && p.stage == Stage::Spoke && Side::of(&p.addr) == side);
+            let met = met.filter(|p| p.role == Role::Dialler && p.stage == Stage::Spoke);
+            let met = met.filter(|p| Side::of(&p.addr) == circle.side);
             addrs.extend(met.map(|p| p.addr.clone()));
         }
         let widest = peer.class();
@@ -114,14 +137,14 @@ impl Swarm {
         if !peer.spend(now) {
             return;
         }
-        let (ip, side) = (peer.ip(), Side::of(&peer.addr));
+        let (ip, circle) = (peer.ip(), Circle::of(peer));
         let shared =
             peer.shared.iter().find(|key| self.channels.get(key).is_some_and(|c| c.topics(unix).contains(&topic)));
         let shared = shared.copied();
         if self.book.is_banned(now, &addr) {
             return;
         }
-        match self.pex.announced(now, ip, side, topic, &addr) {
+        match self.pex.announced(now, ip, circle, topic, &addr) {
             Taken::Refused => return,
             Taken::Check => self.dial(addr.clone(), None),
             Taken::Kept | Taken::Waiting => {}
@@ -137,23 +160,32 @@ impl Swarm {
             self.learn_addr(now, addr, Some(key), Source::Announce);
         }
     }
+    /// Tells everybody anew.
+    pub(crate) fn tell_everybody(&mut self, now: Duration) {
+        let conns: Vec<ConnId> = self.peers.iter().map(|(conn, _)| conn).collect();
+        for conn in conns {
+            self.timers.set(Timer::Tell(conn), now);
+        }
+    }
     /// Tells a peer where we can be dialled, for the channels of the connection.
     pub(crate) fn tell_addr(&mut self, now: Duration, conn: ConnId) {
         let unix = self.unix_ms(now);
-        let (Some(own), Some(peer)) = (self.config.own_addr.clone(), self.peers.get(conn)) else { return };
+        let Some(peer) = self.peers.get(conn) else { return };
         if peer.role == Role::Acceptor && peer.shared.is_empty() {
             return;
         }
-        // E10: an address of our own network leads nowhere from outside, and is nobody's business there.
-        if own.class() < peer.addr.class() {
-            return;
-        }
+        let own = |key: &ChannelKey| match self.hides(&peer.addr) {
+            true => self.onions.get(key).cloned(),
+            // E10: an address of our own network leads nowhere from outside, and is nobody's business there.
+            false => self.config.own_addr.clone().filter(|own| own.class() >= peer.addr.class()),
+        };
         // A v5 server keeps public meeting points unknowingly; a private one it must not see.
         let told = |key: &&ChannelKey| self.channels.get(key).is_some_and(|c| peer.may_hear_of(c));
         // A gateway keeps meeting points of channels that it does not follow, as a v5 server does.
         let of_gateway = peer.named.iter().filter(|_| peer.ext.gateway);
         let keys: BTreeSet<ChannelKey> = peer.channels().iter().chain(of_gateway).filter(told).copied().collect();
-        for key in keys {
+        let told: Vec<(ChannelKey, PeerAddr)> = keys.into_iter().filter_map(|key| Some((key, own(&key)?))).collect();
+        for (key, own) in told {
             for topic in self.channels.get(&key).map(|c| c.topics(unix)).unwrap_or_default() {
                 self.send(conn, Command::Announce(topic, own.clone()));
             }

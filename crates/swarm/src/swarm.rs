@@ -23,6 +23,7 @@ use crate::peers::Peers;
 use crate::pex::Pex;
 use crate::picker::Picker;
 use crate::timers::{Timer, Timers};
+use crate::uploads::Uploads;
 use crate::{
     Cause, Closed, Config, ConnId, Coverage, DialId, Follow, Output, PeerInfo, Priority, Rank, Source, Verdict,
 };
@@ -30,8 +31,11 @@ use crate::{
 /// How often old entries are dropped.
 const EXPIRE: Duration = Duration::from_secs(30);
 
-/// Between looks for idle peers when few blobs are left.
-const ENDGAME: Duration = Duration::from_millis(500);
+/// Between looks for idle peers that may help while blobs are under way.
+const IDLERS: Duration = Duration::from_millis(500);
+
+/// A clock that went ahead by more than this did not go by itself.
+const AWAY_MS: u64 = 120_000;
 
 /// A blob that we hold.
 pub(crate) struct Held {
@@ -39,6 +43,8 @@ pub(crate) struct Held {
     pub(crate) channels: Vec<ChannelKey>,
     pub(crate) rank: Rank,
     pub(crate) announced: Option<Duration>,
+    /// How often it was sent since it is here.
+    pub(crate) sent: u16,
 }
 
 /// The machine.
@@ -53,6 +59,7 @@ pub struct Swarm {
     pub(crate) picker: Picker,
     pub(crate) watches: Watches,
     pub(crate) census: Census,
+    pub(crate) uploads: Uploads,
     pub(crate) announces: Announces,
     pub(crate) pex: Pex,
     pub(crate) held: BTreeMap<BlobId, Held>,
@@ -61,8 +68,10 @@ pub struct Swarm {
     pub(crate) next_conn: u64,
     /// The route leads through a proxy or Tor.
     pub(crate) detour: bool,
-    /// Through Tor.
+    /// Onions are met through Tor; on a detour everybody is.
     pub(crate) tor: bool,
+    /// Where the peers of a channel can dial us, and no others.
+    pub(crate) onions: BTreeMap<ChannelKey, PeerAddr>,
 }
 
 impl Swarm {
@@ -83,6 +92,7 @@ impl Swarm {
             picker: Picker::default(),
             watches: Watches::default(),
             census: Census::default(),
+            uploads: Uploads::default(),
             announces,
             pex: Pex::default(),
             held: BTreeMap::new(),
@@ -91,6 +101,7 @@ impl Swarm {
             next_conn: 0,
             detour: false,
             tor: false,
+            onions: BTreeMap::new(),
         }
     }
 
@@ -123,7 +134,8 @@ impl Swarm {
     }
     /// We hold this blob: serve it, announce it. `announced`: how long ago it was announced, if known from an earlier run.
     pub fn hold(&mut self, now: Duration, blob: BlobId, channel: ChannelKey, rank: Rank, announced: Option<Duration>) {
-        let held = self.held.entry(blob).or_insert_with(|| Held { channels: vec![channel], rank, announced });
+        let new = || Held { channels: vec![channel], rank, announced, sent: 0 };
+        let held = self.held.entry(blob).or_insert_with(new);
         if !held.channels.contains(&channel) {
             held.channels.push(channel);
         }
@@ -151,13 +163,10 @@ impl Swarm {
     pub fn add_addr(&mut self, now: Duration, addr: PeerAddr, channel: Option<ChannelKey>, source: Source) {
         self.learn_addr(now, addr, channel, source);
     }
-    /// Where others can dial us, learnt or changed after the start (an onion service, a mapped port): told to peers.
+    /// Where others can dial us in the clear, learnt or changed after the start (a mapped port): told to peers.
     pub fn set_own_addr(&mut self, now: Duration, addr: Option<PeerAddr>) {
         self.config.own_addr = addr;
-        let conns: Vec<ConnId> = self.peers.iter().map(|(conn, _)| conn).collect();
-        for conn in conns {
-            self.timers.set(Timer::Tell(conn), now);
-        }
+        self.tell_everybody(now);
     }
     /// What HELLO names on connections made from here on.
     pub fn set_capabilities(&mut self, ours: protocol::session::Capabilities) {
@@ -198,9 +207,17 @@ impl Swarm {
         self.end_dial(now, id, result);
         self.settle(now);
     }
-    /// Somebody connected; `id` comes from [`Swarm::next_conn`]. False: refused (banned, too many); drop it.
-    pub fn handle_accepted(&mut self, now: Duration, id: ConnId, addr: PeerAddr, binding: Binding) -> bool {
-        self.accept(now, id, addr, binding)
+    /// Somebody connected; `id` comes from [`Swarm::next_conn`]. `only`: by an address that is one channel's alone. False:
+    /// refused (banned, too many); drop it.
+    pub fn handle_accepted(
+        &mut self,
+        now: Duration,
+        id: ConnId,
+        addr: PeerAddr,
+        only: Option<ChannelKey>,
+        binding: Binding,
+    ) -> bool {
+        self.accept(now, id, addr, only, binding)
     }
     /// A session's event; `Event::Blob` stays with the node, which hashes and stores, then calls [`Swarm::handle_verdict`].
     pub fn handle_event(&mut self, now: Duration, id: ConnId, event: Event) {
@@ -209,7 +226,7 @@ impl Swarm {
         }
         match event {
             Event::Hello(hello) => self.take_hello(now, id, &hello),
-            Event::Requested(blob) => self.serve(id, blob),
+            Event::Requested(blob) => self.serve(now, id, blob),
             Event::NotFound(blob) => self.take_not_found(now, id, blob),
             Event::FindPeers(topic) => self.answer_find_peers(now, id, topic),
             Event::Peers(topic, addrs) => self.take_peers(now, id, topic, addrs),
@@ -225,14 +242,21 @@ impl Swarm {
                 }
             }
             Event::Publish(request) => self.answer_publish(now, id, request),
-            // A session drops cancelled answers itself; the node judges blobs and asked for the publishing.
-            Event::Cancelled(_) | Event::Blob(..) | Event::Published(_) => {}
+            Event::Arriving(blob) => self.picker.arriving(now, id, blob),
+            Event::Cancelled(blob) => self.uploads.cancelled(id, &blob),
+            // The node judges blobs and asked for the publishing.
+            Event::Blob(..) | Event::Published(_) => {}
         }
         self.settle(now);
     }
     /// What became of a blob that this connection brought.
     pub fn handle_verdict(&mut self, now: Duration, id: ConnId, blob: BlobId, verdict: Verdict) {
         self.judge(now, id, blob, verdict);
+        self.settle(now);
+    }
+    /// A blob of an [`Output::Serve`] is off this connection's hands: sent, cancelled, or not readable.
+    pub fn handle_served(&mut self, now: Duration, id: ConnId) {
+        self.uploads.ended(now, id);
         self.settle(now);
     }
     /// A connection ended.
@@ -261,9 +285,22 @@ impl Swarm {
         for key in keys {
             if let Some(channel) = self.channels.get_mut(&key) {
                 channel.fruitless = 0;
+                channel.looked = None;
             }
             self.timers.set(Timer::Lookup(key), now);
             self.timers.set(Timer::Dial(key), now);
+        }
+    }
+
+    /// UTC as it is now, in ms since 1970, to be told from time to time: a computer that sleeps stops the other clock and
+    /// not this one, and clocks are put right. One that went far ahead means that we were away.
+    pub fn handle_clock(&mut self, now: Duration, unix_ms: u64) {
+        let ahead = unix_ms.saturating_sub(self.unix_ms(now));
+        self.config.unix_ms_at_start = unix_ms.saturating_sub(u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
+        self.renew_rendezvous(now);
+        self.plan_announces(now);
+        if ahead >= AWAY_MS {
+            self.handle_network_change(now);
         }
     }
 
@@ -292,7 +329,8 @@ impl Swarm {
                 Timer::Retry(conn) => self.retry_lacking(now, conn),
                 Timer::Relist(blob) => self.picker.relist(blob),
                 Timer::Tell(conn) => self.tell_addr(now, conn),
-                Timer::Endgame => self.picker.wake_idle(),
+                Timer::Idlers => self.picker.wake_idle(),
+                Timer::Uploads => {}
                 Timer::Announce => self.announce(now),
                 Timer::Expire => self.expire(now),
             }
@@ -335,8 +373,9 @@ impl Swarm {
         for conn in self.picker.take_dirty() {
             self.request_more(now, conn);
         }
-        if self.picker.is_ending() {
-            self.timers.sooner(Timer::Endgame, now + ENDGAME);
+        self.fill_slots(now);
+        if self.picker.is_flying() {
+            self.timers.sooner(Timer::Idlers, now + IDLERS);
         }
     }
     fn announce(&mut self, now: Duration) {

@@ -46,10 +46,10 @@ mod show {
 
         say("\nAlice starts a node that knows her tor and nothing else.");
         let alice = Hidden::start("alice", &tors, 0)?;
-        say(&format!("  Others reach her at {}", alice.onion()?));
         let folder = people::folder(&alice.home, "recordings", &[("dawn.flac", 9_000_000), ("dusk.flac", 3_000_000)])?;
         let link = text(&people::publish(&alice.home, &folder, &["--title", "Field recordings"])?, "link")?;
         say(&format!("  She publishes a folder of 12 MB. Its link names the way in:\n  {link}"));
+        say(&format!("  Tor's network knows it: {}", alice.onion()?));
 
         say("\nBob follows it, by his own tor.");
         let bob = Hidden::start("bob", &tors, 1)?;

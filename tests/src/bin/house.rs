@@ -14,13 +14,13 @@ fn main() {}
 #[cfg(target_os = "linux")]
 mod inside {
     use anyhow::{Context, Result, ensure};
-    use megatorrent_tests::house::{door, join};
+    use megatorrent_tests::house::{WAY_IN, door, join};
     use rustix::net::{AddressFamily, Protocol, RecvFlags, SocketType, recv, socket_with};
     use std::collections::BTreeSet;
-    use std::io::BufRead;
-    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
+    use std::io::{BufRead, Read};
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
     use std::num::NonZeroU32;
-    use std::os::unix::net::UnixStream;
+    use std::os::unix::net::{UnixListener, UnixStream};
     use std::path::PathBuf;
     use std::process::Command;
     use std::sync::{Arc, Mutex, PoisonError};
@@ -49,6 +49,17 @@ mod inside {
                 }
             });
         }
+        let listener = UnixListener::bind(folder.join(WAY_IN))?;
+        std::thread::spawn(move || {
+            for mut outer in listener.incoming().map_while(std::io::Result::ok) {
+                std::thread::spawn(move || {
+                    let mut port = [0; 2];
+                    outer.read_exact(&mut port)?;
+                    let inner = TcpStream::connect((Ipv4Addr::LOCALHOST, u16::from_be_bytes(port)))?;
+                    join(outer, inner)
+                });
+            }
+        });
         let seen = Arc::new(Mutex::new(Seen::default()));
         capture(seen.clone())?;
         println!("ready");

@@ -106,14 +106,16 @@ impl Observer {
         self.notifications.recv_timeout(super::PATIENCE).context("no notification came")
     }
 
-    /// Lines of the tray's menu: number and words.
+    /// Lines of the tray's menu and of those that open from it: number and words.
     ///
     /// # Errors
     /// There is no entry in the tray.
     pub fn menu(&self) -> Result<Vec<(i32, String)>> {
         let menu = self.menu_proxy()?;
         let (_, (_, _, children)): (u32, Line) = menu.call("GetLayout", &(0_i32, -1_i32, Vec::<&str>::new()))?;
-        children.iter().map(|child| line(child)).collect()
+        let mut lines = Vec::new();
+        children.iter().try_for_each(|child| gather(child, &mut lines))?;
+        Ok(lines)
     }
 
     /// Waits until a line of the tray's menu begins so.
@@ -151,10 +153,16 @@ impl Observer {
 /// `(ia{sv}av)`: number, properties, children.
 type Line = (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>);
 
-/// A line's number and words; a separator has none.
-fn line(child: &Value<'_>) -> Result<(i32, String)> {
+/// A line's number and words, then those of the menu that opens from it; a separator has no words.
+fn gather(child: &Value<'_>, lines: &mut Vec<(i32, String)>) -> Result<()> {
     let strange = || anyhow!("no line of a menu: {child:?}");
     let Value::Structure(child) = child else { return Err(strange()) };
-    let [Value::I32(id), Value::Dict(properties), _] = child.fields() else { return Err(strange()) };
-    Ok((*id, properties.get::<_, String>(&"label")?.unwrap_or_default()))
+    let [Value::I32(id), Value::Dict(properties), Value::Array(children)] = child.fields() else {
+        return Err(strange());
+    };
+    lines.push((*id, properties.get::<_, String>(&"label")?.unwrap_or_default()));
+    children.iter().try_for_each(|child| match child {
+        Value::Value(child) => gather(child, lines),
+        child => gather(child, lines),
+    })
 }

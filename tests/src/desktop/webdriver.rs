@@ -85,6 +85,14 @@ impl Session {
         ask(self.port, method, &format!("/session/{}{path}", self.id), body.as_ref())
     }
 
+    /// Opens an address.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn go_to(&self, address: &str) -> Result<()> {
+        self.ask("POST", "/url", Some(json!({ "url": address }))).map(drop)
+    }
+
     /// Runs a script's body in the page; what it returns, awaited if it is a promise.
     ///
     /// # Errors

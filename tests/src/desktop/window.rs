@@ -4,7 +4,7 @@ use super::{Desktop, Group, Session, until};
 use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The window's program: `MEGATORRENT_DESKTOP_BIN`, or what cargo built beside this executable.
@@ -30,6 +30,42 @@ pub fn program() -> Result<PathBuf> {
 /// The web view's own driver. Told so by the variable, the program lets its page be driven.
 const DRIVER: &str = "WebKitWebDriver";
 
+/// The browser that comes with the web view.
+const BROWSER: &str = "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser";
+
+/// A web browser, driven. Dropped, all of it is killed.
+pub struct Browser {
+    /// Hands and eyes.
+    pub page: Session,
+    _driver: Group,
+}
+
+impl Browser {
+    /// Starts the browser and opens an address.
+    ///
+    /// # Errors
+    /// It does not come up; with what it wrote.
+    pub fn open(desktop: &Desktop, address: &str) -> Result<Self> {
+        let (driver, page, log) = drive(desktop, &PathBuf::from(BROWSER), &["--automation".to_owned()])?;
+        page.go_to(address).with_context(|| std::fs::read_to_string(&log).unwrap_or_default())?;
+        Ok(Self { page, _driver: driver })
+    }
+}
+
+/// Starts a driver, and under it a program with these arguments; what both write lands in the file.
+fn drive(desktop: &Desktop, program: &Path, args: &[String]) -> Result<(Group, Session, PathBuf)> {
+    let port = free_port()?;
+    let log = desktop.home().join(format!("window-{port}.log"));
+    let mut command = Command::new(DRIVER);
+    command.args([format!("--port={port}"), "--host=127.0.0.1".to_owned()]);
+    desktop.dress(&mut command).env("TAURI_WEBVIEW_AUTOMATION", "true").stdin(Stdio::null());
+    command.stdout(File::create(&log)?).stderr(File::options().append(true).open(&log)?);
+    let driver = Group::start(&mut command)?;
+    let page =
+        Session::start(port, program, args).with_context(|| std::fs::read_to_string(&log).unwrap_or_default())?;
+    Ok((driver, page, log))
+}
+
 /// A port that was free a moment ago.
 fn free_port() -> Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
@@ -49,15 +85,8 @@ impl Window {
     /// # Errors
     /// It does not come up; with what it wrote.
     pub fn open(desktop: &Desktop, args: &[String]) -> Result<Self> {
-        let port = free_port()?;
-        let log = desktop.home().join(format!("window-{port}.log"));
-        let mut command = Command::new(DRIVER);
-        command.args([format!("--port={port}"), "--host=127.0.0.1".to_owned()]);
-        desktop.dress(&mut command).env("TAURI_WEBVIEW_AUTOMATION", "true").stdin(Stdio::null());
-        command.stdout(File::create(&log)?).stderr(File::options().append(true).open(&log)?);
-        let driver = Group::start(&mut command)?;
+        let (driver, page, log) = drive(desktop, &program()?, args)?;
         let words = || std::fs::read_to_string(&log).unwrap_or_default();
-        let page = Session::start(port, &program()?, args).with_context(words)?;
         until("the page", || {
             let text = page.text()?;
             if text.contains("The window is not built yet") {

@@ -22,10 +22,14 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    pub(super) fn start<S: AsRef<OsStr>>(home: &Home, word: &str, args: impl IntoIterator<Item = S>) -> Result<Self> {
+    pub(super) fn start<S: AsRef<OsStr>>(
+        home: &Home,
+        words: &[&str],
+        args: impl IntoIterator<Item = S>,
+    ) -> Result<Self> {
         let log = home.path().join("daemon.log");
         let mut command = home.command()?;
-        command.arg("--json").args(home.network()).args(args).arg(word);
+        command.arg("--json").args(home.network()).args(args).args(words);
         command.stdout(Stdio::piped()).stderr(File::create(&log)?);
         let mut child = Killed(command.spawn().context("the daemon does not start")?);
         let stdout = child.0.stdout.take().context("no pipe")?;

@@ -134,6 +134,14 @@ impl Wire {
         Self::shake(stream, true, Some(deadline))
     }
 
+    /// As [`Self::dial`], over a stream that is there already: through a proxy.
+    ///
+    /// # Errors
+    /// As [`Self::dial`].
+    pub fn dial_over(stream: TcpStream) -> Result<Self, V5Error> {
+        Self::shake(stream, true, Some(Instant::now() + PATIENCE))
+    }
+
     /// The accepting side.
     ///
     /// # Errors

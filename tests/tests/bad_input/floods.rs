@@ -61,14 +61,14 @@ fn floods_of_questions_end_their_connection_and_nobody_else_waits() {
     let id = "a".repeat(64);
     let announce = format!("{{\"blobId\":\"{id}\",\"peerAddress\":\"127.0.0.1:9\"}}").into_bytes();
     let mut number = 0_u32;
-    let mut query = move || {
+    let query = move || {
         number += 1;
         [&number.to_be_bytes()[..], &[7; 4096 * 32]].concat()
     };
     let mut floods: Vec<(&str, u8, Payload)> = vec![
         ("FIND_PEERS", FIND_PEERS, Box::new(move || id.clone().into_bytes())),
         ("ANNOUNCE", ANNOUNCE, Box::new(move || announce.clone())),
-        ("HAVE_QUERY", HAVE_QUERY, Box::new(move || query())),
+        ("HAVE_QUERY", HAVE_QUERY, Box::new(query)),
     ];
     for (what, kind, payload) in &mut floods {
         let mut wire = Wire::dial(publisher.node).unwrap();

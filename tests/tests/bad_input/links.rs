@@ -15,6 +15,9 @@ fn a_cut_or_foreign_link_is_named_and_leaves_nothing_behind() {
     let long = format!("megatorrent://{key}ab");
     let magnet = format!("magnet:?xt=urn:btih:{}", &key[..40]);
     let onion = format!("megatorrent://{key}?bootstrap=abc.onion:1");
+    // One letter of a well-known address is another one.
+    let service = "duckduckgogg42xjoc72x3sjasowoarfbgcmvfimaftt6twagswzczae.onion:80";
+    let checksum = format!("megatorrent://{key}?bootstrap={service}");
     let more = format!("megatorrent://{key}?tracker=x");
     for (link, words) in [
         (cut.as_str(), &["cut off", "6 of 64 characters of the key"][..]),
@@ -25,6 +28,7 @@ fn a_cut_or_foreign_link_is_named_and_leaves_nothing_behind() {
         (&magnet, &["no Megatorrent link", "megatorrent://"]),
         ("https://example.org/x", &["no Megatorrent link"]),
         (&onion, &["bootstrap address 1", "56 letters and digits"]),
+        (&checksum, &["bootstrap address 1", "mistyped", "checksum"]),
         (&more, &["only bootstrap="]),
     ] {
         let message = refused(&home.run(["subscribe", link]).unwrap(), 7, "bad_link", words);

@@ -32,6 +32,7 @@ fn damage_is_told_and_not_made_worse() -> Result<()> {
     window.page.see("Follow a link. Keep the files.")?;
     window.page.see("The window's settings were damaged")?;
     assert!(desktop.data().join("window.json.broken").exists());
+    window.page.press("Choose the route")?;
     window.page.press("Choose the folder")?;
     window.page.press("Start")?;
     window.page.see("Paste a channel link to begin")?;

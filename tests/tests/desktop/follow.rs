@@ -2,7 +2,7 @@
 
 use super::{Author, alone, ask, download, joining};
 use anyhow::Result;
-use megatorrent_tests::desktop::{Desktop, Observer, Window, until};
+use megatorrent_tests::desktop::{Desktop, Observer, Window, program, until};
 use megatorrent_tests::folder::compare;
 use megatorrent_tests::hostile::Listener;
 use megatorrent_tests::people::Shelf;
@@ -11,6 +11,7 @@ use megatorrent_tests::v5::{Dht, Habits, Server};
 use net::dht::LocalDht;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 #[test]
 fn a_newcomer_follows_a_clicked_link_and_lets_it_run_in_the_tray() -> Result<()> {
@@ -25,6 +26,7 @@ fn a_newcomer_follows_a_clicked_link_and_lets_it_run_in_the_tray() -> Result<()>
     let window = Window::open(&desktop, &alone(&[]))?;
     let page = &window.page;
     page.see("Follow a link. Keep the files.")?;
+    page.press("Choose the route")?;
     page.press("Choose the folder")?;
     page.see("Downloads/Megatorrent")?;
     page.press("Start")?;
@@ -153,4 +155,39 @@ fn a_private_channel_opens_with_its_link_and_an_update_comes_by_itself() -> Resu
         Ok(left) if !left.is_empty() => anyhow::bail!("there are {left:?}"),
         _ => Ok(Some(())),
     })
+}
+
+/// The entry that the packages install, with this program in it.
+fn entry() -> Result<String> {
+    let template = include_str!("../../../src-tauri/megatorrent.desktop");
+    let program = program()?;
+    let filled = [("name", "Megatorrent"), ("comment", "Channels of files"), ("icon", "megatorrent-desktop")];
+    let text =
+        filled.iter().fold(template.to_owned(), |text, (key, value)| text.replace(&format!("{{{{{key}}}}}"), value));
+    Ok(text.replace("{{exec}}", &program.to_string_lossy()))
+}
+
+#[test]
+fn a_link_clicked_anywhere_on_the_desktop_reaches_the_running_window() -> Result<()> {
+    let desktop = Desktop::new()?;
+    let _panel = Observer::start(&desktop)?;
+    let alice = Author::new("alice")?;
+    let (_, link) = alice.publish("Harbour at night", &[("one.flac", 2_000)], &[])?;
+    let window = Window::open_welcomed(&desktop, &alone(&[]))?;
+    let applications = desktop.home().join("share/applications");
+    std::fs::create_dir_all(&applications)?;
+    std::fs::write(applications.join("Megatorrent.desktop"), entry()?)?;
+    let mut chosen = Command::new("xdg-mime");
+    chosen.args(["default", "Megatorrent.desktop", "x-scheme-handler/megatorrent"]);
+    anyhow::ensure!(desktop.dress(&mut chosen).status()?.success(), "the desktop does not take the entry");
+    let mut click = Command::new("xdg-open");
+    let clicked = desktop.dress(click.arg(&link)).stdin(Stdio::null()).output()?;
+    anyhow::ensure!(clicked.status.success(), "{}", String::from_utf8_lossy(&clicked.stderr));
+    window.page.see("Opened from a link. Add this channel?")?;
+    window.page.see(&link["megatorrent://".len()..][..4])?;
+    // What is no link is told, and opens nothing.
+    window.page.press("Cancel")?;
+    let mut click = Command::new("xdg-open");
+    desktop.dress(click.arg("megatorrent://12")).stdin(Stdio::null()).output()?;
+    window.page.see("This is not a channel link")
 }

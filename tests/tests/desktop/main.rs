@@ -9,15 +9,18 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
+mod care;
 mod errors;
 mod figures;
 mod follow;
 mod hostile;
 mod play;
 mod publish;
+mod route;
 mod screens;
 mod settings;
 mod vault;
+mod web;
 
 use anyhow::{Context, Result};
 use megatorrent_tests::desktop::{Desktop, until};

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use megatorrent_tests::desktop::{Desktop, Session, Window};
 use megatorrent_tests::folder::write;
 use megatorrent_tests::people;
+use megatorrent_tests::tornet::TorNet;
 use megatorrent_tests::wav::wav;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,9 @@ const AXE: &str = "
     await Promise.allSettled(document.getAnimations().map((one) => one.finished));
     const report = await window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] });
     return report.violations.map((one) => `${one.id}: ${one.help}: ${one.nodes.slice(0, 3).map((node) => node.target.join(' ')).join(', ')}`);";
+
+/// Takes away what the window has told meanwhile.
+const DISMISS: &str = "document.querySelectorAll('.toasts button[aria-label=Dismiss]').forEach((one) => one.click())";
 
 /// Where pictures go, and which theme and size it is now.
 struct Camera<'a> {
@@ -75,6 +79,7 @@ fn world(author: &Author) -> Result<String> {
 
 #[test]
 fn every_screen_is_fit_for_everybody_and_for_its_picture() -> Result<()> {
+    let tors = TorNet::start(1)?;
     let desktop = Desktop::new()?;
     let alice = Author::new("alice")?;
     let link = world(&alice)?;
@@ -96,8 +101,12 @@ fn every_screen_is_fit_for_everybody_and_for_its_picture() -> Result<()> {
 
     page.see("Follow a link. Keep the files.")?;
     camera.look("first-start-1")?;
-    page.press("Choose the folder")?;
+    page.press("Choose the route")?;
+    page.see("How should it reach others?")?;
     camera.look("first-start-2")?;
+    page.press("Choose the folder")?;
+    page.see("Where may the files live?")?;
+    camera.look("first-start-3")?;
     page.press("Start")?;
     page.see("Paste a channel link to begin")?;
     camera.look("channels-empty")?;
@@ -114,10 +123,14 @@ fn every_screen_is_fit_for_everybody_and_for_its_picture() -> Result<()> {
     page.see("Opened from a link. Add this channel?")?;
     page.press("Add channel")?;
     page.see("Slow Signals")?;
-    page.run("document.querySelectorAll('.toasts button[aria-label=Dismiss]').forEach((one) => one.click())", &[])?;
+    page.run(DISMISS, &[])?;
     page.press("Tidewater")?;
     page.see("Unedited sound from estuaries")?;
     camera.look("channels")?;
+    page.press("Keep:")?;
+    page.see("Keep new items only encrypted")?;
+    camera.look("keep")?;
+    page.press("Cancel")?;
     page.press("Harbour at night")?;
     page.see("02 Buoy bell.wav")?;
     camera.look("item")?;
@@ -131,8 +144,26 @@ fn every_screen_is_fit_for_everybody_and_for_its_picture() -> Result<()> {
     page.go("Network")?;
     page.see("Connected peers")?;
     camera.look("network")?;
+    page.choose("Tor")?;
+    page.fill("Control port of a running Tor", &tors.client(0).control()?.to_string())?;
+    page.press("Use Tor")?;
+    page.see("Connected, and reachable by its onion address")?;
+    page.press("Check for leaks")?;
+    page.see("Nothing got past the route")?;
+    camera.look("network-tor")?;
+    page.choose("Direct")?;
+    page.press("Use Direct")?;
+    page.see("Leave Tor for Direct?")?;
+    camera.look("leave-tor")?;
+    page.press("Use Direct")?;
+    page.see("Listening on port")?;
     page.go("Settings")?;
     page.see("Kept in this computer's keyring")?;
+    page.fill("Up, all together", "500\u{e007}")?;
+    page.fill("Use at most", "60\u{e007}")?;
+    page.press("Add a time")?;
+    page.run(DISMISS, &[])?;
+    page.run("document.querySelector('main .page').scrollTop = 0", &[])?;
     camera.look("settings")?;
 
     let songs = desktop.home().join("Hallett Point 2026");

@@ -1,4 +1,5 @@
-//! A desktop without a keyring: secrets go to a vault, and the window asks for its passphrase when it needs it.
+//! A desktop without a keyring, or with one that is locked: secrets go to a vault, and the window asks for its passphrase
+//! when it needs it.
 
 use super::{alone, ask};
 use anyhow::Result;
@@ -35,4 +36,52 @@ fn without_a_keyring_a_vault_keeps_the_secrets() -> Result<()> {
     page.fill("Passphrase", "correct horse battery staple")?;
     page.press("Unlock")?;
     page.lose("The vault is locked")
+}
+
+#[test]
+fn a_locked_keyring_is_told_from_none_and_a_vault_is_the_way_on() -> Result<()> {
+    let desktop = Desktop::with_locked_keyring()?;
+    let window = Window::open_welcomed(&desktop, &alone(&[]))?;
+    let page = &window.page;
+    page.go("Settings")?;
+    page.see("The keyring of this computer is locked.")?;
+    page.go("Identities")?;
+    page.press("New identity")?;
+    page.see("This computer has a keyring, and it is locked.")?;
+    page.press("Try the keyring")?;
+    page.see("The keyring is locked still")?;
+    page.fill("Passphrase", "correct horse battery staple")?;
+    page.fill("Passphrase again", "correct horse battery staple")?;
+    page.press("Make vault")?;
+    page.fill("Name", "Tidewater")?;
+    page.press("Make identity")?;
+    page.see("“Tidewater” is made.")?;
+    assert_eq!(ask(&desktop, ["id", "list"])?[0]["kept"], "vault");
+    Ok(())
+}
+
+#[test]
+fn secrets_in_a_keyring_that_is_locked_now_wait_for_it() -> Result<()> {
+    let mut desktop = Desktop::new()?;
+    let window = Window::open_welcomed(&desktop, &alone(&[]))?;
+    window.page.go("Identities")?;
+    window.page.press("New identity")?;
+    window.page.fill("Name", "Tidewater")?;
+    window.page.press("Make identity")?;
+    window.page.see("“Tidewater” is made.")?;
+    desktop.keys("ctrl+q")?;
+    window.leave_by("Quit")?;
+
+    desktop.lock_keyring()?;
+    let window = Window::open_welcomed(&desktop, &alone(&[]))?;
+    window.page.see("The keyring is locked")?;
+    window.page.press("Unlock…")?;
+    window.page.see("it is locked. Unlock it where you manage its passwords")?;
+    window.page.press("Try again")?;
+    window.page.see("The keyring is locked still")?;
+    desktop.unlock_keyring()?;
+    window.page.press("Try again")?;
+    window.page.lose("The keyring is locked")?;
+    assert_eq!(ask(&desktop, ["status"])?["secrets"], "keyring");
+    Ok(())
 }

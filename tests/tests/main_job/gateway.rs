@@ -2,10 +2,13 @@
 
 use super::{Person, dht};
 use anyhow::{Context, Result};
+use megatorrent_tests::hostile::{self, Listener};
 use megatorrent_tests::people::{self, text};
 use megatorrent_tests::process::Watch;
 use megatorrent_tests::v5::{self, Blob, Dht, Habits, Server, V5Error, author};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 #[test]
 fn an_author_without_dht_publishes_through_a_gateway() -> Result<()> {
@@ -103,6 +106,84 @@ fn a_gateway_that_says_ok_and_does_nothing_is_not_believed() -> Result<()> {
     drop(heard);
     alice.stop()?;
     gateway.stop()
+}
+
+/// A gateway that says "Published" and shows the first list it ever got, for ever; and how often it was asked for one.
+fn backward_gateway() -> Result<(Listener, Arc<AtomicUsize>)> {
+    type Kept = Option<(Vec<u8>, [u8; 64])>;
+    let (first, asked) = (Arc::new(Mutex::new(Kept::None)), Arc::new(AtomicUsize::new(0)));
+    let count = asked.clone();
+    let read = |payload: &[u8]| -> Kept {
+        let publish: serde_json::Value = serde_json::from_slice(payload).ok()?;
+        let hex = |member: &str| data_encoding::HEXLOWER.decode(publish[member].as_str()?.as_bytes()).ok();
+        Some((hex("v")?, hex("sig")?.try_into().ok()?))
+    };
+    let gateway = Listener::start(move |stream, _| {
+        let Ok(mut wire) = v5::Wire::accept(stream) else { return };
+        while let Ok(message) = wire.receive() {
+            let mut first = first.lock().unwrap();
+            let said = match message.kind {
+                v5::HELLO => wire.send(v5::HELLO, br#"{"v":5,"gossip":{},"ext":["manifest","gateway"]}"#),
+                v5::PUBLISH => {
+                    *first = first.take().or_else(|| read(&message.payload));
+                    wire.send(v5::OK, b"Published")
+                }
+                hostile::GET_MANIFEST => {
+                    count.fetch_add(1, Ordering::SeqCst);
+                    let id = u32::from_be_bytes(message.payload[..4].try_into().unwrap());
+                    match &*first {
+                        Some((json, signature)) => {
+                            let json = std::str::from_utf8(json).unwrap();
+                            wire.send(hostile::MANIFEST, &hostile::manifest(id, signature, json))
+                        }
+                        None => wire.send(hostile::NONE, &[&message.payload[..4], &[1]].concat()),
+                    }
+                }
+                _ => Ok(()),
+            };
+            if said.is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok((gateway, asked))
+}
+
+#[test]
+fn a_gateway_that_shows_an_older_list_proves_nothing_and_takes_nobody_back() -> Result<()> {
+    let ((listener, asked), server) = (backward_gateway()?, Server::start(Habits::default())?);
+    let (backward, plain) = (listener.address().to_string(), server.address().to_string());
+    let alice = Person::new("alice", &[], &[])?;
+    let folder = people::folder(&alice.home, "songs", &[("a", 4000)])?;
+    let gateways = ["--gateway", backward.as_str(), "--gateway", plain.as_str()];
+    let mut heard = alice.node.watch(&alice.home)?;
+    let first = people::publish(&alice.home, &folder, &gateways)?;
+    // The very list that was handed in is shown: that is what a witness is for.
+    assert_eq!((&first["gateways"], &first["shown_by"]), (&2.into(), &1.into()));
+    let second = people::publish(&alice.home, &folder, &gateways)?;
+    assert_eq!((&second["gateways"], &second["shown_by"]), (&2.into(), &0.into()));
+    let said = notice(&mut heard)?;
+    assert!(said.contains("no other one shows it"), "{said}");
+    drop(heard);
+
+    // A follower who has the newer one keeps it, whatever the gateway shows.
+    let link = text(&second, "link")?;
+    let bob = super::home("bob", &[])?;
+    let node = bob.daemon_with(["--peer", alice.node.address()])?;
+    bob.ask(["subscribe", &link])?;
+    let newest =
+        |all: &serde_json::Value| (all[0]["sequence"] == second["sequence"] && all[0]["items"] == 2).then_some(());
+    people::until(&bob, &["channels"], "the newer list", newest)?;
+    node.stop(&bob)?;
+    alice.stop()?;
+    let before = asked.load(Ordering::SeqCst);
+    let node = bob.daemon_with(["--peer", &backward])?;
+    people::until(&bob, &["status"], "the gateway asked", |_| (asked.load(Ordering::SeqCst) > before).then_some(()))?;
+    assert_eq!(bob.ask(["look", &link])?["channel"]["sequence"], second["sequence"]);
+    // Nor when everything that came was dealt with.
+    node.stop(&bob)?;
+    assert_eq!(bob.ask(["channels"])?[0]["sequence"], second["sequence"]);
+    Ok(())
 }
 
 /// Ten thousand, as fast as they are read: few are put, and others are served meanwhile. A connection that asks too much

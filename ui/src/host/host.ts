@@ -1,23 +1,32 @@
 /**
  * What the window asks of the program around it, and nothing else. Three things stand behind it: the desktop shell
- * (`tauri.ts`), a living mock world (`mock/`), and later a node reached over HTTP.
+ * (`tauri.ts`), a node reached by its web interface (`web.ts`), and a living mock world (`mock/`).
  *
  * Paths never start here. A dialog or a drop hands out a {@link Picked} with an opaque handle; wherever a request carries a
  * path (`publish.paths`, `id_export.file`, `id_import.file`, `get.dir`, `locate.path`, `set_settings.download_dir`) the
  * window puts a handle and the shell replaces it. A path that a reply carries is text to read, never to hand back.
  */
 import type { ErrorInfo, Event, Playable, Reply, Request } from "./gen/api";
-import type { Drag, HostSettings, HostSettingsChange, Inside, NodeState, Pick, Picked, Surroundings } from "./gen/shell";
+import type { Drag, HostSettings, HostSettingsChange, NodeState, Pick, Picked, Surroundings } from "./gen/shell";
 
 // Written from the Rust types; what stands there is not said again here.
-export type { Playable } from "./gen/api";
-export type { Drag, HostSettings, Inside, Language, NodeState, Pick, Picked, SeenMark, Surroundings, Theme } from "./gen/shell";
+export type { Inside, Playable } from "./gen/api";
+export type { Drag, HostSettings, Language, NodeState, Pick, Picked, SeenMark, Surroundings, Theme } from "./gen/shell";
 
 /** Verb names. */
 export type Method = Request["method"];
 
 /** Stops what a subscription began. */
 export type Stop = () => void;
+
+/** A folder of the node's computer, and what lies in it. Names are hostile text. */
+export interface Folder {
+  path: string;
+  parent: string | null;
+  children: { name: string; path: string; folder: boolean; bytes: number | null }[];
+  /** There is more than is named. */
+  more: boolean;
+}
 
 export interface Host {
   /** Asks the node. Rejects with {@link ErrorInfo}, and with nothing else. */
@@ -39,7 +48,8 @@ export interface Host {
 
   /** A native dialog; an empty list when the person turned back. */
   pick(pick: Pick): Promise<Picked[]>;
-  inside(handle: string): Promise<Inside>;
+  /** Instead of native dialogs: a folder of the node's computer; without a path, the home folder. */
+  browse?: (path: string | null) => Promise<Folder>;
   /** A picture that was dropped, at most 8 MB, to look for a QR code in it. */
   picture(handle: string): Promise<Blob>;
   /** Asks where, then writes; false when the person turned back. */

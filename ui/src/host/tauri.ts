@@ -5,7 +5,7 @@
 import { Channel, invoke } from "@tauri-apps/api/core";
 import type { ErrorInfo, Event, Reply, Request } from "./gen/api";
 import { isErrorInfo } from "./host";
-import type { Drag, Host, HostSettings, Inside, NodeState, Pick, Picked, Playable, Stop, Surroundings } from "./host";
+import type { Drag, Host, HostSettings, NodeState, Pick, Picked, Playable, Stop, Surroundings } from "./host";
 
 /** Turns whatever a command threw into the one shape that the window knows. */
 function asError(thrown: unknown): ErrorInfo {
@@ -44,7 +44,6 @@ export const tauri: Host = {
   settings: () => ask<HostSettings>("host_settings"),
   setSettings: (change) => ask<HostSettings>("set_host_settings", { change }),
   pick: (pick: Pick) => ask<Picked[]>("pick", { pick }),
-  inside: (handle) => ask<Inside>("inside", { handle }),
   picture: async (handle) => new Blob([await ask<ArrayBuffer>("picture", { handle })]),
   save: (name, bytes) => ask<boolean>("save", { name, bytes: Array.from(bytes) }),
   onDrag: (onDrag) => listen<Drag>("drags", onDrag),

@@ -1,8 +1,12 @@
 /** What kind of thing a file is, by its media type and its extension: an icon, a short label, and whether it can play. */
 import type { IconName } from "./icons";
 
+/** What a file is good for, in one word. */
+export type Family = "audio" | "video" | "picture" | "text" | "archive" | "file";
+
 export interface Kind {
   icon: IconName;
+  family: Family;
   /** `FLAC`, `PDF`; empty when the name has no extension. */
   label: string;
   plays: "video" | "audio" | null;
@@ -21,15 +25,24 @@ const BY_EXTENSION: Record<string, string[]> = {
 };
 
 const LOOKS: Record<string, Omit<Kind, "label">> = {
-  audio: { icon: "audio-lines", plays: "audio", picture: false },
-  video: { icon: "film", plays: "video", picture: false },
-  picture: { icon: "image", plays: null, picture: true },
-  vector: { icon: "image", plays: null, picture: false },
-  text: { icon: "file-text", plays: null, picture: false },
-  captions: { icon: "captions", plays: null, picture: false },
-  archive: { icon: "file-archive", plays: null, picture: false },
+  audio: { icon: "audio-lines", family: "audio", plays: "audio", picture: false },
+  video: { icon: "film", family: "video", plays: "video", picture: false },
+  picture: { icon: "image", family: "picture", plays: null, picture: true },
+  vector: { icon: "image", family: "picture", plays: null, picture: false },
+  text: { icon: "file-text", family: "text", plays: null, picture: false },
+  captions: { icon: "captions", family: "text", plays: null, picture: false },
+  archive: { icon: "file-archive", family: "archive", plays: null, picture: false },
 };
-const OTHER: Omit<Kind, "label"> = { icon: "file", plays: null, picture: false };
+const OTHER: Omit<Kind, "label"> = { icon: "file", family: "file", plays: null, picture: false };
+
+/** By media type: only what is sure of itself. What the window shows as a picture goes by the name, see {@link kindOf}. */
+const BY_MIME: [RegExp, string][] = [
+  [/^audio\//, "audio"],
+  [/^video\//, "video"],
+  [/^image\//, "vector"],
+  [/^text\/|^application\/(pdf|epub|rtf|msword|vnd\.(oasis|openxml))/, "text"],
+  [/^application\/(zip|gzip|x-(tar|7z|xz|bzip2|iso9660|rar|debian)|zstd|vnd\.(debian|rar))/, "archive"],
+];
 
 /** The extension in lower case, without its dot; empty when there is none. */
 export function extensionOf(name: string): string {
@@ -37,15 +50,17 @@ export function extensionOf(name: string): string {
   return found?.[1]?.toLowerCase() ?? "";
 }
 
-/** The kind of one file. A media type counts only for sound and film; the rest goes by the name. */
+/** The kind of one file: by its name, else by its media type. */
 export function kindOf(name: string, mime: string | null = null): Kind {
   const extension = extensionOf(name);
   const family = Object.keys(BY_EXTENSION).find((key) => BY_EXTENSION[key]?.includes(extension));
-  const byMime = mime?.startsWith("audio/") ? "audio" : mime?.startsWith("video/") ? "video" : undefined;
-  return { ...(LOOKS[family ?? byMime ?? ""] ?? OTHER), label: family || byMime ? extension.toUpperCase() : "" };
+  const byMime = BY_MIME.find(([fits]) => mime !== null && fits.test(mime))?.[1];
+  // An unknown ending of a sound or a film is still worth telling; any other may be part of a title.
+  const tells = family !== undefined || ((byMime === "audio" || byMime === "video") && extension !== "");
+  return { ...(LOOKS[family ?? byMime ?? ""] ?? OTHER), label: tells ? extension.toUpperCase() : "" };
 }
 
-/** The kind of an item: a folder when it holds several files, else what its name tells. */
-export function kindOfItem(item: { name: string; files: number }): Kind {
-  return item.files > 1 ? { icon: "folder", label: "", plays: null, picture: false } : kindOf(item.name);
+/** The kind of an item: a folder when it holds several files, else that of its file. */
+export function kindOfItem(item: { name: string; files: number; mime?: string }): Kind {
+  return item.files > 1 ? { icon: "folder", family: "file", label: "", plays: null, picture: false } : kindOf(item.name, item.mime ?? null);
 }

@@ -19,13 +19,13 @@ const CAUSE_LOOKS: Record<Cause["cause"], { icon: IconName; tone: Tone }> = {
   nobody_has_it: { icon: "hourglass", tone: "waits" },
   no_manifest: { icon: "hourglass", tone: "waits" },
   dht_unreachable: { icon: "unplug", tone: "waits" },
-  tor_starting: { icon: "hourglass", tone: "waits" },
-  tor_down: { icon: "unplug", tone: "needs" },
+  tor_starting: { icon: "shield-off", tone: "waits" },
+  tor_down: { icon: "shield-off", tone: "needs" },
   proxy_down: { icon: "unplug", tone: "needs" },
   no_way_in: { icon: "hourglass", tone: "waits" },
   paused: { icon: "pause", tone: "settled" },
   paused_until: { icon: "pause", tone: "settled" },
-  schedule: { icon: "hourglass", tone: "settled" },
+  schedule: { icon: "calendar-clock", tone: "settled" },
   month_used: { icon: "hourglass", tone: "settled" },
   quota: { icon: "hard-drive", tone: "needs" },
   queued: { icon: "list-ordered", tone: "settled" },
@@ -46,6 +46,15 @@ export function causeStanding(cause: Cause, t: Words): Standing {
 
 /** An item's standing. `fresh`: it came after this person last looked. */
 export function itemStanding(item: ItemInfo, t: Words, fresh = false): Standing {
+  const standing = bareStanding(item, t, fresh);
+  // What a person set apart is said where it matters: in the queue, and of what lies here.
+  const waits = item.state === "waiting" || item.state === "fetching";
+  const set = waits && item.priority === "high" ? t.care.high : waits && item.priority === "low" ? t.care.low : item.encrypted && item.state === "complete" ? t.care.encrypted : "";
+  if (set === "" || item.cause !== null) return standing;
+  return { ...standing, word: standing.word.replace(/[,:]?$/, ","), rest: set };
+}
+
+function bareStanding(item: ItemInfo, t: Words, fresh: boolean): Standing {
   const started = item.have > 0 ? "still" : "queued";
   switch (item.state) {
     case "listed":

@@ -72,3 +72,12 @@ export function linkFault(text: string): { cutOff: number } | "not_link" | null 
   const rest = link.slice(found[0].length);
   return have > 0 && have < 64 && /^([:?/]|$)/.test(rest) ? { cutOff: have } : "not_link";
 }
+
+/** The key in a link that has a whole one. */
+export const linkKey = (link: string): string | null => /^megatorrent:(?:\/\/)?([0-9a-f]{64})(?![0-9a-f])/i.exec(link.trim())?.[1]?.toLowerCase() ?? null;
+
+/** An onion address without its middle, `k5w2q3…7xad.onion:6881`; any other address as it is. */
+export const shortOnion = (addr: string): string => plain(addr).replace(/^([a-z2-7]{6})[a-z2-7]{46}([a-z2-7]{4}\.onion(?::\d+)?)$/, "$1…$2");
+
+/** A reason as a sentence begins, without its full stop. */
+export const sentence = (text: string): string => (text.charAt(0).toUpperCase() + text.slice(1)).replace(/\.$/, "");

@@ -5,7 +5,7 @@ import type { Format } from "../words/format";
 import type { Words } from "../words/words";
 
 export interface Step {
-  state: "done" | "now" | "next" | "failed";
+  state: "done" | "now" | "next" | "failed" | "open";
   title: string;
   text: string;
   /** At the end of the line. */
@@ -51,9 +51,13 @@ export function steps(job: Job, progress: PublishProgress | null, t: Words, f: F
   const list = result
     ? step(
         3,
-        result.gateways > 0 ? p.seenGateways(result.gateways) : result.dht_nodes > 0 ? p.seen(result.dht_nodes) : p.seenNone,
-        result.pushed > 0 ? p.seenPeers(result.pushed) : t.channel.sequence(result.sequence),
+        result.gateways > 0 ? p.seenGateways(result.gateways) : result.dht_nodes > 0 ? p.seen(result.dht_nodes) : result.pushed > 0 ? p.seenPeers(result.pushed) : p.seenNone,
+        result.pushed > 0 && result.gateways + result.dht_nodes > 0 ? p.seenPeers(result.pushed) : t.channel.sequence(result.sequence),
       )
     : step(3, p.seenStep, p.seenNow);
-  return [read, sealed, told, list];
+  // Without a DHT nothing is announced.
+  const untold = reached > 2 && progress !== null && all === 0;
+  // Nobody who could show it to others has it yet: that is no step done.
+  const alone = result !== null && result.gateways === 0 && result.dht_nodes === 0 && result.pushed === 0;
+  return [read, sealed, untold ? { ...told, state: "open", text: p.announcedNone } : told, alone ? { ...list, state: "open", text: p.seenNoneText } : list];
 }

@@ -1,6 +1,7 @@
 /** What a person can do to channels and items, with its question and its words. One place, used by rows and pages. */
-import type { ChannelInfo, ItemInfo } from "../host/gen/api";
+import type { ChannelInfo, ItemInfo, ItemPriority, RouteKind } from "../host/gen/api";
 import { isErrorInfo } from "../host/host";
+import { isSecret } from "../parts/proxy";
 import { plain } from "../parts/text";
 import type { App } from "./app.svelte";
 import { channels } from "./place";
@@ -20,7 +21,7 @@ export function get(app: App, item: ItemInfo, dir: string | null = null): void {
 }
 
 export async function getTo(app: App, item: ItemInfo): Promise<void> {
-  const [folder] = await app.host.pick({ what: "folder" });
+  const [folder] = await app.pick({ what: "folder" });
   if (folder) get(app, item, folder.handle);
 }
 
@@ -35,10 +36,89 @@ export async function pauseAll(app: App, pause: boolean): Promise<void> {
   if (done) app.say(pause ? app.t.toast.paused : app.t.toast.resumed);
 }
 
+/** Stops everything for an hour, or until the next morning begins. */
+export async function pauseFor(app: App, how: "hour" | "tomorrow"): Promise<void> {
+  const now = new Date();
+  const until = how === "hour" ? now.getTime() + 3600_000 : new Date(now.getFullYear(), now.getMonth(), now.getDate() + 1).getTime();
+  const seconds = Math.max(1, Math.round((until - now.getTime()) / 1000));
+  const done = await app.attempt(() => app.ask({ method: "pause_for", params: { seconds } }, "done"));
+  if (done) app.say(app.t.pause.until(app.f.until(until, now.getTime())));
+}
+
+/**
+ * Takes another way out. Asks first where something becomes visible that was hidden; whether it was changed.
+ * `route` may carry a proxy's login: it goes to the node and nowhere else.
+ */
+export async function changeRoute(app: App, to: RouteKind, route: string): Promise<boolean> {
+  const from = app.world.status?.route.kind ?? "direct";
+  const { route: words } = app.t;
+  const reveals: Record<RouteKind, number> = { direct: 0, both: 0, proxy: 1, tor: 2 };
+  if (reveals[to] < reveals[from]) {
+    const answer = await app.confirm({
+      title: words.leaveTitle(from, to),
+      text: words.leaveText(to),
+      go: words.use(words.names[to]),
+      danger: true,
+    });
+    if (!answer) return false;
+  }
+  app.said = words.changing;
+  const act = () => app.setRules({ route });
+  // A login is sealed before it is kept.
+  const done = await (isSecret(route) ? app.withSecrets(act) : app.attempt(act));
+  if (done) app.say(words.changed(words.names[to]));
+  return done;
+}
+
 export const pauseChannel = (app: App, channel: ChannelInfo) =>
   app.attempt(() => app.ask({ method: channel.paused ? "resume" : "pause", params: { channel: channel.key } }, "done"));
 
 export const openFolder = (app: App, item: ItemInfo) => app.attempt(() => app.host.openFolder(itemArg(item)));
+
+export async function pin(app: App, item: ItemInfo): Promise<void> {
+  const pinned = !item.pinned;
+  const done = await app.attempt(() => app.ask({ method: "set_item", params: { item: itemArg(item), pinned, priority: null } }, "done"));
+  if (done) app.say(pinned ? app.t.care.pinnedSay : app.t.care.unpinnedSay);
+}
+
+export const prioritise = (app: App, item: ItemInfo, priority: ItemPriority) =>
+  app.attempt(() => app.ask({ method: "set_item", params: { item: itemArg(item), pinned: null, priority } }, "done"));
+
+/** Wants, or does not want, files of an item. */
+export const choose = (app: App, item: ItemInfo, paths: string[], want: boolean) =>
+  app.attempt(() => app.ask({ method: "choose", params: { item: itemArg(item), paths, want } }, "done"));
+
+/** Writes the files of an item that is kept only encrypted. */
+export async function writeFiles(app: App, item: ItemInfo): Promise<void> {
+  app.say(app.t.care.opening);
+  if (await app.attempt(() => app.ask({ method: "open", params: { item: itemArg(item) } }, "done"))) app.say(app.t.care.opened);
+}
+
+/** Gives an own private channel a new read key, then shows the link that carries it. */
+export async function rekey(app: App, channel: ChannelInfo): Promise<void> {
+  const words = app.t.rekey;
+  const answer = await app.confirm({
+    title: words.title(plain(channel.name, 80) || app.t.unnamed),
+    text: words.text,
+    go: words.go,
+    danger: true,
+  });
+  if (!answer) return;
+  if (!(await app.withSecrets(() => app.ask({ method: "rekey", params: { channel: channel.key } }, "published")))) return;
+  app.say(words.done);
+  app.open({ kind: "share", channel: channel.key });
+}
+
+/** Moves all downloads to a folder that the person names. */
+export async function moveData(app: App): Promise<void> {
+  const [folder] = await app.pick({ what: "folder" });
+  if (!folder) return;
+  app.moving = true;
+  const done = await app.attempt(() => app.ask({ method: "move_data", params: { dir: folder.handle } }, "done"));
+  app.moving = false;
+  await app.readRules();
+  if (done) app.say(app.t.space.moved);
+}
 
 export async function verify(app: App, item: ItemInfo): Promise<void> {
   app.say(app.t.item.verifying);
@@ -50,7 +130,7 @@ export async function verify(app: App, item: ItemInfo): Promise<void> {
 }
 
 export async function locate(app: App, item: ItemInfo): Promise<void> {
-  const [place] = await app.host.pick({ what: item.files > 1 ? "folder" : "files" });
+  const [place] = await app.pick({ what: item.files > 1 ? "folder" : "files" });
   if (!place) return;
   const done = await app.attempt(() => app.ask({ method: "locate", params: { item: itemArg(item), path: place.handle } }, "verified"));
   if (done) app.say(app.t.item.located);

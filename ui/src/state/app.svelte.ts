@@ -3,12 +3,12 @@
  * never speak to the host themselves, so that every refusal of the node ends in words that a person can use.
  */
 import { createContext } from "svelte";
-import type { ErrorInfo, Event, IdentityInfo, Reply, Request } from "../host/gen/api";
-import { isErrorInfo, type Drag, type Host, type HostSettings, type NodeState, type Picked, type Stop, type Surroundings } from "../host/host";
+import type { ErrorInfo, Event, IdentityInfo, LeakReport, Reply, Request, Settings } from "../host/gen/api";
+import { isErrorInfo, type Drag, type Host, type HostSettings, type NodeState, type Pick, type Picked, type Stop, type Surroundings } from "../host/host";
 import { langFor, speak } from "../words/words";
 import { plain } from "../parts/text";
 import { channels, same, type Place } from "./place";
-import type { Confirm, Sheet, Toast } from "./sheets";
+import { lockedBy, type Confirm, type Sheet, type Toast } from "./sheets";
 import { emptyWorld, listOf, reduce, sampled, type World } from "./world";
 
 /** News are drawn at most this often. */
@@ -30,7 +30,7 @@ const settingsBefore: HostSettings = {
   autostart: false,
   seen: {},
 };
-const surroundingsBefore: Surroundings = { tray: false, autostart: false, download_dir: "", settings_lost: false, platform: "browser" };
+const surroundingsBefore: Surroundings = { tray: false, autostart: false, programs: false, download_dir: "", disk_free: null, settings_lost: false, platform: "browser" };
 
 /** What is being published, kept while the person looks elsewhere. */
 export interface Job {
@@ -71,6 +71,12 @@ export class App {
   now = $state(Date.now());
   job = $state.raw<Job | null>(null);
   draft = $state<PublishDraft>({ picked: [], title: "", about: "", private: false });
+  /** The node's settings as they were read last; none before. */
+  rules = $state.raw<Settings | null>(null);
+  /** What the last leak test saw while this window was there. */
+  leak = $state.raw<{ at: number; report: LeakReport } | null>(null);
+  /** All downloads are on their way to another folder, asked for here. */
+  moving = $state(false);
 
   readonly speech = $derived.by(() => {
     const wanted = typeof navigator === "undefined" ? [] : navigator.languages;
@@ -190,12 +196,24 @@ export class App {
 
   /** Like {@link attempt}, for what needs a secret: asks for the vault's passphrase where that helps, then goes on. */
   async withSecrets(act: () => Promise<unknown>): Promise<boolean> {
-    const secrets = this.world.status?.secrets;
-    if (secrets !== "locked" && secrets !== "none") return this.attempt(act);
+    const what = lockedBy(this.world.status?.secrets);
+    if (what === null) return this.attempt(act);
     const opened = await new Promise<boolean>((resolve) =>
-      this.open({ kind: "unlock", make: secrets === "none", then: () => resolve(true), turned: () => resolve(false) }),
+      this.open({ kind: "unlock", what, then: () => resolve(true), turned: () => resolve(false) }),
     );
     return opened ? this.attempt(act) : false;
+  }
+
+  /** Reads the node's settings; others may have changed them. */
+  async readRules(): Promise<void> {
+    await this.attempt(async () => {
+      this.rules = await this.ask({ method: "settings" }, "settings");
+    });
+  }
+
+  /** Changes some of the node's settings; rejects with why not. */
+  async setRules(change: Partial<Settings>): Promise<void> {
+    this.rules = await this.ask({ method: "set_settings", params: { download_dir: null, gateway: null, ...change } }, "settings");
   }
 
   /** What an error says to a person. */
@@ -296,6 +314,12 @@ export class App {
     const before = this.settings.seen[channel];
     if (before && before.items === items && Date.now() - before.at < AGE_MS) return;
     void this.saveSettings({ seen: { ...this.settings.seen, [channel]: { at: Date.now(), items } } });
+  }
+
+  /** What a person chooses by a native dialog, or, where there is none, by looking through the node's folders. */
+  pick(pick: Pick): Promise<Picked[]> {
+    if (!this.host.browse) return this.host.pick(pick);
+    return new Promise((answer) => this.open({ kind: "pick", pick, answer }));
   }
 
   /** Registers a place for drops; it says whether it took the drop. The last one registered is asked first. */

@@ -1,6 +1,6 @@
 /** What can open over a screen. */
-import type { FetchRule, IdentityInfo, ItemInfo } from "../host/gen/api";
-import type { Picked } from "../host/host";
+import type { FetchRule, IdentityInfo, ItemInfo, KeepRule } from "../host/gen/api";
+import type { Pick, Picked } from "../host/host";
 
 export interface Confirm {
   kind: "confirm";
@@ -15,11 +15,19 @@ export interface Confirm {
   answer: (yes: { also: boolean } | null) => void;
 }
 
+/** What keeps the secrets out of reach, as {@link Status.secrets} tells it. */
+export type Locked = "locked" | "none" | "keyring_locked" | "keyring_unused";
+
+/** Whether the secrets are out of reach, and why. */
+export const lockedBy = (secrets: string | undefined): Locked | null =>
+  secrets === "locked" || secrets === "none" || secrets === "keyring_locked" || secrets === "keyring_unused" ? secrets : null;
+
 export type Sheet =
   /** `outside`: the link was clicked somewhere else, not typed here. */
   | { kind: "add"; link: string; outside: boolean }
   | { kind: "share"; channel: string }
   | { kind: "rule"; channel: string; name: string; fetch: FetchRule; bytes: number }
+  | { kind: "keep"; channel: string; name: string; keep: KeepRule; encrypted: boolean }
   | { kind: "edit_channel"; channel: string; name: string; about: string }
   | { kind: "edit_item"; item: ItemInfo }
   | { kind: "new_identity" }
@@ -27,8 +35,10 @@ export type Sheet =
   | { kind: "back_up"; identity: IdentityInfo }
   | { kind: "restore"; file: Picked }
   /** `then` runs once the vault is open; `turned` when the person turned back. */
-  | { kind: "unlock"; make: boolean; then: () => void; turned: () => void }
+  | { kind: "unlock"; what: Locked; then: () => void; turned: () => void }
   | { kind: "keys" }
+  /** Answered once, with nothing when the person turned back. */
+  | { kind: "pick"; pick: Pick; answer: (picked: Picked[]) => void }
   | Confirm;
 
 export interface Toast {

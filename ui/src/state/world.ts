@@ -2,7 +2,7 @@
  * What the window knows about the node: a snapshot, and every event since. A pure reducer; it copies what an event
  * touches and nothing else, so that a screen redraws only what changed.
  */
-import type { ChannelInfo, ErrorInfo, Event, ItemInfo, PublishProgress, Status } from "../host/gen/api";
+import type { ChannelInfo, ErrorInfo, Event, ItemInfo, MoveProgress, PublishProgress, Status } from "../host/gen/api";
 
 /** How far the graph looks back. */
 export const GRAPH_MS = 5 * 60_000;
@@ -32,6 +32,8 @@ export interface World {
   readyAt: ReadonlyMap<string, number>;
   /** Publications under way, by title. */
   publishing: ReadonlyMap<string, PublishProgress>;
+  /** How far the last move of all downloads told it was. */
+  moving: MoveProgress | null;
   /** Lists that were read, by channel key. */
   lists: ReadonlyMap<string, ItemList>;
   /** Oldest first, at most {@link GRAPH_MS} long. */
@@ -47,6 +49,7 @@ export const emptyWorld: World = {
   transfers: new Map(),
   readyAt: new Map(),
   publishing: new Map(),
+  moving: null,
   lists: new Map(),
   samples: [],
 };
@@ -151,6 +154,7 @@ function apply(draft: Draft, event: Event, now: number): News | null {
       draft.map("publishing").set(event.data.title, event.data);
       return null;
     case "moving":
+      draft.world.moving = event.data;
       return null;
     case "notice":
       return { kind: "notice", error: event.data };

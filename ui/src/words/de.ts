@@ -1,5 +1,7 @@
 /** German. Its shape is checked against English. */
 import type { Cause, Code, RouteInfo } from "../host/gen/api";
+import { deCare } from "./deCare";
+import { deNetwork } from "./deNetwork";
 import type { Format } from "./format";
 import type { Sentence, Words } from "./words";
 
@@ -47,7 +49,7 @@ export const de = (f: Format): Words => {
     },
     foot: {
       route: ({ kind, state }: RouteInfo): string => {
-        const name = { direct: "Direkt", proxy: "Proxy", tor: "Tor" }[kind];
+        const name = { direct: "Direkt", proxy: "Proxy", tor: "Tor", both: "Direkt und Tor" }[kind];
         if (state.state === "starting") return state.percent > 0 ? `${name} startet, ${n(state.percent)} %` : `${name} startet`;
         return state.state === "up" ? `Weg: ${name}` : `${name} verloren. Nichts verlässt dieses Gerät`;
       },
@@ -124,11 +126,11 @@ export const de = (f: Format): Words => {
         case "paused":
           return s("Angehalten");
         case "paused_until":
-          return s("Angehalten", `bis ${f.moment(cause.until)}`);
+          return s("Angehalten", `bis ${f.until(cause.until)}`);
         case "schedule":
-          return cause.until === null ? s("Wartet:", "nach Zeitplan bewegt sich nie etwas") : s("Wartet:", `nach Zeitplan wieder ${f.moment(cause.until)}`);
+          return cause.until === null ? s("Wartet:", "nach Zeitplan bewegt sich nie etwas") : s("Wartet:", `nach Zeitplan wieder ${f.until(cause.until)}`);
         case "month_used":
-          return s("Wartet:", `${f.size(cause.limit)} für diesen Monat sind verbraucht, wieder ${f.moment(cause.until)}`);
+          return s("Wartet:", `${f.size(cause.limit)} für diesen Monat sind verbraucht, wieder ${f.until(cause.until)}`);
         case "quota":
           return s("Kein Platz:", `${f.size(cause.used)} von ${f.size(cause.quota)} belegt, ${f.size(cause.needed)} nötig`);
         case "queued":
@@ -191,10 +193,9 @@ export const de = (f: Format): Words => {
       }
     },
 
-    kind: { file: "Datei" },
+    kind: { audio: "Ton", video: "Video", picture: "Bild", text: "Text", archive: "Archiv", file: "Datei" },
 
     list: {
-      find: "Kanal suchen",
       none: "Kein Kanal heißt so",
       downloading: (k) => (k === 1 ? "1 lädt" : `${n(k)} laden`),
       updated: (when) => `Neu ${when}`,
@@ -333,6 +334,7 @@ export const de = (f: Format): Words => {
       fileNone: "Nicht hier",
       filePlaying: (percent) => `Spielt, ${percent}`,
       open: "Öffnen",
+      save: "Speichern",
       playOutside: "In anderem Programm abspielen",
       preview: (name) => `Bild: ${name}`,
       noFiles: "Die Dateien sind bekannt, sobald die Liste dieses Eintrags hier ist.",
@@ -425,7 +427,9 @@ export const de = (f: Format): Words => {
       announcedDone: "Seine Teile sind zu finden",
       announceNow: "Sagt der DHT, wo die Teile liegen",
       seen: (k) => `Gesehen von ${nodes(k)}`,
-      seenNone: "Noch nicht in der DHT",
+      seenNone: "Noch nicht verteilt",
+      seenNoneText: "Niemand ist verbunden. Sie geht an den Ersten, der fragt, und in die DHT, wo eine ist.",
+      announcedNone: "Es gibt keine DHT dafür. Gegenstellen fragen danach.",
       seenGateways: (k) => `An ${count(k, "Gateway", "Gateways")} übergeben`,
       seenPeers: (k) => `Sofort an ${count(k, "Gegenstelle", "Gegenstellen")} übergeben`,
       seenNow: "Legt die Liste in die DHT",
@@ -442,7 +446,6 @@ export const de = (f: Format): Words => {
 
     transfers: {
       title: "Übertragungen",
-      pauseAll: "Alles anhalten",
       resumeAll: "Alles fortsetzen",
       pausedNote: "Alles ist angehalten",
       pausedText: "Nichts wird geholt und nichts gegeben, bis du fortsetzt.",
@@ -517,42 +520,8 @@ export const de = (f: Format): Words => {
       restoreName: "Name auf diesem Computer",
     },
 
-    network: {
-      title: "Netz",
-      dht: "DHT",
-      dhtNodes: (k) => `${n(k)} Knoten bekannt`,
-      dhtOff: "Aus",
-      dhtNone: "Kein Knoten antwortet",
-      dhtText: "findet Kanäle und Quellen",
-      dhtNoneText: "Vielleicht sperrt eine Firewall UDP. Bekannte Gegenstellen gehen weiter.",
-      peers: "Gegenstellen",
-      peersKinds: (direct, onion, v5) =>
-        [direct ? `${n(direct)} direkt` : "", onion ? `${n(onion)} Onion` : "", v5 ? `${n(v5)} v5` : ""].filter(Boolean).join(" · ") ||
-        "keine verbunden",
-      listen: "Horcht auf",
-      listenNone: "Horcht nicht",
-      listenText: "andere können sich verbinden, wenn es erreichbar ist",
-      listenNoneText: "du verbindest dich mit anderen; sie sich nicht mit dir",
-      announced: "In dieser Runde bekannt gemacht",
-      announcedOf: (a, b) => `${n(a)} von ${count(b, "Blob", "Blobs")}`,
-      announcedNone: "Nichts bekannt zu machen",
-      blobs: (k) => `${count(k, "Blob", "Blobs")} hier`,
-      gateway: "Gateway sein",
-      gatewayText: "Legt Listen in die öffentliche DHT für Leute, die es nicht können. Privates kannst du nicht lesen.",
-      on: "An",
-      off: "Aus",
-      peersTitle: "Verbundene Gegenstellen",
-      addr: "Adresse",
-      kind: "Art",
-      direction: "Richtung",
-      received: "Empfangen",
-      sent: "Gesendet",
-      direct: "Direkt",
-      onion: "Onion",
-      inbound: "kam zu uns",
-      outbound: "von uns gerufen",
-      noPeers: "Niemand ist verbunden. Gegenstellen kommen und gehen mit dem, was du verfolgst und teilst.",
-    },
+    ...deNetwork(f),
+    ...deCare(f),
 
     settings: {
       title: "Einstellungen",
@@ -575,6 +544,8 @@ export const de = (f: Format): Words => {
       secretsKeyring: "Im Schlüsselbund dieses Computers",
       secretsVault: "In einem Tresor mit Passphrase; offen",
       secretsLocked: "In einem Tresor, der verschlossen ist",
+      secretsRing: "Im Schlüsselbund dieses Computers, der verschlossen ist",
+      secretsRingUnused: "Der Schlüsselbund dieses Computers ist verschlossen. Öffne ihn, oder lege einen Tresor mit Passphrase an.",
       secretsNone: "Hier gibt es keinen Schlüsselbund. Ein Tresor mit Passphrase entsteht, wenn du ihn zuerst brauchst.",
       unlock: "Öffnen …",
       keys: "Tastatur",
@@ -596,23 +567,45 @@ export const de = (f: Format): Words => {
       note: "Der Tresor ist verschlossen",
       noteText: "Folgen und Holen gehen weiter. Veröffentlichen und private Kanäle warten auf seine Passphrase.",
       opened: "Offen",
+      ringTitle: "Der Schlüsselbund ist verschlossen",
+      ringText: "Die Geheimnisse deiner Identitäten liegen im Schlüsselbund dieses Computers, und der ist verschlossen. Öffne ihn dort, wo du seine Passwörter verwaltest, oder melde dich neu an; dann versuche es noch einmal.",
+      ringUnusedText: "Dieser Computer hat einen Schlüsselbund, und der ist verschlossen. Öffne ihn und versuche es noch einmal; oder lass einen Tresor mit Passphrase die Geheimnisse behalten. Niemand kann die Passphrase für dich zurücksetzen.",
+      ringStill: "Der Schlüsselbund ist noch verschlossen",
+      ringRetry: "Schlüsselbund versuchen",
+      ringAsking: "Der Schlüsselbund wird gefragt",
+      ringNote: "Der Schlüsselbund ist verschlossen",
+      ringNoteText: "Folgen und Holen gehen weiter. Veröffentlichen und private Kanäle warten, bis er offen ist.",
     },
 
     first: {
       step1: "Was das ist",
-      step2: "Ordner",
+      step2: "Weg",
+      step3: "Ordner und Platz",
       title1: "Link folgen. Dateien behalten.",
       lead1: "Megatorrent bringt dir, was Kanäle veröffentlichen, geradewegs von denen, die es schon haben.",
       p1: "Du folgst Kanälen",
       p1Text: "Ein Kanal ist ein Schlüssel, ein Link öffnet ihn. Was veröffentlicht wird, kommt als gewöhnliche Dateien an.",
       p2: "Menschen geben es weiter",
-      p2Text: "Es gibt kein Konto und keinen Server. Du gibst zurück, was du nahmst. Wer in deinen Kanälen ist, sieht deine Internet-Adresse.",
+      p2Text: "Es gibt kein Konto und keinen Server. Du gibst zurück, was du nahmst.",
       p3: "Unterwegs ist es versiegelt",
       p3Text: "Wer es trägt, kann es nicht lesen. Jedes Stück wird geprüft, bevor du es siehst.",
       foot1: "Dauert etwa eine Minute. Alles lässt sich später ändern.",
+      nextRoute: "Weg wählen",
+      titleRoute: "Wie soll es andere erreichen?",
+      leadRoute: "Die Dateien sind dieselben. Verschieden ist, wer deine Adresse sieht.",
+      members: "Mitglieder sehen",
+      provider: "Dein Anbieter sieht",
+      speed: "Tempo",
+      sees: {
+        direct: { members: "deine Internet-Adresse", provider: "mit wem du sprichst, nicht worüber", speed: "voll" },
+        proxy: { members: "die Adresse des Proxys, nicht deine", provider: "dass du diesen Proxy benutzt, der den Rest sieht", speed: "das des Proxys" },
+        tor: { members: "eine Onion-Adresse, nicht deine", provider: "dass du Tor benutzt", speed: "langsamer; Filme beginnen in Sekunden" },
+      },
+      proxyInstead: "Stattdessen einen SOCKS5-Proxy benutzen",
+      footTor: "Ist Tor verloren, verlässt nichts dieses Gerät, bis es wieder da ist.",
       next1: "Ordner wählen",
       title2: "Wo dürfen die Dateien liegen?",
-      lead2: "Fertiges liegt als gewöhnliche Dateien in diesem Ordner.",
+      lead2: "Fertiges liegt als gewöhnliche Dateien in diesem Ordner. Die Grenze wird vor jedem Schreiben geprüft.",
       folder: "Ordner",
       tray: "Weiterlaufen, wenn das Fenster zu ist",
       trayText: "Es bleibt in der Leiste und gibt zurück. „Beenden“ hält es an.",
@@ -621,6 +614,30 @@ export const de = (f: Format): Words => {
       start: "Los",
       steps: "Schritte",
       stepOf: (a, b) => `Schritt ${n(a)} von ${n(b)}`,
+    },
+
+    web: {
+      title: "Bei diesem Knoten anmelden",
+      text: "Öffne die Adresse, die dieser Befehl ausgibt, oder füge sie hier ein:",
+      label: "Adresse oder Token",
+      enter: "Anmelden",
+      noToken: "Darin steht kein Token. Es sind 32 Ziffern und Buchstaben nach „token=“.",
+      refused: "Der Knoten nimmt dieses Token nicht an.",
+      gone: "Der Knoten antwortet nicht",
+      goneText: "Er läuft nicht mehr, oder der Weg zu ihm ist unterbrochen. Alle paar Sekunden wird es wieder versucht.",
+    },
+
+    pick: {
+      title: "Auf dem Rechner des Knotens auswählen",
+      where: "Die Ordner des Rechners, auf dem Megatorrent läuft",
+      up: "Nach oben",
+      path: "Ordner",
+      empty: "Dieser Ordner ist leer",
+      more: "Es gibt mehr, als gezeigt wird. Gib den Pfad des Ordners ein.",
+      name: "Dateiname",
+      choose: "Auswählen",
+      thisFolder: "Diesen Ordner nehmen",
+      save: "Hier speichern",
     },
 
     failed: {
@@ -674,7 +691,7 @@ export const de = (f: Format): Words => {
     keys: {
       title: "Tastenkürzel",
       screens: "Zu den Seiten der Leiste, in ihrer Reihenfolge",
-      find: "Kanal suchen",
+      find: "Kanal oder Eintrag suchen",
       search: "In der Liste suchen",
       add: "Kanal hinzufügen",
       publish: "Veröffentlichen",

@@ -1,5 +1,7 @@
 /** English, and the pattern for every other language. Short, present tense, no blame: a fact, then what follows. */
 import type { Cause, Code, RouteInfo, RouteKind } from "../host/gen/api";
+import { enCare } from "./enCare";
+import { enNetwork } from "./enNetwork";
 import type { Format } from "./format";
 import type { Sentence } from "./words";
 
@@ -49,7 +51,7 @@ export const en = (f: Format) => {
     foot: {
       /** Which way everything goes, and how that way is doing. */
       route: ({ kind, state }: RouteInfo): string => {
-        const name = { direct: "Direct", proxy: "Proxy", tor: "Tor" }[kind];
+        const name = { direct: "Direct", proxy: "Proxy", tor: "Tor", both: "Direct and Tor" }[kind];
         if (state.state === "starting") return state.percent > 0 ? `${name} is starting, ${n(state.percent)} %` : `${name} is starting`;
         return state.state === "up" ? `Route: ${name}` : `${name} lost. Nothing leaves this device`;
       },
@@ -127,11 +129,11 @@ export const en = (f: Format) => {
         case "paused":
           return s("Paused");
         case "paused_until":
-          return s("Paused", `until ${f.moment(cause.until)}`);
+          return s("Paused", `until ${f.until(cause.until)}`);
         case "schedule":
-          return cause.until === null ? s("Waiting:", "the schedule never lets anything move") : s("Waiting:", `scheduled again ${f.moment(cause.until)}`);
+          return cause.until === null ? s("Waiting:", "the schedule never lets anything move") : s("Waiting:", `scheduled again ${f.until(cause.until)}`);
         case "month_used":
-          return s("Waiting:", `this month's ${f.size(cause.limit)} are used, again ${f.moment(cause.until)}`);
+          return s("Waiting:", `this month's ${f.size(cause.limit)} are used, again ${f.until(cause.until)}`);
         case "quota":
           return s("No room:", `${f.size(cause.used)} of ${f.size(cause.quota)} used, ${f.size(cause.needed)} needed`);
         case "queued":
@@ -198,10 +200,9 @@ export const en = (f: Format) => {
       }
     },
 
-    kind: { file: "File" },
+    kind: { audio: "Audio", video: "Video", picture: "Picture", text: "Text", archive: "Archive", file: "File" },
 
     list: {
-      find: "Find a channel",
       none: "No channel has that name",
       downloading: (k: number) => `${n(k)} downloading`,
       updated: (when: string) => `Updated ${when}`,
@@ -340,6 +341,7 @@ export const en = (f: Format) => {
       fileNone: "Not here",
       filePlaying: (percent: string) => `Playing, ${percent}`,
       open: "Open",
+      save: "Save",
       playOutside: "Play in another program",
       preview: (name: string) => `Picture: ${name}`,
       noFiles: "Its files are known once the list of this item is here.",
@@ -433,7 +435,9 @@ export const en = (f: Format) => {
       announcedDone: "Its parts can be found",
       announceNow: "Telling the DHT where its parts are",
       seen: (k: number) => `Seen by ${nodes(k)}`,
-      seenNone: "Not on the DHT yet",
+      seenNone: "Not handed out yet",
+      seenNoneText: "Nobody is connected. It goes to the first who asks, and the DHT where there is one.",
+      announcedNone: "There is no DHT to tell. Peers that connect ask for it.",
       seenGateways: (k: number) => `Handed to ${count(k, "gateway", "gateways")}`,
       seenPeers: (k: number) => `Handed to ${count(k, "peer", "peers")} at once`,
       seenNow: "Putting the list on the DHT",
@@ -450,7 +454,6 @@ export const en = (f: Format) => {
 
     transfers: {
       title: "Transfers",
-      pauseAll: "Pause all",
       resumeAll: "Resume all",
       pausedNote: "Everything is paused",
       pausedText: "Nothing is fetched and nothing is given until you resume.",
@@ -525,42 +528,8 @@ export const en = (f: Format) => {
       restoreName: "Name on this computer",
     },
 
-    network: {
-      title: "Network",
-      dht: "DHT",
-      dhtNodes: (k: number) => `${n(k)} ${f.plural(k, "node", "nodes")} known`,
-      dhtOff: "Off",
-      dhtNone: "No node answers",
-      dhtText: "finds channels and sources",
-      dhtNoneText: "A firewall may block UDP. Known peers still work.",
-      peers: "Peers",
-      peersKinds: (direct: number, onion: number, v5: number) =>
-        [direct ? `${n(direct)} direct` : "", onion ? `${n(onion)} onion` : "", v5 ? `${n(v5)} v5` : ""].filter(Boolean).join(" · ") ||
-        "none connected",
-      listen: "Listening on",
-      listenNone: "Not listening",
-      listenText: "others can connect if it is reachable",
-      listenNoneText: "you connect to others; they cannot connect to you",
-      announced: "Announced in this round",
-      announcedOf: (a: number, b: number) => `${n(a)} of ${count(b, "blob", "blobs")}`,
-      announcedNone: "Nothing to announce",
-      blobs: (k: number) => `${count(k, "blob", "blobs")} held`,
-      gateway: "Be a gateway",
-      gatewayText: "Put lists on the public DHT for people who cannot. You cannot read what is private.",
-      on: "On",
-      off: "Off",
-      peersTitle: "Connected peers",
-      addr: "Address",
-      kind: "Kind",
-      direction: "Direction",
-      received: "Received",
-      sent: "Sent",
-      direct: "Direct",
-      onion: "Onion",
-      inbound: "came to us",
-      outbound: "we called",
-      noPeers: "No peer is connected. They come and go with what you follow and share.",
-    },
+    ...enNetwork(f),
+    ...enCare(f),
 
     settings: {
       title: "Settings",
@@ -583,6 +552,8 @@ export const en = (f: Format) => {
       secretsKeyring: "Kept in this computer's keyring",
       secretsVault: "Kept in a vault with a passphrase; open",
       secretsLocked: "In a vault that is locked",
+      secretsRing: "In this computer's keyring, which is locked",
+      secretsRingUnused: "The keyring of this computer is locked. Unlock it, or make a vault with a passphrase.",
       secretsNone: "There is no keyring here. A vault with a passphrase is made when you first need one.",
       unlock: "Unlock…",
       keys: "Keyboard",
@@ -604,23 +575,45 @@ export const en = (f: Format) => {
       note: "The vault is locked",
       noteText: "Following and fetching go on. Publishing, and private channels, wait for its passphrase.",
       opened: "Unlocked",
+      ringTitle: "The keyring is locked",
+      ringText: "The secrets of your identities are in this computer's keyring, and it is locked. Unlock it where you manage its passwords, or by logging in again; then try again.",
+      ringUnusedText: "This computer has a keyring, and it is locked. Unlock it, then try it again; or let a vault with a passphrase keep the secrets instead. No one can reset that passphrase for you.",
+      ringStill: "The keyring is locked still",
+      ringRetry: "Try the keyring",
+      ringAsking: "Asking the keyring",
+      ringNote: "The keyring is locked",
+      ringNoteText: "Following and fetching go on. Publishing, and private channels, wait until it is unlocked.",
     },
 
     first: {
       step1: "What this is",
-      step2: "Folder",
+      step2: "Route",
+      step3: "Folder and space",
       title1: "Follow a link. Keep the files.",
       lead1: "Megatorrent brings you what channels publish, straight from the people who already have it.",
       p1: "You follow channels",
       p1Text: "A channel is a key, opened by a link. What its owner publishes arrives as ordinary files.",
       p2: "People pass it on",
-      p2Text: "There is no account and no server. You give back what you took. People in your channels see your internet address.",
+      p2Text: "There is no account and no server. You give back what you took.",
       p3: "What travels is sealed",
       p3Text: "Those who carry it cannot read it. Every piece is checked before you see it.",
       foot1: "Takes about a minute. All of it can be changed later.",
+      nextRoute: "Choose the route",
+      titleRoute: "How should it reach others?",
+      leadRoute: "The files are the same on both. What differs is who sees your address.",
+      members: "Members see",
+      provider: "Your provider sees",
+      speed: "Speed",
+      sees: {
+        direct: { members: "your internet address", provider: "whom you talk to, not what about", speed: "full" },
+        proxy: { members: "the proxy's address, not yours", provider: "that you use this proxy, which sees the rest", speed: "the proxy's" },
+        tor: { members: "an onion address, not yours", provider: "that you use Tor", speed: "slower; films start in seconds" },
+      },
+      proxyInstead: "Use a SOCKS5 proxy instead",
+      footTor: "If Tor is lost, nothing leaves this device until it is back.",
       next1: "Choose the folder",
       title2: "Where may the files live?",
-      lead2: "Finished items are plain files in this folder.",
+      lead2: "Finished items are plain files in this folder. The limit is checked before each write.",
       folder: "Folder",
       tray: "Keep running when the window is closed",
       trayText: "It stays in the tray and gives back. Quit stops it.",
@@ -629,6 +622,30 @@ export const en = (f: Format) => {
       start: "Start",
       steps: "Steps",
       stepOf: (a: number, b: number) => `Step ${n(a)} of ${n(b)}`,
+    },
+
+    web: {
+      title: "Sign in to this node",
+      text: "Open the address that this command prints, or paste it here:",
+      label: "Address or token",
+      enter: "Sign in",
+      noToken: "There is no token in this. It is 32 digits and letters, after “token=”.",
+      refused: "The node does not take this token.",
+      gone: "The node does not answer",
+      goneText: "It has ended, or the way to it is cut. It is tried again every few seconds.",
+    },
+
+    pick: {
+      title: "Choose on the node’s computer",
+      where: "The folders of the computer that Megatorrent runs on",
+      up: "Up",
+      path: "Folder",
+      empty: "This folder is empty",
+      more: "There is more than is shown. Type the folder’s path.",
+      name: "File name",
+      choose: "Choose",
+      thisFolder: "Choose this folder",
+      save: "Save here",
     },
 
     failed: {
@@ -682,7 +699,7 @@ export const en = (f: Format) => {
     keys: {
       title: "Keyboard shortcuts",
       screens: "Go to the screens in the sidebar, in their order",
-      find: "Find a channel",
+      find: "Find a channel or an item",
       search: "Search in the list",
       add: "Add a channel",
       publish: "Publish",

@@ -26,12 +26,12 @@ export interface Format {
   percent(part: number, whole: number): string;
   /** `14 Nov`, `14 Nov 2025`, `Today`, `Yesterday`; inside a sentence `today`. */
   day(ms: number, now: number, inside?: boolean): string;
-  /** `14 November 2026, 13:02`. */
-  moment(ms: number): string;
   /** `13:02`. */
   clock(ms: number): string;
   /** The weekday and clock for the last six days, else the date. */
   since(ms: number, now: number): string;
+  /** A moment to come: `14:20`, `tomorrow 00:00`, a weekday and clock, else the date. */
+  until(ms: number, now?: number): string;
   /** A list: `a, b and c`. */
   list(parts: string[]): string;
   /** Splits a length of time: whole units, largest first. */
@@ -65,7 +65,6 @@ export function makeFormat(locale: string): Format {
   const rules = new Intl.PluralRules(locale);
   const dayMonth = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
   const dayMonthYear = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", year: "numeric" });
-  const full = new Intl.DateTimeFormat(locale, { dateStyle: "long", timeStyle: "short" });
   const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
   const weekday = new Intl.DateTimeFormat(locale, { weekday: "long", hour: "2-digit", minute: "2-digit" });
   const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
@@ -116,12 +115,17 @@ export function makeFormat(locale: string): Format {
       return `${whole.format(part < all ? Math.min(99, share) : 100)}${NB}%`;
     },
     day,
-    moment: (ms) => full.format(ms),
     clock: (ms) => clock.format(ms),
     since(ms, now) {
       const apart = daysApart(ms, now);
       if (apart === 0) return clock.format(ms);
       return apart > 0 && apart < 7 ? weekday.format(ms) : day(ms, now);
+    },
+    until(ms, now = Date.now()) {
+      const ahead = daysApart(now, ms);
+      if (ahead <= 0) return clock.format(ms);
+      if (ahead === 1) return `${relative.format(1, "day")} ${clock.format(ms)}`;
+      return ahead < 7 ? weekday.format(ms) : day(ms, now);
     },
     list: (parts) => and.format(parts),
     span(ms) {

@@ -23,6 +23,10 @@ const LINES_MAX: usize = 4096;
 const EVENTS_MAX: usize = 256;
 /// Time for one reply.
 const REPLY_LIMIT: Duration = Duration::from_secs(10);
+/// What a port wants that nobody gave.
+const PASSWORD: &str = "a password: give the route as tor://PASSWORD@IP:PORT";
+/// What a port wants that is not ours to read.
+const COOKIE: &str = "a cookie that this user may not read";
 /// Bytes of a cookie; a file of another size is none, whatever the port says.
 const COOKIE_LEN: usize = 32;
 
@@ -117,11 +121,11 @@ impl Control {
             match read_cookie(file.into()).await {
                 Some(cookie) if can("SAFECOOKIE") => self.prove(&cookie).await?,
                 Some(cookie) => Zeroizing::new(format!("AUTHENTICATE {}", HEXUPPER.encode(&*cookie))),
-                None if can("HASHEDPASSWORD") => return Err(ControlError::Locked("a password")),
-                None => return Err(ControlError::Locked("a cookie that this user may not read")),
+                None if can("HASHEDPASSWORD") => return Err(ControlError::Locked(PASSWORD)),
+                None => return Err(ControlError::Locked(COOKIE)),
             }
         } else if can("HASHEDPASSWORD") {
-            return Err(ControlError::Locked("a password"));
+            return Err(ControlError::Locked(PASSWORD));
         } else {
             return Err(ControlError::Locked("a kind of login that is not known here"));
         };

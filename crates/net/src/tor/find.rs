@@ -31,13 +31,13 @@ pub(super) enum Found {
 
 pub(super) async fn find(config: &TorConfig) -> Result<Found, RouteTrouble> {
     match &config.choice {
-        TorChoice::Running(at) => return named(at, config).await,
+        TorChoice::Running(at) => return named(at).await,
         TorChoice::Own => return start(config).await?.ok_or(RouteTrouble::NoTor),
         TorChoice::Any => {}
     }
     let mut why = String::from("the running tor has no control port");
     for control in usual_controls() {
-        match tokio::time::timeout(LOOK_LIMIT, controlled(&control, None, config)).await {
+        match tokio::time::timeout(LOOK_LIMIT, controlled(&control, &TorAt::default())).await {
             Ok(Ok(found)) => return Ok(found),
             Ok(Err(ControlError::Io(_))) | Err(_) => {}
             Ok(Err(other)) => why = other.to_string(),
@@ -64,10 +64,10 @@ async fn start(config: &TorConfig) -> Result<Option<Found>, RouteTrouble> {
 }
 
 /// The tor that the user named, and no other.
-async fn named(at: &TorAt, config: &TorConfig) -> Result<Found, RouteTrouble> {
+async fn named(at: &TorAt) -> Result<Found, RouteTrouble> {
     let why = match &at.control {
         None => "no control port was named".to_owned(),
-        Some(control) => match controlled(control, at.socks, config).await {
+        Some(control) => match controlled(control, at).await {
             Ok(found) => return Ok(found),
             Err(error) => error.to_string(),
         },
@@ -82,10 +82,10 @@ async fn named(at: &TorAt, config: &TorConfig) -> Result<Found, RouteTrouble> {
     }
 }
 
-async fn controlled(addr: &ControlAddr, socks: Option<SocketAddr>, config: &TorConfig) -> Result<Found, ControlError> {
-    let password = config.password.as_ref().map(|password| &**password.0);
+async fn controlled(addr: &ControlAddr, at: &TorAt) -> Result<Found, ControlError> {
+    let password = at.password.as_ref().map(|password| &**password.0);
     let mut control = Control::connect(addr, password).await?;
-    let socks = match socks {
+    let socks = match at.socks {
         Some(socks) => socks,
         None => socks_of(&mut control).await?,
     };

@@ -4,12 +4,14 @@ use super::TorConfig;
 use super::control::{Control, ControlError};
 use super::find::{self, Found};
 use super::own::OwnTor;
+use super::service::Service;
 use crate::proxy;
-use crate::route::{Inbound, Login, RouteState, RouteStatus, RouteTrouble};
+use crate::route::{Inbound, Login, OnionStanding, RouteState, RouteStatus, RouteTrouble};
 use crate::socks::{Offer, SocksError};
 use data_encoding::HEXLOWER;
 use protocol::PeerAddr;
 use protocol::addr::OnionKey;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
@@ -27,15 +29,15 @@ const NEAR_LIMIT: Duration = Duration::from_millis(1200);
 
 pub(super) struct Keeper {
     pub(super) config: TorConfig,
-    /// Where the onion service leads to.
-    pub(super) local: Option<SocketAddr>,
+    /// The onion services that there should be.
+    pub(super) wanted: watch::Receiver<Vec<Service>>,
     pub(super) socks: watch::Sender<Option<SocketAddr>>,
     pub(super) status: watch::Sender<RouteStatus>,
     pub(super) stop: CancellationToken,
 }
 
 impl Keeper {
-    pub(super) async fn run(self) {
+    pub(super) async fn run(mut self) {
         let mut wait = AGAIN;
         loop {
             let stop = self.stop.clone();
@@ -72,8 +74,8 @@ impl Keeper {
         let Some(trouble) = trouble else { return };
         self.tell(|status| {
             status.state = RouteState::Down(trouble);
-            if let Inbound::Onion { published, .. } = &mut status.inbound {
-                *published = false;
+            if let Inbound::Onions(onions) = &mut status.inbound {
+                onions.iter_mut().for_each(|onion| onion.published = false);
             }
         });
     }
@@ -90,7 +92,7 @@ impl Keeper {
     }
 
     /// Works with a tor that lets us in, until it does not any more.
-    async fn control(&self, control: &mut Control, socks: SocketAddr, own: Option<&mut OwnTor>) -> RouteTrouble {
+    async fn control(&mut self, control: &mut Control, socks: SocketAddr, own: Option<&mut OwnTor>) -> RouteTrouble {
         let ended = async {
             match own {
                 Some(own) => own.ended().await,
@@ -109,34 +111,46 @@ impl Keeper {
     }
 
     /// Follows what tor tells. Ends only with an error.
-    async fn watch(&self, control: &mut Control, socks: SocketAddr) -> Result<std::convert::Infallible, ControlError> {
+    async fn watch(
+        &mut self,
+        control: &mut Control,
+        socks: SocketAddr,
+    ) -> Result<std::convert::Infallible, ControlError> {
         control.command("SETEVENTS STATUS_CLIENT HS_DESC").await?;
         let mut way = Way { progress: 0, trouble: None };
         way.bootstrap(&control.info("status/bootstrap-phase").await?);
         self.socks.send_replace(Some(socks));
         self.tell(|status| status.state = way.state());
-        let mut service = self.create(control).await?;
+        // Those that this tor made for us.
+        let mut made = BTreeSet::new();
+        self.settle(control, &mut made).await?;
         loop {
             let event = tokio::select! {
                 event = control.event() => Some(event?),
+                // Its sender lies in the gate, and this task ends with that.
+                Ok(()) = self.wanted.changed() => {
+                    self.settle(control, &mut made).await?;
+                    continue;
+                }
                 () = tokio::time::sleep(EVERY) => None,
             };
             let Some(event) = event else {
                 self.ask(control, &way).await?;
-                if self.config.onion.is_some() && service.is_none() {
-                    service = self.create(control).await?;
+                if made.len() < self.wanted.borrow().len() {
+                    self.settle(control, &mut made).await?;
                 }
                 continue;
             };
             if let Some(told) = event.strip_prefix("STATUS_CLIENT ") {
                 way.hear(told);
                 self.tell(|status| status.state = way.state());
-            } else if let (Some(told), Some(own)) = (event.strip_prefix("HS_DESC UPLOADED "), service)
-                && told.split(' ').next().is_some_and(|id| format!("{own}") == format!("{id}.onion"))
-            {
+            } else if let Some(told) = event.strip_prefix("HS_DESC UPLOADED ") {
+                let id = told.split(' ').next().unwrap_or_default();
+                let Ok(key) = OnionKey::from_host(&format!("{id}.onion")) else { continue };
                 self.tell(|status| {
-                    if let Inbound::Onion { published, .. } = &mut status.inbound {
-                        *published = true;
+                    if let Inbound::Onions(onions) = &mut status.inbound {
+                        let ours = |onion: &&mut OnionStanding| matches!(onion.addr, PeerAddr::Onion(k, _) if k == key);
+                        onions.iter_mut().filter(ours).for_each(|onion| onion.published = true);
                     }
                 });
             }
@@ -157,42 +171,53 @@ impl Keeper {
         Ok(())
     }
 
-    /// Creates the onion service. A refusal is shown and leaves the way out as it is; it is tried again.
-    async fn create(&self, control: &mut Control) -> Result<Option<OnionKey>, ControlError> {
-        let (Some(onion), Some(local)) = (&self.config.onion, self.local) else { return Ok(None) };
-        let (key, port) = (onion.secret.expanded(), onion.port);
-        let line = zeroize::Zeroizing::new(format!(
-            "ADD_ONION ED25519-V3:{} Flags=DiscardPK Port={port},{local}",
-            key.as_str()
-        ));
-        let expected = onion.secret.address();
-        let failed = match control.command(&line).await {
-            Ok(reply) => {
-                let id = reply.lines.iter().find_map(|line| line.strip_prefix("ServiceID="));
-                match id.map(|id| OnionKey::from_host(&format!("{id}.onion"))) {
-                    Some(Ok(made)) if made == expected => None,
-                    _ => Some("tor made a service at another address".to_owned()),
-                }
-            }
-            Err(ControlError::Refused(why)) => Some(why),
-            Err(other) => return Err(other),
-        };
-        let made = failed.is_none();
-        self.tell(|status| {
-            status.inbound = match failed {
-                Some(why) => Inbound::Failed(why),
-                None => Inbound::Onion { addr: PeerAddr::Onion(expected, port), published: false },
+    /// Brings tor's onion services to what is wanted. A refusal is shown and leaves the way out as it is; it is tried
+    /// again.
+    async fn settle(&mut self, control: &mut Control, made: &mut BTreeSet<OnionKey>) -> Result<(), ControlError> {
+        let wanted = self.wanted.borrow_and_update().clone();
+        let gone: Vec<OnionKey> =
+            made.iter().filter(|key| !wanted.iter().any(|s| s.onion.secret.address() == **key)).copied().collect();
+        for key in gone {
+            let host = key.to_string();
+            match control.command(&format!("DEL_ONION {}", host.trim_end_matches(".onion"))).await {
+                Ok(_) | Err(ControlError::Refused(_)) => made.remove(&key),
+                Err(other) => return Err(other),
             };
-        });
-        Ok(made.then_some(expected))
+        }
+        for service in &wanted {
+            let key = service.onion.secret.address();
+            let is_new = !made.contains(&key);
+            let trouble = match is_new {
+                true => create(control, service).await?,
+                false => None,
+            };
+            if trouble.is_none() {
+                made.insert(key);
+            }
+            self.tell(|status| {
+                let mut onions = match std::mem::replace(&mut status.inbound, Inbound::None) {
+                    Inbound::Onions(onions) => onions,
+                    Inbound::None | Inbound::Failed(_) => Vec::new(),
+                };
+                let addr = service.onion.addr();
+                match onions.iter_mut().find(|onion| onion.addr == addr) {
+                    Some(onion) => (onion.published, onion.trouble) = (onion.published && !is_new, trouble),
+                    None => onions.push(OnionStanding { addr, published: false, trouble }),
+                }
+                onions.retain(|onion| wanted.iter().any(|service| service.onion.addr() == onion.addr));
+                status.inbound = Inbound::Onions(onions);
+            });
+        }
+        if wanted.is_empty() {
+            self.tell(|status| status.inbound = Inbound::None);
+        }
+        Ok(())
     }
 
     /// Works with a SOCKS port alone: out, never in.
     async fn blind(&self, socks: SocketAddr, why: String) {
         self.socks.send_replace(Some(socks));
-        if self.config.onion.is_some() {
-            self.tell(|status| status.inbound = Inbound::Failed(why));
-        }
+        self.tell(|status| status.inbound = Inbound::Failed(why));
         // Tor takes any login; without one it would not show whether it keeps circuits apart.
         let mut name = [0; 16];
         let login = match getrandom::fill(&mut name).ok().and_then(|()| Login::new(HEXLOWER.encode(&name), "-").ok()) {
@@ -201,6 +226,24 @@ impl Keeper {
         };
         proxy::look(socks, Offer::Apart(&login), |state| self.tell(|status| status.state = state)).await;
     }
+}
+
+/// Creates an onion service; gives back why tor does not.
+async fn create(control: &mut Control, service: &Service) -> Result<Option<String>, ControlError> {
+    let Service { onion, local } = service;
+    let (key, port) = (onion.secret.expanded(), onion.port);
+    let line =
+        zeroize::Zeroizing::new(format!("ADD_ONION ED25519-V3:{} Flags=DiscardPK Port={port},{local}", key.as_str()));
+    let reply = match control.command(&line).await {
+        Ok(reply) => reply,
+        Err(ControlError::Refused(why)) => return Ok(Some(why)),
+        Err(other) => return Err(other),
+    };
+    let id = reply.lines.iter().find_map(|line| line.strip_prefix("ServiceID="));
+    Ok(match id.map(|id| OnionKey::from_host(&format!("{id}.onion"))) {
+        Some(Ok(made)) if made == onion.secret.address() => None,
+        _ => Some("tor made a service at another address".to_owned()),
+    })
 }
 
 /// What tor told about its way out.

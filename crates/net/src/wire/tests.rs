@@ -15,7 +15,7 @@ async fn streams() -> (Box<dyn Stream>, Box<dyn Stream>) {
     let (from, to) = (net.gate(a), net.gate(b));
     let addr = PeerAddr::Ip(b);
     let (dialled, accepted) = tokio::join!(from.dial(&addr, b"", LIMIT), to.accept());
-    (dialled.unwrap(), accepted.unwrap().0)
+    (dialled.unwrap(), accepted.unwrap().stream)
 }
 
 type End = (FrameReader, FrameWriter, Binding);

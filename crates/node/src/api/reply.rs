@@ -37,6 +37,8 @@ pub enum Reply {
     Place(PathBuf),
     /// Where a player finds it.
     Playable(Playable),
+    /// See [`Inside`].
+    Inside(Inside),
     /// State.
     Status(Status),
     /// Transfers (items that move, wait, or are done).
@@ -230,6 +232,10 @@ pub struct ItemInfo {
     pub published: u64,
     /// Files.
     pub files: u64,
+    /// Media type of its only file, as published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub mime: Option<String>,
     /// Plain bytes.
     pub bytes: u64,
     /// Plain bytes here, verified.
@@ -308,4 +314,32 @@ pub struct Playable {
     pub url: String,
     /// Media type.
     pub mime: String,
+}
+
+/// One child of a folder, with the sums over what lies below it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct InsideEntry {
+    /// Its name: hostile text.
+    pub name: String,
+    /// It is a folder.
+    pub folder: bool,
+    /// Files in it; 1 for a file.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// What a folder holds at its top, and in all; counting stops at a bound.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Inside {
+    /// Files in all.
+    pub files: u64,
+    /// Bytes in all.
+    pub bytes: u64,
+    /// The counts are lower bounds: the folder was too large to count at once.
+    pub more: bool,
+    /// Its direct children, folders first, at most 50.
+    pub entries: Vec<InsideEntry>,
 }

@@ -52,6 +52,8 @@ pub enum Request {
     Locate(Locate),
     /// Where an item, or one complete file of it, lies on this computer.
     Place(PlaceArg),
+    /// What a file or folder that may be published holds.
+    Inside(InsideArg),
     /// An address on this computer from which a media element plays a file, also before it is complete.
     Play(FileArg),
     /// The node's state.
@@ -84,7 +86,8 @@ pub enum Request {
     Settings,
     /// Change settings.
     SetSettings(Settings),
-    /// Open the vault with its passphrase; where there is no vault yet, make it with this one.
+    /// Open the vault with its passphrase; where there is no vault yet, make it with this one. Without a passphrase: try
+    /// a keyring again that was locked.
     Unlock(Unlock),
     /// Watch whether anything leaves by another way than the route, for so many seconds.
     Leak(Leak),
@@ -358,6 +361,14 @@ pub struct PlaceArg {
     pub path: Option<String>,
 }
 
+/// See [`Request::Inside`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct InsideArg {
+    /// A file or folder of this computer.
+    pub path: PathBuf,
+}
+
 /// See [`Request::Get`].
 #[derive(Clone, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -442,6 +453,10 @@ pub struct Settings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub quota: Option<u64>,
+    /// Bytes lent to followed channels: parts that few others hold are kept there, sealed; 0: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub lend: Option<u64>,
     /// Find neighbours on the local network, and be found. A neighbour who knows a channel's link can tell that you
     /// follow it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -469,6 +484,6 @@ pub struct Leak {
 #[derive(Clone, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Unlock {
-    /// Opens the vault.
+    /// Opens the vault; empty: only the keyring is tried.
     pub passphrase: String,
 }

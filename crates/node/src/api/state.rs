@@ -50,6 +50,22 @@ pub enum RouteKind {
     Proxy,
     /// Through Tor.
     Tor,
+    /// Straight, and through Tor to and from onion addresses.
+    Both,
+}
+
+/// An onion address of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct OnionInfo {
+    /// The channel whose peers are told of it, and no others.
+    pub channel: String,
+    /// The address with its port.
+    pub addr: String,
+    /// Tor has told its network of it.
+    pub published: bool,
+    /// Why Tor does not make it.
+    pub why: Option<String>,
 }
 
 /// Whether anything can leave.
@@ -82,16 +98,14 @@ impl Default for RouteStanding {
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(default)]
 pub struct RouteInfo {
-    /// As it is written, without a login: "direct", "tor", "socks5://127.0.0.1:1080".
+    /// As it is written, without a login: "direct", "tor", "direct+tor", "socks5://127.0.0.1:1080".
     pub route: String,
     /// Its kind.
     pub kind: RouteKind,
     /// Whether anything can leave.
     pub state: RouteStanding,
-    /// Tor: our onion address with its port.
-    pub onion: Option<String>,
-    /// Tor has told its network of the onion address.
-    pub onion_published: bool,
+    /// Tor: our onion addresses, one for each channel.
+    pub onions: Vec<OnionInfo>,
     /// Tor: why nobody can reach us by an onion address.
     pub no_inbound: Option<String>,
 }
@@ -142,12 +156,17 @@ pub struct Status {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub used: Option<u64>,
+    /// Of these, bytes kept for others in the space that is lent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub lent: Option<u64>,
     /// Bytes in and out this month.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub month_used: Option<u64>,
     /// Secrets: "keyring", "vault" (open), "locked" (a vault that waits for its passphrase), "none" (no keyring, and no
-    /// vault made yet).
+    /// vault made yet), "keyring_locked" (a keyring that does not open has them), "keyring_unused" (nothing is kept yet,
+    /// and the keyring is locked: it can be unlocked, or a vault made).
     pub secrets: String,
     /// The way out and in.
     #[serde(default)]

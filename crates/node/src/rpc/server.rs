@@ -98,6 +98,12 @@ fn is_progress(request: &Request, event: &Event) -> bool {
     }
 }
 
+/// Serves one connection that came another way than by the local socket, until its other end goes away or the node
+/// stops. Who may speak there was asked before.
+pub async fn serve_stream<H: Handler, S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(handler: H, stream: S) {
+    serve_connection(handler, stream, watch::channel(()).1).await;
+}
+
 /// Serves one connection until the client goes away or the node stops; one that asked for the stop, until `until`'s
 /// sender is gone.
 pub(super) async fn serve_connection<H: Handler, S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
@@ -191,7 +197,7 @@ async fn run<H: Handler>(handler: H, id: Option<Box<RawValue>>, request: Request
     let id = id.as_deref();
     match request {
         Request::Watch => stream(&handler, id, &outbox).await,
-        Request::Publish(_) | Request::Get(_) => {
+        request if runs_long(&request) => {
             let outcome = run_long(&handler, id, request, &outbox).await;
             send_answer(id, outcome, &outbox).await;
         }

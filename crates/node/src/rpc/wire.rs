@@ -38,6 +38,7 @@ pub(super) const METHODS: &[&str] = &[
     "verify",
     "locate",
     "place",
+    "inside",
     "play",
     "status",
     "transfers",

@@ -13,7 +13,7 @@ use crate::ctx::Ctx;
 use crate::engine::Input;
 use crate::error::{Result, blocking, fail};
 use crate::library::LibraryInput;
-use crate::view;
+use crate::{network, view};
 
 /// What a link itself tells; nothing is sent anywhere.
 pub(super) async fn parse(ctx: &Ctx, text: &str) -> Result<LinkInfo> {
@@ -123,9 +123,11 @@ pub(super) async fn unsubscribe(ctx: &Ctx, args: Unsubscribe) -> Result<()> {
     let gone = ctx
         .with_store(move |s| {
             s.set_setting(&channel::link_setting(&key), None)?;
+            network::forget_onion(s, &key)?;
             s.remove_channel(&key, args.delete)
         })
         .await?;
+    ctx.network().renew.notify_one();
     if args.delete {
         // The channel's own folder, if nothing else is in it; what people put there stays.
         let folder = channel::folder_of(ctx, &row).await?;

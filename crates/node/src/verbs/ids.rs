@@ -8,9 +8,7 @@ use store::keys::{KeyError, KeyKind, KeyStore};
 use store::{IdentityRow, backup};
 use zeroize::Zeroizing;
 
-use crate::api::{
-    Code, ErrorInfo, Event, IdExport, IdImport, IdNew, IdRename, IdentityInfo, RouteKind, RouteStanding, Unlock,
-};
+use crate::api::{Code, ErrorInfo, Event, IdExport, IdImport, IdNew, IdRename, IdentityInfo, RouteStanding, Unlock};
 use crate::ctx::Ctx;
 use crate::error::{Result, blocking, fail, io};
 use crate::{channel, network, view};
@@ -106,16 +104,17 @@ pub(super) async fn new(ctx: &Ctx, args: IdNew) -> Result<IdentityInfo> {
 /// Opens the vault, or makes it; what was locked goes on: private channels, the address book.
 pub(super) async fn unlock(ctx: &Ctx, args: Unlock) -> Result<()> {
     let passphrase = Zeroizing::new(args.passphrase);
-    if passphrase.is_empty() {
-        return fail(Code::BadArgument, "A vault needs a passphrase.");
-    }
     let mut place = ctx.keys.write().await;
     if place.kind() != KeyKind::Locked {
         return Ok(());
     }
+    if passphrase.is_empty() && !place.is_keyring_locked() {
+        return fail(Code::BadArgument, "A vault needs a passphrase.");
+    }
+    let passphrase = Some(passphrase).filter(|passphrase| !passphrase.is_empty());
     let (dir, keyring, store) = (ctx.config.data_dir.clone(), ctx.config.use_keyring, ctx.store.clone());
     let keys = blocking(move || {
-        let keys = KeyStore::open(&dir, Some(passphrase), keyring).map_err(|e| secrets(&e))?;
+        let keys = KeyStore::open(&dir, passphrase, keyring).map_err(|e| secrets(&e))?;
         store.unlock(&*keys.store_key().map_err(|e| secrets(&e))?);
         Ok(keys)
     })
@@ -135,9 +134,9 @@ pub(super) async fn unlock(ctx: &Ctx, args: Unlock) -> Result<()> {
                 }
             })
             .await;
-        // The proxy's password and the onion address were locked as well.
-        let info = ctx.network().info();
-        if info.kind == RouteKind::Tor || info.state != RouteStanding::Up {
+        // The proxy's password and the keys of the onion addresses were locked as well.
+        ctx.network().renew.notify_one();
+        if ctx.network().info().state != RouteStanding::Up {
             network::change(ctx).await?;
         }
     }

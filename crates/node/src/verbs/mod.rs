@@ -4,6 +4,7 @@ mod care;
 mod fetch;
 mod follow;
 mod ids;
+mod inside;
 mod play;
 mod publish;
 
@@ -22,7 +23,7 @@ use crate::governor::{self, Rules};
 use crate::library::LibraryInput;
 use crate::near::Near;
 use crate::schedule::Schedule;
-use crate::{network, view};
+use crate::{network, repair, view};
 
 pub(crate) use ids::secrets;
 pub(crate) use publish::gateways;
@@ -59,6 +60,7 @@ pub(crate) async fn call(ctx: &Ctx, request: Request) -> Result<Reply> {
         Request::Verify(args) => fetch::verify(ctx, &args.item).await.map(Reply::Verified),
         Request::Locate(args) => fetch::locate(ctx, args).await.map(Reply::Verified),
         Request::Place(args) => play::place(ctx, args).await.map(Reply::Place),
+        Request::Inside(args) => crate::error::blocking(move || inside::inside(&args.path)).await.map(Reply::Inside),
         Request::Play(args) => play::play(ctx, args).await.map(Reply::Playable),
         Request::Status => view::status(ctx).await.map(Reply::Status),
         Request::Transfers => {
@@ -103,8 +105,8 @@ impl Drop for Cancel {
     }
 }
 
-/// A channel's link, with its read key if it is private. Where there is no DHT it names a way in: for a channel of ours
-/// our own onion address and its gateways; for another's what the link named that we had.
+/// A channel's link, with its read key if it is private. It names a way in by Tor, where there is one: for a channel of ours
+/// its own onion address, and where there is no DHT its gateways; there, for another's, what the link named that we had.
 async fn link_of(ctx: &Ctx, row: &Channel) -> Result<String> {
     if row.private && row.read_key.is_none() {
         return fail(Code::Secrets, "The read key of this channel is locked.");
@@ -112,8 +114,10 @@ async fn link_of(ctx: &Ctx, row: &Channel) -> Result<String> {
     let read_key = row.read_key.clone().filter(|_| row.private);
     let network = ctx.network();
     let mut bootstrap = Vec::new();
+    if row.own {
+        bootstrap.extend(network::onion_of(ctx, row.key).await?);
+    }
     if network.is_detour() {
-        bootstrap.extend(network.onion().filter(|_| row.own));
         if row.own {
             bootstrap.extend(publish::gateways(ctx, row.key).await?);
         } else {
@@ -198,8 +202,9 @@ async fn settings(ctx: &Ctx) -> Result<Settings> {
         Some(dir) => PathBuf::from(dir),
         None => crate::channel::download_dir(ctx).await?,
     };
-    let (rules, schedule, near) =
-        ctx.with_store(|s| Ok((Rules::load(s)?, s.setting("schedule")?, Near::load(s)?))).await?;
+    let (rules, schedule, near, lend) = ctx
+        .with_store(|s| Ok((Rules::load(s)?, s.setting("schedule")?, Near::load(s)?, s.setting(repair::SETTING)?)))
+        .await?;
     Ok(Settings {
         download_dir: Some(dir),
         gateway: Some(gateway.as_deref() == Some("true")),
@@ -213,6 +218,7 @@ async fn settings(ctx: &Ctx) -> Result<Settings> {
         peer_up: Some(rules.peer.up),
         month: Some(rules.month),
         quota: Some(rules.quota),
+        lend: Some(lend.and_then(|text| text.parse().ok()).unwrap_or(0)),
         schedule: Some(schedule.unwrap_or_default()),
     })
 }
@@ -243,7 +249,7 @@ async fn set_rules(ctx: &Ctx, new: &Settings) -> Result<()> {
         let parsed: std::result::Result<Schedule, String> = text.parse();
         parsed.map_err(|why| ErrorInfo::new(Code::BadArgument, format!("This is no schedule: {why}.")))?;
     }
-    let numbers = rates.into_iter().chain([("month", new.month), ("quota", new.quota)]);
+    let numbers = rates.into_iter().chain([("month", new.month), ("quota", new.quota), (repair::SETTING, new.lend)]);
     let numbers: Vec<(&str, u64)> = numbers.filter_map(|(name, value)| Some((name, value?))).collect();
     let schedule = new.schedule.clone();
     if numbers.is_empty() && schedule.is_none() {
@@ -260,6 +266,9 @@ async fn set_rules(ctx: &Ctx, new: &Settings) -> Result<()> {
     })
     .await?;
     governor::apply(ctx).await?;
+    if new.lend.is_some() {
+        ctx.repair.notify_one();
+    }
     if new.quota.is_some() {
         ctx.library.send(LibraryInput::Retry);
     }

@@ -363,7 +363,7 @@ async fn sign(ctx: &Ctx, identity: &Identity, change: Change, title: &str) -> Re
     }
     let (store, secret, kept, list) = (ctx.store.clone(), identity.clone(), row.clone(), items.clone());
     // Followers who have no DHT learn from the list where we are; never a clear address.
-    let peers: Vec<PeerAddr> = ctx.network().onion().into_iter().collect();
+    let peers: Vec<PeerAddr> = network::onion_of(ctx, key).await?.into_iter().collect();
     let (manifest, blobs) = blocking(move || {
         let mut blobs = Vec::new();
         let manifest = write(&store, &secret, &kept, &list, peers, sequence, &mut blobs)?;

@@ -22,7 +22,8 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    /// Keeps, reads and forgets a random entry; `None` if this machine's keyring cannot.
+    /// Keeps, reads and forgets a random entry; `None` if this machine's keyring cannot, [`KeyError::Locked`] if it is
+    /// there and does not open.
     pub(super) fn probe(install: &str) -> Result<Option<Self>, KeyError> {
         let value = random::<16>()?;
         let ring = Self { install: install.to_string() };
@@ -34,6 +35,7 @@ impl Ring {
         match tried {
             Ok(Some(found)) if found[..] == value[..] => Ok(Some(ring)),
             Ok(_) => Ok(None),
+            Err(KeyError::Locked) => Err(KeyError::Locked),
             Err(error) => {
                 tracing::info!(%error, "no keyring that works");
                 Ok(None)

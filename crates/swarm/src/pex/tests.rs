@@ -1,7 +1,10 @@
 use super::*;
+use crate::way::Side;
+use protocol::ChannelKey;
 use protocol::addr::OnionKey;
 
-const CLEAR: Side = Side::Clear;
+const CLEAR: Circle = Circle { side: Side::Clear, channel: None };
+const DARK: Circle = Circle { side: Side::Dark, channel: Some(ChannelKey([1; 32])) };
 
 fn topic(n: u16) -> Topic {
     let mut topic = [7; 32];
@@ -97,7 +100,9 @@ fn what_is_told_on_one_side_stays_there() {
     let mut pex = Pex::default();
     let (seen, hidden): (PeerAddr, PeerAddr) = (onion(1), onion(2));
     assert_eq!(pex.announced(secs(0), ip("45.1.2.3"), CLEAR, topic(1), &seen), Taken::Kept);
-    assert_eq!(pex.announced(secs(0), None, Side::Dark, topic(1), &hidden), Taken::Kept);
+    assert_eq!(pex.announced(secs(0), None, DARK, topic(1), &hidden), Taken::Kept);
     assert_eq!(pex.peers(secs(1), CLEAR, &topic(1)), [seen]);
-    assert_eq!(pex.peers(secs(1), Side::Dark, &topic(1)), [hidden]);
+    assert_eq!(pex.peers(secs(1), DARK, &topic(1)), [hidden]);
+    let other = Circle { channel: Some(ChannelKey([2; 32])), ..DARK };
+    assert!(pex.peers(secs(1), other, &topic(1)).is_empty(), "told to another channel's peers");
 }

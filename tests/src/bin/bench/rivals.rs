@@ -70,13 +70,13 @@ impl Field<'_> {
     }
 }
 
-/// Shares the file once.
-type Share<'a> = dyn Fn(&Field<'_>) -> Result<Run> + 'a;
+/// How a program shares the file once.
+type Share<'a> = Box<dyn Fn(&Field<'_>) -> Result<Run> + 'a>;
 
 /// A program that shares a file.
 struct Rival<'a> {
     name: &'static str,
-    share: Box<Share<'a>>,
+    share: Share<'a>,
     runs: Vec<Run>,
 }
 

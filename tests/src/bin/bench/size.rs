@@ -170,7 +170,7 @@ pub(crate) fn channel(scratch: &Path, items: u64) -> Result<Vec<Figure>> {
     bob.be_patient(PATIENCE);
     let reader = bob.daemon_with(["--peer", node.address()])?;
     let mut watch = reader.watch(&bob)?;
-    let received = || bob.ask(["status"])?["received"].as_f64().context("received");
+    let received = || -> Result<f64> { bob.ask(["status"])?["received"].as_f64().context("received") };
     let begun = Instant::now();
     bob.ask(["subscribe", &author.link(), "--fetch", "none"])?;
     watch.until("the list", |event| {

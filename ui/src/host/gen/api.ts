@@ -204,6 +204,33 @@ created: number,
 /** Where the secret is kept: "keyring" or "vault". */
 kept: string, };
 
+/** What a folder holds at its top, and in all; counting stops at a bound. */
+export type Inside = {
+/** Files in all. */
+files: number,
+/** Bytes in all. */
+bytes: number,
+/** The counts are lower bounds: the folder was too large to count at once. */
+more: boolean,
+/** Its direct children, folders first, at most 50. */
+entries: Array<InsideEntry>, };
+
+/** See [`Request::Inside`]. */
+export type InsideArg = {
+/** A file or folder of this computer. */
+path: string, };
+
+/** One child of a folder, with the sums over what lies below it. */
+export type InsideEntry = {
+/** Its name: hostile text. */
+name: string,
+/** It is a folder. */
+folder: boolean,
+/** Files in it; 1 for a file. */
+files: number,
+/** Their bytes. */
+bytes: number, };
+
 /** An item by ID or unique prefix, or `channel/item`. */
 export type ItemArg = {
 /** Item. */
@@ -223,6 +250,8 @@ about: string,
 published: number,
 /** Files. */
 files: number,
+/** Media type of its only file, as published. */
+mime?: string,
 /** Plain bytes. */
 bytes: number,
 /** Plain bytes here, verified. */
@@ -326,6 +355,17 @@ done: number,
 /** Bytes in all. */
 total: number, };
 
+/** An onion address of ours. */
+export type OnionInfo = {
+/** The channel whose peers are told of it, and no others. */
+channel: string,
+/** The address with its port. */
+addr: string,
+/** Tor has told its network of it. */
+published: boolean,
+/** Why Tor does not make it. */
+why: string | null, };
+
 /** See [`Request::PauseFor`]. */
 export type PauseFor = {
 /** From 1 second to 31 days. */
@@ -427,28 +467,26 @@ item: string,
 delete: boolean, };
 
 /** What comes back. */
-export type Reply = { "kind": "done" } | { "kind": "identity", "value": IdentityInfo } | { "kind": "identities", "value": Array<IdentityInfo> } | { "kind": "published", "value": Published } | { "kind": "link", "value": LinkInfo } | { "kind": "looked", "value": Looked } | { "kind": "channel", "value": ChannelInfo } | { "kind": "channels", "value": Array<ChannelInfo> } | { "kind": "items", "value": Array<ItemInfo> } | { "kind": "files", "value": Array<FileInfo> } | { "kind": "got", "value": Got } | { "kind": "verified", "value": VerifyReport } | { "kind": "place", "value": string } | { "kind": "playable", "value": Playable } | { "kind": "status", "value": Status } | { "kind": "transfers", "value": Array<ItemInfo> } | { "kind": "peers", "value": Array<PeerInfo> } | { "kind": "link_text", "value": string } | { "kind": "settings", "value": Settings } | { "kind": "leak", "value": LeakReport } | { "kind": "watching", "value": Snapshot };
+export type Reply = { "kind": "done" } | { "kind": "identity", "value": IdentityInfo } | { "kind": "identities", "value": Array<IdentityInfo> } | { "kind": "published", "value": Published } | { "kind": "link", "value": LinkInfo } | { "kind": "looked", "value": Looked } | { "kind": "channel", "value": ChannelInfo } | { "kind": "channels", "value": Array<ChannelInfo> } | { "kind": "items", "value": Array<ItemInfo> } | { "kind": "files", "value": Array<FileInfo> } | { "kind": "got", "value": Got } | { "kind": "verified", "value": VerifyReport } | { "kind": "place", "value": string } | { "kind": "playable", "value": Playable } | { "kind": "inside", "value": Inside } | { "kind": "status", "value": Status } | { "kind": "transfers", "value": Array<ItemInfo> } | { "kind": "peers", "value": Array<PeerInfo> } | { "kind": "link_text", "value": string } | { "kind": "settings", "value": Settings } | { "kind": "leak", "value": LeakReport } | { "kind": "watching", "value": Snapshot };
 
 /** What can be asked of a node: a verb and its arguments. */
-export type Request = { "method": "id_new", "params": IdNew } | { "method": "id_list" } | { "method": "id_export", "params": IdExport } | { "method": "id_import", "params": IdImport } | { "method": "id_rename", "params": IdRename } | { "method": "publish", "params": Publish } | { "method": "unpublish", "params": Unpublish } | { "method": "edit", "params": Edit } | { "method": "parse_link", "params": LinkArg } | { "method": "look", "params": LinkArg } | { "method": "subscribe", "params": Subscribe } | { "method": "unsubscribe", "params": Unsubscribe } | { "method": "channels" } | { "method": "items", "params": ChannelArg } | { "method": "files", "params": ItemArg } | { "method": "get", "params": Get } | { "method": "pause", "params": Target } | { "method": "resume", "params": Target } | { "method": "remove", "params": Remove } | { "method": "verify", "params": ItemArg } | { "method": "locate", "params": Locate } | { "method": "place", "params": PlaceArg } | { "method": "play", "params": FileArg } | { "method": "status" } | { "method": "transfers" } | { "method": "peers" } | { "method": "channel_link", "params": ChannelArg } | { "method": "set_channel", "params": SetChannel } | { "method": "set_item", "params": SetItem } | { "method": "choose", "params": Choose } | { "method": "open", "params": ItemArg } | { "method": "pause_for", "params": PauseFor } | { "method": "move_data", "params": MoveData } | { "method": "rekey", "params": ChannelArg } | { "method": "new_key", "params": LinkArg } | { "method": "search", "params": Search } | { "method": "settings" } | { "method": "set_settings", "params": Settings } | { "method": "unlock", "params": Unlock } | { "method": "leak", "params": Leak } | { "method": "watch" } | { "method": "shutdown" };
+export type Request = { "method": "id_new", "params": IdNew } | { "method": "id_list" } | { "method": "id_export", "params": IdExport } | { "method": "id_import", "params": IdImport } | { "method": "id_rename", "params": IdRename } | { "method": "publish", "params": Publish } | { "method": "unpublish", "params": Unpublish } | { "method": "edit", "params": Edit } | { "method": "parse_link", "params": LinkArg } | { "method": "look", "params": LinkArg } | { "method": "subscribe", "params": Subscribe } | { "method": "unsubscribe", "params": Unsubscribe } | { "method": "channels" } | { "method": "items", "params": ChannelArg } | { "method": "files", "params": ItemArg } | { "method": "get", "params": Get } | { "method": "pause", "params": Target } | { "method": "resume", "params": Target } | { "method": "remove", "params": Remove } | { "method": "verify", "params": ItemArg } | { "method": "locate", "params": Locate } | { "method": "place", "params": PlaceArg } | { "method": "inside", "params": InsideArg } | { "method": "play", "params": FileArg } | { "method": "status" } | { "method": "transfers" } | { "method": "peers" } | { "method": "channel_link", "params": ChannelArg } | { "method": "set_channel", "params": SetChannel } | { "method": "set_item", "params": SetItem } | { "method": "choose", "params": Choose } | { "method": "open", "params": ItemArg } | { "method": "pause_for", "params": PauseFor } | { "method": "move_data", "params": MoveData } | { "method": "rekey", "params": ChannelArg } | { "method": "new_key", "params": LinkArg } | { "method": "search", "params": Search } | { "method": "settings" } | { "method": "set_settings", "params": Settings } | { "method": "unlock", "params": Unlock } | { "method": "leak", "params": Leak } | { "method": "watch" } | { "method": "shutdown" };
 
 /** The way out and in. */
 export type RouteInfo = {
-/** As it is written, without a login: "direct", "tor", "socks5://127.0.0.1:1080". */
+/** As it is written, without a login: "direct", "tor", "direct+tor", "socks5://127.0.0.1:1080". */
 route: string,
 /** Its kind. */
 kind: RouteKind,
 /** Whether anything can leave. */
 state: RouteStanding,
-/** Tor: our onion address with its port. */
-onion: string | null,
-/** Tor has told its network of the onion address. */
-onion_published: boolean,
+/** Tor: our onion addresses, one for each channel. */
+onions: Array<OnionInfo>,
 /** Tor: why nobody can reach us by an onion address. */
 no_inbound: string | null, };
 
 /** Which kind of way out. */
-export type RouteKind = "direct" | "proxy" | "tor";
+export type RouteKind = "direct" | "proxy" | "tor" | "both";
 
 /** Whether anything can leave. */
 export type RouteStanding = { "state": "starting",
@@ -509,6 +547,8 @@ peer_up?: number,
 month?: number,
 /** Bytes that downloads and blobs may take on the disk; 0: no limit. */
 quota?: number,
+/** Bytes lent to followed channels: parts that few others hold are kept there, sealed; 0: none. */
+lend?: number,
 /** Find neighbours on the local network, and be found. A neighbour who knows a channel's link can tell that you
  * follow it. */
 lan?: boolean,
@@ -564,10 +604,13 @@ mapped?: string,
 held?: Cause,
 /** Bytes on the disk that count against the quota. */
 used?: number,
+/** Of these, bytes kept for others in the space that is lent. */
+lent?: number,
 /** Bytes in and out this month. */
 month_used?: number,
 /** Secrets: "keyring", "vault" (open), "locked" (a vault that waits for its passphrase), "none" (no keyring, and no
- * vault made yet). */
+ * vault made yet), "keyring_locked" (a keyring that does not open has them), "keyring_unused" (nothing is kept yet,
+ * and the keyring is locked: it can be unlocked, or a vault made). */
 secrets: string,
 /** The way out and in. */
 route: RouteInfo, };
@@ -584,7 +627,7 @@ export type Target = "all" | { "channel": string } | { "item": string };
 
 /** See [`Request::Unlock`]. */
 export type Unlock = {
-/** Opens the vault. */
+/** Opens the vault; empty: only the keyring is tried. */
 passphrase: string, };
 
 /** See [`Request::Unpublish`]. */

@@ -46,28 +46,6 @@ autostart?: boolean,
 /** … */
 seen?: { [key in string]: SeenMark }, };
 
-/** What a chosen folder holds at its top, and in all; counting stops at a bound. */
-export type Inside = {
-/** Files in all. */
-files: number,
-/** Bytes in all. */
-bytes: number,
-/** The counts are lower bounds: the folder was too large to count at once. */
-more: boolean,
-/** Its direct children, folders first, at most 50. */
-entries: Array<InsideEntry>, };
-
-/** One child of a chosen folder, with the sums over what lies below it. */
-export type InsideEntry = {
-/** Its name: hostile text. */
-name: string,
-/** It is a folder. */
-folder: boolean,
-/** Files in it; 1 for a file. */
-files: number,
-/** Their bytes. */
-bytes: number, };
-
 /** Language of the window. */
 export type Language = "system" | "en" | "de";
 
@@ -108,8 +86,12 @@ export type Surroundings = {
 tray: boolean,
 /** Starting with the session can be switched. */
 autostart: boolean,
+/** Files and folders can be shown by the programs of the computer that the node runs on. */
+programs: boolean,
 /** Where downloads go when nothing else was chosen: text to read. */
 download_dir: string,
+/** Bytes free on its disk, where the system tells. */
+disk_free: number | null,
 /** The window's settings could not be read and began anew at this start. */
 settings_lost: boolean,
 /** The system. */

@@ -87,7 +87,7 @@ export function makeMock(scene: Scene = "world", change: Partial<HostSettings> =
       setTimeout(() => tell({ state: "running" }), 700);
     },
     quit: async () => tell({ state: "stopping" }),
-    surroundings: () => later({ tray: true, autostart: true, download_dir: "/home/mira/Documents/Megatorrent", settings_lost: false, platform: "browser" as const }),
+    surroundings: () => later({ tray: true, autostart: true, programs: true, download_dir: "/home/mira/Documents/Megatorrent", disk_free: 152_000_000_000, settings_lost: false, platform: "browser" as const }),
     settings: () => later(settings),
     setSettings: async (more) => (settings = { ...settings, ...more }),
     async pick(pick) {
@@ -98,18 +98,6 @@ export function makeMock(scene: Scene = "world", change: Partial<HostSettings> =
       if (pick.what === "save") return [keep({ name: pick.name, folder: false, bytes: null })];
       return [keep({ name: "Fog signal, last blast.flac", folder: false, bytes: 188_400_000 })];
     },
-    inside: () =>
-      later({
-        files: 42,
-        bytes: 6_800_000_000,
-        more: false,
-        entries: [
-          { name: "fog-signal", folder: true, files: 28, bytes: 5_120_000_000 },
-          { name: "interviews", folder: true, files: 9, bytes: 1_610_000_000 },
-          { name: "photographs", folder: true, files: 4, bytes: 61_800_000 },
-          { name: "README.txt", folder: false, files: 1, bytes: 4000 },
-        ],
-      }),
     picture: async () => new Blob([], { type: "image/png" }),
     save: async () => true,
     async onDrag(listener) {

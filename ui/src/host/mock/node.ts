@@ -1,10 +1,12 @@
 /** A node that is none: answers every verb from memory, and lets time pass. */
-import type { ChannelInfo, Code, ErrorInfo, Event, IdentityInfo, ItemInfo, Published, Reply, Request, Settings, Status } from "../gen/api";
+import type { Cause, ChannelInfo, Code, ErrorInfo, Event, FileInfo, IdentityInfo, ItemInfo, Published, Reply, Request, RouteInfo, RouteStanding, Settings, Status } from "../gen/api";
 import type { Picked } from "../host";
+import { RATE_MIN } from "../../parts/amount";
 import { makeChance } from "./chance";
-import { DAY, filesOf, fingerprintOf, KB, MB, peersOf, settle, stress, tidewater, world, type Made } from "./data";
+import { chosenFiles, skippedBytes } from "./files";
+import { DAY, filesOf, fingerprintOf, GB, KB, MB, peersOf, settle, stress, tidewater, world, type Made } from "./data";
 
-export type Scene = "world" | "empty" | "first" | "locked" | "nokeyring" | "failed" | "paused" | "stress" | "lonely";
+export type Scene = "world" | "empty" | "first" | "locked" | "nokeyring" | "failed" | "paused" | "stress" | "lonely" | "tor" | "torlost" | "proxy" | "ringlocked" | "ringunused";
 
 const done: Reply = { kind: "done" };
 const refuse = (code: Code, message: string): never => {
@@ -12,6 +14,14 @@ const refuse = (code: Code, message: string): never => {
   throw error;
 };
 const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+/** A route as it is told: without its login. */
+function routeOf(route: string, state: RouteStanding = { state: "up" }): RouteInfo {
+  const kind = route.startsWith("tor") ? "tor" : route.startsWith("socks5") ? "proxy" : "direct";
+  const addr = `${"k5w2q3".padEnd(52, "m")}7xad.onion:6881`;
+  const onions = kind === "tor" && state.state === "up" ? [{ channel: "7f3a91c2".padEnd(64, "0"), addr, published: true, why: null }] : [];
+  return { route: route.replace(/\/\/.*@/, "//"), kind, state, onions, no_inbound: null };
+}
 
 /** Steps of the mock clock. */
 const TICK_MS = 500;
@@ -27,8 +37,26 @@ export class MockNode {
   /** How fast downloads grow, beside the rate that they show. */
   pace = 1;
   identities: IdentityInfo[] = [];
-  settings: Settings = { download_dir: "/home/mira/Documents/Megatorrent", gateway: true };
+  settings: Settings = {
+    download_dir: "/home/mira/Documents/Megatorrent",
+    gateway: true,
+    route: "direct",
+    gateways: [],
+    down: 0,
+    up: 2 * MB,
+    peer_down: 0,
+    peer_up: 0,
+    month: 500 * GB,
+    quota: 400 * GB,
+    lan: true,
+    port_mapping: true,
+    schedule: "mon-fri 08:00-18:00 down 500k",
+  };
   status: Status;
+  /** How often the keyring was tried. */
+  #tries = 0;
+  /** Files that are not wanted, by item. */
+  readonly #skipped = new Map<string, Set<string>>();
   #timer: ReturnType<typeof setInterval> | null = null;
 
   constructor(scene: Scene, now = Date.now()) {
@@ -51,9 +79,15 @@ export class MockNode {
       received: all.length > 0 ? 6_200 * MB : 0,
       sent: all.length > 0 ? 2_900 * MB : 0,
       paused: scene === "paused",
-      secrets: scene === "locked" ? "locked" : scene === "nokeyring" ? "none" : "keyring",
-      route: { route: "direct", kind: "direct", state: { state: "up" }, onion: null, onion_published: false, no_inbound: null },
+      secrets: scene === "locked" ? "locked" : scene === "nokeyring" ? "none" : scene === "ringlocked" ? "keyring_locked" : scene === "ringunused" ? "keyring_unused" : "keyring",
+      route: routeOf("direct"),
+      used: all.length > 0 ? 214 * GB : 0,
+      month_used: all.length > 0 ? 61.3 * GB : 0,
     };
+    if (scene === "tor" || scene === "torlost" || scene === "proxy") {
+      this.settings = { ...this.settings, gateways: ["gate.example.org:6881", "198.51.100.7:6881", `${"k5w2q3".padEnd(52, "a")}7xad.onion:6881`] };
+      this.#take(scene === "proxy" ? "socks5://10.0.0.1:1080" : "tor", scene === "torlost" ? { state: "down", why: "its control port does not answer" } : { state: "up" });
+    }
     if (all.length > 0) {
       const kept = scene === "locked" ? "vault" : "keyring";
       for (const [name, key, secret, age] of [
@@ -84,6 +118,43 @@ export class MockNode {
   }
   emit(event: Event): void {
     for (const listener of this.#listeners) listener(event);
+  }
+
+  /** The folder behind a handle. */
+  #folder(handle: string): string {
+    return `/home/mira/${this.files.get(handle)?.name ?? handle}`;
+  }
+  #files(item: ItemInfo): FileInfo[] {
+    const skipped = this.#skipped.get(item.id);
+    return filesOf(item).map((file) => (skipped?.has(file.path) ? { ...file, skipped: true } : file));
+  }
+
+  /** Stands on another route at once. */
+  #take(route: string, state: RouteStanding): void {
+    const info = routeOf(route, state);
+    this.settings = { ...this.settings, route: info.route };
+    const lonely = info.kind !== "direct";
+    this.status = {
+      ...this.status,
+      route: info,
+      dht_nodes: lonely ? null : 214,
+      listen: lonely ? null : "203.0.113.24:51413",
+      to_announce: lonely ? 0 : this.status.blobs,
+      announced: lonely ? 0 : this.status.announced,
+      peers: state.state === "up" ? this.status.peers : 0,
+    };
+    this.emit({ event: "status", data: this.status });
+  }
+  /** Another route, as it comes up: Tor in steps. */
+  async #change(route: string): Promise<void> {
+    if (!/^(direct|tor(:\/\/.*)?|socks5h?:\/\/(.*@)?[^@]+:\d+)$/.test(route)) refuse("bad_argument", "This is no route.");
+    if (route.startsWith("tor")) {
+      for (const percent of [0, 25, 60]) {
+        this.#take(route, { state: "starting", percent });
+        await wait(this.slow / 3);
+      }
+    }
+    this.#take(route, { state: "up" });
   }
 
   channels(): ChannelInfo[] {
@@ -117,17 +188,26 @@ export class MockNode {
     return made.channel;
   }
 
+  /** Why nothing moves at all. */
+  #held(): Cause | null {
+    const { paused, held, route } = this.status;
+    if (paused) return held ?? { cause: "paused" };
+    if (route.state.state === "up") return null;
+    if (route.state.state === "starting") return { cause: "tor_starting", percent: route.state.percent };
+    return route.kind === "proxy" ? { cause: "proxy_down", why: route.state.why } : { cause: "tor_down", why: route.state.why };
+  }
+
   #tick(): void {
     const step = TICK_MS / 1000;
     let [down, up] = [0, 0];
-    if (this.status.paused) {
+    const held = this.#held();
+    if (held) {
       for (const made of this.#made.values()) {
         for (const item of made.items) {
-          if (item.state === "fetching" && !item.cause) this.#put(made, item.id, { cause: { cause: "paused" }, rate: 0 });
+          if (item.state === "fetching" && item.cause?.cause !== held.cause) this.#put(made, item.id, { cause: held, rate: 0 });
         }
       }
-    }
-    if (!this.status.paused) {
+    } else {
       for (const made of this.#made.values()) {
         for (const item of made.items) {
           if (item.state !== "fetching") continue;
@@ -170,9 +250,13 @@ export class MockNode {
       case "items":
         return { kind: "items", value: this.#channel(request.params.channel).items.slice() };
       case "files":
-        return { kind: "files", value: filesOf(this.#item(request.params.item).item) };
-      case "leak":
-        return refuse("bad_argument", "The mock has no route to test.");
+        return { kind: "files", value: this.#files(this.#item(request.params.item).item) };
+      case "leak": {
+        if (this.status.route.kind === "direct") return refuse("bad_argument", "The route is direct: everything leaves straight.");
+        await wait(this.slow * 2);
+        const { seconds } = request.params;
+        return { kind: "leak", value: { route: this.status.route.route, seconds, looks: seconds * 180, through: ["127.0.0.1"], elsewhere: [] } };
+      }
       case "status":
         return { kind: "status", value: this.status };
       case "transfers":
@@ -182,9 +266,15 @@ export class MockNode {
       case "settings":
         return { kind: "settings", value: this.settings };
       case "set_settings": {
-        const { download_dir: dir, gateway } = request.params;
-        if (typeof dir === "string") this.settings = { ...this.settings, download_dir: `/home/mira/${this.files.get(dir)?.name ?? dir}` };
+        const { download_dir: dir, gateway, route, ...rest } = request.params;
+        if ([rest.down, rest.up, rest.peer_down, rest.peer_up].some((rate) => typeof rate === "number" && rate > 0 && rate < RATE_MIN)) {
+          refuse("bad_argument", `A limit is at least ${RATE_MIN} bytes a second; 0 is no limit.`);
+        }
+        const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null && value !== undefined));
+        this.settings = { ...this.settings, ...given };
+        if (typeof dir === "string") this.settings = { ...this.settings, download_dir: this.#folder(dir) };
         if (typeof gateway === "boolean") this.settings = { ...this.settings, gateway };
+        if (typeof route === "string") await this.#change(route);
         return { kind: "settings", value: this.settings };
       }
       case "parse_link":
@@ -262,11 +352,33 @@ export class MockNode {
       }
       case "unlock": {
         await wait(200);
+        // Its lock opens on the second try.
+        if (request.params.passphrase === "") {
+          if ((this.#tries += 1) < 2) refuse("secrets", "The keyring is locked.");
+          this.status = { ...this.status, secrets: "keyring" };
+          this.emit({ event: "status", data: this.status });
+          return done;
+        }
         if (request.params.passphrase === "wrong") refuse("wrong_passphrase", "The passphrase does not open the vault.");
         this.status = { ...this.status, secrets: "vault" };
         this.emit({ event: "status", data: this.status });
         return done;
       }
+      case "inside":
+        return {
+          kind: "inside",
+          value: {
+            files: 42,
+            bytes: 6_800_000_000,
+            more: false,
+            entries: [
+              { name: "fog-signal", folder: true, files: 28, bytes: 5_120_000_000 },
+              { name: "interviews", folder: true, files: 9, bytes: 1_610_000_000 },
+              { name: "photographs", folder: true, files: 4, bytes: 61_800_000 },
+              { name: "README.txt", folder: false, files: 1, bytes: 4000 },
+            ],
+          },
+        };
       case "place":
       case "play":
         return refuse("bad_argument", "The window asks its host for this.");
@@ -283,14 +395,59 @@ export class MockNode {
         this.#put(made, item.id, { ...(pinned === null ? {} : { pinned }), ...(priority === null ? {} : { priority }) });
         return done;
       }
-      case "set_channel":
-      case "choose":
-      case "open":
-      case "pause_for":
-      case "move_data":
-      case "rekey":
-      case "new_key":
-        return refuse("bad_argument", "No screen asks this yet.");
+      case "set_channel": {
+        const { channel, fetch, keep, encrypted } = request.params;
+        const made = this.#channel(channel);
+        if (made.channel.own && fetch !== null) refuse("bad_argument", "This channel is yours. Nothing of it is fetched.");
+        const change = { ...(fetch === null ? {} : { fetch }), ...(keep === null ? {} : { keep }), ...(encrypted === null ? {} : { encrypted }) };
+        return { kind: "channel", value: this.#tell(made, change) };
+      }
+      case "choose": {
+        const { made, item } = this.#item(request.params.item);
+        if (item.state === "published") refuse("bad_argument", "This item is published from here.");
+        const { paths, want } = request.params;
+        const fresh = item.state === "listed";
+        const skipped = chosenFiles(item, this.#skipped.get(item.id) ?? new Set(), paths, want, fresh);
+        this.#skipped.set(item.id, skipped);
+        const go = fresh && want ? { state: "fetching" as const, rate: 1.1 * MB } : {};
+        this.#put(made, item.id, { skipped: skippedBytes(item, skipped), ...go });
+        return done;
+      }
+      case "open": {
+        const { made, item } = this.#item(request.params.item);
+        if (!item.encrypted) refuse("bad_argument", "This item is not kept encrypted.");
+        await wait(this.slow);
+        this.#put(made, item.id, { encrypted: false, path: `/home/mira/Documents/Megatorrent/${item.name}` });
+        return done;
+      }
+      case "pause_for": {
+        const until = Date.now() + request.params.seconds * 1000;
+        this.status = { ...this.status, paused: true, held: { cause: "paused_until", until } };
+        this.emit({ event: "status", data: this.status });
+        return done;
+      }
+      case "move_data": {
+        const total = this.#items().reduce((sum, item) => sum + (item.path ? item.have : 0), 0);
+        for (let i = 0; i <= 8; i += 1) {
+          await wait(this.slow / 4);
+          this.emit({ event: "moving", data: { done: Math.round((total * i) / 8), total } });
+        }
+        this.settings = { ...this.settings, download_dir: this.#folder(request.params.dir) };
+        return done;
+      }
+      case "rekey": {
+        const { channel } = this.#channel(request.params.channel);
+        if (!channel.own) refuse("not_own", "This channel is not yours to change.");
+        if (!channel.private) refuse("kind_mismatch", "This channel is public. It has no read key.");
+        this.#links.set(channel.key, `megatorrent://${channel.key}:${this.#chance.hex(64)}?bootstrap=203.0.113.24:51413`);
+        return { kind: "published", value: this.#published(channel, null) };
+      }
+      case "new_key": {
+        const key = /^megatorrent:\/\/([0-9a-f]{64}):[0-9a-f]{64}/i.exec(request.params.link)?.[1]?.toLowerCase() ?? refuse("bad_link", "This link has no read key.");
+        const made = this.#channel(key);
+        this.#links.set(key, request.params.link);
+        return { kind: "channel", value: this.#tell(made, { cause: null }) };
+      }
       case "shutdown":
         return done;
     }
@@ -320,6 +477,7 @@ export class MockNode {
   #pause(target: Extract<Request, { method: "pause" }>["params"], pause: boolean): Reply {
     if (target === "all") {
       this.status = { ...this.status, paused: pause };
+      delete this.status.held;
       this.emit({ event: "status", data: this.status });
     } else if ("channel" in target) {
       this.#tell(this.#channel(target.channel), { paused: pause, cause: pause ? { cause: "paused" } : null });
