@@ -60,8 +60,6 @@ pub(crate) struct LookUp {
     since: Duration,
 }
 
-/// A caller that shares nothing has its place for this long, when others want it.
-/// One that names our channels and moves nothing has it for this long.
 
 impl Swarm {
     pub(crate) fn start_following(&mut self, now: Duration, follow: Follow) {

@@ -326,8 +326,8 @@ fn callers_who_fill_every_place_and_do_nothing_make_room_in_the_end() {
     let blob = BlobId([1; 32]);
     swarm.hold(NOW, blob, KEY, crate::Rank::Rest, None);
     swarm.handle_event(NOW, ConnId(1001), Event::Requested(blob));
-    assert!(!call(&mut swarm, NOW + Duration::from_secs(200), 201), "they may be about to ask");
-    let late = NOW + Duration::from_secs(302);
+    assert!(!call(&mut swarm, NOW + Duration::from_secs(25), 201), "they may be about to ask");
+    let late = NOW + Duration::from_secs(62);
     for n in 202..=210 {
         assert!(call(&mut swarm, late, n), "{n}");
     }
