@@ -60,7 +60,6 @@ pub(crate) struct LookUp {
     since: Duration,
 }
 
-
 impl Swarm {
     pub(crate) fn start_following(&mut self, now: Duration, follow: Follow) {
         let key = follow.key;
