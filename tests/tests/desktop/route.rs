@@ -104,10 +104,17 @@ fn tor_comes_up_is_lost_and_found_again_in_the_window() -> Result<()> {
     page.choose("Tor")?;
     page.fill("Control port of a running Tor", &tors.client(0).control()?.to_string())?;
     page.press("Use Tor")?;
+    page.see("each channel gets an onion address of its own")?;
+    page.go("Channels")?;
+    page.fill("Channel link", &format!("megatorrent://{}", "5c".repeat(32)))?;
+    page.press("Open link")?;
+    page.choose("Everything")?;
+    page.press("Add channel")?;
+    page.go("Network")?;
     page.see("Connected, and reachable by its onion address")?;
     page.see("Route: Tor")?;
-    let told = route(&desktop, "published", |route| route["onion_published"] == true)?;
-    let onion = told["onion"].as_str().unwrap_or_default().to_owned();
+    let told = route(&desktop, "published", |route| route["onions"][0]["published"] == true)?;
+    let onion = told["onions"][0]["addr"].as_str().unwrap_or_default().to_owned();
     page.see(&format!("{}…", &onion[..6]))?;
     page.see("Tor carries no DHT traffic")?;
     page.press("Check for leaks")?;
@@ -123,7 +130,7 @@ fn tor_comes_up_is_lost_and_found_again_in_the_window() -> Result<()> {
     page.fill("Control port of a running Tor", &tors.client(0).control()?.to_string())?;
     page.press("Use Tor")?;
     page.see("Connected, and reachable by its onion address")?;
-    let again = route(&desktop, "published again", |route| route["onion_published"] == true)?;
-    assert_eq!(again["onion"], onion, "the onion address is kept");
+    let again = route(&desktop, "published again", |route| route["onions"][0]["published"] == true)?;
+    assert_eq!(again["onions"][0]["addr"], onion, "the onion address is kept");
     Ok(())
 }
