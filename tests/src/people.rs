@@ -77,8 +77,7 @@ pub fn play_address(home: &Home, item: &str, path: &str) -> Result<String> {
     let mut answer = String::new();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(stream), &mut answer)?;
     let answer: Value = serde_json::from_str(&answer)?;
-    let result = &answer["result"];
-    let url = result["url"].as_str().or_else(|| result["data"]["url"].as_str());
+    let url = answer["result"]["value"]["url"].as_str();
     Ok(url.with_context(|| format!("no address to play from: {answer}"))?.to_owned())
 }
 
