@@ -171,9 +171,8 @@ fn a_gateway_that_shows_an_older_list_proves_nothing_and_takes_nobody_back() -> 
     let bob = super::home("bob", &[])?;
     let node = bob.daemon_with(["--peer", alice.node.address()])?;
     bob.ask(["subscribe", &link])?;
-    let newest = |all: &serde_json::Value| {
-        (all[0]["sequence"] == second["sequence"] && all[0]["items"] == 2).then_some(())
-    };
+    let newest =
+        |all: &serde_json::Value| (all[0]["sequence"] == second["sequence"] && all[0]["items"] == 2).then_some(());
     people::until(&bob, &["channels"], "the newer list", newest)?;
     node.stop(&bob)?;
     alice.stop()?;
