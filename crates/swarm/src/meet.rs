@@ -466,9 +466,11 @@ impl Swarm {
             if peer.received > 0 || (!mute && peer.since + PROVEN <= now) {
                 self.book.reached(&peer.addr);
             }
+            // One of several circuits, given up when there was nothing to fetch: the others are there for what comes next.
+            let others = self.peers.iter().any(|(_, p)| p.role == Role::Dialler && p.addr == peer.addr);
             if mute || *why != Closed::Clean {
                 self.book.failed(now, &peer.addr, jitter);
-            } else {
+            } else if !others {
                 self.book.rest(&peer.addr, now + REST.mul_f64(0.75 + jitter / 2.0));
             }
         }
