@@ -200,6 +200,8 @@ pub(crate) struct Surroundings {
     pub(crate) programs: bool,
     /// Where downloads go when nothing else was chosen: text to read.
     pub(crate) download_dir: String,
+    /// Bytes free on its disk, where the system tells.
+    pub(crate) disk_free: Option<u64>,
     /// The window's settings could not be read and began anew at this start.
     pub(crate) settings_lost: bool,
     /// The system.

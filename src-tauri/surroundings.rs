@@ -6,11 +6,15 @@ use crate::house::download_dir;
 
 /// Looks around. Blocking.
 pub(crate) fn look(desk: &Desk) -> Surroundings {
+    let downloads = download_dir(&desk.data_dir);
+    // It may not have been made yet: the folder above it is on the same disk.
+    let there = downloads.ancestors().find(|folder| folder.exists());
     Surroundings {
         tray: has_tray(),
         autostart: true,
         programs: true,
-        download_dir: download_dir(&desk.data_dir).display().to_string(),
+        disk_free: there.and_then(|folder| fs4::available_space(folder).ok()),
+        download_dir: downloads.display().to_string(),
         settings_lost: desk.settings.lost(),
         platform: platform(),
     }

@@ -8,9 +8,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a simulation that cannot go on says so by panicking")]
 
+mod away;
 mod carry;
 mod chance;
 mod dht;
+mod lend;
 mod link;
 mod node;
 pub mod scenario;
@@ -20,7 +22,7 @@ mod world;
 pub use chance::{Chance, Trace};
 pub use dht::Dht;
 pub use node::{Author, Nature, Node, NodeId, Place, Plan, Seen, Subscription};
-pub use world::{Setup, World};
+pub use world::{Setup, World, config};
 
 use std::time::Duration;
 

@@ -37,6 +37,7 @@ use megatorrent_tests::v5::{self, author::Author};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A follower of one v5 author's channel: a daemon without DHT that knows these TCP peers.
 struct Scene {
@@ -99,6 +100,15 @@ impl Scene {
         let log = self.daemon.log();
         assert!(!log.contains("panicked"), "{log}");
         self.daemon.stop(&self.home).unwrap();
+    }
+}
+
+/// Says that it is over, also when the test fails: the threads beside it must end.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
     }
 }
 

@@ -4,7 +4,10 @@
 
 mod simulation {
     mod announces;
+    mod away;
     mod crowd;
+    mod lan;
+    mod lending;
     mod liars;
     mod privacy;
     mod twins;

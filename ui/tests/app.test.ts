@@ -306,15 +306,15 @@ describe("beginning and ending", () => {
     await fireEvent.click(await find("input[value=tor]"));
     await screen.findByText("If Tor is lost, nothing leaves this device until it is back.");
     await click("Choose the folder");
-    const most = await find("input", "Use at most");
-    await fireEvent.input(most, { target: { value: "60" } });
-    await fireEvent.change(most);
+    const most = await find("input[type=range]", "Use at most");
+    expect(most.getAttribute("aria-valuetext")).toBe("60\u00a0GB");
+    await fireEvent.input(most, { target: { value: "80" } });
     await click("Choose…");
     await screen.findByText("Hallett Point 2026");
     await fireEvent.click(one(document.body, "input", /Start with the computer/));
     await click("Start");
     await screen.findByText("Paste a channel link to begin");
-    expect(asked.find((request) => request.method === "set_settings")).toMatchObject({ params: { gateway: null, route: "tor", quota: 60e9 } });
+    expect(asked.find((request) => request.method === "set_settings")).toMatchObject({ params: { gateway: null, route: "tor", quota: 80e9 } });
     expect(await host.settings()).toMatchObject({ welcomed: true, autostart: true, close_to_tray: true });
   });
 

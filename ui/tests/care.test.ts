@@ -2,7 +2,7 @@
 import { fireEvent, screen, waitFor, within } from "@testing-library/svelte";
 import { describe, expect, test } from "vitest";
 import type { Request } from "../src/host/gen/api";
-import { amountIn, bytesOf, unitFor } from "../src/parts/amount";
+import { amountIn, bytesOf, roomOf, unitFor } from "../src/parts/amount";
 import { kindOf, kindOfItem } from "../src/parts/kinds";
 import { readSchedule, spanFault, writeSchedule, newSpan } from "../src/parts/schedule";
 import { steps } from "../src/screens/publishSteps";
@@ -37,7 +37,7 @@ describe("limits and space", () => {
     await type("Down, all together", "750");
     await waitFor(() => expect(params(asked, "set_settings")).toMatchObject([{ down: 750_000 }]));
     await type("Up, to each peer", "0,5");
-    await screen.findByText("At least 1 KB/s, or nothing for no limit.");
+    await screen.findByText("At least 17 KB/s, or nothing for no limit.");
     await type("Up, to each peer", "abc");
     await screen.findByText("A number, or nothing for no limit.");
     await type("Up, all together", "");
@@ -277,6 +277,10 @@ describe("parts", () => {
     expect(amountIn(0, 1e9, "en")).toBe("");
     for (const [text, bytes] of [["", 0], ["1,5", 1.5e9], [" 2 ", 2e9], ["0.25", 0.25e9], ["١٫٥", 1.5e9]] as const) expect(bytesOf(text, 1e9, text.includes("١") ? "ar-EG" : "en"), text).toBe(bytes);
     for (const bad of ["x", "-1", "1.2.3", "1e9", "99999999999"]) expect(bytesOf(bad, 1e9, "en"), bad).toBeNull();
+  });
+
+  test("room to begin with", () => {
+    for (const [free, room] of [[null, 0], [152e9, 60e9], [12e9, 5e9], [1e9, 1e9]] as const) expect(roomOf(free)).toBe(room);
   });
 
   test("a schedule as the node writes it", () => {

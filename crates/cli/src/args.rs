@@ -385,6 +385,7 @@ Examples:
   megatorrent set gateways 203.0.113.5:4170,gateway.example:4170
   megatorrent set up 500k
   megatorrent set quota 200G
+  megatorrent set lend 20G
   megatorrent set schedule \"mon-fri 08:00-18:00 down 300k up 50k; daily 23:00-07:00 off\"
 
 Keys:
@@ -394,6 +395,7 @@ Keys:
                 the same for each peer
   month         bytes in and out in a calendar month: 100G, off
   quota         bytes that downloads may take on the disk: 200G, off
+  lend          bytes that parts of followed channels may take which few others hold: 20G, off
   lan           on, off: find neighbours on the local network, and be found; a neighbour who knows a
                 channel's link can tell that you follow it
   port-mapping  on, off: ask the router for a port, so that others can reach this node
@@ -579,6 +581,8 @@ pub(crate) enum Key {
     Month,
     /// Bytes on the disk
     Quota,
+    /// Bytes on the disk for what few others hold
+    Lend,
     /// When nothing or less moves
     Schedule,
     /// Whom to ask where there is no DHT

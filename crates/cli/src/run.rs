@@ -436,6 +436,7 @@ async fn set(args: SetArgs, door: &mut Door, out: &Out) -> Result<(), Failure> {
             Key::PeerUp => settings.peer_up = Some(amount(&value)?),
             Key::Month => settings.month = Some(amount(&value)?),
             Key::Quota => settings.quota = Some(amount(&value)?),
+            Key::Lend => settings.lend = Some(amount(&value)?),
             Key::Schedule => settings.schedule = Some(value),
             Key::Gateways if value == "none" => settings.gateways = Some(Vec::new()),
             Key::Gateways => {

@@ -331,7 +331,8 @@ pub(crate) fn status(info: &Status, runs: bool) -> String {
     rows.push(("Channels", format!("{} followed, {} own", info.channels, info.own)));
     rows.push(("Parts held", info.blobs.to_string()));
     if let Some(used) = info.used {
-        rows.push(("On disk", size(used)));
+        let lent = info.lent.filter(|lent| *lent > 0).map(|lent| format!(", {} of it lent", size(lent)));
+        rows.push(("On disk", size(used) + &lent.unwrap_or_default()));
     }
     if let Some(month) = info.month_used {
         rows.push(("This month", size(month)));
@@ -414,6 +415,7 @@ pub(crate) fn settings(info: &Settings) -> String {
         ("peer-up", rate(info.peer_up)),
         ("month", amount(info.month)),
         ("quota", amount(info.quota)),
+        ("lend", amount(info.lend)),
         ("schedule", schedule),
     ])
 }

@@ -340,7 +340,7 @@ pub(crate) async fn plan(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Result<()> {
 }
 
 /// An item's files and their chunks; `blobs` gets the structure blobs that tell them.
-async fn content(
+pub(crate) async fn content(
     ctx: &Ctx,
     key: ChannelKey,
     payload: &Payload,

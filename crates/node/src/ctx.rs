@@ -6,7 +6,7 @@ use net::dht::Dht;
 use net::gate::Gate;
 use store::Store;
 use store::keys::KeyStore;
-use tokio::sync::{Mutex, OnceCell, RwLock, Semaphore, broadcast, watch};
+use tokio::sync::{Mutex, Notify, OnceCell, RwLock, Semaphore, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -48,6 +48,8 @@ pub(crate) struct Inner {
     pub(crate) signing: Semaphore,
     /// Changes with every content blob that is stored: who waits for one looks again.
     pub(crate) arrived: watch::Sender<u64>,
+    /// Something changed that may be worth repairing, or the space that is lent.
+    pub(crate) repair: Notify,
     /// Serves files to players; made when the first is asked for.
     pub(crate) player: OnceCell<Arc<Player>>,
 }

@@ -3,7 +3,7 @@
 //! Everything that happens to peers passes here, one message at a time; nothing here blocks. Fetched blobs are hashed by
 //! the connections' workers, written by workers of this task, and only then counted as held.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use protocol::{AddrClass, BlobId, ChannelKey, InfoHash, PeerAddr, SignedManifest
 use store::{Placed, ReadError, Store, StoreError};
 use swarm::{Closed, ConnId, Follow, Output, Priority, Rank, Source, Swarm, Verdict};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::config::*;
 use crate::conn::{Conn, ConnCommand, Slots};
-use crate::hasher::Unhashed;
 use crate::library::{LibraryInput, LibrarySender};
 use crate::limits::Limits;
 use crate::meter::Traffic;
@@ -64,6 +64,8 @@ pub(crate) enum Input {
     },
     Want(Vec<BlobId>, ChannelKey, Priority),
     Unwant(Vec<BlobId>),
+    /// Of these, what is wanted to be lent is not waited for any more.
+    UnwantLent(Vec<BlobId>),
     /// Wanted before all other content: a player waits for it.
     Stream(Vec<BlobId>, ChannelKey),
     Hold(Vec<(BlobId, ChannelKey, Rank, Option<Duration>)>),
@@ -72,6 +74,8 @@ pub(crate) enum Input {
     Accepted(Box<Connected>),
     Session(ConnId, Event),
     Blob(BlobInHand),
+    /// So many blobs that this connection had to serve are off its hands.
+    Served(ConnId, usize),
     Placed(ConnId, BlobId, Result<Placement, StoreError>),
     Unreadable(BlobId, ReadError),
     Closed(ConnId, Closed),
@@ -148,7 +152,6 @@ pub(crate) struct EngineTask {
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
     pub(crate) hands: Arc<Semaphore>,
-    pub(crate) hasher: mpsc::Sender<Unhashed>,
     pub(crate) arrived: watch::Sender<u64>,
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) limits: Arc<Limits>,
@@ -174,7 +177,9 @@ impl EngineTask {
                 () = self.stop.cancelled() => break,
                 input = self.inputs.recv() => input,
                 () = tokio::time::sleep(due) => {
-                    self.swarm.handle_timeout(self.clock.now());
+                    let now = self.clock.now();
+                    self.swarm.handle_clock(now, self.clock.unix_ms());
+                    self.swarm.handle_timeout(now);
                     continue;
                 }
             };
@@ -193,20 +198,23 @@ impl EngineTask {
                     self.swarm.handle_manifest(now, manifest);
                 }
                 Input::Structure { blob, channel, role, done } => {
-                    structure
-                        .entry(blob)
-                        .or_insert_with(|| Structure { channel, role, done: Vec::new() })
-                        .done
-                        .push(done);
-                    self.swarm.want(now, blob, channel, Priority::Structure);
+                    let wanted = structure.entry(blob).or_insert_with(|| Structure { channel, role, done: Vec::new() });
+                    if wanted.role == store::Role::Lent {
+                        wanted.role = role;
+                    }
+                    wanted.done.push(done);
+                    let lent = structure.get(&blob).is_some_and(|wanted| wanted.role == store::Role::Lent);
+                    self.swarm.want(now, blob, channel, if lent { Priority::Low } else { Priority::Structure });
                 }
                 Input::Want(blobs, channel, priority) => {
                     for blob in blobs {
+                        take_over(&mut structure, &blob);
                         self.swarm.want(now, blob, channel, priority);
                     }
                 }
                 Input::Stream(blobs, channel) => {
                     for blob in blobs {
+                        take_over(&mut structure, &blob);
                         self.swarm.want(now, blob, channel, Priority::Streaming);
                     }
                 }
@@ -214,6 +222,13 @@ impl EngineTask {
                     for blob in blobs {
                         structure.remove(&blob);
                         self.swarm.unwant(now, &blob);
+                    }
+                }
+                Input::UnwantLent(blobs) => {
+                    for blob in blobs {
+                        if take_over(&mut structure, &blob) {
+                            self.swarm.unwant(now, &blob);
+                        }
                     }
                 }
                 Input::Hold(held) => {
@@ -246,6 +261,7 @@ impl EngineTask {
                     }
                 }
                 Input::Session(id, event) => self.swarm.handle_event(now, id, event),
+                Input::Served(id, count) => (0..count).for_each(|_| self.swarm.handle_served(now, id)),
                 Input::Blob(hand) => self.take_blob(hand, &structure),
                 Input::Placed(id, blob, result) => self.placed(id, blob, result, &mut structure),
                 Input::Unreadable(blob, error) => {
@@ -320,10 +336,10 @@ impl EngineTask {
             store: self.store.clone(),
             clock: self.clock,
             hands: self.hands.clone(),
-            hasher: self.hasher.clone(),
             traffic: self.traffic.clone(),
             limits: self.limits.clone(),
             slots: self.slots.clone(),
+            tasks: self.tasks.clone(),
         };
         self.network.tasks.spawn(conn.run());
     }
@@ -524,6 +540,15 @@ async fn dial_twice(
     }
 }
 
+/// What was to be lent is wanted for this node's own sake, or not at all. Says whether it was to be lent.
+fn take_over(structure: &mut HashMap<BlobId, Structure>, blob: &BlobId) -> bool {
+    let lent = structure.get(blob).is_some_and(|wanted| wanted.role == store::Role::Lent);
+    if lent {
+        structure.remove(blob);
+    }
+    lent
+}
+
 /// A connection whose command queue is full does not read what it asked for: it is cut.
 fn tell(conns: &mut HashMap<ConnId, mpsc::Sender<ConnCommand>>, id: ConnId, command: ConnCommand) {
     if let Some(conn) = conns.get(&id)
@@ -533,10 +558,11 @@ fn tell(conns: &mut HashMap<ConnId, mpsc::Sender<ConnCommand>>, id: ConnId, comm
     }
 }
 
-/// Accepts peers until the route ends; handshakes run beside, at most 64 at a time.
+/// Accepts peers until the route ends; handshakes run beside. Whoever comes while too many are under way takes the place
+/// of the one that has waited longest: an honest one is done in a moment, and silent ones cannot keep the door shut.
 pub(crate) async fn accept(network: Arc<Network>, engine: Engine) {
     let Some(gate) = &network.gate else { return };
-    let slots = Arc::new(Semaphore::new(64));
+    let mut shaking: VecDeque<AbortHandle> = VecDeque::new();
     loop {
         let accepted = tokio::select! {
             () = network.stop.cancelled() => return,
@@ -555,9 +581,14 @@ pub(crate) async fn accept(network: Arc<Network>, engine: Engine) {
             continue;
         }
         let limit = if gate.is_far(&addr) { HANDSHAKE_TIMEOUT_DETOUR } else { HANDSHAKE_TIMEOUT };
-        let Ok(slot) = slots.clone().acquire_owned().await else { return };
+        shaking.retain(|hand| !hand.is_finished());
+        if shaking.len() >= HANDSHAKES_MAX
+            && let Some(longest) = shaking.pop_front()
+        {
+            longest.abort();
+        }
         let (engine, number, stop) = (engine.clone(), network.number, network.stop.clone());
-        network.tasks.spawn(async move {
+        let hand = network.tasks.spawn(async move {
             let work = async {
                 match net::wire::handshake(stream, Role::Acceptor, limit).await {
                     Ok((reader, writer, binding)) => {
@@ -566,9 +597,9 @@ pub(crate) async fn accept(network: Arc<Network>, engine: Engine) {
                     }
                     Err(error) => tracing::debug!(%addr, %error, "no handshake"),
                 }
-                drop(slot);
             };
             stop.run_until_cancelled(work).await;
         });
+        shaking.push_back(hand.abort_handle());
     }
 }

@@ -21,7 +21,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(3600);
 /// Items of one channel whose holders are counted for one decision.
 const SURVEYED_MAX: usize = 256;
 /// Time for peers to say what they hold.
-const SURVEY_WAIT: Duration = Duration::from_secs(2);
+pub(crate) const SURVEY_WAIT: Duration = Duration::from_secs(2);
 
 /// Carries out the rules from time to time, and looks whether files are where they were, until the node stops.
 pub(crate) async fn run(ctx: Ctx) {
@@ -76,9 +76,12 @@ pub(crate) struct Need {
     pub(crate) bytes: u64,
 }
 
-/// Makes room for what the quota refuses: items of channels with a rule go, those that most others hold first,
+/// Makes room for what the quota refuses: what is lent goes first. Then items of channels with a rule go, those that most others hold first,
 /// then the oldest; never a pinned one, nor one that is newer. Says whether anything went.
 pub(crate) async fn make_room(ctx: &Ctx, need: Need, quota: u64) -> Result<bool> {
+    if crate::repair::make_room(ctx, need.bytes).await? {
+        return Ok(true);
+    }
     let wanted = move |s: &store::Store| need.item.map(|(key, id)| s.item(&key, &id)).transpose();
     let (channels, row) = ctx.with_store(move |s| Ok((s.channels()?, wanted(s)?.flatten()))).await?;
     let before = row.map_or(u64::MAX, |row| row.published);

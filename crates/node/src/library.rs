@@ -186,6 +186,7 @@ impl Library {
                 }
                 match result {
                     Ok(()) => {
+                        self.ctx.repair.notify_one();
                         self.unread.remove(&key);
                         self.told_lists.remove(&key);
                     }

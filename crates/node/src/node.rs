@@ -8,7 +8,7 @@ use protocol::session::Capabilities;
 use store::keys::{KeyError, KeyStore};
 use store::{DataDir, Role, Store};
 use swarm::{Rank, Swarm};
-use tokio::sync::{Mutex, OnceCell, RwLock, Semaphore, broadcast, watch};
+use tokio::sync::{Mutex, Notify, OnceCell, RwLock, Semaphore, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -25,7 +25,7 @@ use crate::limits::Limits;
 use crate::meter::{self, Rates, Traffic};
 use crate::near::Near;
 use crate::network::{self, Network};
-use crate::{channel, hasher, keep, verbs, view};
+use crate::{channel, keep, repair, verbs, view};
 
 /// A running node. Cheap to clone; [`Node::stop`] ends it.
 #[derive(Clone)]
@@ -114,6 +114,7 @@ impl Node {
             rates: watch::Sender::new(Rates::default()),
             signing: Semaphore::new(1),
             arrived: watch::Sender::new(0),
+            repair: Notify::new(),
             player: OnceCell::new(),
             config,
         });
@@ -140,8 +141,6 @@ impl Node {
         };
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).map_err(|e| ErrorInfo::new(Code::Internal, format!("no random numbers: {e}")))?;
-        let (hasher, unhashed) = hasher::channel();
-        ctx.spawn(hasher::run(unhashed, engine.clone(), ctx.tasks.clone()));
         let task = EngineTask {
             swarm: Swarm::new(swarm_config, u64::from_le_bytes(seed)),
             engine: engine.clone(),
@@ -156,7 +155,6 @@ impl Node {
             stop: ctx.stop.clone(),
             arrived: ctx.arrived.clone(),
             hands: Arc::new(Semaphore::new(BLOBS_IN_HAND)),
-            hasher,
             traffic: ctx.traffic.clone(),
             limits: ctx.limits.clone(),
             slots: Slots::new(),
@@ -167,6 +165,7 @@ impl Node {
         ctx.tasks.spawn(meter::run(ctx.clone()));
         ctx.tasks.spawn(governor::run(ctx.clone()));
         ctx.tasks.spawn(keep::run(ctx.clone()));
+        ctx.tasks.spawn(repair::run(ctx.clone()));
         network::put(&ctx, network).await?;
         node.tell_all().await?;
         library::resume_all(&ctx).await?;

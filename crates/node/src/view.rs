@@ -319,8 +319,9 @@ pub(crate) async fn peers(ctx: &Ctx) -> Vec<PeerInfo> {
 
 /// The node's state.
 pub(crate) async fn status(ctx: &Ctx) -> Result<Status> {
-    let (channels, blobs, paused, used) =
-        ctx.with_store(|s| Ok((s.channels()?, s.blob_count()?, s.setting("paused")?, s.used()?))).await?;
+    let (channels, blobs, paused, used, lent) = ctx
+        .with_store(|s| Ok((s.channels()?, s.blob_count()?, s.setting("paused")?, s.used()?, s.lent_bytes()?)))
+        .await?;
     let rates = *ctx.rates.borrow();
     let (peers, coverage) = if ctx.config.offline {
         (Vec::new(), swarm::Coverage::default())
@@ -352,6 +353,7 @@ pub(crate) async fn status(ctx: &Ctx) -> Result<Status> {
         mapped: mapped.map(|addr| addr.to_string()),
         held,
         used: Some(used),
+        lent: Some(lent),
         month_used: Some(month_used),
         secrets: kept(ctx).await,
         route: ctx.network().info(),

@@ -98,14 +98,6 @@ impl BlobId {
     pub fn of(sealed: &[u8]) -> Self {
         Self(Sha256::digest(sealed).into())
     }
-
-    /// The IDs of two blobs, hashed at once (see [`crate::sha`]).
-    ///
-    /// # Panics
-    /// If they have not the same length: all blobs have.
-    pub fn of_two(sealed: [&[u8]; 2]) -> [Self; 2] {
-        crate::sha::sha256_each(sealed).map(Self)
-    }
 }
 
 impl From<BlobId> for Topic {

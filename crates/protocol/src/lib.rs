@@ -18,7 +18,6 @@ pub mod params;
 pub mod path;
 pub mod rendezvous;
 pub mod session;
-pub mod sha;
 pub mod tree;
 
 pub use addr::{AddrClass, PeerAddr};

@@ -128,6 +128,8 @@ pub enum Event {
     Requested(BlobId),
     /// The peer no longer wants it; drop work under way (E5).
     Cancelled(BlobId),
+    /// The first bytes of a blob of ours arrived; more are to come.
+    Arriving(BlobId),
     /// Bytes arrived for a blob of ours, whole but not yet hashed.
     Blob(BlobId, Vec<u8>),
     /// The peer has not got it.

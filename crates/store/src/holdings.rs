@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use protocol::params::BLOB_LEN;
 use protocol::{BlobId, ChannelKey, ItemId};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
@@ -10,6 +11,7 @@ use crate::sweep::{Candidate, sweep};
 use crate::{Holding, Role, Store, StoreError, channels, items};
 
 const BATCH: usize = 10_000;
+const LENT: i64 = 3;
 
 impl Role {
     pub(crate) fn to_sql(self) -> i64 {
@@ -17,6 +19,7 @@ impl Role {
             Self::Root => 0,
             Self::Structure => 1,
             Self::Content => 2,
+            Self::Lent => LENT,
         }
     }
 
@@ -24,6 +27,7 @@ impl Role {
         match value {
             0 => Self::Root,
             1 => Self::Structure,
+            LENT => Self::Lent,
             _ => Self::Content,
         }
     }
@@ -71,7 +75,8 @@ impl Store {
         let (gone, doomed) = self.core.db.write(|tx| {
             let channel = channels::row_id(tx, channel)?;
             let mut old = structure_of(tx, channel)?;
-            old.retain(|(_, blob)| !keep.contains(blob));
+            let lent: HashSet<BlobId> = lent_of(tx, channel)?.into_iter().collect();
+            old.retain(|(_, blob)| !keep.contains(blob) && !lent.contains(blob));
             let mut tied = tx.prepare_cached(
                 "SELECT EXISTS(SELECT 1 FROM item_structure t JOIN items i ON i.id = t.item
                  WHERE t.blob = ? AND i.channel = ?)",
@@ -133,6 +138,69 @@ impl Store {
         })
     }
 
+    /// Blobs of a channel that are kept for others.
+    pub fn lent(&self, channel: &ChannelKey) -> Result<Vec<BlobId>, StoreError> {
+        self.core.db.read(|tx| lent_of(tx, channels::row_id(tx, channel)?))
+    }
+
+    /// Those of them that an item holds, too.
+    pub fn lent_twice(&self, channel: &ChannelKey) -> Result<Vec<BlobId>, StoreError> {
+        self.core.db.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT b.blob FROM structure s JOIN blobs b ON b.id = s.blob WHERE s.channel = ? AND s.role = ?
+                 AND EXISTS(SELECT 1 FROM chunks WHERE blob = b.id AND state BETWEEN 1 AND 3)",
+            )?;
+            let rows =
+                statement.query_map(params![channels::row_id(tx, channel)?, LENT], |row| Ok(BlobId(array(row, 0)?)))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Bytes that all of them take on the disk.
+    pub fn lent_bytes(&self) -> Result<u64, StoreError> {
+        self.core.db.read(|tx| {
+            let mut count = tx.prepare_cached("SELECT COUNT(DISTINCT blob) FROM structure WHERE role = ?")?;
+            Ok(uint(count.query_row([LENT], |row| row.get(0))?).saturating_mul(BLOB_LEN as u64))
+        })
+    }
+
+    /// Keeps these for others, too: tables and lists that are stored for the channel and that nothing else needs.
+    pub fn lend_structure(&self, channel: &ChannelKey, blobs: &[BlobId]) -> Result<(), StoreError> {
+        self.core.db.write(|tx| {
+            let channel = channels::row_id(tx, channel)?;
+            let mut lend = tx.prepare_cached(
+                "UPDATE structure SET role = ?1 WHERE channel = ?2 AND role = 1
+                 AND blob = (SELECT id FROM blobs WHERE blob = ?3)
+                 AND NOT EXISTS(SELECT 1 FROM item_structure t WHERE t.blob = structure.blob)",
+            )?;
+            blobs.iter().try_for_each(|blob| Ok(lend.execute(params![LENT, channel, blob.as_bytes()]).map(drop)?))
+        })
+    }
+
+    /// Keeps these for others no longer. Returns those that are not held any more: nothing else needed them.
+    pub fn drop_lent(&self, channel: &ChannelKey, blobs: &[BlobId]) -> Result<Vec<BlobId>, StoreError> {
+        let _layout = self.core.exclusive();
+        let (gone, doomed, freed) = self.core.db.write(|tx| {
+            let channel = channels::row_id(tx, channel)?;
+            let mut delete = tx.prepare_cached(
+                "DELETE FROM structure WHERE channel = ? AND role = ? AND blob = (SELECT id FROM blobs WHERE blob = ?)
+                 RETURNING blob",
+            )?;
+            let mut lent = Vec::new();
+            for blob in blobs {
+                let row: Option<i64> =
+                    delete.query_row(params![channel, LENT, blob.as_bytes()], |row| row.get(0)).optional()?;
+                lent.extend(row.map(|row| (row, *blob)));
+            }
+            let freed = crate::finish::free(tx, &lent)?;
+            let (gone, doomed) = sweep(tx, lent.into_iter().map(|(row, _)| (row, true)).collect())?;
+            Ok((gone, doomed, freed))
+        })?;
+        self.core.remove_files(&doomed, &[])?;
+        self.core.remove_files(&freed, &[])?;
+        Ok(gone)
+    }
+
     /// The first blob of an item's plan.
     pub fn first_blob(&self, channel: &ChannelKey, id: &ItemId) -> Result<Option<BlobId>, StoreError> {
         self.core.db.read(|tx| {
@@ -174,6 +242,13 @@ fn is_held(tx: &Transaction<'_>, blob: &BlobId) -> Result<bool, StoreError> {
          AND (b.stored = 1 OR EXISTS(SELECT 1 FROM chunks k WHERE k.blob = b.id AND k.state = 2)))",
     )?;
     Ok(statement.query_row([blob.as_bytes()], |row| row.get(0))?)
+}
+
+fn lent_of(tx: &Transaction<'_>, channel: i64) -> Result<Vec<BlobId>, StoreError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT b.blob FROM structure s JOIN blobs b ON b.id = s.blob WHERE s.channel = ? AND s.role = ?",
+    )?;
+    Ok(statement.query_map([channel, LENT], |row| Ok(BlobId(array(row, 0)?)))?.collect::<Result<_, _>>()?)
 }
 
 /// A channel's structure blobs.

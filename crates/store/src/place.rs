@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 
 use protocol::params::{BLOB_LEN, CHUNK_LEN};
 use protocol::{BlobId, BlobKey, ChannelKey, ItemId, VerifiedBlob, blob};
@@ -178,7 +179,7 @@ impl Store {
         }
         let plain = found.iter().flat_map(|group| &group.spans).filter(|span| span.waits() && !span.encrypted);
         let room = self.core.reserve(plain.map(|span| span.len as u64).sum())?;
-        let (outcomes, sealed) = fill_all(blob, found).map_err(|error| error.needing(BLOB_LEN as u64))?;
+        let (outcomes, sealed) = self.core.fill_all(blob, found).map_err(|error| error.needing(BLOB_LEN as u64))?;
         let keep = outcomes.iter().any(|outcome| outcome.opened && !outcome.derived);
         let written = match sealed.filter(|_| keep) {
             Some(sealed) => self.core.keep_file(&sealed)?,
@@ -256,39 +257,46 @@ pub(crate) fn not_held(tx: &Transaction<'_>, mut blobs: Vec<(i64, BlobId)>) -> R
     Ok(gone)
 }
 
-/// Opens the blob for each group. Gives it back sealed, unless its plain bytes are all that can be needed of it: then it
-/// was opened where it lay.
-fn fill_all(blob: VerifiedBlob, groups: Vec<Group>) -> Result<(Vec<Outcome>, Option<VerifiedBlob>), StoreError> {
-    match <[Group; 1]>::try_from(groups) {
-        Ok([group]) if group.is_all() => Ok((vec![fill(blob, group)?], None)),
-        groups => {
-            let groups = groups.map_or_else(|many| many, Vec::from);
-            let filled = groups.into_iter().map(|group| fill(blob.clone(), group)).collect::<Result<_, _>>()?;
-            Ok((filled, Some(blob)))
+impl Core {
+    /// Opens the blob for each group. Gives it back sealed, unless its plain bytes are all that can be needed of it: then
+    /// it was opened where it lay.
+    fn fill_all(
+        &self,
+        blob: VerifiedBlob,
+        groups: Vec<Group>,
+    ) -> Result<(Vec<Outcome>, Option<VerifiedBlob>), StoreError> {
+        match <[Group; 1]>::try_from(groups) {
+            Ok([group]) if group.is_all() => Ok((vec![self.fill(blob, group)?], None)),
+            groups => {
+                let groups = groups.map_or_else(|many| many, Vec::from);
+                let filled =
+                    groups.into_iter().map(|group| self.fill(blob.clone(), group)).collect::<Result<_, _>>()?;
+                Ok((filled, Some(blob)))
+            }
         }
     }
-}
 
-/// Opens the blob for one group and writes what waits.
-fn fill(blob: VerifiedBlob, group: Group) -> Result<Outcome, StoreError> {
-    let Ok(plain) = blob::open(blob, &group.key) else {
-        return Ok(Outcome { group, opened: false, derived: false });
-    };
-    if group.spans.iter().any(|span| span.encrypted) {
-        return Ok(Outcome { group, opened: true, derived: false });
+    /// Opens the blob for one group and writes what waits.
+    fn fill(&self, blob: VerifiedBlob, group: Group) -> Result<Outcome, StoreError> {
+        let Ok(plain) = blob::open(blob, &group.key) else {
+            return Ok(Outcome { group, opened: false, derived: false });
+        };
+        if group.spans.iter().any(|span| span.encrypted) {
+            return Ok(Outcome { group, opened: true, derived: false });
+        }
+        for span in group.spans.iter().filter(|span| span.waits()) {
+            let (Some(part), Some(bytes)) = (&span.part, plain.get(span.off..span.end())) else { continue };
+            let root = span.root.as_deref().unwrap_or(Path::new("/"));
+            let file = parts::open_part(root, part, span.size)?;
+            // The system lets one write to a file at a time; the others would wait for it awake.
+            let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+            parts::write_all_at(&file, bytes, span.at).map_err(crate::error::at(part))?;
+        }
+        let here = group.spans.iter().filter(|span| span.state > 0 || span.waits());
+        let derived = covered(here).is_some_and(|used| blob::padding_is_ours(&plain, used, &group.key));
+        Ok(Outcome { group, opened: true, derived })
     }
-    for span in group.spans.iter().filter(|span| span.waits()) {
-        let (Some(part), Some(bytes)) = (&span.part, plain.get(span.off..span.end())) else { continue };
-        let root = span.root.as_deref().unwrap_or(Path::new("/"));
-        let file = parts::open_part(root, part, span.size)?;
-        parts::write_all_at(&file, bytes, span.at).map_err(crate::error::at(part))?;
-    }
-    let here = group.spans.iter().filter(|span| span.state > 0 || span.waits());
-    let derived = covered(here).is_some_and(|used| blob::padding_is_ours(&plain, used, &group.key));
-    Ok(Outcome { group, opened: true, derived })
-}
 
-impl Core {
     /// Writes the blob's file unless one is recorded and there; says whether it did.
     fn keep_file(&self, blob: &VerifiedBlob) -> Result<bool, StoreError> {
         let id = blob.id();

@@ -28,6 +28,8 @@ pub(crate) struct Core {
     pub(crate) sealing: Sealing,
     pub(crate) pace: Pace,
     pub(crate) room: Room,
+    /// Held while plain bytes are written.
+    pub(crate) writing: Mutex<()>,
     // Shared: reads and writes bytes of blobs. Exclusive: renames and removes their files.
     layout: RwLock<()>,
     closed: AtomicBool,
@@ -51,6 +53,7 @@ impl Store {
             sealing: Sealing::new(store_key),
             pace: Pace::default(),
             room: Room::default(),
+            writing: Mutex::new(()),
             layout: RwLock::new(()),
             closed: AtomicBool::new(false),
             dir: Mutex::new(Some(dir)),

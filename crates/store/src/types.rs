@@ -219,6 +219,8 @@ pub enum Role {
     Structure,
     /// A file's bytes.
     Content,
+    /// Kept for others, in the space that the user lends.
+    Lent,
 }
 
 /// A holding, to be told to the swarm at start.

@@ -19,10 +19,12 @@ pub(crate) struct Channel {
     pub(crate) dials: usize,
     /// Look-ups in a row without a peer.
     pub(crate) fruitless: u32,
+    /// When the DHT was last asked for peers.
+    pub(crate) looked: Option<Duration>,
     /// When a swarm peer last said anything about it.
     pub(crate) heard: Option<Duration>,
-    /// Blobs looked up by ID, and when.
-    pub(crate) sought: std::collections::BTreeMap<protocol::BlobId, Duration>,
+    /// Blobs looked up by ID: how often, and when they may be again.
+    pub(crate) sought: std::collections::BTreeMap<protocol::BlobId, (u32, Duration)>,
     /// When a peer's manifest of our sequence was last asked for, to see whether it is the same.
     pub(crate) compared: Option<Duration>,
     /// Rendezvous topics handed to the announcer.
@@ -36,6 +38,7 @@ impl Channel {
             conns: BTreeSet::new(),
             dials: 0,
             fruitless: 0,
+            looked: None,
             heard: None,
             sought: std::collections::BTreeMap::new(),
             compared: None,

@@ -36,12 +36,15 @@ impl Swarm {
             None => self.channels.keys().for_each(|key| self.timers.sooner(Timer::Dial(*key), now)),
         }
     }
-    /// How many more a channel should dial. Half of its connections are its own choice, however many call: callers alone
+    /// How many more a channel should dial: twice as many while something of it is wanted, or who cannot be dialled would
+    /// have half the suppliers of who can. Half of its connections are its own choice, however many call: callers alone
     /// could show it whatever world they like.
     pub(crate) fn lacking(&self, channel: &Channel) -> usize {
         let chosen = |conn: &&ConnId| self.peers.get(**conn).is_some_and(|p| p.role == Role::Dialler);
         let chosen = channel.conns.iter().filter(chosen).count() + channel.dials;
-        let all = self.config.per_channel.saturating_sub(channel.conns.len() + channel.dials);
+        let wanting = self.picker.is_wanting(&channel.follow.key);
+        let aim = if wanting { 2 * self.config.per_channel } else { self.config.per_channel };
+        let all = aim.saturating_sub(channel.conns.len() + channel.dials);
         all.max((self.config.per_channel / 2).saturating_sub(chosen))
     }
     pub(crate) fn dial_more(&mut self, now: Duration, key: &ChannelKey) {

@@ -38,9 +38,7 @@ impl Swarm {
         if first {
             self.plan_lookup(now, &channel);
             self.timers.sooner(Timer::BlobLookup(channel), now + FIRST_BLOB_LOOKUP);
-            if self.tor {
-                self.timers.sooner(Timer::Dial(channel), now);
-            }
+            self.timers.sooner(Timer::Dial(channel), now);
         }
     }
     /// `but`: the connection that brought it needs no CANCEL.
@@ -115,7 +113,11 @@ impl Swarm {
     }
     /// Fills the peer's window.
     pub(crate) fn request_more(&mut self, now: Duration, conn: ConnId) {
-        while let Some(blob) = self.picker.pick(now, conn) {
+        while let Some((blob, instead)) = self.picker.pick(now, conn) {
+            if let Some(other) = instead {
+                self.send(other, Command::Cancel(blob));
+                self.plan_slow(other);
+            }
             self.send(conn, Command::Request(blob));
         }
         self.plan_slow(conn);
@@ -149,6 +151,7 @@ impl Swarm {
         let useful = verdict != Verdict::BadHash;
         if let Some(peer) = self.peers.get_mut(conn) {
             peer.received += BLOB_LEN as u64;
+            peer.moved = now;
         }
         self.picker.arrived(now, conn, blob, useful);
         match verdict {

@@ -6,7 +6,8 @@
 //! seed and the same inputs give the same outputs.
 //!
 //! Each part is a machine that owns its state: addresses and bans (`book`), connections (`peers`), wants (`picker`),
-//! holdings that others wait for (`have`), who else holds what is ours (`census`), announces (`announce`), peer exchange (`pex`), deadlines (`timers`). The
+//! holdings that others wait for (`have`), who else holds what is ours (`census`), upload slots (`uploads`), announces (`announce`), peer exchange (`pex`), deadlines (`timers`).
+//! [`repair`] chooses what is kept for others. The
 //! [`Swarm`] joins them: `meet` (look-ups, HELLO), `dial`, `gossip` (manifests), `fetch` (blobs for us), `serve` (answers).
 
 mod announce;
@@ -21,10 +22,12 @@ mod meet;
 mod peers;
 mod pex;
 mod picker;
+pub mod repair;
 mod serve;
 mod swarm;
 mod timers;
 mod types;
+mod uploads;
 mod way;
 
 pub use swarm::Swarm;

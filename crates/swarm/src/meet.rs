@@ -18,16 +18,24 @@ use crate::{Closed, ConnId, Follow, Output, Source};
 
 /// Between look-ups when all is well. FIND_PEERS goes with them and keeps quiet sessions from ending as idle.
 const LOOKUP: Duration = Duration::from_secs(200);
+/// Between look-ups in the DHT when nobody is lacking: a channel of a million followers must not hammer 20 nodes.
+const LOOKUP_RARE: Duration = Duration::from_secs(900);
 /// First wait when something is wanted and nobody is there; doubles.
 const LOOKUP_HUNGRY: Duration = Duration::from_secs(5);
 /// Longest such wait.
 const LOOKUP_HUNGRY_MAX: Duration = Duration::from_secs(120);
 /// A look-up that was not answered for this long is forgotten.
 const LOOKUP_LOST: Duration = Duration::from_secs(120);
-/// Between look-ups of blobs that nobody connected has.
+/// Between look-ups of blobs that nobody connected has; longer when many were sought in vain.
 const BLOB_LOOKUP: Duration = Duration::from_secs(5);
-/// One blob is looked up again after this time.
+/// Blobs sought in vain that make it longer by as much again, up to [`BLOB_LOOKUPS_MAX`] times.
+const SOUGHT_MANY: usize = 16;
+/// See [`SOUGHT_MANY`].
+const BLOB_LOOKUPS_MAX: u32 = 12;
+/// One blob is looked up again after this time; doubles.
 const BLOB_AGAIN: Duration = Duration::from_secs(120);
+/// Longest such wait.
+const BLOB_AGAIN_MAX: Duration = Duration::from_secs(3600);
 /// Blobs of one channel whose look-ups are remembered.
 const SOUGHT_MAX: usize = 1024;
 /// Addresses taken from one answer.
@@ -41,16 +49,17 @@ const PROVEN: Duration = Duration::from_secs(60);
 /// A peer with whom we share nothing now is left alone this long.
 const STRANGER: Duration = Duration::from_secs(600);
 
+/// An accepted connection that shares nothing has this long before it makes room for others.
+const STRANGER_STAYS: Duration = Duration::from_secs(30);
+/// One that shares something and moves nothing has this long.
+const GUEST_STAYS: Duration = Duration::from_secs(60);
+
 /// A DHT look-up under way.
 pub(crate) struct LookUp {
     channel: ChannelKey,
     since: Duration,
 }
 
-/// A caller that shares nothing has its place for this long, when others want it.
-const CALLER: Duration = Duration::from_secs(30);
-/// One that names our channels and moves nothing has it for this long.
-const FOLLOWER: Duration = Duration::from_secs(300);
 
 impl Swarm {
     pub(crate) fn start_following(&mut self, now: Duration, follow: Follow) {
@@ -70,10 +79,8 @@ impl Swarm {
         let unknown = follow.manifest.is_none();
         self.channels.insert(key, Channel::new(follow));
         if !private {
-            for blob in self.held_by.get(&key).into_iter().flatten() {
-                if let Some(held) = self.held.get(blob) {
-                    self.announces.add(now, (*blob).into(), Tier::Blob(held.rank), held.announced);
-                }
+            for (blob, held) in self.held.iter().filter(|(_, held)| held.channels.contains(&key)) {
+                self.announces.add(now, (*blob).into(), Tier::Blob(held.rank), held.announced);
             }
         }
         self.renew_rendezvous(now);
@@ -102,9 +109,9 @@ impl Swarm {
         for topic in channel.announced {
             self.announces.remove(&topic);
         }
-        for blob in self.held_by.get(key).into_iter().flatten() {
-            let others = self.held.get(blob).into_iter().flat_map(|h| &h.channels);
-            if !others.filter(|c| *c != key).any(|c| self.channels.get(c).is_some_and(|c| !c.is_private())) {
+        for (blob, held) in self.held.iter().filter(|(_, held)| held.channels.contains(key)) {
+            let mut others = held.channels.iter().filter(|c| *c != key);
+            if !others.any(|c| self.channels.get(c).is_some_and(|c| !c.is_private())) {
                 self.announces.remove(&(*blob).into());
             }
         }
@@ -170,10 +177,16 @@ impl Swarm {
         let may = |conn: &&ConnId| self.peers.get(**conn).is_some_and(|p| p.may_hear_of(channel));
         let mut conns: Vec<ConnId> = channel.conns.iter().filter(may).copied().collect();
         conns.extend(self.gateways_for(channel));
+        let asks_dht = self.lacking(channel) > 0 || channel.looked.is_none_or(|at| at + LOOKUP_RARE <= now);
+        if let Some(channel) = self.channels.get_mut(key).filter(|_| asks_dht) {
+            channel.looked = Some(now);
+        }
         self.compare(now, key);
         self.ask_gateways(key);
         for topic in topics {
-            self.look_up_topic(now, *key, topic);
+            if asks_dht {
+                self.look_up_topic(now, *key, topic);
+            }
             for conn in &conns {
                 self.ask_peers(now, *conn, topic);
             }
@@ -215,17 +228,19 @@ impl Swarm {
     /// Looks for one blob that nobody connected has.
     pub(crate) fn look_up_blobs(&mut self, now: Duration, key: &ChannelKey) {
         let Some(channel) = self.channels.get_mut(key) else { return };
-        channel.sought.retain(|_, at| *at + BLOB_AGAIN > now);
+        channel.sought.retain(|id, _| self.picker.channel_of(id).is_some());
         if !self.picker.is_wanting(key) || channel.is_private() {
             return;
         }
-        self.timers.set(Timer::BlobLookup(*key), now + BLOB_LOOKUP);
-        if channel.sought.len() >= SOUGHT_MAX {
-            return;
-        }
-        // At most as many are sought as were sought lately: the walk stays short.
-        let Some(blob) = self.picker.lonely(key).find(|id| !channel.sought.contains_key(id)) else { return };
-        channel.sought.insert(blob, now);
+        let many = u32::try_from(channel.sought.len() / SOUGHT_MANY).unwrap_or(u32::MAX);
+        self.timers.set(Timer::BlobLookup(*key), now + BLOB_LOOKUP * many.saturating_add(1).min(BLOB_LOOKUPS_MAX));
+        let full = channel.sought.len() >= SOUGHT_MAX;
+        let due = |id: &BlobId| channel.sought.get(id).map_or(!full, |(_, due)| *due <= now);
+        // The walk stays short: few more are looked at than may be sought.
+        let Some(blob) = self.picker.lonely(key).take(2 * SOUGHT_MAX).find(due) else { return };
+        let tries = channel.sought.get(&blob).map_or(0, |(tries, _)| *tries);
+        let wait = BLOB_AGAIN.saturating_mul(1 << tries.min(6)).min(BLOB_AGAIN_MAX);
+        channel.sought.insert(blob, (tries.saturating_add(1), now + wait));
         let conns: Vec<ConnId> = channel.conns.iter().copied().collect();
         self.look_up_topic(now, *key, blob.into());
         for conn in conns {
@@ -320,16 +335,16 @@ impl Swarm {
         }
         true
     }
-    /// Makes room for a newcomer: ends the oldest accepted connection that shares nothing, or, after some minutes, one
-    /// that names our channels and has moved nothing. An honest follower that waits for news comes again.
+    /// Makes room for a newcomer: ends an accepted connection that shares nothing; else, of those that moved nothing for a
+    /// while, the one that came last. So a full node is no closed door: whoever calls has a minute to hear what is new and
+    /// whom else to ask, and a crowd of callers replaces itself before it replaces those who were here before.
     fn evict(&mut self, now: Duration) -> bool {
-        let idle = |p: &Peer| {
-            let patience = if p.shared.is_empty() { CALLER } else { FOLLOWER };
-            p.role == Role::Acceptor && p.since + patience < now && (p.shared.is_empty() || p.sent + p.received == 0)
-        };
-        let usefulness = |p: &Peer| (!p.shared.is_empty(), p.sent, p.since);
-        let worst = self.peers.iter().filter(|(_, p)| idle(p)).min_by_key(|(_, p)| usefulness(p));
-        let Some((conn, _)) = worst else { return false };
+        let accepted = || self.peers.iter().filter(|(_, p)| p.role == Role::Acceptor);
+        let strange = |p: &Peer| p.shared.is_empty() && p.since + STRANGER_STAYS < now;
+        let useless = accepted().filter(|(_, p)| strange(p)).min_by_key(|(_, p)| (p.sent, p.since));
+        let rests = |conn: ConnId, p: &Peer| p.moved + GUEST_STAYS <= now && !self.uploads.is_waiting(conn);
+        let resting = || accepted().filter(|(conn, p)| rests(*conn, p)).max_by_key(|(_, p)| p.since);
+        let Some((conn, _)) = useless.or_else(resting) else { return false };
         self.outputs.push_back(Output::Close(conn));
         self.forget_conn(now, conn, &Closed::Clean);
         true
@@ -451,6 +466,7 @@ impl Swarm {
         let Some(peer) = self.peers.remove(id) else { return };
         self.picker.remove_lane(id);
         self.watches.remove(id);
+        self.uploads.remove(id);
         self.census.remove(id);
         for timer in [Timer::Settle(id), Timer::HaveMore(id), Timer::Slow(id), Timer::Retry(id), Timer::Tell(id)] {
             self.timers.cancel(timer);

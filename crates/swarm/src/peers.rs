@@ -37,6 +37,8 @@ pub(crate) struct Peer {
     pub(crate) role: Role,
     pub(crate) binding: Binding,
     pub(crate) since: Duration,
+    /// When a blob last came or went, or else when it was met.
+    pub(crate) moved: Duration,
     pub(crate) stage: Stage,
     /// A neighbour: HELLO shows it no channel's name, but tokens (E10).
     pub(crate) near: bool,
@@ -80,6 +82,7 @@ impl Peer {
             role,
             binding,
             since: now,
+            moved: now,
             stage: Stage::Waiting,
             near: false,
             ext: Capabilities::default(),

@@ -31,6 +31,8 @@ pub(crate) const SLOW: Duration = Duration::from_secs(60);
 pub(crate) const LACKS: Duration = Duration::from_secs(60);
 /// The end-game begins when no more than this many blobs are under way.
 const ENDGAME: usize = 32;
+/// What waits in a peer's queue this long may be asked of an idle peer instead.
+const QUEUED: Duration = Duration::from_secs(3);
 /// Only what was asked for this long ago is asked of a second peer.
 const ENDGAME_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -75,6 +77,8 @@ struct Lane {
     ready: BTreeSet<Rung>,
     asked: BTreeMap<BlobId, Duration>,
     knows: BTreeSet<BlobId>,
+    /// What it is sending: the rest of what it was asked for waits in its queue.
+    arriving: Option<BlobId>,
     lacks: BTreeMap<BlobId, Duration>,
     /// The same in the order in which they become due; entries that `lacks` does not hold are void.
     retries: VecDeque<(Duration, BlobId)>,
@@ -97,6 +101,11 @@ impl Lane {
             }
         };
         if self.blind { aim.min(WINDOW_BLIND) } else { aim }
+    }
+    /// It is not asked for this blob any more.
+    fn drop_ask(&mut self, id: &BlobId) {
+        self.asked.remove(id);
+        self.arriving = self.arriving.filter(|arriving| arriving != id);
     }
     fn arrived(&mut self, now: Duration) {
         self.slow = false;
@@ -153,6 +162,7 @@ impl Picker {
             ready: BTreeSet::new(),
             asked: BTreeMap::new(),
             knows: BTreeSet::new(),
+            arriving: None,
             lacks: BTreeMap::new(),
             retries: VecDeque::new(),
             rate: None,
@@ -228,7 +238,7 @@ impl Picker {
         }
         for conn in &want.asked {
             if let Some(lane) = self.lanes.get_mut(conn) {
-                lane.asked.remove(id);
+                lane.drop_ask(id);
                 self.dirty.insert(*conn);
             }
         }
@@ -284,7 +294,7 @@ impl Picker {
     pub(crate) fn lack(&mut self, now: Duration, conn: ConnId, id: BlobId) {
         let wanted = self.wants.contains_key(&id);
         let Some(lane) = self.lanes.get_mut(&conn) else { return };
-        lane.asked.remove(&id);
+        lane.drop_ask(&id);
         lane.knows.remove(&id);
         lane.progress = now;
         if wanted {
@@ -320,18 +330,25 @@ impl Picker {
     pub(crate) fn take_dirty(&mut self) -> BTreeSet<ConnId> {
         std::mem::take(&mut self.dirty)
     }
-    /// The next blob to ask this peer for, now counted as asked.
-    pub(crate) fn pick(&mut self, now: Duration, conn: ConnId) -> Option<BlobId> {
+    /// The next blob to ask this peer for, now counted as asked; and the peer in whose queue it waited until now.
+    pub(crate) fn pick(&mut self, now: Duration, conn: ConnId) -> Option<(BlobId, Option<ConnId>)> {
         let lane = self.lanes.get(&conn)?;
         if lane.asked.len() >= lane.window() {
             return None;
         }
-        let id = match lane.ready.first() {
-            Some(rung) => rung.3,
-            None if lane.asked.is_empty() && !lane.slow => self.endgame(now, conn)?,
+        let (id, instead) = match lane.ready.first() {
+            Some(rung) => (rung.3, None),
+            None if lane.asked.is_empty() && !lane.slow => match self.queued(now, conn) {
+                Some((id, instead)) => (id, Some(instead)),
+                None => (self.endgame(now, conn)?, None),
+            },
             None => return None,
         };
+        if let Some(lane) = instead.and_then(|conn| self.lanes.get_mut(&conn)) {
+            lane.drop_ask(&id);
+        }
         self.edit(id, |want| {
+            want.asked.retain(|other| Some(*other) != instead);
             want.asked.push(conn);
             want.open = false;
         });
@@ -342,11 +359,32 @@ impl Picker {
             lane.bytes = 0;
         }
         lane.asked.insert(id, now);
-        Some(id)
+        Some((id, instead))
     }
-    /// Whether so few blobs are under way that idle peers may help.
-    pub(crate) fn is_ending(&self) -> bool {
-        (1..=ENDGAME).contains(&self.flying.len())
+    /// The best blob that waits in another peer's queue and that this one has, too.
+    fn queued(&self, now: Duration, conn: ConnId) -> Option<(BlobId, ConnId)> {
+        let waits = |id: &BlobId| {
+            let want = self.wants.get(id)?;
+            let [asked] = want.asked[..] else { return None };
+            let lane = self.lanes.get(&asked)?;
+            let since = lane.asked.get(id)?;
+            // A blind one cannot be told that it need not send it.
+            let waits = *since + QUEUED <= now && lane.arriving != Some(*id) && !lane.blind;
+            let has = want.holders.contains(&conn) || want.maybes.contains(&conn);
+            (waits && asked != conn && has).then(|| (want.rung(*id), asked))
+        };
+        self.flying.iter().filter_map(waits).min().map(|(rung, asked)| (rung.3, asked))
+    }
+    /// The first bytes of a blob came.
+    pub(crate) fn arriving(&mut self, now: Duration, conn: ConnId, id: BlobId) {
+        if let Some(lane) = self.lanes.get_mut(&conn) {
+            lane.arriving = Some(id);
+            lane.progress = now;
+        }
+    }
+    /// Whether blobs are under way, and idle peers may help.
+    pub(crate) fn is_flying(&self) -> bool {
+        !self.flying.is_empty()
     }
     /// Idle peers look for a next blob once more.
     pub(crate) fn wake_idle(&mut self) {
@@ -371,7 +409,7 @@ impl Picker {
     /// Bytes that this peer sent for this blob arrived: its slot is free. `useful`: they were the blob.
     pub(crate) fn arrived(&mut self, now: Duration, conn: ConnId, id: BlobId, useful: bool) {
         if let Some(lane) = self.lanes.get_mut(&conn) {
-            lane.asked.remove(&id);
+            lane.drop_ask(&id);
             if useful {
                 lane.arrived(now);
             }
@@ -398,7 +436,7 @@ impl Picker {
         let Some(((_, oldest), rest)) = asked.split_first() else { return Vec::new() };
         let rest: Vec<BlobId> = rest.iter().map(|(_, id)| *id).collect();
         for id in &rest {
-            lane.asked.remove(id);
+            lane.drop_ask(id);
         }
         for id in &rest {
             self.edit(*id, |want| {

@@ -12,29 +12,51 @@ use crate::pex::Taken;
 use crate::swarm::{Held, Swarm};
 use crate::timers::Timer;
 use crate::way::{Circle, Side};
-use crate::{ConnId, Output, Source};
+use crate::{ConnId, Output, Rank, Source};
 
 /// Our own address is told again after this time, well before it is forgotten.
 const TELL: Duration = Duration::from_secs(15 * 60);
 
 impl Swarm {
     /// Any blob we hold, to anybody who knows its ID; where we hide, only those of the channel that is spoken of.
-    pub(crate) fn serve(&mut self, conn: ConnId, blob: BlobId) {
+    pub(crate) fn serve(&mut self, now: Duration, conn: ConnId, blob: BlobId) {
         let only = self.peers.get(conn).and_then(|peer| peer.only);
         let fits = |held: &Held| only.is_none_or(|only| held.channels.contains(&only));
         if !self.held.get(&blob).is_some_and(fits) {
             self.send(conn, Command::NotFound(blob));
             return;
         }
-        if let Some(peer) = self.peers.get_mut(conn) {
-            peer.sent += BLOB_LEN as u64;
+        self.uploads.asked(now, conn, blob);
+    }
+    /// Sends what has a slot.
+    pub(crate) fn fill_slots(&mut self, now: Duration) {
+        // Without a root nothing else can even be asked for: it is never common.
+        let times = |held: &Held| if held.rank == Rank::Root { 0 } else { held.sent };
+        while let Some((conn, blob)) = self.uploads.next(now, |blob| self.held.get(blob).map_or(0, times)) {
+            let Some(held) = self.held.get_mut(&blob) else {
+                // Gone while it waited.
+                self.uploads.ended(now, conn);
+                self.send(conn, Command::NotFound(blob));
+                continue;
+            };
+            held.sent = held.sent.saturating_add(1);
+            if let Some(peer) = self.peers.get_mut(conn) {
+                peer.sent += BLOB_LEN as u64;
+                peer.moved = now;
+            }
+            self.outputs.push_back(Output::Serve(conn, blob));
         }
-        self.outputs.push_back(Output::Serve(conn, blob));
+        match self.uploads.next_at(now) {
+            Some(at) => self.timers.set(Timer::Uploads, at),
+            None => self.timers.cancel(Timer::Uploads),
+        }
     }
     /// Only blobs of channels that both named are admitted.
     pub(crate) fn answer_have_query(&mut self, conn: ConnId, query: RequestId, blobs: &[BlobId]) {
         let Some(peer) = self.peers.get(conn) else { return };
-        let admits = |id: &BlobId| self.held.get(id).is_some_and(|held| !held.channels.is_disjoint(&peer.shared));
+        let admits = |id: &BlobId| {
+            self.held.get(id).is_some_and(|held| held.channels.iter().any(|key| peer.shared.contains(key)))
+        };
         let bits: Vec<bool> = blobs.iter().map(admits).collect();
         let missing = blobs.iter().zip(&bits).enumerate().filter(|(_, (_, has))| !**has);
         let missing = missing.filter_map(|(at, (id, _))| Some((u16::try_from(at).ok()?, *id))).collect();

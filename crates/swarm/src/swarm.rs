@@ -1,6 +1,6 @@
 //! The [`Swarm`]: its parts, its doors in and out.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +23,7 @@ use crate::peers::Peers;
 use crate::pex::Pex;
 use crate::picker::Picker;
 use crate::timers::{Timer, Timers};
+use crate::uploads::Uploads;
 use crate::{
     Cause, Closed, Config, ConnId, Coverage, DialId, Follow, Output, PeerInfo, Priority, Rank, Source, Verdict,
 };
@@ -30,14 +31,20 @@ use crate::{
 /// How often old entries are dropped.
 const EXPIRE: Duration = Duration::from_secs(30);
 
-/// Between looks for idle peers when few blobs are left.
-const ENDGAME: Duration = Duration::from_millis(500);
+/// Between looks for idle peers that may help while blobs are under way.
+const IDLERS: Duration = Duration::from_millis(500);
+
+/// A clock that went ahead by more than this did not go by itself.
+const AWAY_MS: u64 = 120_000;
 
 /// A blob that we hold.
 pub(crate) struct Held {
-    pub(crate) channels: BTreeSet<ChannelKey>,
+    /// Nearly always one: a set would take ten times the memory.
+    pub(crate) channels: Vec<ChannelKey>,
     pub(crate) rank: Rank,
     pub(crate) announced: Option<Duration>,
+    /// How often it was sent since it is here.
+    pub(crate) sent: u16,
 }
 
 /// The machine.
@@ -52,10 +59,10 @@ pub struct Swarm {
     pub(crate) picker: Picker,
     pub(crate) watches: Watches,
     pub(crate) census: Census,
+    pub(crate) uploads: Uploads,
     pub(crate) announces: Announces,
     pub(crate) pex: Pex,
     pub(crate) held: BTreeMap<BlobId, Held>,
-    pub(crate) held_by: BTreeMap<ChannelKey, BTreeSet<BlobId>>,
     pub(crate) dials: BTreeMap<DialId, Dialling>,
     pub(crate) lookups: BTreeMap<InfoHash, LookUp>,
     pub(crate) next_conn: u64,
@@ -85,10 +92,10 @@ impl Swarm {
             picker: Picker::default(),
             watches: Watches::default(),
             census: Census::default(),
+            uploads: Uploads::default(),
             announces,
             pex: Pex::default(),
             held: BTreeMap::new(),
-            held_by: BTreeMap::new(),
             dials: BTreeMap::new(),
             lookups: BTreeMap::new(),
             next_conn: 0,
@@ -127,11 +134,13 @@ impl Swarm {
     }
     /// We hold this blob: serve it, announce it. `announced`: how long ago it was announced, if known from an earlier run.
     pub fn hold(&mut self, now: Duration, blob: BlobId, channel: ChannelKey, rank: Rank, announced: Option<Duration>) {
-        let held = self.held.entry(blob).or_insert_with(|| Held { channels: BTreeSet::new(), rank, announced });
-        held.channels.insert(channel);
+        let new = || Held { channels: vec![channel], rank, announced, sent: 0 };
+        let held = self.held.entry(blob).or_insert_with(new);
+        if !held.channels.contains(&channel) {
+            held.channels.push(channel);
+        }
         held.rank = held.rank.min(rank);
         let rank = held.rank;
-        self.held_by.entry(channel).or_default().insert(blob);
         if self.channels.get(&channel).is_some_and(|c| !c.is_private()) {
             self.announces.add(now, blob.into(), Tier::Blob(rank), announced);
             self.plan_announces(now);
@@ -146,15 +155,8 @@ impl Swarm {
     }
     /// We do not hold it any more.
     pub fn unhold(&mut self, _now: Duration, blob: &BlobId) {
-        let Some(held) = self.held.remove(blob) else { return };
-        self.announces.remove(&(*blob).into());
-        for channel in held.channels {
-            if let Some(set) = self.held_by.get_mut(&channel) {
-                set.remove(blob);
-                if set.is_empty() {
-                    self.held_by.remove(&channel);
-                }
-            }
+        if self.held.remove(blob).is_some() {
+            self.announces.remove(&(*blob).into());
         }
     }
     /// An address that may serve a channel (`None`: any channel; only from [`Source::User`] and [`Source::Lan`]).
@@ -224,7 +226,7 @@ impl Swarm {
         }
         match event {
             Event::Hello(hello) => self.take_hello(now, id, &hello),
-            Event::Requested(blob) => self.serve(id, blob),
+            Event::Requested(blob) => self.serve(now, id, blob),
             Event::NotFound(blob) => self.take_not_found(now, id, blob),
             Event::FindPeers(topic) => self.answer_find_peers(now, id, topic),
             Event::Peers(topic, addrs) => self.take_peers(now, id, topic, addrs),
@@ -240,14 +242,21 @@ impl Swarm {
                 }
             }
             Event::Publish(request) => self.answer_publish(now, id, request),
-            // A session drops cancelled answers itself; the node judges blobs and asked for the publishing.
-            Event::Cancelled(_) | Event::Blob(..) | Event::Published(_) => {}
+            Event::Arriving(blob) => self.picker.arriving(now, id, blob),
+            Event::Cancelled(blob) => self.uploads.cancelled(id, &blob),
+            // The node judges blobs and asked for the publishing.
+            Event::Blob(..) | Event::Published(_) => {}
         }
         self.settle(now);
     }
     /// What became of a blob that this connection brought.
     pub fn handle_verdict(&mut self, now: Duration, id: ConnId, blob: BlobId, verdict: Verdict) {
         self.judge(now, id, blob, verdict);
+        self.settle(now);
+    }
+    /// A blob of an [`Output::Serve`] is off this connection's hands: sent, cancelled, or not readable.
+    pub fn handle_served(&mut self, now: Duration, id: ConnId) {
+        self.uploads.ended(now, id);
         self.settle(now);
     }
     /// A connection ended.
@@ -276,9 +285,22 @@ impl Swarm {
         for key in keys {
             if let Some(channel) = self.channels.get_mut(&key) {
                 channel.fruitless = 0;
+                channel.looked = None;
             }
             self.timers.set(Timer::Lookup(key), now);
             self.timers.set(Timer::Dial(key), now);
+        }
+    }
+
+    /// UTC as it is now, in ms since 1970, to be told from time to time: a computer that sleeps stops the other clock and
+    /// not this one, and clocks are put right. One that went far ahead means that we were away.
+    pub fn handle_clock(&mut self, now: Duration, unix_ms: u64) {
+        let ahead = unix_ms.saturating_sub(self.unix_ms(now));
+        self.config.unix_ms_at_start = unix_ms.saturating_sub(u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
+        self.renew_rendezvous(now);
+        self.plan_announces(now);
+        if ahead >= AWAY_MS {
+            self.handle_network_change(now);
         }
     }
 
@@ -307,7 +329,8 @@ impl Swarm {
                 Timer::Retry(conn) => self.retry_lacking(now, conn),
                 Timer::Relist(blob) => self.picker.relist(blob),
                 Timer::Tell(conn) => self.tell_addr(now, conn),
-                Timer::Endgame => self.picker.wake_idle(),
+                Timer::Idlers => self.picker.wake_idle(),
+                Timer::Uploads => {}
                 Timer::Announce => self.announce(now),
                 Timer::Expire => self.expire(now),
             }
@@ -350,8 +373,9 @@ impl Swarm {
         for conn in self.picker.take_dirty() {
             self.request_more(now, conn);
         }
-        if self.picker.is_ending() {
-            self.timers.sooner(Timer::Endgame, now + ENDGAME);
+        self.fill_slots(now);
+        if self.picker.is_flying() {
+            self.timers.sooner(Timer::Idlers, now + IDLERS);
         }
     }
     fn announce(&mut self, now: Duration) {

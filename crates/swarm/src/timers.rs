@@ -34,8 +34,10 @@ pub(crate) enum Timer {
     Relist(BlobId),
     /// Tell a peer our own address again.
     Tell(ConnId),
-    /// Few blobs are left: idle peers may help.
-    Endgame,
+    /// Blobs are under way: idle peers may help.
+    Idlers,
+    /// A slow upload does not count any more: a slot may be free.
+    Uploads,
     /// Announce in the DHT.
     Announce,
     /// Drop what is too old.

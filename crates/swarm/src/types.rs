@@ -98,7 +98,8 @@ pub enum Output {
     Dial(DialId, PeerAddr),
     /// Give this to the connection's session.
     Send(ConnId, Command),
-    /// Load this blob and give it to the session with `Command::Serve`, or `NotFound`.
+    /// Load this blob and give it to the session with `Command::Serve`, or `NotFound`; say [`Swarm::handle_served`] when
+    /// it is sent or will not be.
     Serve(ConnId, BlobId),
     /// End the connection.
     Close(ConnId),

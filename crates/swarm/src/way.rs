@@ -88,6 +88,7 @@ impl Swarm {
         for key in keys {
             let Some(channel) = self.channels.get_mut(&key) else { continue };
             channel.fruitless = 0;
+            channel.looked = None;
             let asks_dht = !channel.is_private() || channel.follow.manifest.is_none();
             self.timers.set(Timer::Lookup(key), now);
             self.timers.set(Timer::Dial(key), now);

@@ -26,7 +26,7 @@ for (const fits of [(text) => text === name, (text) => text.startsWith(name)]) {
   for (const root of roots) {
     const found = there(root).find((element) => fits(said(element)));
     // A drawn option hides the real one: its label is what a hand can reach.
-    if (found) return found.closest("label")?.querySelectorAll("input").length === 1 ? found.closest("label") : found;
+    if (found) return role === "option" && found.closest("label")?.querySelectorAll("input").length === 1 ? found.closest("label") : found;
   }
 }
 return there(roots.at(-1)).map(said);

@@ -4,32 +4,34 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::message::Message;
 use protocol::params::{BLOB_LEN, TAG_LEN};
 use protocol::session::{Command, Event, Hello, Role, Session};
 use protocol::{BlobId, ChannelKey, PeerAddr, SignedManifest};
 use swarm::{Closed, ConnId, Output, Rank, Verdict};
 
 use super::link::{End, Link, LinkId, Side, Talk, shake_hands};
-use super::node::{Nature, NodeId};
+use super::node::{GLOBAL, Nature, NodeId, address};
 use super::secs;
 use super::v5::{Told, V5Talk};
 use super::world::{Due, Entry, World, ranked};
 
 /// A frame of more bytes takes its time on the uplink and the downlink.
 const SMALL: usize = 4096;
+/// Bytes that a packet carries.
+const PACKET: usize = 1400;
 /// Blobs whose bytes are kept for the next who asks.
 const BYTES_KEPT: usize = 128;
 /// A dial that nobody answers ends after this.
 const DIAL: Duration = secs(10);
 /// Nodes with the newest manifest below which it is put again (E4).
 const KEEP_ALIVE_BELOW: u32 = 8;
-/// Between two tries of a v5 client.
-const V5_AGAIN: Duration = secs(2);
 
 impl World {
     pub(super) fn happen(&mut self, entry: Entry) {
         let at = entry.at;
+        if self.sleeps(&entry.what) {
+            return;
+        }
         match entry.what {
             Due::Mind(id, life) => self.wake_mind(at, id, life),
             Due::Talk(link, side) => self.wake_talk(at, link, side),
@@ -53,26 +55,31 @@ impl World {
             Due::Dialled(id, life, dial, addr) => self.dialled(id, life, dial, &addr),
             Due::Missed(id, life, dial) => self.missed(id, life, dial),
             Due::Found(id, life, infohash) if self.nodes[id].life == life => {
-                let found = self.dht.peers(self.now, infohash, &mut self.chance);
+                let cut = self.nodes[id].cut;
+                let found = if cut { Vec::new() } else { self.dht.peers(self.now, infohash, &mut self.chance) };
                 if let Some(swarm) = &mut self.nodes[id].swarm {
                     swarm.handle_found(self.now, infohash, found);
                 }
                 self.minds.push_back(id);
             }
             Due::Announced(id, life, infohash) if self.nodes[id].life == life => {
-                self.dht.announce(self.now, infohash, self.nodes[id].addr);
+                let cut = self.nodes[id].cut;
+                if !cut {
+                    self.dht.announce(self.now, infohash, self.nodes[id].addr);
+                }
                 if let Some(swarm) = &mut self.nodes[id].swarm {
-                    swarm.handle_announced(self.now, infohash, true);
+                    swarm.handle_announced(self.now, infohash, !cut);
                 }
                 self.minds.push_back(id);
             }
-            Due::Item(id, life, key) if self.nodes[id].life == life => self.refreshed(id, &key),
+            Due::Item(id, life, key) if self.nodes[id].life == life && !self.nodes[id].cut => self.refreshed(id, &key),
             Due::Put(manifest) => self.dht.put(self.now, manifest),
+            Due::Repair(id, life, asked) if self.nodes[id].life == life => self.repair(id, asked),
             Due::V5(id, life) if self.nodes[id].life == life => self.v5_next(id),
-            Due::Found(..) | Due::Announced(..) | Due::Item(..) | Due::V5(..) => {}
+            Due::Found(..) | Due::Announced(..) | Due::Item(..) | Due::V5(..) | Due::Repair(..) => {}
         }
     }
-    fn end(&mut self, link: LinkId, side: Side) -> Option<&mut End> {
+    pub(super) fn end(&mut self, link: LinkId, side: Side) -> Option<&mut End> {
         self.links.get_mut(&link)?.ends[side].as_mut()
     }
 
@@ -219,6 +226,11 @@ impl World {
         if self.bytes.len() > BYTES_KEPT {
             self.bytes.clear();
         }
+        if let Some((link, side)) = self.nodes[id].conns.get(&conn).copied()
+            && let Some(end) = self.end(link, side)
+        {
+            end.given += 1;
+        }
         self.command(id, conn, Command::Serve(blob, bytes));
     }
     /// A newer manifest is here.
@@ -231,7 +243,9 @@ impl World {
         subscription.manifest = Some(manifest.clone());
         subscription.learnt = now;
         let Some(plan) = plan.filter(|_| subscription.fetches) else { return };
-        let missing = ranked(&plan).map(|(blob, _)| blob).filter(|blob| !node.stored.contains_key(blob)).collect();
+        let missing =
+            ranked(&plan).enumerate().filter(|(at, _)| subscription.wishes_for(*at)).map(|(_, (blob, _))| blob);
+        let missing = missing.filter(|blob| !node.stored.contains_key(blob)).collect();
         let gone = std::mem::replace(&mut subscription.missing, missing);
         let gone: Vec<BlobId> = gone.into_iter().filter(|blob| !subscription.missing.contains(blob)).collect();
         subscription.plan = Some(plan);
@@ -273,7 +287,9 @@ impl World {
         };
         let reaches = |to: &NodeId| {
             let node = &self.nodes[*to];
-            node.is_online() && !node.place.nat && node.place.group == self.nodes[id].place.group
+            let ours = &self.nodes[id];
+            let same = node.place.group == ours.place.group && (!node.place.lan || ours.place.lan);
+            node.is_online() && !node.place.nat && same && !node.cut && !ours.cut
         };
         let Some(target) = target.filter(reaches) else {
             self.push(self.now + DIAL, Due::Missed(id, life, dial));
@@ -282,7 +298,9 @@ impl World {
         let ([ours, theirs], binding) = shake_hands(&mut self.chance, self.setup.sealed);
         let (now, link) = (self.now, self.next_link);
         self.next_link += 1;
-        let from = PeerAddr::Ip(SocketAddr::new(self.nodes[id].addr.ip(), 40_000 + (link % 20_000) as u16));
+        // Who leaves its house is seen as its router.
+        let ip = if self.nodes[target].place.lan { self.nodes[id].addr.ip() } else { address(GLOBAL, id) };
+        let from = PeerAddr::Ip(SocketAddr::new(ip, 40_000 + (link % 20_000) as u16));
         let node = &mut self.nodes[target];
         let (conn, taken, talk) = match (&mut node.swarm, &mut node.v5) {
             (Some(swarm), _) => {
@@ -303,6 +321,7 @@ impl World {
             taken: now,
             queued: 0,
             wake: None,
+            given: 0,
         };
         let accepted = taken.then(|| end(target, conn, talk, theirs));
         if taken {
@@ -316,7 +335,7 @@ impl World {
         node.conns.insert(dial, (link, 0));
         let latency = self.chance.between(self.setup.latency);
         let ends = [Some(end(id, dial, talk, ours)), accepted];
-        self.links.insert(link, Link { ends, latency });
+        self.links.insert(link, Link { ends, latency, broken: false });
         self.trace.tell(&[2, now.as_nanos() as u64, id as u64, target as u64], &[]);
         if let Some(swarm) = &mut self.nodes[id].swarm {
             swarm.handle_dialled(now, dial, Some(binding));
@@ -350,7 +369,12 @@ impl World {
     /// Bytes reach the downlink, which all connections of the node share.
     fn come_down(&mut self, link: LinkId, side: Side, wire: Vec<u8>) {
         let now = self.now;
-        let Some(end) = self.links.get_mut(&link).and_then(|l| l.ends[side].as_mut()) else { return };
+        let Some(l) = self.links.get_mut(&link) else { return };
+        let broken = l.broken;
+        let Some(end) = l.ends[side].as_mut() else { return };
+        if broken {
+            return;
+        }
         let mut taken = end.taken.max(now);
         if wire.len() > SMALL {
             let node = &mut self.nodes[end.node];
@@ -373,7 +397,7 @@ impl World {
             None => &wire,
         };
         self.trace.tell(&[1, now.as_nanos() as u64, link, side as u64, plain.len() as u64], plain);
-        let (id, conn) = (end.node, end.conn);
+        let id = end.node;
         if self.nodes[id].place.tapped {
             self.nodes[id].heard.push(plain[..plain.len().min(1 << 17)].to_vec());
         }
@@ -389,7 +413,7 @@ impl World {
             }
             Talk::V5(talk) => {
                 let told = talk.take(now, plain);
-                self.v5_told(id, conn, link, side, told);
+                self.v5_told(id, link, side, told);
                 self.talks.push_back((link, side));
             }
         }
@@ -402,6 +426,7 @@ impl World {
         {
             self.take_event(id, conn, event);
         }
+        self.off_our_hands(link, side);
         self.transmit(link, side);
         let now = self.now;
         let Some(end) = self.end(link, side) else { return };
@@ -437,7 +462,6 @@ impl World {
                     self.store(id, blob);
                 }
             }
-            Event::Cancelled(_) => {}
             other => {
                 if let Event::NotFound(blob) = &other {
                     node.asks_no_more(blob, conn);
@@ -453,7 +477,7 @@ impl World {
     fn store(&mut self, id: NodeId, blob: BlobId) {
         let node = &mut self.nodes[id];
         let wanting = node.channels.iter_mut().find(|(_, s)| s.missing.contains(&blob));
-        let Some((key, subscription)) = wanting else { return };
+        let Some((key, subscription)) = wanting else { return self.store_lent(id, blob) };
         subscription.missing.remove(&blob);
         let (key, plan) = (*key, subscription.plan.clone());
         let root = plan.is_some_and(|plan| plan.root == blob);
@@ -466,6 +490,20 @@ impl World {
             self.want_missing(id, &key);
         }
     }
+    /// Tells the mind of blobs that were given to this end and wait there no more: sent, or cancelled.
+    fn off_our_hands(&mut self, link: LinkId, side: Side) {
+        let now = self.now;
+        let Some(end) = self.links.get_mut(&link).and_then(|l| l.ends[side].as_mut()) else { return };
+        let (id, conn, gone) = (end.node, end.conn, end.given.saturating_sub(end.blobs_held()));
+        if gone == 0 {
+            return;
+        }
+        end.given -= gone;
+        if let Some(swarm) = &mut self.nodes[id].swarm {
+            (0..gone).for_each(|_| swarm.handle_served(now, conn));
+        }
+        self.minds.push_back(id);
+    }
     fn transmit(&mut self, link: LinkId, side: Side) {
         loop {
             let now = self.now;
@@ -473,9 +511,16 @@ impl World {
             let latency = l.latency;
             let Some(end) = &mut l.ends[side] else { return };
             let mut frame = Vec::new();
+            let held = end.blobs_held();
             if end.sending || !end.next_frame(&mut frame) {
                 return;
             }
+            if end.blobs_held() < held {
+                self.nodes[end.node].seen.served += 1;
+            }
+            self.off_our_hands(link, side);
+            let Some(l) = self.links.get_mut(&link) else { return };
+            let Some(end) = &mut l.ends[side] else { return };
             let wire = match &mut end.cipher {
                 Some(cipher) => {
                     let mut wire = Vec::new();
@@ -484,6 +529,7 @@ impl World {
                 }
                 None => frame,
             };
+            let (loss, packets) = (self.setup.loss, wire.len().div_ceil(PACKET));
             let mut leaves = now;
             let big = wire.len() > SMALL;
             if big {
@@ -494,7 +540,8 @@ impl World {
                 self.push(leaves, Due::Sent(link, side));
             }
             let Some(there) = self.links.get_mut(&link).and_then(|l| l.ends[1 - side].as_mut()) else { continue };
-            let arrives = (leaves + latency).max(there.last);
+            let late = if loss > 0.0 { self.chance.late(loss, packets, latency) } else { Duration::ZERO };
+            let arrives = (leaves + latency + late).max(there.last);
             there.last = arrives;
             self.push(arrives, Due::Frame(link, 1 - side, wire));
         }
@@ -519,59 +566,10 @@ impl World {
         }
         self.minds.push_back(end.node);
     }
-
-    // Plain v5 peers.
-    fn v5_next(&mut self, id: NodeId) {
-        let (now, life) = (self.now, self.nodes[id].life);
-        let Some(v5) = &mut self.nodes[id].v5 else { return };
-        let Some(blob) = v5.wants.pop_front() else { return };
-        v5.current = Some(blob);
-        let dial = v5.next_conn();
-        let found = self.dht.peers(now, protocol::Topic::from(blob).infohash(), &mut self.chance);
-        let found: Vec<SocketAddr> = found.into_iter().filter(|addr| *addr != self.nodes[id].addr).collect();
-        if found.is_empty() {
-            self.v5_refused(id);
-            return;
-        }
-        let addr = PeerAddr::Ip(found[self.chance.below(found.len())]);
-        let wait = self.chance.between(self.setup.latency) * 4;
-        self.push(now + wait, Due::Dialled(id, life, dial, addr));
-    }
-    fn v5_refused(&mut self, id: NodeId) {
-        let Some(v5) = &mut self.nodes[id].v5 else { return };
-        let Some(blob) = v5.current.take() else { return };
-        v5.wants.push_back(blob);
-        let life = self.nodes[id].life;
-        self.push(self.now + V5_AGAIN, Due::V5(id, life));
-    }
-    fn v5_told(&mut self, id: NodeId, _conn: ConnId, link: LinkId, side: Side, told: Told) {
-        match told {
-            Told::Nothing => {}
-            Told::Requested(blob) => {
-                let has = self.nodes[id].v5.as_ref().is_some_and(|v5| v5.got.contains(&blob));
-                if let Some(Talk::V5(talk)) = self.end(link, side).map(|end| &mut end.talk) {
-                    match has {
-                        true => talk.say(&Message::Data(&bytes_of(&blob, true))),
-                        false => talk.say(&Message::Error("Not Found".into())),
-                    }
-                }
-            }
-            Told::Blob(blob, bytes) if bytes[..32] == blob.0 && bytes.len() == BLOB_LEN => {
-                let (now, addr, life) = (self.now, self.nodes[id].addr, self.nodes[id].life);
-                if let Some(v5) = &mut self.nodes[id].v5 {
-                    v5.current = None;
-                    v5.got.insert(blob);
-                }
-                self.dht.announce(now, protocol::Topic::from(blob).infohash(), addr);
-                self.push(now + V5_AGAIN, Due::V5(id, life));
-            }
-            Told::Blob(..) | Told::Refused => self.v5_refused(id),
-        }
-    }
 }
 
 /// The bytes of a blob: 1 MiB that starts with its ID, or with another.
-fn bytes_of(blob: &BlobId, honest: bool) -> Vec<u8> {
+pub(super) fn bytes_of(blob: &BlobId, honest: bool) -> Vec<u8> {
     let mut bytes = vec![0x5a; BLOB_LEN];
     bytes[..32].copy_from_slice(&blob.0);
     bytes[0] ^= u8::from(!honest);

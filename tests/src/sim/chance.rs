@@ -37,6 +37,20 @@ impl Chance {
     pub fn life(&mut self, mean: Duration) -> Duration {
         mean.mul_f64(-(1.0 - self.unit()).ln())
     }
+    /// How much later than on a line without loss a frame of so many packets arrives: a lone packet is sent again after a
+    /// pause that doubles; one of many is missed at once and comes a round trip later.
+    pub fn late(&mut self, loss: f64, packets: usize, latency: Duration) -> Duration {
+        if packets > 1 {
+            let any = 1.0 - (1.0 - loss).powi(packets.min(10_000) as i32);
+            return if self.happens(any) { latency * 2 } else { Duration::ZERO };
+        }
+        let (mut late, mut pause) = (Duration::ZERO, Duration::from_millis(200) + latency * 2);
+        while pause < Duration::from_secs(60) && self.happens(loss) {
+            late += pause;
+            pause *= 2;
+        }
+        late
+    }
     /// Random bytes.
     pub fn bytes<const N: usize>(&mut self) -> [u8; N] {
         let mut out = [0; N];

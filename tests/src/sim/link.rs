@@ -38,12 +38,16 @@ pub(super) struct End {
     /// Frames that wait for that.
     pub(super) queued: usize,
     pub(super) wake: Option<Duration>,
+    /// Blobs that the mind gave to be sent and was not told to be gone.
+    pub(super) given: usize,
 }
 
 /// The connection.
 pub(super) struct Link {
     pub(super) ends: [Option<End>; 2],
     pub(super) latency: Duration,
+    /// What is sent on it is lost.
+    pub(super) broken: bool,
 }
 
 /// The keys of both ends, and what binds tokens to this connection.
@@ -75,6 +79,13 @@ impl End {
                 }
                 None => false,
             },
+        }
+    }
+    /// Blobs that wait here to be sent.
+    pub(super) fn blobs_held(&self) -> usize {
+        match &self.talk {
+            Talk::Session(session) => session.blobs_held(),
+            Talk::V5(_) => 0,
         }
     }
     /// Whether the end has said all and wants to close.

@@ -1,15 +1,24 @@
 //! One simulated node: a swarm, what it keeps over restarts, and counts of what it did.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::{BlobId, ChannelKey, Identity, InfoHash, ReadKey, SignedManifest};
+use protocol::{BlobId, ChannelKey, Identity, InfoHash, PeerAddr, ReadKey, SignedManifest};
 use swarm::{ConnId, Rank, Swarm};
 
 use super::link::{LinkId, Side};
 use super::v5::V5;
+
+/// The first address of the world, and of a local network.
+pub(super) const GLOBAL: u32 = (20 << 24) + 1;
+pub(super) const LOCAL: u32 = (10 << 24) + 1;
+
+/// A node's address in either.
+pub(super) fn address(first: u32, id: NodeId) -> IpAddr {
+    Ipv4Addr::from(first + u32::try_from(id).expect("fewer nodes than addresses")).into()
+}
 
 /// A node's place in [`super::World::nodes`].
 pub type NodeId = usize;
@@ -58,6 +67,12 @@ pub struct Place {
     pub announces: f64,
     /// Connections per channel.
     pub per_channel: usize,
+    /// Connections in all.
+    pub connections: usize,
+    /// On a local network, with an address of that network.
+    pub lan: bool,
+    /// Its clock is so many ms behind, or before it.
+    pub behind_ms: i64,
 }
 
 impl Default for Place {
@@ -73,6 +88,9 @@ impl Default for Place {
             tapped: false,
             announces: 2.0,
             per_channel: 12,
+            connections: 200,
+            lan: false,
+            behind_ms: 0,
         }
     }
 }
@@ -118,13 +136,24 @@ pub struct Subscription {
     pub missing: BTreeSet<BlobId>,
     /// Two manifests of one sequence were seen.
     pub signed_twice: bool,
+    /// Of the plan's blobs, those that are wanted; none: all.
+    pub wishes: Option<BTreeSet<usize>>,
     /// Whether blobs are fetched at all.
     pub fetches: bool,
+}
+
+impl Subscription {
+    /// Whether the blob at this place of a plan, its root being the first, is wanted.
+    pub(super) fn wishes_for(&self, at: usize) -> bool {
+        at == 0 || self.wishes.as_ref().is_none_or(|wishes| wishes.contains(&(at - 1)))
+    }
 }
 
 /// Counts.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
+    /// Whole blobs sent, as far as their last byte.
+    pub served: u64,
     /// REQUESTs said.
     pub requests: u64,
     /// Whole blobs that came and were right.
@@ -160,6 +189,10 @@ pub struct Node {
     pub(super) v5: Option<Box<V5>>,
     /// When it came online last.
     pub since: Duration,
+    /// Its network is gone.
+    pub(super) cut: bool,
+    /// Nothing of it runs.
+    pub(super) asleep: bool,
     /// Runs so far.
     pub(super) life: u32,
     pub(super) conns: BTreeMap<ConnId, (LinkId, Side)>,
@@ -173,6 +206,12 @@ pub struct Node {
     pub channels: BTreeMap<ChannelKey, Subscription>,
     /// What it holds.
     pub stored: BTreeMap<BlobId, (ChannelKey, Rank)>,
+    /// Room for so many blobs of a channel is lent to others.
+    pub(super) lends: Option<(ChannelKey, usize)>,
+    /// What is kept, or fetched, for that.
+    pub(super) lent: BTreeSet<BlobId>,
+    /// Addresses that the user named.
+    pub(super) named: Vec<(Option<ChannelKey>, PeerAddr)>,
     /// Counts.
     pub seen: Seen,
     /// Plain frames that it received, if it is tapped.
@@ -181,14 +220,16 @@ pub struct Node {
 
 impl Node {
     pub(super) fn new(id: NodeId, place: Place) -> Self {
-        // Every node its own household: 20.0.0.1 and on.
-        let ip = Ipv4Addr::from((20 << 24) + 1 + u32::try_from(id).expect("fewer nodes than addresses"));
+        // Every node its own household: 20.0.0.1 and on; or all in one house: 10.0.0.1 and on.
+        let ip = address(if place.lan { LOCAL } else { GLOBAL }, id);
         Self {
-            addr: SocketAddr::new(ip.into(), 6881),
+            addr: SocketAddr::new(ip, 6881),
             place,
             swarm: None,
             v5: None,
             since: Duration::ZERO,
+            cut: false,
+            asleep: false,
             life: 0,
             conns: BTreeMap::new(),
             asked: BTreeMap::new(),
@@ -198,6 +239,9 @@ impl Node {
             wake: None,
             channels: BTreeMap::new(),
             stored: BTreeMap::new(),
+            lends: None,
+            lent: BTreeSet::new(),
+            named: Vec::new(),
             seen: Seen::default(),
             heard: Vec::new(),
         }
@@ -209,6 +253,10 @@ impl Node {
     /// Whether it runs.
     pub fn is_online(&self) -> bool {
         self.swarm.is_some() || self.v5.is_some()
+    }
+    /// Blobs here that are kept for others.
+    pub fn lent_blobs(&self) -> usize {
+        self.lent.iter().filter(|blob| self.stored.contains_key(blob)).count()
     }
     /// The sequence that it has of a channel; 0: none.
     pub fn sequence(&self, key: &ChannelKey) -> u64 {

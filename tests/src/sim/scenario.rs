@@ -1,5 +1,10 @@
 //! Whole stories: a crowd with loss and churn.
 
+pub mod flash;
+pub mod keep;
+pub mod library;
+pub mod spread;
+
 use std::time::Duration;
 
 use super::{Author, NodeId, Place, Setup, World, secs};
@@ -33,6 +38,11 @@ impl Crowd {
         }
         (world, author)
     }
+}
+
+/// Of times in order, the one that this share does not exceed.
+pub fn at_share(times: &[Duration], share: f64) -> Option<Duration> {
+    times.get(((times.len() as f64 * share).ceil() as usize).saturating_sub(1)).copied()
 }
 
 /// Nodes come and go: once a second, each online follower leaves with this likelihood, each absent one comes back with

@@ -1,15 +1,24 @@
 //! Plain v5 peers: no HELLO from the server, one blob per connection from the client, no extension ever.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use protocol::BlobId;
 use protocol::message::Message;
 use protocol::params::BLOB_LEN;
+use protocol::{BlobId, PeerAddr};
 use swarm::ConnId;
+
+use super::carry::bytes_of;
+use super::link::{LinkId, Side, Talk};
+use super::node::NodeId;
+use super::secs;
+use super::world::{Due, World};
 
 /// A v5 client gives a connection up after this.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two tries of a v5 client.
+const V5_AGAIN: Duration = secs(2);
 
 /// A v5 node.
 #[derive(Default)]
@@ -92,5 +101,55 @@ impl V5Talk {
         let refused = self.fetching.is_some();
         self.end();
         if refused { Told::Refused } else { Told::Nothing }
+    }
+}
+
+impl World {
+    pub(super) fn v5_next(&mut self, id: NodeId) {
+        let (now, life) = (self.now, self.nodes[id].life);
+        let Some(v5) = &mut self.nodes[id].v5 else { return };
+        let Some(blob) = v5.wants.pop_front() else { return };
+        v5.current = Some(blob);
+        let dial = v5.next_conn();
+        let found = self.dht.peers(now, protocol::Topic::from(blob).infohash(), &mut self.chance);
+        let found: Vec<SocketAddr> = found.into_iter().filter(|addr| *addr != self.nodes[id].addr).collect();
+        if found.is_empty() {
+            self.v5_refused(id);
+            return;
+        }
+        let addr = PeerAddr::Ip(found[self.chance.below(found.len())]);
+        let wait = self.chance.between(self.setup.latency) * 4;
+        self.push(now + wait, Due::Dialled(id, life, dial, addr));
+    }
+    pub(super) fn v5_refused(&mut self, id: NodeId) {
+        let Some(v5) = &mut self.nodes[id].v5 else { return };
+        let Some(blob) = v5.current.take() else { return };
+        v5.wants.push_back(blob);
+        let life = self.nodes[id].life;
+        self.push(self.now + V5_AGAIN, Due::V5(id, life));
+    }
+    pub(super) fn v5_told(&mut self, id: NodeId, link: LinkId, side: Side, told: Told) {
+        match told {
+            Told::Nothing => {}
+            Told::Requested(blob) => {
+                let has = self.nodes[id].v5.as_ref().is_some_and(|v5| v5.got.contains(&blob));
+                if let Some(Talk::V5(talk)) = self.end(link, side).map(|end| &mut end.talk) {
+                    match has {
+                        true => talk.say(&Message::Data(&bytes_of(&blob, true))),
+                        false => talk.say(&Message::Error("Not Found".into())),
+                    }
+                }
+            }
+            Told::Blob(blob, bytes) if bytes[..32] == blob.0 && bytes.len() == BLOB_LEN => {
+                let (now, addr, life) = (self.now, self.nodes[id].addr, self.nodes[id].life);
+                if let Some(v5) = &mut self.nodes[id].v5 {
+                    v5.current = None;
+                    v5.got.insert(blob);
+                }
+                self.dht.announce(now, protocol::Topic::from(blob).infohash(), addr);
+                self.push(now + V5_AGAIN, Due::V5(id, life));
+            }
+            Told::Blob(..) | Told::Refused => self.v5_refused(id),
+        }
     }
 }

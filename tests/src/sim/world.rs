@@ -1,7 +1,7 @@
 //! The world: its nodes, its clock, the heap of what is to come.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,14 +10,15 @@ use protocol::session::Capabilities;
 use protocol::{BlobId, BlobKey, ChannelKey, Identity, InfoHash, PeerAddr, ReadKey, SignedManifest, Tree};
 use swarm::{Closed, Config, DialId, Follow, Priority, Rank, Source, Swarm};
 
+use super::away::is_local;
 use super::chance::{Chance, Trace};
 use super::dht::Dht;
 use super::link::{Link, LinkId, Side};
-use super::node::{Author, Nature, Node, NodeId, Place, Plan, Subscription};
+use super::node::{Author, GLOBAL, LOCAL, Nature, Node, NodeId, Place, Plan, Subscription};
 use super::{mins, secs};
 
 /// 12:00 UTC of some day, so that a run of hours meets no change of day by chance.
-const START_UNIX_MS: u64 = 1_800_014_400_000 / 86_400_000 * 86_400_000 + 12 * 3_600_000;
+pub(super) const START_UNIX_MS: u64 = 1_800_014_400_000 / 86_400_000 * 86_400_000 + 12 * 3_600_000;
 
 /// What holds for a whole run.
 #[derive(Debug, Clone)]
@@ -30,6 +31,8 @@ pub struct Setup {
     pub latency: (Duration, Duration),
     /// Mean life of a connection before the network breaks it; none: it does not.
     pub life: Option<Duration>,
+    /// Packets that are lost: this share. What they carried comes later.
+    pub loss: f64,
     /// How long the DHT takes.
     pub dht_delay: (Duration, Duration),
 }
@@ -38,11 +41,12 @@ impl Setup {
     /// A network such as homes have.
     pub fn new(seed: u64) -> Self {
         let ms = Duration::from_millis;
-        Self { seed, sealed: false, latency: (ms(5), ms(120)), life: None, dht_delay: (ms(400), secs(3)) }
+        Self { seed, sealed: false, latency: (ms(5), ms(120)), life: None, loss: 0.0, dht_delay: (ms(400), secs(3)) }
     }
 }
 
 /// What is to come.
+#[derive(Clone)]
 pub(super) enum Due {
     /// A swarm's deadline.
     Mind(NodeId, u32),
@@ -65,6 +69,8 @@ pub(super) enum Due {
     /// The answer to a question for the newest manifest.
     Item(NodeId, u32, ChannelKey),
     Put(Arc<SignedManifest>),
+    /// A node that lends space looks what is rare; true: peers have said what they hold.
+    Repair(NodeId, u32, bool),
     /// A v5 client's next try.
     V5(NodeId, u32),
 }
@@ -167,9 +173,17 @@ impl World {
         self.minds.push_back(node);
         self.settle();
     }
+    /// The same, for these of the blobs that a manifest leads to alone.
+    pub fn follow_some(&mut self, node: NodeId, author: &Author, wishes: BTreeSet<usize>) {
+        self.follow(node, author, true);
+        if let Some(subscription) = self.nodes[node].channels.get_mut(&author.key()) {
+            subscription.wishes = Some(wishes);
+        }
+    }
     /// The user names an address.
     pub fn know(&mut self, node: NodeId, channel: Option<ChannelKey>, other: NodeId) {
         let addr = PeerAddr::Ip(self.nodes[other].addr);
+        self.nodes[node].named.push((channel, addr.clone()));
         if let Some(swarm) = &mut self.nodes[node].swarm {
             swarm.add_addr(self.now, addr, channel, Source::User);
         }
@@ -267,24 +281,24 @@ impl World {
             node.v5 = Some(Box::default());
             return;
         }
+        let dialable = !node.place.nat && !node.place.lan;
         let config = Config {
-            capabilities: CAPABILITIES,
-            port: if node.place.nat { 0 } else { node.addr.port() },
+            port: if dialable { node.addr.port() } else { 0 },
             dht: node.place.dht,
-            allow_local: false,
-            connections_max: 200,
+            connections_max: node.place.connections,
             per_channel: node.place.per_channel,
             announces_per_second: node.place.announces,
-            announce_cycle: mins(15),
-            ban: mins(60),
-            own_addr: (node.place.tells && !node.place.nat).then_some(PeerAddr::Ip(node.addr)),
-            unix_ms_at_start: START_UNIX_MS,
+            own_addr: (node.place.tells && dialable).then_some(PeerAddr::Ip(node.addr)),
+            ..config(START_UNIX_MS.saturating_add_signed(-node.place.behind_ms))
         };
         let mut swarm = Swarm::new(config, seed);
         for (key, s) in &node.channels {
             let floor = s.manifest.as_ref().map_or(0, |m| m.sequence());
             let (manifest, read_key) = (s.manifest.clone(), s.read_key.clone());
             swarm.follow(self.now, Follow { key: *key, read_key, manifest, floor });
+        }
+        for (channel, addr) in &node.named {
+            swarm.add_addr(self.now, addr.clone(), *channel, Source::User);
         }
         for (blob, (key, rank)) in &node.stored {
             swarm.hold(self.now, *blob, *key, *rank, None);
@@ -294,6 +308,7 @@ impl World {
         for key in keys {
             self.want_missing(id, &key);
         }
+        self.plan_repair(id);
         self.minds.push_back(id);
         self.settle();
     }
@@ -370,7 +385,8 @@ impl World {
     /// The node that can be dialled at this address.
     pub fn node_at(&self, addr: &SocketAddr) -> Option<NodeId> {
         let SocketAddr::V4(v4) = addr else { return None };
-        let id = u32::from(*v4.ip()).checked_sub((20 << 24) + 1)? as usize;
+        let first = if is_local(addr) { LOCAL } else { GLOBAL };
+        let id = u32::from(*v4.ip()).checked_sub(first)? as usize;
         self.nodes.get(id).filter(|node| node.addr.port() == v4.port()).map(|_| id)
     }
     /// What is missing of a channel is asked for, as far as it can be known what that is.
@@ -385,6 +401,23 @@ impl World {
         for blob in &subscription.missing {
             swarm.want(self.now, *blob, *key, Priority::Normal);
         }
+    }
+}
+
+/// A mind's numbers as the product sets them, on a clear road with a DHT; UTC at its start in ms since 1970.
+pub fn config(unix_ms_at_start: u64) -> Config {
+    Config {
+        capabilities: CAPABILITIES,
+        port: 4170,
+        dht: true,
+        allow_local: false,
+        connections_max: 200,
+        per_channel: 12,
+        announces_per_second: 2.0,
+        announce_cycle: mins(15),
+        ban: mins(60),
+        own_addr: None,
+        unix_ms_at_start,
     }
 }
 

@@ -163,6 +163,11 @@ impl Wire {
         Ok(Self { stream, sealer: Sealer::new(&out), opener: Opener::new(&inward), deadline })
     }
 
+    /// Lets everything on this connection take so long from now on.
+    pub fn be_patient(&mut self, patience: std::time::Duration) {
+        self.deadline = Some(Instant::now() + patience);
+    }
+
     /// Sends one message.
     ///
     /// # Errors

@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 /// Most memory that a node under attack may hold, in bytes.
 const MEMORY_MAX: u64 = 150 << 20;
 
+/// Makes the payload of the next question.
+type Payload = Box<dyn FnMut() -> Vec<u8>>;
+
 /// Who publishes one small file.
 struct Publisher {
     home: Home,
@@ -52,9 +55,6 @@ fn deaf(wire: &Wire) {
     std::thread::spawn(move || drop(std::io::copy(&mut from, &mut std::io::sink())));
 }
 
-/// Makes the next question of a flood.
-type Ask = Box<dyn FnMut() -> Vec<u8>>;
-
 #[test]
 fn floods_of_questions_end_their_connection_and_nobody_else_waits() {
     let publisher = Publisher::new("questions");
@@ -65,7 +65,7 @@ fn floods_of_questions_end_their_connection_and_nobody_else_waits() {
         number += 1;
         [&number.to_be_bytes()[..], &[7; 4096 * 32]].concat()
     };
-    let mut floods: Vec<(&str, u8, Ask)> = vec![
+    let mut floods: Vec<(&str, u8, Payload)> = vec![
         ("FIND_PEERS", FIND_PEERS, Box::new(move || id.clone().into_bytes())),
         ("ANNOUNCE", ANNOUNCE, Box::new(move || announce.clone())),
         ("HAVE_QUERY", HAVE_QUERY, Box::new(query)),
@@ -130,6 +130,7 @@ fn a_thousand_connections_cost_little_and_the_next_caller_is_served() {
     let open = || std::fs::read_dir(format!("/proc/{}/fd", publisher.daemon.id())).unwrap().count();
     // Whoever was there before stays served.
     let mut before = Wire::dial(publisher.node).unwrap();
+    before.be_patient(PATIENCE);
     before.send(v5::HELLO, &hostile::hello(&publisher.channel, 0)).unwrap();
     assert!(hostile::dealt_with(&mut before).unwrap());
     let (mut silent, mut polite) = (Vec::new(), Vec::new());
@@ -166,7 +167,7 @@ fn a_node_that_is_flooded_goes_on_fetching() {
     let server = v5::Server::start(v5::Habits { hold_after: Some(1), ..v5::Habits::default() }).unwrap();
     let scene = Scene::new("flooded", 73, &[server.address()]);
     let mut watch = scene.watch();
-    let content = vec![3; 3_000_000];
+    let content = vec![3; 2_000_000];
     let blobs = v5::chunks(&content).unwrap();
     blobs.iter().for_each(|blob| server.hold(blob));
     scene.publish(&mut watch, &v5::author::collections(&[("film.bin", &blobs)]), 1_700_000_000_000);

@@ -1,6 +1,6 @@
 //! Those who say what is not so: peers about what they hold, a DHT about everything.
 
-use super::Scene;
+use super::{Over, Scene};
 use megatorrent_tests::hostile::{self, Listener, claim_everything};
 use megatorrent_tests::people::Shelf;
 use megatorrent_tests::process::Home;
@@ -69,13 +69,13 @@ fn who_claims_every_blob_and_gives_none_does_not_hold_a_download_up() {
 fn nonsense(number: usize, question: &[u8], own: std::net::SocketAddr) -> Vec<u8> {
     let transaction = transaction(question).unwrap_or(b"??");
     let t = [format!("1:t{}:", transaction.len()).as_bytes(), transaction].concat();
-    let reply = |body: &[u8]| [b"d1:rd2:id20:abcdefghij0123456789", body, b"e", t.as_slice(), b"1:y1:re"].concat();
+    let reply = |body: &[u8]| [&b"d1:rd2:id20:abcdefghij0123456789"[..], body, b"e", t.as_slice(), b"1:y1:re"].concat();
     let node = |address: [u8; 4], port: u16| [&[number as u8; 20][..], &address, &port.to_be_bytes()].concat();
     match number % 10 {
         0 => (0..1400).map(|n| (n * 7 + number) as u8).collect(),
         1 => vec![b'l'; 1400],
-        2 => [b"d1:rd2:id-20:", t.as_slice(), b"1:y1:re"].concat(),
-        3 => [b"d1:eli201e4:oopse", t.as_slice(), b"1:y1:ee"].concat(),
+        2 => [&b"d1:rd2:id-20:"[..], t.as_slice(), b"1:y1:re"].concat(),
+        3 => [&b"d1:eli201e4:oopse"[..], t.as_slice(), b"1:y1:ee"].concat(),
         // Nodes: itself, nobody, everybody, the router.
         4 => {
             let nodes = [[127, 0, 0, 1], [0, 0, 0, 0], [224, 0, 0, 1], [255, 255, 255, 255], [192, 168, 0, 1]];
@@ -91,7 +91,7 @@ fn nonsense(number: usize, question: &[u8], own: std::net::SocketAddr) -> Vec<u8
             reply(&item)
         }
         8 => reply(b"3:seqi-9223372036854775808e1:v0:"),
-        _ => [b"d1:rd2:id3:abce1:t2:zz1:y1:re", question].concat(),
+        _ => [&b"d1:rd2:id3:abce1:t2:zz1:y1:re"[..], question].concat(),
     }
 }
 
@@ -121,7 +121,7 @@ fn a_dht_that_answers_nonsense_is_no_worse_than_none() {
                 }
             }
         });
-        let end = OnDrop(&over);
+        let end = Over(&over);
         let home = Home::new("nonsense", &[own.to_string()]).unwrap();
         let server = Server::start(Habits::default()).unwrap();
         let blobs = v5::chunks(b"by hand").unwrap();
@@ -146,13 +146,4 @@ fn a_dht_that_answers_nonsense_is_no_worse_than_none() {
         daemon.stop(&home).unwrap();
         drop(end);
     });
-}
-
-/// Says that it is over, also when the test fails: the thread beside it must end.
-struct OnDrop<'a>(&'a AtomicBool);
-
-impl Drop for OnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
 }

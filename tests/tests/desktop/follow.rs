@@ -164,7 +164,7 @@ fn entry() -> Result<String> {
     let filled = [("name", "Megatorrent"), ("comment", "Channels of files"), ("icon", "megatorrent-desktop")];
     let text =
         filled.iter().fold(template.to_owned(), |text, (key, value)| text.replace(&format!("{{{{{key}}}}}"), value));
-    Ok(text.replace("{{exec}}", &format!("\"{}\"", program.display())))
+    Ok(text.replace("{{exec}}", &program.to_string_lossy()))
 }
 
 #[test]

@@ -74,24 +74,29 @@ fn a_browser_does_what_the_window_does() -> Result<()> {
          const asked = await fetch('api/file?' + new URLSearchParams({ item: args[0], path: 'notes.txt' }), { headers });
          const file = await fetch(await asked.json());
          return [file.headers.get('content-disposition'), (await file.arrayBuffer()).byteLength]",
-        &[json!(people::text(&published["item"], "id")?)],
+        &[json!(people::text(&published, "item")?)],
     )?;
     assert_eq!(read, json!(["attachment", 3000]));
 
     // A folder of the node's computer is found and published.
     let shelf = people::folder(&server, "Shelf", &[("a.txt", 10), ("b.txt", 20)])?;
     page.go("Publish")?;
-    page.press("Choose a folder")?;
-    page.fill("Folder", &shelf.display().to_string())?;
+    page.press("Folder…")?;
     page.run(
-        "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true }))",
-        &[],
+        "const path = document.querySelector('dialog input');
+         path.value = args[0];
+         path.dispatchEvent(new Event('input', { bubbles: true }));
+         path.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true }))",
+        &[json!(shelf)],
     )?;
     page.see("b.txt")?;
+    if let Some(folder) = std::env::var_os("MEGATORRENT_SCREENSHOTS") {
+        std::fs::write(std::path::Path::new(&folder).join("web-folder.png"), page.picture()?)?;
+    }
     page.press("Choose this folder")?;
     page.see("2 files")?;
 
-    // The node goes, and the page says so; it comes back under the same token.
+    // The node goes, and the page says so.
     node.stop(&server)?;
     page.see("The node does not answer")?;
     Ok(())

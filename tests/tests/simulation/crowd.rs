@@ -105,6 +105,34 @@ fn without_any_dht_a_push_reaches_everybody_in_seconds() {
 }
 
 #[test]
+fn a_full_node_is_no_closed_door() {
+    with_seed(7, |seed| {
+        // Eighty nodes know one address and nothing else; whoever listens there has room for a dozen callers.
+        let mut world = World::new(Setup::new(seed));
+        let mut author = world.author(false);
+        let key = author.key();
+        for i in 0..80 {
+            let id = world.add(Place { dht: false, connections: 16, per_channel: 6, ..Place::default() });
+            world.follow(id, &author, false);
+            if i > 0 {
+                world.know(id, Some(key), 0);
+            }
+        }
+        let manifest = world.sign(&mut author, 1);
+        world.publish(0, &manifest);
+        let waiting = |world: &World| world.nodes.iter().filter(|n| n.sequence(&key) != author.sequence).count();
+        let all = world.run_until(mins(20), |world| waiting(world) == 0);
+        assert!(all.is_some(), "{} nodes found no way in", waiting(&world));
+        // They met through it: news does not need it any more.
+        world.leave(0, true);
+        let manifest = world.sign(&mut author, 1);
+        world.publish(40, &manifest);
+        let others = |world: &World| world.nodes[1..].iter().all(|n| n.sequence(&key) == author.sequence);
+        assert!(world.run_until(mins(3), others).is_some(), "the swarm falls apart without its first node");
+    });
+}
+
+#[test]
 fn who_was_away_learns_what_is_new_when_it_comes_back() {
     with_seed(5, |seed| {
         let crowd = Crowd { nodes: 20, nat: 0.2, life: None, sealed: true, fetches: true };
@@ -128,6 +156,40 @@ fn who_was_away_learns_what_is_new_when_it_comes_back() {
         assert!(done.is_some(), "nodes {:?} lack something", lacking(&world, &key, author.sequence));
         // What they had is not fetched again.
         assert!(world.nodes.iter().all(|n| n.seen.blobs - n.seen.twice <= 6));
+    });
+}
+
+#[test]
+fn what_nobody_has_is_sought_less_and_less() {
+    with_seed(8, |seed| {
+        let mut world = World::new(Setup::new(seed));
+        let mut author = world.author(false);
+        let key = author.key();
+        let manifest = world.sign(&mut author, 4);
+        let publisher = world.add(Place::default());
+        world.follow(publisher, &author, true);
+        world.publish(publisher, &manifest);
+        // One fetches the list alone; then whoever had the rest is gone.
+        let one = world.add(Place::default());
+        world.follow_some(one, &author, std::collections::BTreeSet::new());
+        world.run_until(mins(5), |world| world.nodes[one].is_complete(&key)).expect("the list");
+        world.leave(publisher, true);
+        let other = world.add(Place::default());
+        world.follow(other, &author, true);
+        let mut hours = Vec::new();
+        for _ in 0..6 {
+            let before = world.dht.lookups;
+            world.run(mins(60));
+            hours.push(world.dht.lookups - before);
+        }
+        assert_eq!(world.nodes[other].channels[&key].missing.len(), 4);
+        assert!(hours[0] > hours[5], "{hours:?}");
+        // Both look for more followers some eighteen times an hour; each blob is looked for once.
+        assert!(hours[5] <= 60, "{hours:?}");
+        // And it is found when somebody has it again.
+        world.join(publisher);
+        let found = world.run_until(mins(15), |world| world.nodes[other].is_complete(&key));
+        assert!(found.is_some(), "not found again");
     });
 }
 

@@ -164,7 +164,7 @@ export function makeWeb(token: string): Host {
     async surroundings() {
       const reply = await host.call({ method: "settings" });
       const dir = reply.kind === "settings" ? reply.value.download_dir : null;
-      return { tray: false, autostart: false, programs: false, download_dir: dir ?? "", settings_lost: false, platform: "browser" };
+      return { tray: false, autostart: false, programs: false, download_dir: dir ?? "", disk_free: null, settings_lost: false, platform: "browser" };
     },
     settings: async () => webSettings(),
     async setSettings(change) {

@@ -14,6 +14,8 @@ export const UNITS_OF: Record<AmountKind, readonly { word: string; bytes: number
   ],
 };
 
+/** Smallest limit that the node takes, bytes a second: below it nothing useful moves. */
+export const RATE_MIN = 16_384;
 /** Largest that the node takes. */
 const MOST = 9e15;
 
@@ -43,4 +45,11 @@ export function bytesOf(text: string, unit: number, locale: string): number | nu
   if (!/^\d{1,15}(\.\d{0,9})?$/.test(number)) return null;
   const bytes = Math.round(Number(number) * unit);
   return bytes <= MOST ? bytes : null;
+}
+
+/** Room to begin with on a disk with so much free: two fifths of it, in round numbers; 0, no limit, where that is not known. */
+export function roomOf(free: number | null): number {
+  if (free === null) return 0;
+  const step = free > 50e9 ? 10e9 : 1e9;
+  return Math.max(1e9, Math.round((free * 0.4) / step) * step);
 }

@@ -30,7 +30,7 @@ const settingsBefore: HostSettings = {
   autostart: false,
   seen: {},
 };
-const surroundingsBefore: Surroundings = { tray: false, autostart: false, programs: false, download_dir: "", settings_lost: false, platform: "browser" };
+const surroundingsBefore: Surroundings = { tray: false, autostart: false, programs: false, download_dir: "", disk_free: null, settings_lost: false, platform: "browser" };
 
 /** What is being published, kept while the person looks elsewhere. */
 export interface Job {

@@ -383,6 +383,7 @@ export const de = (f: Format): Words => {
     publish: {
       title: "Veröffentlichen",
       drop: "Dateien oder einen Ordner hier ablegen",
+      choose: "Dateien oder einen Ordner wählen",
       dropMore: "Weitere Dateien oder Ordner hier ablegen",
       dropText: "Sie werden gelesen, wo sie liegen, nicht kopiert.",
       dropNow: "Loslassen, um zu veröffentlichen",
@@ -623,7 +624,8 @@ export const de = (f: Format): Words => {
       enter: "Anmelden",
       noToken: "Darin steht kein Token. Es sind 32 Ziffern und Buchstaben nach „token=“.",
       refused: "Der Knoten nimmt dieses Token nicht an.",
-      gone: "Der Knoten antwortet nicht.",
+      gone: "Der Knoten antwortet nicht",
+      goneText: "Er läuft nicht mehr, oder der Weg zu ihm ist unterbrochen. Alle paar Sekunden wird es wieder versucht.",
     },
 
     pick: {
@@ -631,7 +633,7 @@ export const de = (f: Format): Words => {
       where: "Die Ordner des Rechners, auf dem Megatorrent läuft",
       up: "Nach oben",
       path: "Ordner",
-      empty: "Hier ist nichts zum Auswählen",
+      empty: "Dieser Ordner ist leer",
       more: "Es gibt mehr, als gezeigt wird. Gib den Pfad des Ordners ein.",
       name: "Dateiname",
       choose: "Auswählen",

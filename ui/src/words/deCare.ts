@@ -10,7 +10,7 @@ export const deCare = (f: Format): ReturnType<typeof enCare> => {
     amount: {
       none: "ohne Grenze",
       unit: (field) => `Einheit von ${field}`,
-      small: "Mindestens 1 KB/s, oder nichts für keine Grenze.",
+      small: "Mindestens 17 KB/s, oder nichts für keine Grenze.",
       bad: "Eine Zahl, oder nichts für keine Grenze.",
     },
 
@@ -59,6 +59,7 @@ export const deCare = (f: Format): ReturnType<typeof enCare> => {
     space: {
       quota: "Höchstens belegen",
       quotaText: "Downloads und was für andere hier liegt. Vor jedem Schreiben geprüft.",
+      free: (bytes) => `${bytes} frei auf dieser Platte`,
       quotaUsed: (used) => `${used} belegt`,
       move: "Downloads umziehen …",
       moveText: "Alles, was im Ordner liegt, zieht um, und Neues kommt von nun an dorthin.",

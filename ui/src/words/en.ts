@@ -391,6 +391,7 @@ export const en = (f: Format) => {
     publish: {
       title: "Publish",
       drop: "Drop files or a folder here",
+      choose: "Choose files or a folder",
       dropMore: "Drop more files or folders here",
       dropText: "They are read where they lie, not copied.",
       dropNow: "Drop to publish",
@@ -631,7 +632,8 @@ export const en = (f: Format) => {
       enter: "Sign in",
       noToken: "There is no token in this. It is 32 digits and letters, after “token=”.",
       refused: "The node does not take this token.",
-      gone: "The node does not answer.",
+      gone: "The node does not answer",
+      goneText: "It has ended, or the way to it is cut. It is tried again every few seconds.",
     },
 
     pick: {
@@ -639,7 +641,7 @@ export const en = (f: Format) => {
       where: "The folders of the computer that Megatorrent runs on",
       up: "Up",
       path: "Folder",
-      empty: "Nothing to choose here",
+      empty: "This folder is empty",
       more: "There is more than is shown. Type the folder’s path.",
       name: "File name",
       choose: "Choose",

@@ -10,7 +10,7 @@ export const enCare = (f: Format) => {
     amount: {
       none: "no limit",
       unit: (field: string) => `Unit of ${field}`,
-      small: "At least 1 KB/s, or nothing for no limit.",
+      small: "At least 17 KB/s, or nothing for no limit.",
       bad: "A number, or nothing for no limit.",
     },
 
@@ -60,6 +60,7 @@ export const enCare = (f: Format) => {
     space: {
       quota: "Use at most",
       quotaText: "Downloads and what is held for others. Checked before each write.",
+      free: (bytes: string) => `${bytes} free on this disk`,
       quotaUsed: (used: string) => `${used} used`,
       move: "Move downloads…",
       moveText: "Moves everything that lies in the folder, and downloads there from now on.",

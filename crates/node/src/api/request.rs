@@ -453,6 +453,10 @@ pub struct Settings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub quota: Option<u64>,
+    /// Bytes lent to followed channels: parts that few others hold are kept there, sealed; 0: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub lend: Option<u64>,
     /// Find neighbours on the local network, and be found. A neighbour who knows a channel's link can tell that you
     /// follow it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -23,7 +23,7 @@ use crate::governor::{self, Rules};
 use crate::library::LibraryInput;
 use crate::near::Near;
 use crate::schedule::Schedule;
-use crate::{network, view};
+use crate::{network, repair, view};
 
 pub(crate) use ids::secrets;
 pub(crate) use publish::gateways;
@@ -202,8 +202,9 @@ async fn settings(ctx: &Ctx) -> Result<Settings> {
         Some(dir) => PathBuf::from(dir),
         None => crate::channel::download_dir(ctx).await?,
     };
-    let (rules, schedule, near) =
-        ctx.with_store(|s| Ok((Rules::load(s)?, s.setting("schedule")?, Near::load(s)?))).await?;
+    let (rules, schedule, near, lend) = ctx
+        .with_store(|s| Ok((Rules::load(s)?, s.setting("schedule")?, Near::load(s)?, s.setting(repair::SETTING)?)))
+        .await?;
     Ok(Settings {
         download_dir: Some(dir),
         gateway: Some(gateway.as_deref() == Some("true")),
@@ -217,6 +218,7 @@ async fn settings(ctx: &Ctx) -> Result<Settings> {
         peer_up: Some(rules.peer.up),
         month: Some(rules.month),
         quota: Some(rules.quota),
+        lend: Some(lend.and_then(|text| text.parse().ok()).unwrap_or(0)),
         schedule: Some(schedule.unwrap_or_default()),
     })
 }
@@ -247,7 +249,7 @@ async fn set_rules(ctx: &Ctx, new: &Settings) -> Result<()> {
         let parsed: std::result::Result<Schedule, String> = text.parse();
         parsed.map_err(|why| ErrorInfo::new(Code::BadArgument, format!("This is no schedule: {why}.")))?;
     }
-    let numbers = rates.into_iter().chain([("month", new.month), ("quota", new.quota)]);
+    let numbers = rates.into_iter().chain([("month", new.month), ("quota", new.quota), (repair::SETTING, new.lend)]);
     let numbers: Vec<(&str, u64)> = numbers.filter_map(|(name, value)| Some((name, value?))).collect();
     let schedule = new.schedule.clone();
     if numbers.is_empty() && schedule.is_none() {
@@ -264,6 +266,9 @@ async fn set_rules(ctx: &Ctx, new: &Settings) -> Result<()> {
     })
     .await?;
     governor::apply(ctx).await?;
+    if new.lend.is_some() {
+        ctx.repair.notify_one();
+    }
     if new.quota.is_some() {
         ctx.library.send(LibraryInput::Retry);
     }

@@ -138,9 +138,10 @@ impl Asks {
             }
             self.filled.extend_from_slice(bytes);
         }
+        let first = self.received == 0;
         self.received += bytes.len();
         if self.received < BLOB_LEN {
-            return Ok(None);
+            return Ok((first && front.wanted).then_some(Event::Arriving(front.id)));
         }
         self.received = 0;
         let blob = std::mem::take(&mut self.filled);

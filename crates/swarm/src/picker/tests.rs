@@ -20,7 +20,11 @@ fn picker(lanes: u64) -> Picker {
     picker
 }
 fn all(picker: &mut Picker, now: Duration, conn: u64) -> Vec<BlobId> {
-    std::iter::from_fn(|| picker.pick(now, ConnId(conn))).collect()
+    std::iter::from_fn(|| picked(picker, now, conn)).collect()
+}
+
+fn picked(picker: &mut Picker, now: Duration, conn: u64) -> Option<BlobId> {
+    picker.pick(now, ConnId(conn)).map(|(id, _)| id)
 }
 
 /// What must hold between the lists, whatever happened.
@@ -117,7 +121,7 @@ proptest! {
                 Step::Learn(conn, blob) => picker.learn(ConnId(conn), id(blob)),
                 Step::Lack(conn, blob) => picker.lack(now, ConnId(conn), id(blob)),
                 Step::Pick(conn) => {
-                    if let Some(picked) = picker.pick(now, ConnId(conn)) {
+                    if let Some((picked, _)) = picker.pick(now, ConnId(conn)) {
                         prop_assert!(picker.wants.contains_key(&picked));
                     }
                 }
@@ -154,7 +158,7 @@ proptest! {
         loop {
             let mut any = false;
             for conn in 0..lanes {
-                while let Some(blob) = picker.pick(Duration::ZERO, ConnId(conn)) {
+                while let Some(blob) = picked(&mut picker, Duration::ZERO, conn) {
                     any = true;
                     prop_assert!(asked.insert(blob), "asked twice");
                     picker.arrived(Duration::ZERO, ConnId(conn), blob, true);
@@ -234,13 +238,12 @@ fn idle_peers_help_in_the_end_game_only_and_only_with_what_is_late() {
         (0..3).for_each(|conn| picker.learn(ConnId(conn), id(n)));
     }
     assert_eq!(all(&mut picker, Duration::ZERO, 0).len(), 3);
-    assert!(picker.is_ending());
     assert_eq!(picker.pick(Duration::from_millis(900), ConnId(1)), None);
     let late = secs(2);
-    let helped = picker.pick(late, ConnId(1)).unwrap();
+    let helped = picked(&mut picker, late, 1).unwrap();
     // One at a time, and no third peer for the same.
     assert_eq!(picker.pick(late, ConnId(1)), None);
-    let other = picker.pick(late, ConnId(2)).unwrap();
+    let other = picked(&mut picker, late, 2).unwrap();
     assert_ne!(helped, other);
     // Far from the end nobody helps.
     for n in 100..100 + 2 * ENDGAME as u32 {
@@ -248,12 +251,41 @@ fn idle_peers_help_in_the_end_game_only_and_only_with_what_is_late() {
         let conn = ConnId(1000 + u64::from(n));
         picker.add_lane(late, conn, false);
         picker.learn(conn, id(n));
-        assert_eq!(picker.pick(late, conn), Some(id(n)));
+        assert_eq!(picker.pick(late, conn), Some((id(n), None)));
     }
     picker.add_lane(late, ConnId(5), false);
     (0..3).for_each(|n| picker.learn(ConnId(5), id(n)));
-    assert!(!picker.is_ending());
-    assert_eq!(picker.pick(secs(20), ConnId(5)), None);
+    // What is coming already, that is: what waits in a queue is asked of an idle peer instead, the rarest first.
+    picker.arriving(late, ConnId(0), id(2));
+    assert_eq!(picker.pick(secs(2), ConnId(5)), None);
+    let waits = picker.pick(secs(20), ConnId(5)).unwrap();
+    assert_eq!(waits, (id(if helped == id(2) || other == id(2) { 0 } else { 1 }), Some(ConnId(0))));
+    check(&picker);
+}
+
+#[test]
+fn what_waits_in_a_queue_moves_to_an_idle_peer_and_what_is_coming_stays() {
+    let mut picker = picker(3);
+    for n in 0..3 {
+        picker.want(id(n), ONE, Priority::Normal, 0);
+        picker.learn(ConnId(0), id(n));
+    }
+    assert_eq!(all(&mut picker, Duration::ZERO, 0).len(), 3);
+    picker.arriving(secs(1), ConnId(0), id(1));
+    (0..3).for_each(|n| picker.learn(ConnId(1), id(n)));
+    for n in 100..100 + 2 * ENDGAME as u32 {
+        picker.want(id(n), ONE, Priority::Normal, 0);
+        picker.add_lane(Duration::ZERO, ConnId(1000 + u64::from(n)), false);
+        picker.learn(ConnId(1000 + u64::from(n)), id(n));
+        picker.pick(Duration::ZERO, ConnId(1000 + u64::from(n))).unwrap();
+    }
+    assert_eq!(picker.pick(secs(2), ConnId(1)), None, "it waits not long enough");
+    let (moved, from) = picker.pick(secs(3), ConnId(1)).unwrap();
+    assert_eq!(from, Some(ConnId(0)));
+    assert_ne!(moved, id(1));
+    assert_eq!(picker.pick(secs(3), ConnId(1)), None, "one for an idle peer");
+    assert_eq!(picker.wants[&moved].asked, [ConnId(1)]);
+    check(&picker);
 }
 
 #[test]
@@ -265,7 +297,7 @@ fn what_a_peer_lacks_is_asked_again_after_a_minute() {
         picker.learn(ConnId(0), id(n));
     }
     for at in 0..3 {
-        let blob = picker.pick(secs(at), ConnId(0)).unwrap();
+        let blob = picked(&mut picker, secs(at), 0).unwrap();
         picker.lack(secs(at), ConnId(0), blob);
     }
     assert_eq!(picker.pick(secs(3), ConnId(0)), None);

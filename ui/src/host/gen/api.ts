@@ -547,6 +547,8 @@ peer_up?: number,
 month?: number,
 /** Bytes that downloads and blobs may take on the disk; 0: no limit. */
 quota?: number,
+/** Bytes lent to followed channels: parts that few others hold are kept there, sealed; 0: none. */
+lend?: number,
 /** Find neighbours on the local network, and be found. A neighbour who knows a channel's link can tell that you
  * follow it. */
 lan?: boolean,
@@ -602,6 +604,8 @@ mapped?: string,
 held?: Cause,
 /** Bytes on the disk that count against the quota. */
 used?: number,
+/** Of these, bytes kept for others in the space that is lent. */
+lent?: number,
 /** Bytes in and out this month. */
 month_used?: number,
 /** Secrets: "keyring", "vault" (open), "locked" (a vault that waits for its passphrase), "none" (no keyring, and no

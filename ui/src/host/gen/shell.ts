@@ -90,6 +90,8 @@ autostart: boolean,
 programs: boolean,
 /** Where downloads go when nothing else was chosen: text to read. */
 download_dir: string,
+/** Bytes free on its disk, where the system tells. */
+disk_free: number | null,
 /** The window's settings could not be read and began anew at this start. */
 settings_lost: boolean,
 /** The system. */

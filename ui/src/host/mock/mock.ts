@@ -87,7 +87,7 @@ export function makeMock(scene: Scene = "world", change: Partial<HostSettings> =
       setTimeout(() => tell({ state: "running" }), 700);
     },
     quit: async () => tell({ state: "stopping" }),
-    surroundings: () => later({ tray: true, autostart: true, programs: true, download_dir: "/home/mira/Documents/Megatorrent", settings_lost: false, platform: "browser" as const }),
+    surroundings: () => later({ tray: true, autostart: true, programs: true, download_dir: "/home/mira/Documents/Megatorrent", disk_free: 152_000_000_000, settings_lost: false, platform: "browser" as const }),
     settings: () => later(settings),
     setSettings: async (more) => (settings = { ...settings, ...more }),
     async pick(pick) {

@@ -1,6 +1,7 @@
 /** A node that is none: answers every verb from memory, and lets time pass. */
 import type { Cause, ChannelInfo, Code, ErrorInfo, Event, FileInfo, IdentityInfo, ItemInfo, Published, Reply, Request, RouteInfo, RouteStanding, Settings, Status } from "../gen/api";
 import type { Picked } from "../host";
+import { RATE_MIN } from "../../parts/amount";
 import { makeChance } from "./chance";
 import { chosenFiles, skippedBytes } from "./files";
 import { DAY, filesOf, fingerprintOf, GB, KB, MB, peersOf, settle, stress, tidewater, world, type Made } from "./data";
@@ -266,8 +267,8 @@ export class MockNode {
         return { kind: "settings", value: this.settings };
       case "set_settings": {
         const { download_dir: dir, gateway, route, ...rest } = request.params;
-        if ([rest.down, rest.up, rest.peer_down, rest.peer_up].some((rate) => typeof rate === "number" && rate > 0 && rate < 1000)) {
-          refuse("bad_argument", "A limit is at least 1000 bytes a second; 0 is no limit.");
+        if ([rest.down, rest.up, rest.peer_down, rest.peer_up].some((rate) => typeof rate === "number" && rate > 0 && rate < RATE_MIN)) {
+          refuse("bad_argument", `A limit is at least ${RATE_MIN} bytes a second; 0 is no limit.`);
         }
         const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null && value !== undefined));
         this.settings = { ...this.settings, ...given };

@@ -87,6 +87,21 @@ fn answers_keep_the_order_asked() {
 }
 
 #[test]
+fn the_first_bytes_of_a_wanted_blob_are_told() {
+    let mut pair = Pair::new(ALL, ALL);
+    pair.ask(Command::Request(id(1)));
+    pair.ask(Command::Request(id(2)));
+    pair.run();
+    pair.ask(Command::Cancel(id(2)));
+    for n in [1, 2] {
+        pair.tell(Command::Serve(id(n), blob(n)));
+    }
+    while pair.step_back().is_some() {}
+    let told: Vec<Event> = std::iter::from_fn(|| pair.dialler.poll_event()).collect();
+    assert!(matches!(told[..], [Event::Arriving(a), Event::Blob(b, _)] if a == id(1) && b == id(1)), "{}", told.len());
+}
+
+#[test]
 fn blobs_are_split_only_when_both_split() {
     for (dialler, frames) in [(ALL, BLOB_LEN.div_ceil(SPLIT_LEN)), (Capabilities { split: false, ..ALL }, 1)] {
         let mut pair = Pair::new(dialler, ALL);

@@ -1,0 +1,134 @@
+//! Space that a user lends: what few others hold is kept there, sealed, for whoever asks.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so by panicking")]
+
+extern crate megatorrent_node as node;
+
+mod people;
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+use node::Node;
+use node::api::{FetchRule, ItemState, Reply, Request, SetChannel, Settings, Status, Subscribe};
+use people::{PATIENCE, author, call, publish, start, stop, subscribe, transfers, until_transfers};
+
+const MIB: u64 = 1 << 20;
+
+async fn status(node: &Node) -> Status {
+    let Reply::Status(status) = call(node, Request::Status).await else { panic!("a status") };
+    status
+}
+
+/// Asks until so many blobs are lent.
+async fn until_lent(node: &Node, what: &str, fits: impl Fn(u64) -> bool) -> u64 {
+    let mut events = node.events();
+    let wait = async {
+        loop {
+            let blobs = status(node).await.lent.unwrap() / MIB;
+            if fits(blobs) {
+                return blobs;
+            }
+            // Nothing tells of it but the status, which is told often enough.
+            let _ = tokio::time::timeout(Duration::from_millis(200), events.next()).await;
+        }
+    };
+    match tokio::time::timeout(PATIENCE, wait).await {
+        Ok(blobs) => blobs,
+        Err(_) => panic!("{what}: {:?} lent", status(node).await.lent),
+    }
+}
+
+async fn lend(node: &Node, bytes: u64) {
+    call(node, Request::SetSettings(Settings { lend: Some(bytes), ..Settings::default() })).await;
+}
+
+/// Follows and fetches nothing.
+async fn follow(node: &Node, link: &str) {
+    let args = Subscribe { link: link.to_owned(), fetch: FetchRule::None };
+    call(node, Request::Subscribe(args)).await;
+}
+
+fn complete(items: &[node::api::ItemInfo]) -> bool {
+    !items.is_empty() && items.iter().all(|item| item.state == ItemState::Complete)
+}
+
+/// Names of what lies sealed in a data folder.
+fn blob_files(data: &Path) -> BTreeSet<OsString> {
+    let folders = std::fs::read_dir(data.join("blobs")).unwrap();
+    let files = folders.flat_map(|folder| std::fs::read_dir(folder.unwrap().path()).into_iter().flatten());
+    files.map(|file| file.unwrap().file_name()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_outlives_its_only_seeder_in_space_that_a_follower_lends() {
+    for private in [false, true] {
+        let tmp = tempfile::tempdir().unwrap();
+        let (author, done) = author(tmp.path(), private, &[("film", 2_500_000)]).await;
+        let keeper = start(&tmp.path().join("keeper"), &[&author]).await;
+        follow(&keeper, &done.link).await;
+        let before = blob_files(&tmp.path().join("keeper"));
+        lend(&keeper, 50 * MIB).await;
+        until_lent(&keeper, "the film's three parts", |blobs| blobs >= 3).await;
+        assert!(transfers(&keeper).await.is_empty(), "nothing is fetched for the keeper itself");
+        assert!(!tmp.path().join("keeper/downloads").exists(), "and nothing lies open");
+        let status = status(&keeper).await;
+        assert!(status.used >= status.lent && status.lent.unwrap() <= 50 * MIB);
+        stop([author]).await;
+        // The keeper alone is left.
+        let reader = start(&tmp.path().join("reader"), &[&keeper]).await;
+        subscribe(&reader, &done.link).await;
+        let items = until_transfers(&reader, "complete", complete).await;
+        let folder = items[0].path.clone().unwrap();
+        let published = std::fs::read(tmp.path().join("published/first/film")).unwrap();
+        assert!(std::fs::read(folder.join("film")).unwrap() == published, "every byte is the author's");
+        // It is kept over a restart, and taken back by a word.
+        stop([keeper]).await;
+        let keeper = start(&tmp.path().join("keeper"), &[&reader]).await;
+        until_lent(&keeper, "after a restart", |blobs| blobs >= 3).await;
+        lend(&keeper, 0).await;
+        until_lent(&keeper, "taken back", |blobs| blobs == 0).await;
+        assert_eq!(blob_files(&tmp.path().join("keeper")), before, "its files are gone");
+        stop([reader, keeper]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_hold_by_now_makes_room_for_what_is_rare() {
+    let tmp = tempfile::tempdir().unwrap();
+    let (author, done) = author(tmp.path(), false, &[("film", 2_500_000)]).await;
+    let keeper = start(&tmp.path().join("keeper"), &[&author]).await;
+    let data = tmp.path().join("keeper");
+    follow(&keeper, &done.link).await;
+    let before = blob_files(&data);
+    lend(&keeper, 3 * MIB).await;
+    until_lent(&keeper, "the film", |blobs| blobs == 3).await;
+    let film: BTreeSet<OsString> = blob_files(&data).difference(&before).cloned().collect();
+    assert_eq!(film.len(), 3);
+    // Another one takes the film for itself: two hold it beside the keeper.
+    let fan = start(&tmp.path().join("fan"), &[&author, &keeper]).await;
+    subscribe(&fan, &done.link).await;
+    let items = until_transfers(&fan, "complete", complete).await;
+    let none = SetChannel { channel: items[0].channel.clone(), fetch: Some(FetchRule::None), ..SetChannel::default() };
+    call(&fan, Request::SetChannel(none)).await;
+    publish(&author, tmp.path(), "second", false, &[("song", 2_500_000)]).await;
+    // Only the author has the song. The keeper looks again when the list is new.
+    let given_up = async {
+        while blob_files(&data).intersection(&film).next().is_some() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, given_up).await.expect("the film makes room");
+    until_lent(&keeper, "the song", |blobs| blobs == 3).await;
+    assert_eq!(status(&keeper).await.lent, Some(3 * MIB), "no more than is lent");
+    stop([author]).await;
+    let reader = start(&tmp.path().join("reader"), &[&keeper]).await;
+    subscribe(&reader, &done.link).await;
+    until_transfers(&reader, "the song from the keeper", |items| {
+        items.iter().any(|item| item.name == "second" && item.state == ItemState::Complete)
+    })
+    .await;
+    stop([reader, fan, keeper]).await;
+}

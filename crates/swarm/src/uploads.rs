@@ -1,0 +1,138 @@
+//! Upload slots: which of the blobs that peers ask for goes out next.
+//!
+//! Owns: what peers wait for, what is being sent to whom. Promises: so few blobs are sent at a time that each is soon
+//! whole, for only what is whole can be passed on; what went out least often goes first, so that a first seeder sends
+//! everything once before it sends anything twice; nobody waits while others are served over and over; a peer that
+//! takes its blob slowly does not keep the line from others.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use protocol::BlobId;
+use protocol::params::BLOB_LEN;
+
+use crate::ConnId;
+
+/// Blobs that are sent at a time, on a line of some MiB a second or less.
+const AT_ONCE: usize = 4;
+/// The same on the fastest line: what it sends in a quarter of a second.
+const AT_ONCE_FAST: usize = 16;
+const QUARTER: f64 = 0.25;
+/// Of them, to one peer: its line never runs dry.
+const AHEAD: usize = 3;
+/// Blobs that are sent at a time when peers take them slowly.
+const AT_ONCE_MAX: usize = 32;
+/// A blob that takes longer than this does not count against the few, as far as our own line is not the reason.
+const LATE: Duration = Duration::from_secs(10);
+/// Our line's rate is measured over this.
+const SPAN: Duration = Duration::from_secs(2);
+/// Who waited longer than this comes before what went out less often.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Blobs that went out as often as this are all alike.
+const COMMON: u16 = 2;
+
+/// What one peer asked for.
+struct Queue {
+    waiting: VecDeque<BlobId>,
+    /// Since when each blob is being sent.
+    sending: VecDeque<Duration>,
+    /// When it was served last, or asked first.
+    served: Duration,
+}
+
+/// The machine.
+#[derive(Default)]
+pub(crate) struct Uploads {
+    queues: BTreeMap<ConnId, Queue>,
+    /// Blobs in this span, since when, and the most bytes a second that any span brought.
+    span: (u32, Duration),
+    best: f64,
+    /// Blobs that wait, of all peers.
+    waiting: usize,
+}
+
+impl Uploads {
+    /// A peer asks for a blob that is here.
+    pub(crate) fn asked(&mut self, now: Duration, conn: ConnId, blob: BlobId) {
+        let new = || Queue { waiting: VecDeque::new(), sending: VecDeque::new(), served: now };
+        let queue = self.queues.entry(conn).or_insert_with(new);
+        if queue.waiting.is_empty() && queue.sending.is_empty() {
+            queue.served = now;
+        }
+        queue.waiting.push_back(blob);
+        self.waiting += 1;
+    }
+    /// It does not want it any more. What is being sent already ends by itself.
+    pub(crate) fn cancelled(&mut self, conn: ConnId, blob: &BlobId) {
+        if let Some(queue) = self.queues.get_mut(&conn)
+            && let Some(at) = queue.waiting.iter().position(|waits| waits == blob)
+        {
+            queue.waiting.remove(at);
+            self.waiting -= 1;
+        }
+    }
+    /// A blob given to this connection is off our hands.
+    pub(crate) fn ended(&mut self, now: Duration, conn: ConnId) {
+        let Some(queue) = self.queues.get_mut(&conn) else { return };
+        queue.sending.pop_front();
+        queue.served = now;
+        self.span.0 += 1;
+        let span = now.saturating_sub(self.span.1);
+        if span >= SPAN {
+            self.best = self.best.max(f64::from(self.span.0) * BLOB_LEN as f64 / span.as_secs_f64());
+            self.span = (0, now);
+        }
+    }
+    /// It is gone.
+    pub(crate) fn remove(&mut self, conn: ConnId) {
+        self.waiting -= self.queues.remove(&conn).map_or(0, |queue| queue.waiting.len());
+    }
+    /// Whether it waits for anything.
+    pub(crate) fn is_waiting(&self, conn: ConnId) -> bool {
+        self.queues.get(&conn).is_some_and(|queue| !queue.waiting.is_empty())
+    }
+    fn at_once(&self) -> usize {
+        ((self.best * QUARTER) as usize / BLOB_LEN).clamp(AT_ONCE, AT_ONCE_FAST)
+    }
+    /// A blob that takes longer is taken slowly: a few at our line's best rate take a third of it.
+    fn late(&self) -> Duration {
+        let few = if self.best > 0.0 { (AT_ONCE * BLOB_LEN) as f64 / self.best } else { 0.0 };
+        LATE.max(Duration::from_secs_f64((3.0 * few).min(3600.0)))
+    }
+    /// The next blob to send, if a slot is free. `sent`: how often a blob went out already.
+    pub(crate) fn next(&mut self, now: Duration, sent: impl Fn(&BlobId) -> u16) -> Option<(ConnId, BlobId)> {
+        if self.waiting == 0 {
+            return None;
+        }
+        let late = self.late();
+        let sending = self.queues.values().flat_map(|queue| &queue.sending);
+        let (all, fresh) =
+            sending.fold((0, 0), |(all, fresh), since| (all + 1, fresh + usize::from(*since + late > now)));
+        if all >= AT_ONCE_MAX || fresh >= self.at_once() {
+            return None;
+        }
+        let place = |(conn, queue): (&ConnId, &Queue)| {
+            let blob = *queue.waiting.front().filter(|_| queue.sending.len() < AHEAD)?;
+            let patient = queue.served + PATIENCE > now;
+            let class = if patient { sent(&blob).min(COMMON) } else { 0 };
+            Some(((queue.sending.len(), class, queue.served), *conn, blob))
+        };
+        let (_, conn, blob) = self.queues.iter().filter_map(place).min()?;
+        let queue = self.queues.get_mut(&conn)?;
+        queue.waiting.pop_front();
+        self.waiting -= 1;
+        queue.sending.push_back(now);
+        Some((conn, blob))
+    }
+    /// When a slot becomes free though nothing ends: what is sent slowly then does not count any more.
+    pub(crate) fn next_at(&self, now: Duration) -> Option<Duration> {
+        if self.waiting == 0 {
+            return None;
+        }
+        let late = self.late();
+        self.queues.values().flat_map(|queue| &queue.sending).map(|since| *since + late).filter(|at| *at > now).min()
+    }
+}
+
+#[cfg(test)]
+mod tests;
