@@ -314,7 +314,7 @@ describe("beginning and ending", () => {
     await fireEvent.click(one(document.body, "input", /Start with the computer/));
     await click("Start");
     await screen.findByText("Paste a channel link to begin");
-    expect(asked.find((request) => request.method === "set_settings")).toMatchObject({ params: { gateway: null, route: "tor", quota: 80e9 } });
+    expect(asked.find((request) => request.method === "set_settings")).toMatchObject({ params: { gateway: null, route: "tor", quota: 80e9, lend: 27e9 } });
     expect(await host.settings()).toMatchObject({ welcomed: true, autostart: true, close_to_tray: true });
   });
 

@@ -44,7 +44,9 @@ describe("limits and space", () => {
     await waitFor(() => expect(params(asked, "set_settings").at(-1)).toMatchObject({ up: 0 }));
     await type("Use at most", "1.5");
     await waitFor(() => expect(params(asked, "set_settings").at(-1)).toMatchObject({ quota: 1.5e9 }));
-    expect(params(asked, "set_settings")).toHaveLength(3);
+    await type("Lend to others", "5");
+    await waitFor(() => expect(params(asked, "set_settings").at(-1)).toMatchObject({ lend: 5e9 }));
+    expect(params(asked, "set_settings")).toHaveLength(4);
     await screen.findByText("61.3 GB used this month");
   });
 

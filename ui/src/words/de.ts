@@ -612,6 +612,8 @@ export const de = (f: Format): Words => {
       trayText: "Es bleibt in der Leiste und gibt zurück. „Beenden“ hält es an.",
       autostart: "Mit dem Computer starten, in der Leiste",
       autostartText: "Kanäle bleiben aktuell, während du anderes tust.",
+      lend: (bytes) => `${bytes} davon anderen leihen`,
+      lendText: "Hält seltene Teile deiner Kanäle am Leben. Versiegelt; lesen kann sie nur, wer den Link hat.",
       start: "Los",
       steps: "Schritte",
       stepOf: (a, b) => `Schritt ${n(a)} von ${n(b)}`,

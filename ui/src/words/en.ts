@@ -620,6 +620,8 @@ export const en = (f: Format) => {
       trayText: "It stays in the tray and gives back. Quit stops it.",
       autostart: "Start with the computer, in the tray",
       autostartText: "Channels stay up to date while you do other things.",
+      lend: (bytes: string) => `Lend ${bytes} of it to others`,
+      lendText: "Keeps rare pieces of your channels alive. Sealed; only those with the link can read them.",
       start: "Start",
       steps: "Steps",
       stepOf: (a: number, b: number) => `Step ${n(a)} of ${n(b)}`,

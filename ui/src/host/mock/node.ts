@@ -48,6 +48,7 @@ export class MockNode {
     peer_up: 0,
     month: 500 * GB,
     quota: 400 * GB,
+    lend: 20 * GB,
     lan: true,
     port_mapping: true,
     schedule: "mon-fri 08:00-18:00 down 500k",
@@ -82,6 +83,7 @@ export class MockNode {
       secrets: scene === "locked" ? "locked" : scene === "nokeyring" ? "none" : scene === "ringlocked" ? "keyring_locked" : scene === "ringunused" ? "keyring_unused" : "keyring",
       route: routeOf("direct"),
       used: all.length > 0 ? 214 * GB : 0,
+      lent: all.length > 0 ? 12.4 * GB : 0,
       month_used: all.length > 0 ? 61.3 * GB : 0,
     };
     if (scene === "tor" || scene === "torlost" || scene === "proxy") {
