@@ -2,7 +2,6 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,7 +19,6 @@ pub enum Cable {
 struct Shared {
     cable: Mutex<Cable>,
     changed: Condvar,
-    carried: AtomicU64,
     sockets: Mutex<Vec<TcpStream>>,
     ended: Mutex<bool>,
 }
@@ -64,7 +62,6 @@ impl Relay {
         let shared = Arc::new(Shared {
             cable: Mutex::new(Cable::Whole),
             changed: Condvar::new(),
-            carried: AtomicU64::new(0),
             sockets: Mutex::default(),
             ended: Mutex::new(false),
         });
@@ -85,11 +82,6 @@ impl Relay {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    /// Bytes carried so far, both ways.
-    pub fn carried(&self) -> u64 {
-        self.shared.carried.load(Ordering::SeqCst)
     }
 
     /// Does this to the cable.
@@ -136,7 +128,6 @@ fn carry(mut from: TcpStream, mut to: TcpStream, shared: &Shared) {
         if n == 0 || !shared.may_carry() || to.write_all(&buf[..n]).is_err() {
             break;
         }
-        shared.carried.fetch_add(n as u64, Ordering::SeqCst);
     }
     // Whichever end went first, the other one sees the end of it.
     let _ = to.shutdown(Shutdown::Write);

@@ -58,9 +58,9 @@ pub const SERVE_AHEAD: usize = 3;
 /// Fetched blobs that are hashed and written at once, over all connections: each holds 1 MiB.
 pub const BLOBS_IN_HAND: usize = 8;
 /// Connections that have a blob of 1 MiB loaded to be sent; others wait for their turn.
-pub const UPLOAD_SLOTS: usize = 36;
+pub const UPLOAD_SLOTS: usize = 56;
 /// Blobs loaded ahead of those, over all connections.
-pub const AHEAD_SLOTS: usize = 12;
+pub const AHEAD_SLOTS: usize = 8;
 /// A peer that takes nothing for this long of what was loaded for it is let go. The slowest limit moves a frame of a v5
 /// peer in about a minute.
 pub const STUCK: Duration = Duration::from_secs(120);

@@ -17,6 +17,8 @@ use crate::error::{at, free_near};
 /// The database's file name in the data folder.
 pub(crate) const FILE: &str = "store.db";
 const READERS: usize = 4;
+/// Pages that one of them keeps, in KiB as SQLite wants it: below 0. The system keeps the file's pages anyway.
+const READER_CACHE: i64 = -512;
 /// With fewer bytes free an I/O error of the database is want of room.
 const FULL_BELOW: u64 = 256 * 1024;
 const BUSY: Duration = Duration::from_secs(10);
@@ -179,6 +181,7 @@ impl Db {
             let connection = Connection::open_with_flags(path, flags)?;
             prepare(&connection)?;
             connection.pragma_update(None, "query_only", true)?;
+            connection.pragma_update(None, "cache_size", READER_CACHE)?;
             Ok(Mutex::new(Some(connection)))
         };
         Ok(Self {

@@ -26,6 +26,10 @@ const BACKOFF_START: Duration = Duration::from_secs(5);
 const BACKOFF_MAX: Duration = Duration::from_secs(3600);
 /// Longest wait for an address that the user named.
 const BACKOFF_USER: Duration = Duration::from_secs(60);
+/// Failures in a row after which an address that the user named is tried less often by those who need nobody.
+const CROWDED: u32 = 3;
+/// The pause of theirs.
+const CROWDED_PAUSE: Duration = Duration::from_secs(900);
 /// Failures in a row after which an address that somebody told is forgotten.
 const FAILS_MAX: u32 = 8;
 
@@ -232,10 +236,13 @@ impl Book {
     pub(crate) fn known(&self, channel: &ChannelKey) -> usize {
         self.by_channel.get(channel).map_or(0, BTreeSet::len) + self.any.len()
     }
-    /// Addresses that the user named for a channel, or for any, and that may be dialled now.
+    /// Addresses that the user named for a channel, or for any, and that may be dialled now by who has enough others. The
+    /// few that a link names are full when all who have it are there: who needs them must find a place.
     pub(crate) fn named(&self, now: Duration, channel: &ChannelKey) -> Vec<PeerAddr> {
         let fits = |addr: &&PeerAddr| {
-            let entry = self.entries.get(*addr).filter(|e| !e.own && e.next <= now && !self.is_banned(now, addr));
+            let pause = |e: &Entry| if e.fails < CROWDED { Duration::ZERO } else { CROWDED_PAUSE };
+            let may = |e: &&Entry| !e.own && e.next + pause(e) <= now && !self.is_banned(now, addr);
+            let entry = self.entries.get(*addr).filter(may);
             entry.is_some_and(|e| e.any || e.channels.contains(channel))
         };
         self.users.iter().filter(fits).cloned().collect()

@@ -60,9 +60,6 @@ pub(crate) struct LookUp {
     since: Duration,
 }
 
-/// A caller that shares nothing has its place for this long, when others want it.
-/// One that names our channels and moves nothing has it for this long.
-
 impl Swarm {
     pub(crate) fn start_following(&mut self, now: Duration, follow: Follow) {
         let key = follow.key;
@@ -484,9 +481,13 @@ impl Swarm {
             if peer.received > 0 || (!mute && peer.since + PROVEN <= now) {
                 self.book.reached(&peer.addr);
             }
+            // One of several circuits, given up when there was nothing to fetch: the next item may want it again at once.
+            let twin = |p: &Peer| p.role == Role::Dialler && p.addr == peer.addr && p.named == peer.named;
+            let given_up = !peer.channels().iter().any(|key| self.picker.is_wanting(key))
+                && self.peers.iter().any(|(_, p)| twin(p));
             if mute || *why != Closed::Clean {
                 self.book.failed(now, &peer.addr, jitter);
-            } else {
+            } else if !given_up {
                 self.book.rest(&peer.addr, now + REST.mul_f64(0.75 + jitter / 2.0));
             }
         }

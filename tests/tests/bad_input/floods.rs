@@ -167,7 +167,7 @@ fn a_node_that_is_flooded_goes_on_fetching() {
     let server = v5::Server::start(v5::Habits { hold_after: Some(1), ..v5::Habits::default() }).unwrap();
     let scene = Scene::new("flooded", 73, &[server.address()]);
     let mut watch = scene.watch();
-    let content = vec![3; 3_000_000];
+    let content = vec![3; 2_000_000];
     let blobs = v5::chunks(&content).unwrap();
     blobs.iter().for_each(|blob| server.hold(blob));
     scene.publish(&mut watch, &v5::author::collections(&[("film.bin", &blobs)]), 1_700_000_000_000);

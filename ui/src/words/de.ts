@@ -383,6 +383,7 @@ export const de = (f: Format): Words => {
     publish: {
       title: "Veröffentlichen",
       drop: "Dateien oder einen Ordner hier ablegen",
+      choose: "Dateien oder einen Ordner wählen",
       dropMore: "Weitere Dateien oder Ordner hier ablegen",
       dropText: "Sie werden gelesen, wo sie liegen, nicht kopiert.",
       dropNow: "Loslassen, um zu veröffentlichen",

@@ -391,6 +391,7 @@ export const en = (f: Format) => {
     publish: {
       title: "Publish",
       drop: "Drop files or a folder here",
+      choose: "Choose files or a folder",
       dropMore: "Drop more files or folders here",
       dropText: "They are read where they lie, not copied.",
       dropNow: "Drop to publish",

@@ -135,9 +135,9 @@ pub(super) async fn serve_connection<H: Handler, S: AsyncRead + AsyncWrite + Sen
                     drop(bytes);
                     match outcome {
                         Line::Run(id, request) if long.len() + short.len() < MAX_RUNNING => {
-                            asked_to_stop |= matches!(request, Request::Shutdown);
+                            asked_to_stop |= matches!(*request, Request::Shutdown);
                             let tasks = if runs_long(&request) { &mut long } else { &mut short };
-                            tasks.spawn(run(handler.clone(), id, request, outbox.clone()));
+                            tasks.spawn(run(handler.clone(), id, *request, outbox.clone()));
                         }
                         Line::Run(id, _) => {
                             let text = "Too many requests at one time on this connection";

@@ -74,7 +74,7 @@ pub(super) struct Asked<'a> {
 
 /// What a request line becomes: the request, or the answer that refuses it.
 pub(super) enum Line {
-    Run(Option<Box<RawValue>>, Request),
+    Run(Option<Box<RawValue>>, Box<Request>),
     Refuse(Vec<u8>),
 }
 
@@ -185,7 +185,7 @@ pub(super) fn read_request(bytes: &[u8]) -> Line {
     }
     tagged.push(b'}');
     match serde_json::from_slice::<Request>(&tagged) {
-        Ok(request) => Line::Run(id.map(ToOwned::to_owned), request),
+        Ok(request) => Line::Run(id.map(ToOwned::to_owned), Box::new(request)),
         Err(error) => {
             // serde_json's text names fields and types, never a value of ours that is secret: texts are all accepted.
             Line::Refuse(refusal(id, number::BAD_PARAMS, format!("Bad params: {error}"), Some(Code::BadArgument)))

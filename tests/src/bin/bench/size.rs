@@ -155,7 +155,6 @@ pub(crate) fn channel(scratch: &Path, items: u64) -> Result<Vec<Figure>> {
     let hex = |bytes: &[u8]| data_encoding::HEXLOWER.encode(bytes);
     std::fs::write(&key, format!("{{\"publicKey\":\"{}\",\"secretKey\":\"{}\"}}", author.channel(), hex(&seed)))?;
     alice.ask(["id".as_ref(), "import".as_ref(), key.as_os_str()])?;
-    alice.ask(["subscribe", &author.link(), "--fetch", "none"])?;
     ensure!(hostile::push(node.address().parse()?, &author, &list.manifest, list.sequence)?, "the list was refused");
     let count = |all: &Value| all.as_array()?.iter().find_map(|channel| channel["items"].as_u64());
     let lists = |home: &Home, wanted: u64| {
