@@ -16,6 +16,8 @@ use node::api::{FetchRule, ItemState, Reply, Request, SetChannel, Settings, Stat
 use people::{PATIENCE, author, call, publish, start, stop, subscribe, transfers, until_transfers};
 
 const MIB: u64 = 1 << 20;
+/// What a sealed blob takes.
+const BLOB: u64 = MIB + 16;
 
 async fn status(node: &Node) -> Status {
     let Reply::Status(status) = call(node, Request::Status).await else { panic!("a status") };
@@ -103,7 +105,7 @@ async fn what_others_hold_by_now_makes_room_for_what_is_rare() {
     let data = tmp.path().join("keeper");
     follow(&keeper, &done.link).await;
     let before = blob_files(&data);
-    lend(&keeper, 3 * MIB).await;
+    lend(&keeper, 3 * BLOB).await;
     until_lent(&keeper, "the film", |blobs| blobs == 3).await;
     let film: BTreeSet<OsString> = blob_files(&data).difference(&before).cloned().collect();
     assert_eq!(film.len(), 3);
@@ -122,7 +124,7 @@ async fn what_others_hold_by_now_makes_room_for_what_is_rare() {
     };
     tokio::time::timeout(PATIENCE, given_up).await.expect("the film makes room");
     until_lent(&keeper, "the song", |blobs| blobs == 3).await;
-    assert_eq!(status(&keeper).await.lent, Some(3 * MIB), "no more than is lent");
+    assert_eq!(status(&keeper).await.lent, Some(3 * BLOB), "no more than is lent");
     stop([author]).await;
     let reader = start(&tmp.path().join("reader"), &[&keeper]).await;
     subscribe(&reader, &done.link).await;

@@ -141,7 +141,7 @@ fn a_private_channel_opens_with_its_link_and_an_update_comes_by_itself() -> Resu
     let other = format!("{key}:{}", "5a".repeat(32));
     assert!(rest.len() > 64);
     Window::second_start(&desktop, &[&other])?;
-    page.see("You follow this channel with another read key")?;
+    page.see("This link brings another read key")?;
     page.press("Cancel")?;
 
     // Left, with its files.

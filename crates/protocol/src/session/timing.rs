@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// A REQUEST of ours without any progress ends the session after this. A busy peer may let us wait for our turn.
-pub const PROGRESS: Duration = Duration::from_secs(90);
+pub const PROGRESS: Duration = Duration::from_secs(60);
 /// A PUBLISH of ours without an answer ends the session after this; the gateway has to reach the DHT first.
 pub const PUBLISHED: Duration = Duration::from_secs(90);
 /// FIND_PEERS of the peer is answered with `[]` when the node gave no answer by then (§2.3).
