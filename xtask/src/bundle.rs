@@ -40,7 +40,8 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Packs a package again: Tauri uses gzip, which makes it half as large again as what every Debian can unpack.
+/// Packs a package again: Tauri uses gzip. With xz and a window that spans both programs, which share most of their code,
+/// it is a third smaller.
 fn press(deb: &Path) -> Result<()> {
     if !on_path("dpkg-deb") {
         return Ok(());
@@ -49,7 +50,7 @@ fn press(deb: &Path) -> Result<()> {
     let inside = folder.path().join("package");
     step("Unpacking the Debian package", Command::new("dpkg-deb").arg("-R").arg(deb).arg(&inside))?;
     let mut pack = Command::new("dpkg-deb");
-    step("Packing it smaller", pack.args(["--root-owner-group", "-Zxz", "-b"]).arg(&inside).arg(deb))
+    step("Packing it smaller", pack.args(["--root-owner-group", "-Zxz", "-z9", "-Sextreme", "-b"]).arg(&inside).arg(deb))
 }
 
 /// A package carries no symbols: nobody who installs one looks at them.

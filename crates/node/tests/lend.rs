@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use node::Node;
-use node::api::{FetchRule, ItemState, Reply, Request, SetChannel, Settings, Status, Subscribe};
+use node::api::{ChannelArg, FetchRule, ItemState, Reply, Request, SetChannel, Settings, Status, Subscribe};
 use people::{PATIENCE, author, call, publish, start, stop, subscribe, transfers, until_transfers};
 
 const MIB: u64 = 1 << 20;
@@ -47,10 +47,23 @@ async fn lend(node: &Node, bytes: u64) {
     call(node, Request::SetSettings(Settings { lend: Some(bytes), ..Settings::default() })).await;
 }
 
-/// Follows and fetches nothing.
+/// Follows and fetches nothing but the list.
 async fn follow(node: &Node, link: &str) {
     let args = Subscribe { link: link.to_owned(), fetch: FetchRule::None };
     call(node, Request::Subscribe(args)).await;
+    let mut events = node.events();
+    let listed = async {
+        loop {
+            let Reply::Items(items) = call(node, Request::Items(ChannelArg { channel: link.to_owned() })).await else {
+                panic!("items")
+            };
+            if !items.is_empty() {
+                return;
+            }
+            events.next().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, listed).await.expect("the list");
 }
 
 fn complete(items: &[node::api::ItemInfo]) -> bool {
