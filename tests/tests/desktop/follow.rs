@@ -142,7 +142,7 @@ fn a_private_channel_opens_with_its_link_and_an_update_comes_by_itself() -> Resu
     assert!(rest.len() > 64);
     Window::second_start(&desktop, &[&other])?;
     page.see("This link brings another read key")?;
-    page.press("Cancel")?;
+    page.press("Keep the old key")?;
 
     // Left, with its files.
     page.press("More for Tidewater")?;
