@@ -50,7 +50,10 @@ fn press(deb: &Path) -> Result<()> {
     let inside = folder.path().join("package");
     step("Unpacking the Debian package", Command::new("dpkg-deb").arg("-R").arg(deb).arg(&inside))?;
     let mut pack = Command::new("dpkg-deb");
-    step("Packing it smaller", pack.args(["--root-owner-group", "-Zxz", "-z9", "-Sextreme", "-b"]).arg(&inside).arg(deb))
+    step(
+        "Packing it smaller",
+        pack.args(["--root-owner-group", "-Zxz", "-z9", "-Sextreme", "-b"]).arg(&inside).arg(deb),
+    )
 }
 
 /// A package carries no symbols: nobody who installs one looks at them.
