@@ -8,7 +8,8 @@ use std::process::Command;
 
 /// Every package of the house and the packages of the house it may lean on (dev-dependencies aside).
 const ARROWS: &[(&str, &[&str])] = &[
-    ("megatorrent-protocol", &[]),
+    ("megatorrent-sha256", &[]),
+    ("megatorrent-protocol", &["megatorrent-sha256"]),
     ("megatorrent-swarm", &["megatorrent-protocol"]),
     ("megatorrent-store", &["megatorrent-protocol"]),
     ("megatorrent-net", &["megatorrent-protocol"]),

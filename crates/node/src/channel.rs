@@ -143,13 +143,14 @@ pub(crate) async fn signed_twice(ctx: &Ctx, key: ChannelKey) -> Result<()> {
     Ok(())
 }
 
-/// Opens a manifest into its whole list; `blobs` gets the structure blobs that it consists of.
-pub(crate) async fn open(
+/// Opens a manifest into its whole list, page by page: of an item only its row is kept, for a list may have a hundred
+/// thousand. `blobs` gets the structure blobs that it consists of.
+async fn open(
     ctx: &Ctx,
     channel: &Channel,
     manifest: &SignedManifest,
     blobs: &mut Vec<BlobId>,
-) -> Result<(Body, Vec<Item>)> {
+) -> Result<(Body, Vec<ItemRow>)> {
     if manifest.is_private() && channel.read_key.is_none() {
         return fail(Code::WrongReadKey, "This channel is private. Its link needs the read key.");
     }
@@ -164,20 +165,25 @@ pub(crate) async fn open(
             error => error.into(),
         }
     })?;
-    let body = match head {
+    let mut body = match head {
         Head::Inline(body) => body,
         Head::Tree(tree) => Body::parse(&stream::read(ctx, channel.key, &tree, BODY_MAX, blobs).await?)?,
     };
-    let mut items = Vec::new();
-    for collection in &body.collections {
-        items.extend(collection.items.iter().cloned());
-        for page in &collection.pages {
-            items.extend(body::parse_page(&stream::read(ctx, channel.key, &page.tree, PAGE_MAX, blobs).await?)?);
+    let (mut rows, mut seen) = (Vec::new(), HashSet::new());
+    let mut take = |items: Vec<Item>| {
+        for item in items {
+            if seen.insert(item.id) {
+                rows.push(row_of(channel.key, rows.len(), &item));
+            }
+        }
+    };
+    for collection in std::mem::take(&mut body.collections) {
+        take(collection.items);
+        for page in collection.pages {
+            take(body::parse_page(&stream::read(ctx, channel.key, &page.tree, PAGE_MAX, blobs).await?)?);
         }
     }
-    let mut seen = HashSet::new();
-    items.retain(|item| seen.insert(item.id));
-    Ok((body, items))
+    Ok((body, rows))
 }
 
 /// Keeps a newer manifest, reads its list, and starts what the channel's rule fetches.
@@ -196,8 +202,7 @@ pub(crate) async fn absorb(ctx: &Ctx, manifest: Arc<SignedManifest>) -> Result<(
     let Some(channel) = noted else { return Ok(()) };
     told(ctx, key).await;
     let mut blobs = Vec::new();
-    let (body, items) = open(ctx, &channel, &manifest, &mut blobs).await?;
-    let rows: Vec<ItemRow> = items.iter().enumerate().map(|(i, item)| row_of(key, i, item)).collect();
+    let (body, rows) = open(ctx, &channel, &manifest, &mut blobs).await?;
     let read = ctx
         .with_store(move |s| {
             let noted = s.change_channel(&key, |c| {
@@ -410,7 +415,7 @@ pub(crate) async fn quota_full(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Cause 
 /// The quota has no room for so many bytes.
 pub(crate) async fn no_room(ctx: &Ctx, needed: u64) -> Cause {
     let quota = ctx.governor.lock().await.rules().quota;
-    let used = ctx.with_store(store::Store::used).await.unwrap_or_default();
+    let used = ctx.with_store(store::Store::totals).await.unwrap_or_default().used;
     Cause::Quota { quota, used, needed }
 }
 

@@ -16,11 +16,11 @@ use store::{ReadError, Store};
 use swarm::{Closed, ConnId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
-use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::config::*;
-use crate::engine::{BlobInHand, Engine, Input};
+use crate::engine::{Engine, Input};
+use crate::hasher::Unhashed;
 use crate::limits::Limits;
 use crate::meter::Traffic;
 
@@ -44,10 +44,10 @@ pub(crate) struct Conn {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) hands: Arc<Semaphore>,
+    pub(crate) hasher: mpsc::Sender<Unhashed>,
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) slots: Slots,
-    pub(crate) tasks: TaskTracker,
 }
 
 /// Frames of one connection that wait to be read into, and the largest that does: one of a split blob, not a v5 peer's.
@@ -74,14 +74,40 @@ type Write = (Vec<u8>, Option<OwnedSemaphorePermit>);
 /// A blob to be served, or why not, and its slot.
 type Loaded = (BlobId, Result<VerifiedBlob, ReadError>, OwnedSemaphorePermit);
 
-/// Loads a blob, once it has a slot; `None`: the node stops.
-async fn load(store: Store, slots: Slots, blob: BlobId, ahead: Option<OwnedSemaphorePermit>) -> Option<Loaded> {
-    let slot = match ahead {
+/// What a connection loads beside what it has loaded already, if there is a slot for it.
+fn ahead(to_serve: &mut VecDeque<BlobId>, slots: &Slots) -> Option<(BlobId, OwnedSemaphorePermit)> {
+    if to_serve.is_empty() {
+        return None;
+    }
+    let slot = slots.ahead.clone().try_acquire_owned().ok()?;
+    Some((to_serve.pop_front()?, slot))
+}
+
+/// Loads a blob, once it has a slot, and another with it. Nothing: the node stops.
+async fn load(
+    store: Store,
+    slots: Slots,
+    first: (BlobId, Option<OwnedSemaphorePermit>),
+    second: Option<(BlobId, OwnedSemaphorePermit)>,
+) -> Vec<Loaded> {
+    let slot = match first.1 {
         Some(slot) => slot,
-        None => slots.first.acquire_owned().await.ok()?,
+        None => match slots.first.acquire_owned().await {
+            Ok(slot) => slot,
+            Err(_) => return Vec::new(),
+        },
     };
-    let read = tokio::task::spawn_blocking(move || store.read_blob(&blob)).await.ok()?;
-    Some((blob, read, slot))
+    let read = tokio::task::spawn_blocking(move || match second {
+        Some((other, ahead)) => {
+            let [one, two] = store.read_two([first.0, other]);
+            vec![(first.0, one, slot), (other, two, ahead)]
+        }
+        None => {
+            let read = store.read_blob(&first.0);
+            vec![(first.0, read, slot)]
+        }
+    });
+    read.await.unwrap_or_default()
 }
 
 impl Conn {
@@ -104,10 +130,10 @@ impl Conn {
             store,
             clock,
             hands,
+            hasher,
             traffic,
             limits,
             slots,
-            tasks,
         } = self;
         let mut session = Session::new(role, ours, clock.now());
         let frame_max = Arc::new(AtomicUsize::new(session.frame_max()));
@@ -154,7 +180,7 @@ impl Conn {
         let mut to_serve: VecDeque<BlobId> = VecDeque::new();
         // Blobs that the swarm gave us to serve and was not told to be gone.
         let mut given = 0;
-        let mut loads: JoinSet<Option<Loaded>> = JoinSet::new();
+        let (mut loads, mut loading) = (JoinSet::<Vec<Loaded>>::new(), 0_usize);
         // A slot for each blob that waits in the session; when something last went out, and how much had by then.
         let mut holding: VecDeque<OwnedSemaphorePermit> = VecDeque::new();
         let mut went = (clock.now(), 0);
@@ -164,11 +190,8 @@ impl Conn {
                 match event {
                     Event::Blob(blob, bytes) => {
                         let Ok(permit) = hands.clone().acquire_owned().await else { break };
-                        let engine = engine.clone();
-                        tasks.spawn_blocking(move || {
-                            let verified = VerifiedBlob::verify(blob, bytes).ok();
-                            engine.send_blocking(Input::Blob(BlobInHand { conn: id, blob, verified, permit }));
-                        });
+                        // The hasher goes with the node only.
+                        let _ = hasher.send(Unhashed { conn: id, blob, bytes, permit }).await;
                     }
                     Event::Cancelled(blob) => {
                         if let Some(at) = to_serve.iter().position(|b| *b == blob) {
@@ -193,22 +216,23 @@ impl Conn {
             // Cancelled by the peer.
             holding.truncate(session.blobs_held());
             // Sent, cancelled, or not readable.
-            let in_hand = to_serve.len() + loads.len() + session.blobs_held();
+            let in_hand = to_serve.len() + loading + session.blobs_held();
             if in_hand < given {
                 engine.send(Input::Served(id, given - in_hand)).await;
                 given = in_hand;
             }
-            while loads.len() < 2 && holding.len() + loads.len() < SERVE_AHEAD && !to_serve.is_empty() {
-                let ahead = match holding.is_empty() && loads.is_empty() {
-                    true => None,
-                    // Without a free one it waits until something of its own went out.
-                    false => match slots.ahead.clone().try_acquire_owned() {
-                        Ok(slot) => Some(slot),
-                        Err(_) => break,
-                    },
+            while loading < 2 && holding.len() + loading < SERVE_AHEAD {
+                let first = match holding.is_empty() && loading == 0 {
+                    true => to_serve.pop_front().map(|blob| (blob, None)),
+                    // Without a free slot it waits until something of its own went out.
+                    false => ahead(&mut to_serve, &slots).map(|(blob, slot)| (blob, Some(slot))),
                 };
-                let Some(blob) = to_serve.pop_front() else { break };
-                loads.spawn(load(store.clone(), slots.clone(), blob, ahead));
+                let Some(first) = first else { break };
+                // Two are hashed at once for little more than one.
+                let room = loading == 0 && holding.len() + 1 < SERVE_AHEAD;
+                let second = if room { ahead(&mut to_serve, &slots) } else { None };
+                loading += 1 + usize::from(second.is_some());
+                loads.spawn(load(store.clone(), slots.clone(), first, second));
             }
             if pending.is_none() && session.is_finished() {
                 break Closed::Clean;
@@ -231,20 +255,28 @@ impl Conn {
                     }
                     None => break Closed::Clean,
                 },
-                Some(loaded) = loads.join_next() => match loaded {
-                    Ok(Some((blob, Ok(bytes), slot))) => {
-                        if holding.is_empty() {
-                            went.0 = clock.now();
+                Some(loaded) = loads.join_next() => {
+                    let loaded = loaded.unwrap_or_default();
+                    if loaded.is_empty() {
+                        break Closed::Failed;
+                    }
+                    loading = loading.saturating_sub(loaded.len());
+                    for (blob, read, slot) in loaded {
+                        match read {
+                            Ok(bytes) => {
+                                if holding.is_empty() {
+                                    went.0 = clock.now();
+                                }
+                                holding.push_back(slot);
+                                session.handle_command(clock.now(), Command::Serve(blob, Arc::new(bytes.into_bytes())));
+                            }
+                            Err(error) => {
+                                session.handle_command(clock.now(), Command::NotFound(blob));
+                                engine.send(Input::Unreadable(blob, error)).await;
+                            }
                         }
-                        holding.push_back(slot);
-                        session.handle_command(clock.now(), Command::Serve(blob, Arc::new(bytes.into_bytes())));
                     }
-                    Ok(Some((blob, Err(error), _))) => {
-                        session.handle_command(clock.now(), Command::NotFound(blob));
-                        engine.send(Input::Unreadable(blob, error)).await;
-                    }
-                    Ok(None) | Err(_) => break Closed::Failed,
-                },
+                }
                 // Others wait for the slots of a peer that takes nothing.
                 () = tokio::time::sleep((went.0 + STUCK).saturating_sub(clock.now())),
                     if !holding.is_empty() || queued > written.load(Ordering::Acquire) =>

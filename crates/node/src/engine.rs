@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Clock;
 use crate::config::*;
 use crate::conn::{Conn, ConnCommand, Slots};
+use crate::hasher::Unhashed;
 use crate::library::{LibraryInput, LibrarySender};
 use crate::limits::Limits;
 use crate::meter::Traffic;
@@ -152,6 +153,7 @@ pub(crate) struct EngineTask {
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
     pub(crate) hands: Arc<Semaphore>,
+    pub(crate) hasher: mpsc::Sender<Unhashed>,
     pub(crate) arrived: watch::Sender<u64>,
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) limits: Arc<Limits>,
@@ -336,10 +338,10 @@ impl EngineTask {
             store: self.store.clone(),
             clock: self.clock,
             hands: self.hands.clone(),
+            hasher: self.hasher.clone(),
             traffic: self.traffic.clone(),
             limits: self.limits.clone(),
             slots: self.slots.clone(),
-            tasks: self.tasks.clone(),
         };
         self.network.tasks.spawn(conn.run());
     }

@@ -51,8 +51,9 @@ async fn all(ctx: &Ctx) -> Result<()> {
 
 /// Removes what a channel's rule does not keep.
 pub(crate) async fn channel(ctx: &Ctx, key: ChannelKey) -> Result<()> {
-    let (row, rows) = ctx.with_store(move |s| Ok((s.channel(&key)?, s.items(&key)?))).await?;
+    let row = ctx.with_store(move |s| s.channel(&key)).await?;
     let Some(keep) = row.map(|row| row.keep).filter(|keep| *keep != Keep::All) else { return Ok(()) };
+    let rows = ctx.with_store(move |s| s.items(&key)).await?;
     let now = ctx.clock.unix_ms();
     if keeping::to_remove(keep, now, &rows, &|_| 0).is_empty() {
         return Ok(());
@@ -76,8 +77,8 @@ pub(crate) struct Need {
     pub(crate) bytes: u64,
 }
 
-/// Makes room for what the quota refuses: what is lent goes first. Then items of channels with a rule go, those that most others hold first,
-/// then the oldest; never a pinned one, nor one that is newer. Says whether anything went.
+/// Makes room for what the quota refuses: what is lent goes first. Then items of channels with a rule go, those that
+/// most others hold first, then the oldest; never a pinned one, nor one that is newer. Says whether anything went.
 pub(crate) async fn make_room(ctx: &Ctx, need: Need, quota: u64) -> Result<bool> {
     if crate::repair::make_room(ctx, need.bytes).await? {
         return Ok(true);
@@ -100,14 +101,14 @@ pub(crate) async fn make_room(ctx: &Ctx, need: Need, quota: u64) -> Result<bool>
     candidates.sort_by_key(|(holders, one)| (std::cmp::Reverse(*holders), one.published));
     let needed = need.bytes;
     let room: u64 = candidates.iter().map(|(_, one)| one.bytes.saturating_sub(one.skipped)).sum();
-    let used = ctx.with_store(store::Store::used).await?;
+    let used = ctx.with_store(store::Store::totals).await?.used;
     if used.saturating_sub(room).saturating_add(needed) > quota {
         // It would not be enough: then nothing has to go.
         return Ok(false);
     }
     let mut went = false;
     for (_, one) in candidates {
-        if ctx.with_store(store::Store::used).await?.saturating_add(needed) <= quota {
+        if ctx.with_store(store::Store::totals).await?.used.saturating_add(needed) <= quota {
             break;
         }
         remove(ctx, one.channel, one.id).await?;

@@ -12,6 +12,7 @@ mod engine;
 mod error;
 mod gateway;
 mod governor;
+mod hasher;
 mod keep;
 mod library;
 mod limits;

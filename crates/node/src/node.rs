@@ -25,7 +25,7 @@ use crate::limits::Limits;
 use crate::meter::{self, Rates, Traffic};
 use crate::near::Near;
 use crate::network::{self, Network};
-use crate::{channel, keep, repair, verbs, view};
+use crate::{channel, hasher, keep, repair, verbs, view};
 
 /// A running node. Cheap to clone; [`Node::stop`] ends it.
 #[derive(Clone)]
@@ -146,6 +146,8 @@ impl Node {
         };
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).map_err(|e| ErrorInfo::new(Code::Internal, format!("no random numbers: {e}")))?;
+        let (hasher, unhashed) = hasher::channel();
+        ctx.spawn(hasher::run(unhashed, engine.clone(), ctx.tasks.clone()));
         let task = EngineTask {
             swarm: Swarm::new(swarm_config, u64::from_le_bytes(seed)),
             engine: engine.clone(),
@@ -160,6 +162,7 @@ impl Node {
             stop: ctx.stop.clone(),
             arrived: ctx.arrived.clone(),
             hands: Arc::new(Semaphore::new(BLOBS_IN_HAND)),
+            hasher,
             traffic: ctx.traffic.clone(),
             limits: ctx.limits.clone(),
             slots: Slots::new(),

@@ -13,7 +13,7 @@ use std::time::UNIX_EPOCH;
 
 use protocol::params::{BLOB_LEN, CHUNK_LEN, INLINE_FILES_MAX};
 use protocol::path::SafePath;
-use protocol::{BlobId, BlobKey, Chunk, Content, FileEntry, Identity, Payload, blob};
+use protocol::{BlobId, BlobKey, Chunk, Content, FileEntry, Identity, Payload, VerifiedBlob, blob};
 use store::{PlanFile, Store};
 
 use crate::api::{Code, ErrorInfo, LeftOut};
@@ -251,7 +251,7 @@ pub(crate) fn seal(
         .collect();
     let groups = cut(scan, known);
     let workers = std::thread::available_parallelism().map_or(2, |n| n.get().clamp(1, 8));
-    let (job_tx, job_rx) = mpsc::sync_channel::<Job>(workers);
+    let (job_tx, job_rx) = mpsc::sync_channel::<Job>(2 * workers);
     let job_rx = std::sync::Mutex::new(job_rx);
     let (back_tx, back_rx) = mpsc::channel::<Vec<u8>>();
     let (done_tx, done_rx) = mpsc::channel::<Result<(Span, Chunk)>>();
@@ -259,20 +259,17 @@ pub(crate) fn seal(
         for _ in 0..workers {
             let (done, back, jobs) = (done_tx.clone(), back_tx.clone(), &job_rx);
             scope.spawn(move || {
-                loop {
-                    let job = match jobs.lock() {
-                        Ok(jobs) => jobs.recv(),
-                        Err(_) => return,
-                    };
-                    let Ok(job) = job else { return };
-                    let used = job.plain.len() as u64;
-                    match seal_one(job) {
-                        Ok((named, buffer)) => {
-                            progress.fetch_add(used, Ordering::Relaxed);
-                            named.into_iter().for_each(|n| drop(done.send(Ok(n))));
-                            let _ = back.send(buffer);
+                while let Some(jobs) = take_jobs(jobs) {
+                    for sealed in seal_jobs(jobs) {
+                        match sealed {
+                            Ok((named, buffer)) => {
+                                let used: u64 = named.iter().map(|(span, _)| u64::from(span.len)).sum();
+                                progress.fetch_add(used, Ordering::Relaxed);
+                                named.into_iter().for_each(|n| drop(done.send(Ok(n))));
+                                let _ = back.send(buffer);
+                            }
+                            Err(error) => drop(done.send(Err(error))),
                         }
-                        Err(error) => drop(done.send(Err(error))),
                     }
                 }
             });
@@ -310,39 +307,56 @@ pub(crate) fn seal(
 /// Where each piece of a sealed blob belongs, and the buffer to fill again.
 type Sealed = (Vec<(Span, Chunk)>, Vec<u8>);
 
+/// One job, and another if one waits already; `None`: there will be no more.
+fn take_jobs(jobs: &std::sync::Mutex<mpsc::Receiver<Job>>) -> Option<(Job, Option<Job>)> {
+    let jobs = jobs.lock().ok()?;
+    let first = jobs.recv().ok()?;
+    Some((first, jobs.try_recv().ok()))
+}
+
+/// Seals what was taken: two new blobs are hashed at once.
+fn seal_jobs(jobs: (Job, Option<Job>)) -> Vec<Result<Sealed>> {
+    match jobs {
+        (one, Some(two)) if one.group.known.is_none() && two.group.known.is_none() => match (new_key(), new_key()) {
+            (Ok(first), Ok(second)) => {
+                let [a, b] = blob::seal_two([(one.plain, &first), (two.plain, &second)]);
+                vec![Ok(named(one.group, a, &first)), Ok(named(two.group, b, &second))]
+            }
+            (Err(error), _) | (_, Err(error)) => vec![Err(error)],
+        },
+        (one, two) => std::iter::once(one).chain(two).map(seal_one).collect(),
+    }
+}
+
 /// Seals a buffer: under the key it had before if the very blob comes out, else under a new one. What was sealed under
 /// an old key and is another blob never leaves this function (E8).
 fn seal_one(job: Job) -> Result<Sealed> {
-    let Job { mut plain, group } = job;
+    let Job { mut plain, mut group } = job;
     let used = plain.len();
-    let mut kept = None;
-    if let Some((key, id)) = group.known {
+    if let Some((key, id)) = group.known.take() {
         let sealed = blob::seal(plain, &key);
         if sealed.id() == id {
-            kept = Some((sealed, key));
-            plain = Vec::new();
-        } else {
-            plain = blob::open(sealed, &key)?;
-            plain.truncate(used);
+            return Ok(named(group, sealed, &key));
         }
+        plain = blob::open(sealed, &key)?;
+        plain.truncate(used);
     }
-    let (sealed, key) = match kept {
-        Some(kept) => kept,
-        None => {
-            let mut key = BlobKey { key: [0; 32], nonce: [0; 12] };
-            getrandom::fill(&mut key.key)
-                .and_then(|()| getrandom::fill(&mut key.nonce))
-                .map_err(|e| ErrorInfo::new(Code::Internal, format!("no random numbers: {e}")))?;
-            (blob::seal(plain, &key), key)
-        }
-    };
-    let id = sealed.id();
-    let named = group
-        .spans
-        .into_iter()
-        .map(|span| (span, Chunk { blob: id, key: key.clone(), offset: span.offset, len: span.len }))
-        .collect();
-    Ok((named, sealed.into_bytes()))
+    let key = new_key()?;
+    Ok(named(group, blob::seal(plain, &key), &key))
+}
+
+fn new_key() -> Result<BlobKey> {
+    let mut key = BlobKey { key: [0; 32], nonce: [0; 12] };
+    getrandom::fill(&mut key.key)
+        .and_then(|()| getrandom::fill(&mut key.nonce))
+        .map_err(|e| ErrorInfo::new(Code::Internal, format!("no random numbers: {e}")))?;
+    Ok(key)
+}
+
+fn named(group: Group, sealed: VerifiedBlob, key: &BlobKey) -> Sealed {
+    let chunk = |span: &Span| Chunk { blob: sealed.id(), key: key.clone(), offset: span.offset, len: span.len };
+    let named = group.spans.into_iter().map(|span| (span, chunk(&span))).collect();
+    (named, sealed.into_bytes())
 }
 
 fn read_all(

@@ -92,8 +92,8 @@ async fn look(ctx: &Ctx, salt: u64) -> Result<usize> {
         (governor.rules().quota, governor.hold().is_some())
     };
     if quota > 0 {
-        let (used, lent) = ctx.with_store(|s| Ok((s.used()?, s.lent_bytes()?))).await?;
-        lend = lend.min(quota.saturating_sub(used.saturating_sub(lent)));
+        let totals = ctx.with_store(|s| s.totals()).await?;
+        lend = lend.min(quota.saturating_sub(totals.used.saturating_sub(totals.lent)));
     }
     let room = usize::try_from(lend / protocol::params::BLOB_LEN as u64).unwrap_or(usize::MAX);
     let (mut kept, mut offered, mut of) = (Vec::new(), Vec::new(), HashMap::new());

@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 
 use protocol::{ChannelKey, Item, ItemId, Link, Payload};
 use store::keys::KeyStore;
-use store::{Channel, ItemRow, Standing};
+use store::{Channel, ItemRow, Standing, Tally};
 
 use crate::api::{
     Cause, ChannelInfo, Code, ErrorInfo, FetchRule, FileInfo, IdentityInfo, ItemInfo, ItemPriority, ItemState,
@@ -17,22 +17,55 @@ use crate::library::{LibraryInput, Standings};
 
 /// One channel.
 pub(crate) async fn channel(ctx: &Ctx, key: ChannelKey) -> Result<Option<ChannelInfo>> {
-    let (row, items) = ctx.with_store(move |s| Ok((s.channel(&key)?, s.items(&key)?))).await?;
-    let Some(row) = row else { return Ok(None) };
-    Ok(Some(channel_info(ctx, &row, &items).await))
+    let found = ctx
+        .with_store(move |s| match s.channel(&key)? {
+            Some(row) => Ok(vec![(row, s.tally(&key)?)]),
+            None => Ok(Vec::new()),
+        })
+        .await?;
+    Ok(channel_infos(ctx, found).await.pop())
 }
 
-/// A row and its items as an api type.
-pub(crate) async fn channel_info(ctx: &Ctx, row: &Channel, items: &[ItemRow]) -> ChannelInfo {
-    let key = row.key;
-    let (peers, cause) = ctx
+/// All followed and own channels.
+pub(crate) async fn channels(ctx: &Ctx) -> Result<Vec<ChannelInfo>> {
+    let found = ctx
+        .with_store(|s| {
+            let rows = s.channels()?.into_iter().filter(|row| row.followed || row.own);
+            rows.map(|row| s.tally(&row.key).map(|tally| (row, tally))).collect()
+        })
+        .await?;
+    Ok(channel_infos(ctx, found).await)
+}
+
+/// Rows, and what their lists sum up to, as api types. Swarm and library are asked once for all of them.
+async fn channel_infos(ctx: &Ctx, found: Vec<(Channel, Tally)>) -> Vec<ChannelInfo> {
+    let keys: Vec<ChannelKey> = found.iter().map(|(row, _)| row.key).collect();
+    let in_swarm = ctx
         .engine
-        .ask(move |swarm, now| (swarm.peers_of(&key), swarm.cause(now, &key)))
+        .ask(move |swarm, now| keys.iter().map(|key| (swarm.peers_of(key), swarm.cause(now, key))).collect::<Vec<_>>())
         .await
-        .map_or((0, None), |(n, c)| (n, from_swarm(ctx, c)));
-    let listed: Vec<&ItemRow> = items.iter().filter(|i| i.position != u32::MAX).collect();
-    let unread = standings(ctx).await.unread.remove(&key);
-    let cause = if row.paused {
+        .unwrap_or_default();
+    let in_swarm = in_swarm.into_iter().map(Some).chain(std::iter::repeat(None));
+    let mut unread = standings(ctx).await.unread;
+    let mut infos = Vec::with_capacity(found.len());
+    for ((row, tally), in_swarm) in found.into_iter().zip(in_swarm) {
+        let (peers, cause) = in_swarm.map_or((0, None), |(peers, cause)| (peers, from_swarm(ctx, cause)));
+        let cause = cause_of(ctx, &row, &tally, peers, cause, unread.remove(&row.key));
+        infos.push(channel_info(ctx, row, tally, peers, cause).await);
+    }
+    infos
+}
+
+/// Why a channel does not stand as it should; `cause` is the swarm's, `unread` the reader's of its list.
+fn cause_of(
+    ctx: &Ctx,
+    row: &Channel,
+    tally: &Tally,
+    peers: usize,
+    cause: Option<Cause>,
+    unread: Option<Cause>,
+) -> Option<Cause> {
+    if row.paused {
         Some(Cause::Paused)
     } else if unread.is_some() {
         unread
@@ -48,12 +81,16 @@ pub(crate) async fn channel_info(ctx: &Ctx, row: &Channel, items: &[ItemRow]) ->
         Some(Cause::DhtUnreachable)
     } else if row.manifest.is_none() {
         Some(Cause::NoManifest)
-    } else if items.iter().any(|i| i.standing == Standing::Wanted) {
+    } else if tally.wanted > 0 {
         cause
     } else {
         None
-    };
-    let mut name = row.name.clone();
+    }
+}
+
+async fn channel_info(ctx: &Ctx, row: Channel, tally: Tally, peers: usize, cause: Option<Cause>) -> ChannelInfo {
+    let key = row.key;
+    let mut name = row.name;
     if name.is_empty() && row.own {
         let identities = ctx.with_store(|s| s.identities()).await.unwrap_or_default();
         name = identities.into_iter().find(|i| i.key == key).map(|i| i.name).unwrap_or_default();
@@ -62,15 +99,14 @@ pub(crate) async fn channel_info(ctx: &Ctx, row: &Channel, items: &[ItemRow]) ->
         key: key.to_string(),
         fingerprint: key.fingerprint(),
         name,
-        about: row.about.clone(),
+        about: row.about,
         private: row.private,
         own: row.own,
         sequence: row.manifest.as_ref().map_or(0, protocol::SignedManifest::sequence),
         listed: row.body_sequence,
-        items: listed.len() as u64,
-        complete: listed.iter().filter(|i| matches!(i.standing, Standing::Complete | Standing::Published)).count()
-            as u64,
-        bytes: listed.iter().map(|i| i.bytes).sum(),
+        items: tally.listed,
+        complete: tally.complete,
+        bytes: tally.bytes,
         checked: row.checked,
         seen_by: row.seen_by,
         peers: u32::try_from(peers).unwrap_or(u32::MAX),
@@ -256,18 +292,6 @@ fn listed_files(row: &ItemRow) -> Vec<FileInfo> {
     files.into_iter().map(info).collect()
 }
 
-/// All followed and own channels.
-pub(crate) async fn channels(ctx: &Ctx) -> Result<Vec<ChannelInfo>> {
-    let rows = ctx.with_store(|s| s.channels()).await?;
-    let mut infos = Vec::new();
-    for row in rows.into_iter().filter(|r| r.followed || r.own) {
-        let key = row.key;
-        let items = ctx.with_store(move |s| s.items(&key)).await?;
-        infos.push(channel_info(ctx, &row, &items).await);
-    }
-    Ok(infos)
-}
-
 /// Identities, without their secrets.
 pub(crate) async fn identities(ctx: &Ctx) -> Result<Vec<IdentityInfo>> {
     let kept = kept(ctx).await;
@@ -319,9 +343,7 @@ pub(crate) async fn peers(ctx: &Ctx) -> Vec<PeerInfo> {
 
 /// The node's state.
 pub(crate) async fn status(ctx: &Ctx) -> Result<Status> {
-    let (channels, blobs, paused, used, lent) = ctx
-        .with_store(|s| Ok((s.channels()?, s.blob_count()?, s.setting("paused")?, s.used()?, s.lent_bytes()?)))
-        .await?;
+    let (totals, paused) = ctx.with_store(|s| Ok((s.totals()?, s.setting("paused")?))).await?;
     let rates = *ctx.rates.borrow();
     let (peers, coverage) = if ctx.config.offline {
         (Vec::new(), swarm::Coverage::default())
@@ -340,9 +362,9 @@ pub(crate) async fn status(ctx: &Ctx) -> Result<Status> {
         listen: ctx.gate().as_ref().and_then(net::gate::Gate::listening).map(|a| a.to_string()),
         dht_nodes: ctx.dht().map(|d| d.status().nodes),
         peers: u32::try_from(peers.len()).unwrap_or(u32::MAX),
-        channels: u32::try_from(channels.iter().filter(|c| c.followed && !c.own).count()).unwrap_or(u32::MAX),
-        own: u32::try_from(channels.iter().filter(|c| c.own).count()).unwrap_or(u32::MAX),
-        blobs,
+        channels: u32::try_from(totals.followed).unwrap_or(u32::MAX),
+        own: u32::try_from(totals.own).unwrap_or(u32::MAX),
+        blobs: totals.blobs,
         announced: coverage.announced,
         to_announce: coverage.total,
         down: rates.down,
@@ -352,8 +374,8 @@ pub(crate) async fn status(ctx: &Ctx) -> Result<Status> {
         paused: paused.as_deref() == Some("true") || matches!(held, Some(Cause::PausedUntil { .. })),
         mapped: mapped.map(|addr| addr.to_string()),
         held,
-        used: Some(used),
-        lent: Some(lent),
+        used: Some(totals.used),
+        lent: Some(totals.lent),
         month_used: Some(month_used),
         secrets: kept(ctx).await,
         route: ctx.network().info(),

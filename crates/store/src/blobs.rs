@@ -41,6 +41,11 @@ impl BlobFiles {
 
     /// The blob; `None` if its file is gone or is not this blob.
     pub(crate) fn read(&self, id: &BlobId) -> Result<Option<VerifiedBlob>, StoreError> {
+        Ok(self.read_raw(id)?.and_then(|bytes| VerifiedBlob::verify(*id, bytes).ok()))
+    }
+
+    /// What its file holds, at most a byte more than a blob; `None` if it is gone.
+    pub(crate) fn read_raw(&self, id: &BlobId) -> Result<Option<Vec<u8>>, StoreError> {
         let path = self.path(id);
         let file = match File::open(&path) {
             Ok(file) => file,
@@ -49,7 +54,7 @@ impl BlobFiles {
         };
         let mut bytes = Vec::with_capacity(BLOB_LEN + 1);
         file.take(BLOB_LEN as u64 + 1).read_to_end(&mut bytes).map_err(at(&path))?;
-        Ok(VerifiedBlob::verify(*id, bytes).ok())
+        Ok(Some(bytes))
     }
 
     /// Removes the file, if it is there.

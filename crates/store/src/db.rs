@@ -5,7 +5,7 @@
 //! before that loses those transactions, never the database's consistency.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -152,6 +152,8 @@ pub(crate) struct Db {
     writer: Mutex<Option<Writer>>,
     /// Something was written that may have freed or taken room on the disk.
     pub(crate) changed: AtomicBool,
+    /// Transactions that wrote, so far.
+    pub(crate) writes: AtomicU64,
     readers: [Mutex<Option<Connection>>; READERS],
 }
 
@@ -187,6 +189,7 @@ impl Db {
         Ok(Self {
             path: path.to_path_buf(),
             changed: AtomicBool::new(true),
+            writes: AtomicU64::new(0),
             writer: Mutex::new(Some(Writer { connection: writer, durable: true })),
             readers: [reader()?, reader()?, reader()?, reader()?],
         })
@@ -225,6 +228,7 @@ impl Db {
             let transaction = writer.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = work(&transaction)?;
             transaction.commit()?;
+            self.writes.fetch_add(1, Ordering::SeqCst);
             if durable {
                 self.changed.store(true, Ordering::SeqCst);
             }

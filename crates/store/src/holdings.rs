@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use protocol::params::BLOB_LEN;
 use protocol::{BlobId, ChannelKey, ItemId};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
@@ -11,7 +10,7 @@ use crate::sweep::{Candidate, sweep};
 use crate::{Holding, Role, Store, StoreError, channels, items};
 
 const BATCH: usize = 10_000;
-const LENT: i64 = 3;
+pub(crate) const LENT: i64 = 3;
 
 impl Role {
     pub(crate) fn to_sql(self) -> i64 {
@@ -156,14 +155,6 @@ impl Store {
         })
     }
 
-    /// Bytes that all of them take on the disk.
-    pub fn lent_bytes(&self) -> Result<u64, StoreError> {
-        self.core.db.read(|tx| {
-            let mut count = tx.prepare_cached("SELECT COUNT(DISTINCT blob) FROM structure WHERE role = ?")?;
-            Ok(uint(count.query_row([LENT], |row| row.get(0))?).saturating_mul(BLOB_LEN as u64))
-        })
-    }
-
     /// Keeps these for others, too: tables and lists that are stored for the channel and that nothing else needs.
     pub fn lend_structure(&self, channel: &ChannelKey, blobs: &[BlobId]) -> Result<(), StoreError> {
         self.core.db.write(|tx| {
@@ -210,17 +201,6 @@ impl Store {
                  WHERE f.item = ? AND k.len > 0 ORDER BY f.seq, k.seq LIMIT 1",
             )?;
             Ok(statement.query_row([item], |row| Ok(BlobId(array(row, 0)?))).optional()?)
-        })
-    }
-
-    /// Number of blobs held.
-    pub fn blob_count(&self) -> Result<u64, StoreError> {
-        self.core.db.read(|tx| {
-            let mut statement = tx.prepare_cached(
-                "SELECT COUNT(*) FROM blobs b
-                 WHERE b.stored = 1 OR EXISTS(SELECT 1 FROM chunks k WHERE k.blob = b.id AND k.state = 2)",
-            )?;
-            Ok(uint(statement.query_row([], |row| row.get(0))?))
         })
     }
 

@@ -20,7 +20,7 @@ const SELECT: &str = "SELECT i.item, c.key, i.name, i.about, i.published, i.posi
     WHERE i.item IS NOT NULL";
 
 /// Position of an item that its channel no longer lists.
-const OFF_LIST: u32 = u32::MAX;
+pub(crate) const OFF_LIST: u32 = u32::MAX;
 
 impl Standing {
     pub(crate) fn to_sql(self) -> i64 {

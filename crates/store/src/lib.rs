@@ -35,6 +35,7 @@ mod search;
 mod secrets;
 mod settings;
 mod store;
+mod sums;
 mod sweep;
 mod sync;
 mod types;
@@ -46,6 +47,7 @@ pub use error::StoreError;
 pub use keys::{KeyError, KeyKind, KeyStore};
 pub use read::Touched;
 pub use store::Store;
+pub use sums::{Tally, Totals};
 pub use types::{
     Channel, Holding, IdentityRow, ItemRow, Keep, Placed, PlanFile, Planned, ReadError, Recovery, Role, Standing,
     Urgency, VerifyOutcome,

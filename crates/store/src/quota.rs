@@ -60,11 +60,6 @@ impl Store {
     pub fn set_quota(&self, quota: Option<u64>) {
         self.core.room.lock().quota = quota;
     }
-
-    /// Bytes that count against the quota.
-    pub fn used(&self) -> Result<u64, StoreError> {
-        self.core.db.read(count)
-    }
 }
 
 impl Core {
@@ -104,7 +99,7 @@ fn check(quota: u64, used: u64, needed: u64) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn count(tx: &Transaction<'_>) -> Result<u64, StoreError> {
+pub(crate) fn count(tx: &Transaction<'_>) -> Result<u64, StoreError> {
     let mut statement = tx.prepare_cached(
         "SELECT (SELECT COALESCE(SUM(have), 0) FROM items WHERE standing > 0 AND standing < 3 AND form <> 1)
             + (SELECT COALESCE(SUM(f.have), 0) FROM items i JOIN files f ON f.item = i.id

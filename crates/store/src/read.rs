@@ -17,11 +17,7 @@ impl Store {
     /// A source that is not right any more is withdrawn, and the next one tried.
     pub fn read_blob(&self, blob: &BlobId) -> Result<VerifiedBlob, ReadError> {
         let _layout = self.core.shared();
-        let (stored, derived) = self.core.db.read(|tx| {
-            let mut statement = tx.prepare_cached("SELECT stored FROM blobs WHERE blob = ?")?;
-            let stored: bool = statement.query_row([blob.as_bytes()], |row| row.get(0)).optional()?.unwrap_or(false);
-            Ok((stored, groups(tx, blob, None, chunk_state::DERIVED..=chunk_state::DERIVED)?))
-        })?;
+        let (stored, derived) = self.core.db.read(|tx| sources(tx, blob))?;
         if stored {
             match self.core.blobs.read(blob)? {
                 Some(bytes) => return Ok(bytes),
@@ -44,6 +40,15 @@ impl Store {
             Some((file, item)) => Err(ReadError::Changed { file, item, withdrawn }),
             None => Err(ReadError::Missing),
         }
+    }
+
+    /// As [`Store::read_blob`] of two, hashed at once: what a core does for two takes little longer than for one.
+    pub fn read_two(&self, blobs: [BlobId; 2]) -> [Result<VerifiedBlob, ReadError>; 2] {
+        // Whatever is not as usual (several sources, a changed file, trouble) is told by the reading of one.
+        let raw = blobs.each_ref().map(|blob| self.core.raw(blob).ok().flatten());
+        let [Some(one), Some(two)] = raw else { return blobs.map(|blob| self.read_blob(&blob)) };
+        let [first, second] = VerifiedBlob::verify_two([(blobs[0], one), (blobs[1], two)]);
+        [first.or_else(|_| self.read_blob(&blobs[0])), second.or_else(|_| self.read_blob(&blobs[1]))]
     }
 
     /// Reads every blob that one file of an item is said to hold, and withdraws those that it does not: after
@@ -111,6 +116,13 @@ impl Store {
     }
 }
 
+/// Whether a blob is stored, and what it can be made from.
+fn sources(tx: &Transaction<'_>, blob: &BlobId) -> Result<(bool, Vec<Group>), StoreError> {
+    let mut statement = tx.prepare_cached("SELECT stored FROM blobs WHERE blob = ?")?;
+    let stored: bool = statement.query_row([blob.as_bytes()], |row| row.get(0)).optional()?.unwrap_or(false);
+    Ok((stored, groups(tx, blob, None, chunk_state::DERIVED..=chunk_state::DERIVED)?))
+}
+
 /// A file that does not look as it did, and its item.
 pub type Touched = ((ChannelKey, ItemId), PathBuf);
 
@@ -125,6 +137,13 @@ pub(crate) fn place_of(span: &Span) -> &Path {
 
 /// Makes the blob from its plain bytes; `None` if they are not there, or it is another blob.
 pub(crate) fn rebuild(id: &BlobId, group: &Group) -> Result<Option<VerifiedBlob>, StoreError> {
+    let Some(plain) = plain_of(group)? else { return Ok(None) };
+    let made = blob::seal(plain, &group.key);
+    Ok((made.id() == *id).then_some(made))
+}
+
+/// The plain bytes of a group, with room for the blob; `None` if they are not there.
+fn plain_of(group: &Group) -> Result<Option<Vec<u8>>, StoreError> {
     let Some(used) = covered(group.spans.iter()) else { return Ok(None) };
     let mut buf = Vec::with_capacity(BLOB_LEN);
     buf.resize(used, 0);
@@ -134,11 +153,23 @@ pub(crate) fn rebuild(id: &BlobId, group: &Group) -> Result<Option<VerifiedBlob>
             return Ok(None);
         }
     }
-    let made = blob::seal(buf, &group.key);
-    Ok((made.id() == *id).then_some(made))
+    Ok(Some(buf))
 }
 
 impl Core {
+    /// What should be a blob's sealed bytes, not hashed yet; `None` where that takes more than one look.
+    fn raw(&self, blob: &BlobId) -> Result<Option<Vec<u8>>, StoreError> {
+        let _layout = self.shared();
+        let (stored, derived) = self.db.read(|tx| sources(tx, blob))?;
+        if stored {
+            return self.blobs.read_raw(blob);
+        }
+        match derived.as_slice() {
+            [group] => Ok(plain_of(group)?.map(|plain| blob::encrypt(plain, &group.key))),
+            _ => Ok(None),
+        }
+    }
+
     /// A stored blob's file is gone or damaged.
     pub(crate) fn withdraw_stored(&self, blob: &BlobId) -> Result<(), StoreError> {
         tracing::warn!(%blob, "its file in the data folder is damaged or gone");

@@ -10,6 +10,7 @@ use crate::blobs::BlobFiles;
 use crate::db::Db;
 use crate::quota::Room;
 use crate::secrets::Sealing;
+use crate::sums::Sums;
 use crate::sync::{Pace, Syncer};
 use crate::{DataDir, Recovery, StoreError};
 
@@ -28,6 +29,7 @@ pub(crate) struct Core {
     pub(crate) sealing: Sealing,
     pub(crate) pace: Pace,
     pub(crate) room: Room,
+    pub(crate) sums: Sums,
     /// Held while plain bytes are written.
     pub(crate) writing: Mutex<()>,
     // Shared: reads and writes bytes of blobs. Exclusive: renames and removes their files.
@@ -53,6 +55,7 @@ impl Store {
             sealing: Sealing::new(store_key),
             pace: Pace::default(),
             room: Room::default(),
+            sums: Sums::default(),
             writing: Mutex::new(()),
             layout: RwLock::new(()),
             closed: AtomicBool::new(false),

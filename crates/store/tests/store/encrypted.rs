@@ -24,7 +24,7 @@ fn no_plain_byte_is_written_and_every_blob_is_shared() {
     assert!(row.encrypted && row.lost_files == 0);
     assert_eq!(files_below(&world.tmp.path().join("downloads")), [] as [std::path::PathBuf; 0]);
     assert_eq!(world.blob_files(), made.blobs.len());
-    assert_eq!(world.used().unwrap(), (made.blobs.len() * BLOB_LEN) as u64);
+    assert_eq!(world.totals().unwrap().used, (made.blobs.len() * BLOB_LEN) as u64);
     assert_eq!(world.read_all(), made.blobs.len());
     world.assert_tidy();
     assert_eq!(world.crash().lost, 0);
@@ -46,7 +46,7 @@ fn opened_it_becomes_files_and_no_blob_is_fetched_or_kept_twice() {
     made.assert_at(&world.root());
     assert_eq!(world.blob_files(), 0, "the stored copies are freed");
     let plain: usize = made.plain.values().map(Vec::len).sum();
-    assert_eq!(world.used().unwrap(), plain as u64);
+    assert_eq!(world.totals().unwrap().used, plain as u64);
     assert_eq!(world.read_all(), made.blobs.len());
     world.assert_tidy();
 }
@@ -62,7 +62,7 @@ fn a_file_of_that_name_is_not_its_to_remove() {
     let gone = world.remove_item(&CHANNEL, &ITEM, true).unwrap();
     assert_eq!(gone.len(), made.blobs.len());
     assert_eq!(fs::read(&theirs).unwrap(), b"somebody's");
-    assert_eq!((world.blob_files(), world.used().unwrap()), (0, 0));
+    assert_eq!((world.blob_files(), world.totals().unwrap().used), (0, 0));
     world.assert_tidy();
 }
 

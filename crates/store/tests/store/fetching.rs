@@ -138,7 +138,7 @@ fn one_blob_serves_two_items_and_goes_with_the_last() {
         assert_eq!(world.read_all(), made.blobs.len());
         let gone: BTreeSet<_> = world.remove_item(&CHANNEL, &OTHER, true).unwrap().into_iter().collect();
         assert_eq!(gone, made.ids());
-        assert_eq!((world.blob_count().unwrap(), world.blob_files()), (0, 0));
+        assert_eq!((world.totals().unwrap().blobs, world.blob_files()), (0, 0));
         world.assert_tidy();
     }
 }
@@ -166,7 +166,7 @@ fn a_key_that_does_not_open_its_blob_is_the_publishers_fault() {
     let placed = world.place(made.blobs.values().next().unwrap().clone()).unwrap();
     assert_eq!(placed.unopenable, [(CHANNEL, ITEM)]);
     assert!(placed.items.is_empty());
-    assert_eq!((world.lacks(ITEM), world.blob_count().unwrap()), (vec![], 0));
+    assert_eq!((world.lacks(ITEM), world.totals().unwrap().blobs), (vec![], 0));
     assert!(matches!(world.finish_item(&CHANNEL, &ITEM), Err(StoreError::Incomplete)));
 }
 

@@ -178,7 +178,7 @@ fn inside_data() {
     drop(store);
     let (store, recovery) = open(&small.join("data"));
     assert!(!recovery.unclean);
-    assert_eq!(store.blob_count().unwrap() as usize, kept.len() + 1);
+    assert_eq!(store.totals().unwrap().blobs as usize, kept.len() + 1);
     assert!(kept.iter().all(|blob| store.read_blob(blob).is_ok()));
     store.close().unwrap();
     drop(store);

@@ -17,7 +17,7 @@ fn a_plan_that_does_not_fit_is_refused_before_anything_is_fetched() {
     assert!(!world.item(&CHANNEL, &ITEM).unwrap().unwrap().planned);
     world.set_quota(Some(3 * CHUNK_LEN as u64));
     world.download(ITEM, &world.root(), &made);
-    assert_eq!(world.used().unwrap(), 3 * CHUNK_LEN as u64);
+    assert_eq!(world.totals().unwrap().used, 3 * CHUNK_LEN as u64);
     // What is here already may be planned again.
     world.plan(ITEM, &world.root(), &made);
 }
@@ -61,7 +61,7 @@ fn many_writers_at_once_do_not_pass_it_together() {
         workers.into_iter().map(|worker| worker.join().unwrap()).sum()
     });
     assert_eq!(taken, 10);
-    assert_eq!(world.used().unwrap(), 10 * CHUNK_LEN as u64);
+    assert_eq!(world.totals().unwrap().used, 10 * CHUNK_LEN as u64);
 }
 
 #[test]

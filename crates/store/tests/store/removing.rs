@@ -21,7 +21,7 @@ fn unsubscribing_keeps_finished_files_or_takes_them_and_leaves_nothing_else() {
             let held = world.held();
             let gone: BTreeSet<_> = world.remove_channel(&CHANNEL, delete).unwrap().into_iter().collect();
             assert_eq!(gone, held);
-            assert_eq!(world.blob_count().unwrap(), 0);
+            assert_eq!(world.totals().unwrap().blobs, 0);
             assert_eq!(world.blob_files(), 0);
             assert!(world.channel(&CHANNEL).unwrap().is_none());
             assert_eq!(world.floor(&CHANNEL).unwrap(), 77, "no rollback, ever");
@@ -57,7 +57,7 @@ fn files_that_were_published_from_here_are_never_deleted() {
     // Not even with their own channel.
     world.remove_channel(&mine, true).unwrap();
     made.assert_at(&world.root());
-    assert_eq!(world.blob_count().unwrap(), 0);
+    assert_eq!(world.totals().unwrap().blobs, 0);
     world.assert_tidy();
 }
 

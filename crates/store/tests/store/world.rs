@@ -110,7 +110,7 @@ impl World {
     pub(crate) fn held(&self) -> BTreeSet<BlobId> {
         let mut held = BTreeSet::new();
         self.holdings(&mut |batch: Vec<Holding>| held.extend(batch.iter().map(|h| h.blob))).unwrap();
-        assert_eq!(held.len() as u64, self.blob_count().unwrap());
+        assert_eq!(held.len() as u64, self.totals().unwrap().blobs);
         held
     }
 
