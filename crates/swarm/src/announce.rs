@@ -128,26 +128,32 @@ impl Announces {
         }
         let first =
             |set: &BTreeSet<(i64, Topic)>| set.first().filter(|(due, _)| *due <= ms(now)).map(|(_, topic)| *topic);
-        let topic = self.due.values().find_map(first)?;
-        self.tokens -= 1.0;
-        // An equal infohash under way is this very topic or a twin of 20 bytes: either way it waits.
-        self.reschedule(topic, ms(now) + LOST, None);
-        if self.open.contains_key(&topic.infohash()) {
-            return None;
+        loop {
+            let topic = self.due.values().find_map(first)?;
+            self.reschedule(topic, ms(now) + LOST, None);
+            // An equal infohash under way is this very topic or a twin of 20 bytes: either way it waits.
+            if self.open.contains_key(&topic.infohash()) {
+                continue;
+            }
+            self.tokens -= 1.0;
+            self.open.insert(topic.infohash(), (topic, ms(now)));
+            return Some(topic);
         }
-        self.open.insert(topic.infohash(), (topic, ms(now)));
-        Some(topic)
     }
-    /// When [`Announces::next`] may have one.
-    pub(crate) fn next_at(&self, now: Duration) -> Option<Duration> {
+    /// When [`Announces::next`] may have one. The answer stays until one was taken, however often it is asked for: whoever
+    /// plans anew at each wake-up would otherwise put it off for ever.
+    pub(crate) fn next_at(&self) -> Option<Duration> {
         if self.rate <= 0.0 || self.open.len() >= OPEN_MAX {
             return None;
         }
         let due = self.due.values().filter_map(|set| set.first()).map(|(due, _)| *due).min()?;
         let due = Duration::from_millis(u64::try_from(due).unwrap_or(0));
-        let wait = ((1.0 - self.tokens).max(0.0) / self.rate).min(3600.0);
+        if self.tokens >= 1.0 {
+            return Some(due);
+        }
+        let wait = ((1.0 - self.tokens) / self.rate).min(3600.0);
         // A little late rather than a little early, or the timer would fire with the bucket all but full.
-        Some(due.max(self.filled.max(now) + Duration::from_secs_f64(wait) + Duration::from_millis(1)))
+        Some(due.max(self.filled + Duration::from_secs_f64(wait) + Duration::from_millis(1)))
     }
     /// An announce ended. Returns its topic.
     pub(crate) fn ended(&mut self, now: Duration, infohash: InfoHash, ok: bool) -> Option<Topic> {

@@ -385,7 +385,7 @@ impl Swarm {
         self.plan_announces(now);
     }
     pub(crate) fn plan_announces(&mut self, now: Duration) {
-        match self.announces.next_at(now) {
+        match self.announces.next_at() {
             Some(at) => self.timers.set(Timer::Announce, at),
             None => self.timers.cancel(Timer::Announce),
         }

@@ -137,3 +137,36 @@ fn who_was_away_by_its_clock_looks_again_at_once() {
     swarm.handle_clock(mins(60) + secs(18), u64::MAX);
     dials(&mut swarm, mins(70));
 }
+
+#[test]
+fn a_node_at_rest_that_looks_at_the_clock_at_each_wake_up_sleeps_and_announces() {
+    const START: u64 = 1_800_014_400_000;
+    const CHANNELS: u8 = 20;
+    let config = megatorrent_tests::sim::config(START);
+    let cycles = mins(120).as_secs() / config.announce_cycle.as_secs();
+    let mut swarm = Swarm::new(config, 1);
+    for n in 0..CHANNELS {
+        let key = ChannelKey([n; 32]);
+        swarm.follow(Duration::ZERO, swarm::Follow { key, read_key: None, manifest: None, floor: 0 });
+    }
+    let (mut wakes, mut announced) = (0, 0);
+    while let Some(at) = swarm.poll_timeout().filter(|at| *at <= mins(120)) {
+        // As the node's engine does: late by as much as a timer is.
+        let now = at + Duration::from_micros(900);
+        swarm.handle_clock(now, START + u64::try_from(now.as_millis()).unwrap());
+        swarm.handle_timeout(now);
+        wakes += 1;
+        assert!(wakes < 10_000, "it does not sleep: {:?} of two hours have passed", now);
+        while let Some(output) = swarm.poll_output() {
+            match output {
+                Output::DhtLookup(infohash) => swarm.handle_found(now, infohash, Vec::new()),
+                Output::DhtAnnounce(infohash) => {
+                    announced += 1;
+                    swarm.handle_announced(now, infohash, true);
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(announced >= u64::from(CHANNELS) * cycles, "{announced} announces");
+}
