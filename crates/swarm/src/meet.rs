@@ -72,7 +72,7 @@ impl Swarm {
                 }
                 return;
             }
-            self.stop_following(now, &key);
+            self.stop_following(&key);
         }
         let private = follow.read_key.is_some();
         let unknown = follow.manifest.is_none();
@@ -83,7 +83,7 @@ impl Swarm {
             }
         }
         self.renew_rendezvous(now);
-        self.plan_announces(now);
+        self.plan_announces();
         self.timers.set(Timer::Lookup(key), now);
         self.timers.set(Timer::Dial(key), now);
         if self.config.dht {
@@ -95,7 +95,7 @@ impl Swarm {
             self.timers.set(Timer::Refresh(key), now + wait);
         }
     }
-    pub(crate) fn stop_following(&mut self, now: Duration, key: &ChannelKey) {
+    pub(crate) fn stop_following(&mut self, key: &ChannelKey) {
         let Some(channel) = self.channels.remove(key) else { return };
         for timer in [Timer::Dial(*key), Timer::Lookup(*key), Timer::BlobLookup(*key), Timer::Refresh(*key)] {
             self.timers.cancel(timer);
@@ -124,7 +124,7 @@ impl Swarm {
                 self.outputs.push_back(Output::Close(conn));
             }
         }
-        self.plan_announces(now);
+        self.plan_announces();
     }
     /// Hands the rendezvous in force to the announcer and takes back those of yesterday.
     pub(crate) fn renew_rendezvous(&mut self, now: Duration) {
@@ -311,7 +311,9 @@ impl Swarm {
         }
         hello
     }
-    pub(crate) fn accept(
+    /// Somebody connected; `id` comes from [`Swarm::next_conn`]. `only`: by an address that is one channel's alone. False:
+    /// refused (banned, too many); drop it.
+    pub fn handle_accepted(
         &mut self,
         now: Duration,
         id: ConnId,

@@ -113,7 +113,7 @@ impl Swarm {
     }
     /// Leave it.
     pub fn unfollow(&mut self, now: Duration, key: &ChannelKey) {
-        self.stop_following(now, key);
+        self.stop_following(key);
         self.settle(now);
     }
     /// A verified manifest from outside the swarm (the DHT, our own publishing): taken if newer, then pushed. Returns whether it was taken.
@@ -143,7 +143,7 @@ impl Swarm {
         let rank = held.rank;
         if self.channels.get(&channel).is_some_and(|c| !c.is_private()) {
             self.announces.add(now, blob.into(), Tier::Blob(rank), announced);
-            self.plan_announces(now);
+            self.plan_announces();
         }
         let peers = &self.peers;
         let shares = |conn| peers.get(conn).is_some_and(|p| p.shared.contains(&channel));
@@ -207,18 +207,6 @@ impl Swarm {
         self.end_dial(now, id, result);
         self.settle(now);
     }
-    /// Somebody connected; `id` comes from [`Swarm::next_conn`]. `only`: by an address that is one channel's alone. False:
-    /// refused (banned, too many); drop it.
-    pub fn handle_accepted(
-        &mut self,
-        now: Duration,
-        id: ConnId,
-        addr: PeerAddr,
-        only: Option<ChannelKey>,
-        binding: Binding,
-    ) -> bool {
-        self.accept(now, id, addr, only, binding)
-    }
     /// A session's event; `Event::Blob` stays with the node, which hashes and stores, then calls [`Swarm::handle_verdict`].
     pub fn handle_event(&mut self, now: Duration, id: ConnId, event: Event) {
         if self.peers.get(id).is_none() {
@@ -272,7 +260,7 @@ impl Swarm {
     /// A DHT announce ended. Returns the blob, if the topic was one, so that the time can be kept.
     pub fn handle_announced(&mut self, now: Duration, infohash: InfoHash, ok: bool) -> Option<Topic> {
         let topic = self.announces.ended(now, infohash, ok);
-        self.plan_announces(now);
+        self.plan_announces();
         topic.filter(|topic| ok && self.held.contains_key(&BlobId(topic.0)))
     }
     /// The network came back or went (suspend, cable): forget back-offs, look again.
@@ -280,7 +268,7 @@ impl Swarm {
         self.book.forgive(now);
         self.lookups.clear();
         self.announces.again();
-        self.plan_announces(now);
+        self.plan_announces();
         let keys: Vec<ChannelKey> = self.channels.keys().copied().collect();
         for key in keys {
             if let Some(channel) = self.channels.get_mut(&key) {
@@ -298,7 +286,7 @@ impl Swarm {
         let ahead = unix_ms.saturating_sub(self.unix_ms(now));
         self.config.unix_ms_at_start = unix_ms.saturating_sub(u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
         self.renew_rendezvous(now);
-        self.plan_announces(now);
+        self.plan_announces();
         if ahead >= AWAY_MS {
             self.handle_network_change(now);
         }
@@ -382,9 +370,9 @@ impl Swarm {
         while let Some(topic) = self.announces.next(now) {
             self.outputs.push_back(Output::DhtAnnounce(topic.infohash()));
         }
-        self.plan_announces(now);
+        self.plan_announces();
     }
-    pub(crate) fn plan_announces(&mut self, now: Duration) {
+    pub(crate) fn plan_announces(&mut self) {
         match self.announces.next_at() {
             Some(at) => self.timers.set(Timer::Announce, at),
             None => self.timers.cancel(Timer::Announce),
@@ -399,7 +387,7 @@ impl Swarm {
         if self.tor {
             self.part_with_circuits();
         }
-        self.plan_announces(now);
+        self.plan_announces();
         self.timers.set(Timer::Expire, now + EXPIRE);
     }
 }

@@ -103,7 +103,7 @@ impl Swarm {
             }
         }
         self.announces.again();
-        self.plan_announces(now);
+        self.plan_announces();
     }
 
     /// Whether this address leads anywhere on the route.

@@ -44,19 +44,24 @@ fn chunks(path: &Path) -> Result<u64> {
     Ok(std::fs::metadata(path)?.len().div_ceil(CHUNK as u64))
 }
 
-/// Every chunk read, sealed under a random key and hashed, on this many threads.
+/// Every chunk read, sealed under a random key and hashed, two at a time, on this many threads.
 pub(crate) fn publish(path: &Path, threads: usize) -> Result<Duration> {
     let (file, chunks, next) = (File::open(path)?, chunks(path)?, AtomicU64::new(0));
     let begun = Instant::now();
     std::thread::scope(|scope| {
         let work = || -> Result<()> {
-            let mut buf = Vec::with_capacity(BLOB);
+            let [mut one, mut two] = [Vec::with_capacity(BLOB), Vec::with_capacity(BLOB)];
             loop {
-                let n = next.fetch_add(1, Ordering::Relaxed);
-                if n >= chunks {
+                let n = next.fetch_add(2, Ordering::Relaxed);
+                if n + 1 < chunks {
+                    let both = [(read(&file, n, one)?, &key()?), (read(&file, n + 1, two)?, &key()?)];
+                    [one, two] = blob::seal_two(both).map(VerifiedBlob::into_bytes);
+                } else {
+                    if n < chunks {
+                        blob::seal(read(&file, n, one)?, &key()?);
+                    }
                     return Ok(());
                 }
-                buf = blob::seal(read(&file, n, buf)?, &key()?).into_bytes();
             }
         };
         let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
@@ -127,42 +132,58 @@ pub(crate) fn fetch(source: &Path, target: &Path) -> Result<Duration> {
         let sending = scope.spawn(move || -> Result<()> {
             let (mut stream, _) = listener.accept()?;
             stream.set_nodelay(true)?;
-            let (mut buf, mut frame) = (Vec::with_capacity(BLOB), Vec::with_capacity(PIECE + 64));
-            for (n, name) in names.iter().enumerate() {
-                let sealed = blob::seal(read(&file, n as u64, buf)?, &sender_key);
-                ensure!(sealed.id() == *name, "the file changed");
-                for piece in sealed.bytes().chunks(PIECE) {
-                    frame.clear();
-                    frame.push(3);
-                    frame.extend_from_slice(piece);
-                    let header = sealer.seal_in_place(&mut frame);
-                    write_both(&mut stream, &header, &frame)?;
+            let mut frame = Vec::with_capacity(PIECE + 64);
+            let [mut one, mut two] = [Vec::with_capacity(BLOB), Vec::with_capacity(BLOB)];
+            for n in (0..names.len()).step_by(2) {
+                let both = [(read(&file, n as u64, one)?, &sender_key), (read(&file, n as u64 + 1, two)?, &sender_key)];
+                let both = blob::seal_two(both);
+                for (sealed, name) in both.iter().zip(&names[n..]) {
+                    ensure!(sealed.id() == *name, "the file changed");
+                    for piece in sealed.bytes().chunks(PIECE) {
+                        frame.clear();
+                        frame.push(3);
+                        frame.extend_from_slice(piece);
+                        let header = sealer.seal_in_place(&mut frame);
+                        write_both(&mut stream, &header, &frame)?;
+                    }
                 }
-                buf = sealed.into_bytes();
+                [one, two] = both.map(VerifiedBlob::into_bytes);
             }
             Ok(())
         });
         let mut stream = TcpStream::connect(address)?;
         let out = File::create(target)?;
-        let (mut blob_bytes, mut frame) = (Vec::with_capacity(BLOB), Vec::new());
-        for (n, name) in names.iter().enumerate() {
-            blob_bytes.clear();
-            while blob_bytes.len() < BLOB {
+        let mut frame = Vec::new();
+        let mut receive = |mut into: Vec<u8>| -> Result<Vec<u8>> {
+            into.clear();
+            while into.len() < BLOB {
                 let mut header = [0; 4];
                 stream.read_exact(&mut header)?;
                 let n = Opener::length(header, 1 + BLOB + 16)?;
                 frame.resize(n, 0);
                 stream.read_exact(&mut frame)?;
-                blob_bytes.extend_from_slice(&opener.open(&mut frame)?[1..]);
+                into.extend_from_slice(&opener.open(&mut frame)?[1..]);
             }
-            let verified = VerifiedBlob::verify(*name, std::mem::take(&mut blob_bytes));
-            let verified = verified.ok().context("a wrong blob")?;
-            let mut plain = blob::open(verified, &receiver_key)?;
+            Ok(into)
+        };
+        let open = |n: usize, verified: Result<VerifiedBlob, Vec<u8>>| -> Result<Vec<u8>> {
+            let plain = blob::open(verified.ok().context("a wrong blob")?, &receiver_key)?;
             let at = n as u64 * CHUNK as u64;
             let used = usize::try_from((length - at).min(CHUNK as u64))?;
             out.write_all_at(&plain[..used], at)?;
-            plain.clear();
-            blob_bytes = plain;
+            Ok(plain)
+        };
+        let [mut one, mut two] = [Vec::with_capacity(BLOB), Vec::with_capacity(BLOB)];
+        for (n, pair) in names.chunks(2).enumerate() {
+            one = receive(one)?;
+            match pair {
+                [first, second] => {
+                    two = receive(two)?;
+                    let [a, b] = VerifiedBlob::verify_two([(*first, one), (*second, two)]);
+                    (one, two) = (open(2 * n, a)?, open(2 * n + 1, b)?);
+                }
+                _ => one = open(2 * n, VerifiedBlob::verify(pair[0], one))?,
+            }
         }
         out.sync_data()?;
         sending.join().map_err(|_| anyhow!("the sender panicked"))?
