@@ -13,8 +13,8 @@ const PICTURE_MAX: u64 = 8 << 20;
 /// It is too large, no picture, or cannot be read.
 pub(crate) fn picture(path: &Path) -> Result<Vec<u8>, ErrorInfo> {
     let mut bytes = Vec::new();
-    let opened = std::fs::File::open(path).map_err(|e| unreadable(path, &e))?;
-    opened.take(PICTURE_MAX + 1).read_to_end(&mut bytes).map_err(|e| unreadable(path, &e))?;
+    let opened = std::fs::File::open(path).map_err(|e| ErrorInfo::at_path(path, &e))?;
+    opened.take(PICTURE_MAX + 1).read_to_end(&mut bytes).map_err(|e| ErrorInfo::at_path(path, &e))?;
     let starts: [&[u8]; 5] = [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM"];
     if bytes.len() as u64 > PICTURE_MAX || !starts.iter().any(|start| bytes.starts_with(start)) {
         let text = "This is no picture of at most 8 MB (PNG, JPEG, GIF, WebP or BMP).";
@@ -39,11 +39,6 @@ pub(crate) fn file_name(text: &str) -> String {
         "" => "megatorrent".to_owned(),
         name => name.to_owned(),
     }
-}
-
-fn unreadable(path: &Path, error: &std::io::Error) -> ErrorInfo {
-    let code = if error.kind() == std::io::ErrorKind::NotFound { Code::NotFound } else { Code::Io };
-    ErrorInfo::new(code, format!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]

@@ -53,8 +53,10 @@ pub const HANDSHAKES_MAX: usize = 128;
 pub const FRAMES_QUEUED: usize = 4;
 /// Plain frames of one connection that wait to be sealed.
 pub const WRITES_QUEUED: usize = 4;
-/// Blobs loaded for one connection ahead of what was sent.
-pub const SERVE_AHEAD: usize = 3;
+/// Blobs loaded for one connection ahead of what was sent: two that go out, and two that are made meanwhile.
+pub const SERVE_AHEAD: usize = 4;
+/// A fetched blob waits at most this long for another to be hashed with, when the last one came as shortly before.
+pub const PARTNER_WITHIN: Duration = Duration::from_millis(20);
 /// Fetched blobs that are hashed and written at once, over all connections: each holds 1 MiB.
 pub const BLOBS_IN_HAND: usize = 8;
 /// Connections that have a blob of 1 MiB loaded to be sent; others wait for their turn.

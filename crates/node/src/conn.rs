@@ -221,18 +221,18 @@ impl Conn {
                 engine.send(Input::Served(id, given - in_hand)).await;
                 given = in_hand;
             }
-            while loading < 2 && holding.len() + loading < SERVE_AHEAD {
-                let first = match holding.is_empty() && loading == 0 {
+            // Two are hashed at once for little more than one: there is room for both, or nothing is loaded yet.
+            if loading == 0 && holding.len() + 2 <= SERVE_AHEAD {
+                let first = match holding.is_empty() {
                     true => to_serve.pop_front().map(|blob| (blob, None)),
                     // Without a free slot it waits until something of its own went out.
                     false => ahead(&mut to_serve, &slots).map(|(blob, slot)| (blob, Some(slot))),
                 };
-                let Some(first) = first else { break };
-                // Two are hashed at once for little more than one.
-                let room = loading == 0 && holding.len() + 1 < SERVE_AHEAD;
-                let second = if room { ahead(&mut to_serve, &slots) } else { None };
-                loading += 1 + usize::from(second.is_some());
-                loads.spawn(load(store.clone(), slots.clone(), first, second));
+                if let Some(first) = first {
+                    let second = ahead(&mut to_serve, &slots);
+                    loading = 1 + usize::from(second.is_some());
+                    loads.spawn(load(store.clone(), slots.clone(), first, second));
+                }
             }
             if pending.is_none() && session.is_finished() {
                 break Closed::Clean;

@@ -10,6 +10,24 @@ impl ErrorInfo {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
     }
+
+    /// An I/O error at a path that the user knows.
+    pub fn at_path(path: &std::path::Path, error: &std::io::Error) -> Self {
+        let code = match error.kind() {
+            std::io::ErrorKind::NotFound => Code::NotFound,
+            std::io::ErrorKind::StorageFull => Code::DiskFull,
+            _ => Code::Io,
+        };
+        let path = path.display();
+        let text = match error.kind() {
+            std::io::ErrorKind::NotFound => format!("{path} does not exist."),
+            std::io::ErrorKind::AlreadyExists => format!("{path} exists already. It is not written over."),
+            std::io::ErrorKind::PermissionDenied => format!("{path} cannot be opened: this account has no permission."),
+            std::io::ErrorKind::StorageFull => format!("The disk with {path} is full."),
+            _ => format!("{path}: {error}"),
+        };
+        Self::new(code, text)
+    }
 }
 
 /// A lower room's error as a sentence: rooms write fragments, people read sentences. A path in front stays as it is.
@@ -96,24 +114,6 @@ impl From<protocol::blob::OpenError> for ErrorInfo {
     fn from(error: protocol::blob::OpenError) -> Self {
         Self::new(Code::BadContent, error.to_string())
     }
-}
-
-/// An I/O error at a path that the user knows.
-pub(crate) fn io(path: &std::path::Path, error: &std::io::Error) -> ErrorInfo {
-    let code = match error.kind() {
-        std::io::ErrorKind::NotFound => Code::NotFound,
-        std::io::ErrorKind::StorageFull => Code::DiskFull,
-        _ => Code::Io,
-    };
-    let path = path.display();
-    let text = match error.kind() {
-        std::io::ErrorKind::NotFound => format!("{path} does not exist."),
-        std::io::ErrorKind::AlreadyExists => format!("{path} exists already. It is not written over."),
-        std::io::ErrorKind::PermissionDenied => format!("{path} cannot be opened: this account has no permission."),
-        std::io::ErrorKind::StorageFull => format!("The disk with {path} is full."),
-        _ => format!("{path}: {error}"),
-    };
-    ErrorInfo::new(code, text)
 }
 
 /// Runs blocking work; a panic in it is a bug that is told, not spread.

@@ -1,16 +1,18 @@
 //! Fetched blobs are hashed, before anything else is done with them.
 //!
 //! Owns: the blobs that came and are not hashed yet; each holds its place among the blobs in hand, so they are few. As many
-//! workers as cores; what comes while all are busy is hashed two at a time, which takes a core little longer than one.
+//! workers as cores; two blobs at a time, which takes a core little longer than one. In a steady stream one waits for the
+//! next; a blob that comes alone, as those of lists do, waits for nothing.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use protocol::{BlobId, VerifiedBlob};
 use swarm::ConnId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::task::TaskTracker;
 
-use crate::config::BLOBS_IN_HAND;
+use crate::config::{BLOBS_IN_HAND, PARTNER_WITHIN};
 use crate::engine::{BlobInHand, Engine, Input};
 
 /// A blob as a peer sent it.
@@ -30,15 +32,23 @@ pub(crate) fn channel() -> (mpsc::Sender<Unhashed>, mpsc::Receiver<Unhashed>) {
 pub(crate) async fn run(mut blobs: mpsc::Receiver<Unhashed>, engine: Engine, tasks: TaskTracker) {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let workers = Arc::new(Semaphore::new(cores));
-    let mut batch = Vec::with_capacity(2);
+    let mut last: Option<Instant> = None;
     loop {
         let Ok(worker) = workers.clone().acquire_owned().await else { return };
-        if blobs.recv_many(&mut batch, 2).await == 0 {
-            return;
+        let Some(first) = blobs.recv().await else { return };
+        let streams = last.is_some_and(|last| last.elapsed() < PARTNER_WITHIN);
+        last = Some(Instant::now());
+        let second = match blobs.try_recv() {
+            Ok(second) => Some(second),
+            Err(_) if streams => tokio::time::timeout(PARTNER_WITHIN, blobs.recv()).await.ok().flatten(),
+            Err(_) => None,
+        };
+        if second.is_some() {
+            last = Some(Instant::now());
         }
-        let (batch, engine) = (std::mem::take(&mut batch), engine.clone());
+        let engine = engine.clone();
         tasks.spawn_blocking(move || {
-            for hand in hash(batch) {
+            for hand in hash(first, second) {
                 engine.send_blocking(Input::Blob(hand));
             }
             drop(worker);
@@ -46,21 +56,17 @@ pub(crate) async fn run(mut blobs: mpsc::Receiver<Unhashed>, engine: Engine, tas
     }
 }
 
-fn hash(batch: Vec<Unhashed>) -> Vec<BlobInHand> {
+fn hash(first: Unhashed, second: Option<Unhashed>) -> Vec<BlobInHand> {
     let hand = |conn, blob, verified: Result<VerifiedBlob, _>, permit| BlobInHand {
         conn,
         blob,
         verified: verified.ok(),
         permit,
     };
-    match <[Unhashed; 2]>::try_from(batch) {
-        Ok([one, two]) => {
-            let [first, second] = VerifiedBlob::verify_two([(one.blob, one.bytes), (two.blob, two.bytes)]);
-            vec![hand(one.conn, one.blob, first, one.permit), hand(two.conn, two.blob, second, two.permit)]
-        }
-        Err(batch) => batch
-            .into_iter()
-            .map(|one| hand(one.conn, one.blob, VerifiedBlob::verify(one.blob, one.bytes), one.permit))
-            .collect(),
-    }
+    let Some(second) = second else {
+        let verified = VerifiedBlob::verify(first.blob, first.bytes);
+        return vec![hand(first.conn, first.blob, verified, first.permit)];
+    };
+    let [a, b] = VerifiedBlob::verify_two([(first.blob, first.bytes), (second.blob, second.bytes)]);
+    vec![hand(first.conn, first.blob, a, first.permit), hand(second.conn, second.blob, b, second.permit)]
 }

@@ -17,7 +17,7 @@ use protocol::{BlobId, BlobKey, Chunk, Content, FileEntry, Identity, Payload, Ve
 use store::{PlanFile, Store};
 
 use crate::api::{Code, ErrorInfo, LeftOut};
-use crate::error::{Result, fail, io};
+use crate::error::{Result, fail};
 use crate::stream;
 
 /// Files smaller than this share blobs inside a folder.
@@ -67,8 +67,8 @@ pub(crate) fn scan(paths: &[PathBuf]) -> Result<Scan> {
         return fail(Code::BadArgument, "Nothing to publish: name a file or a folder.");
     };
     for given in paths {
-        let path = std::fs::canonicalize(given).map_err(|e| io(given, &e))?;
-        let meta = std::fs::metadata(&path).map_err(|e| io(&path, &e))?;
+        let path = std::fs::canonicalize(given).map_err(|e| ErrorInfo::at_path(given, &e))?;
+        let meta = std::fs::metadata(&path).map_err(|e| ErrorInfo::at_path(&path, &e))?;
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         if given == first {
             scan.title = name.clone();
@@ -106,15 +106,15 @@ fn walk(
         scan.left_out.push(LeftOut { path: prefix.into(), why: "folders nested deeper than 64".into() });
         return Ok(());
     }
-    for entry in std::fs::read_dir(dir).map_err(|e| io(dir, &e))? {
-        let entry = entry.map_err(|e| io(dir, &e))?;
+    for entry in std::fs::read_dir(dir).map_err(|e| ErrorInfo::at_path(dir, &e))? {
+        let entry = entry.map_err(|e| ErrorInfo::at_path(dir, &e))?;
         let path = entry.path();
-        let kind = entry.file_type().map_err(|e| io(&path, &e))?;
+        let kind = entry.file_type().map_err(|e| ErrorInfo::at_path(&path, &e))?;
         let relative = format!("{prefix}{}", entry.file_name().to_string_lossy());
         if kind.is_dir() {
             walk(&path, &format!("{relative}/"), depth + 1, scan, seen)?;
         } else if kind.is_file() {
-            let meta = entry.metadata().map_err(|e| io(&path, &e))?;
+            let meta = entry.metadata().map_err(|e| ErrorInfo::at_path(&path, &e))?;
             add(&path, &relative, &meta, scan, seen);
         } else {
             let why = if kind.is_symlink() { "a symbolic link" } else { "not a file" };
@@ -380,12 +380,14 @@ fn read_all(
                 Some((number, position, file)) if number == span.file && position == at => file,
                 _ => {
                     let mut file = File::open(&source.disk).map_err(|e| changed(source, &e.to_string()))?;
-                    file.seek(SeekFrom::Start(at)).map_err(|e| io(&source.disk, &e))?;
+                    file.seek(SeekFrom::Start(at)).map_err(|e| ErrorInfo::at_path(&source.disk, &e))?;
                     file
                 }
             };
-            let got =
-                (&mut file).take(u64::from(span.len)).read_to_end(&mut plain).map_err(|e| io(&source.disk, &e))?;
+            let got = (&mut file)
+                .take(u64::from(span.len))
+                .read_to_end(&mut plain)
+                .map_err(|e| ErrorInfo::at_path(&source.disk, &e))?;
             if got as u64 != u64::from(span.len) {
                 return Err(changed(source, "it is shorter than before"));
             }

@@ -149,3 +149,29 @@ fn an_update_comes_by_push() -> Result<()> {
     bob.stop()?;
     alice.stop()
 }
+
+/// The announces of publishing are told apart from those of a node that runs: it comes back at another port, and nobody
+/// but the DHT can tell.
+#[test]
+fn who_knows_only_the_dht_finds_a_node_that_came_back_elsewhere() -> Result<()> {
+    let dht = dht()?;
+    let alice = Person::new("alice", &dht.bootstrap(), &[])?;
+    let songs = people::folder(&alice.home, "songs", &[("a.flac", 300_000)])?;
+    let published = people::publish(&alice.home, &songs, &["--title", "Songs"])?;
+    let Person { home, node } = alice;
+    let before = node.address().to_owned();
+    node.stop(&home)?;
+    let node = home.daemon_with::<&str>([])?;
+    assert_ne!(node.address(), before);
+    until(&home, &["status"], "everything announced", |status| {
+        let total = status["to_announce"].as_u64()?;
+        (total > 0 && status["announced"].as_u64() == Some(total)).then_some(())
+    })?;
+    let bob = Person::new("bob", &dht.bootstrap(), &[])?;
+    let mut news = bob.node.watch(&bob.home)?;
+    bob.ask(&["subscribe", &text(&published, "link")?])?;
+    let ready = news.until_ready("Songs")?;
+    compare(&songs, Path::new(&text(&ready, "path")?))?;
+    bob.stop()?;
+    node.stop(&home)
+}

@@ -5,7 +5,6 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use node::api::{Code, ErrorInfo};
 use serde::Serialize;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use tokio_util::io::ReaderStream;
 
@@ -48,10 +47,7 @@ pub(super) async fn folder(path: Option<PathBuf>) -> Result<Folder, ErrorInfo> {
     let look = tokio::task::spawn_blocking(move || {
         let path = path.or_else(std::env::home_dir).unwrap_or_else(|| PathBuf::from("/"));
         let path = std::path::absolute(&path).unwrap_or(path);
-        read(&path).map_err(|error| {
-            let code = if error.kind() == ErrorKind::NotFound { Code::NotFound } else { Code::Io };
-            ErrorInfo::new(code, format!("{}: {error}", path.display()))
-        })
+        read(&path).map_err(|error| ErrorInfo::at_path(&path, &error))
     });
     look.await.unwrap_or_else(|error| Err(ErrorInfo::new(Code::Internal, error.to_string())))
 }

@@ -175,7 +175,7 @@ pub(super) async fn move_data(ctx: &Ctx, args: MoveData) -> Result<()> {
         return fail(Code::BadArgument, "The new folder must lie outside of the old one, and not around it.");
     }
     let dir = args.dir.clone();
-    crate::error::blocking(move || std::fs::create_dir_all(&dir).map_err(|e| crate::error::io(&dir, &e))).await?;
+    crate::error::blocking(move || std::fs::create_dir_all(&dir).map_err(|e| ErrorInfo::at_path(&dir, &e))).await?;
     let rows = ctx.with_store(|s| s.transfers()).await?;
     let here = |row: &ItemRow| {
         matches!(row.standing, Standing::Wanted | Standing::Complete)

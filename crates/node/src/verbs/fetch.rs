@@ -3,7 +3,7 @@
 use protocol::{ChannelKey, Item, Link, Payload};
 use store::{ItemRow, Standing};
 
-use crate::api::{Cause, Code, Event, Get, Got, Locate, Remove, Target, VerifyReport};
+use crate::api::{Cause, Code, ErrorInfo, Event, Get, Got, Locate, Remove, Target, VerifyReport};
 use crate::channel;
 use crate::ctx::Ctx;
 use crate::engine::Input;
@@ -228,7 +228,7 @@ pub(super) async fn verify(ctx: &Ctx, item: &str) -> Result<VerifyReport> {
 pub(super) async fn locate(ctx: &Ctx, args: Locate) -> Result<VerifyReport> {
     let row = find_item(ctx, &args.item).await?;
     let (channel, id) = (row.channel, row.id);
-    let path = std::fs::canonicalize(&args.path).map_err(|e| crate::error::io(&args.path, &e))?;
+    let path = std::fs::canonicalize(&args.path).map_err(|e| ErrorInfo::at_path(&args.path, &e))?;
     ctx.with_store(move |s| s.locate(&channel, &id, &path)).await?;
     verify(ctx, &format!("{channel}/{id}")).await
 }

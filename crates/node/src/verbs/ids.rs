@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::api::{Code, ErrorInfo, Event, IdExport, IdImport, IdNew, IdRename, IdentityInfo, RouteStanding, Unlock};
 use crate::ctx::Ctx;
-use crate::error::{Result, blocking, fail, io};
+use crate::error::{Result, blocking, fail};
 use crate::{channel, network, view};
 
 /// A keyring's or vault's trouble, in words.
@@ -205,11 +205,15 @@ pub(super) async fn export(ctx: &Ctx, args: IdExport) -> Result<()> {
 /// Writes a new file whole or not at all; never over another.
 fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     use std::io::Write;
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(path).map_err(|e| io(path, &e))?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .map_err(|e| ErrorInfo::at_path(path, &e))?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     written.map_err(|e| {
         let _ = std::fs::remove_file(path);
-        io(path, &e)
+        ErrorInfo::at_path(path, &e)
     })
 }
 
@@ -218,8 +222,8 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
 fn read_backup(path: &Path, passphrase: Option<&str>) -> Result<(backup::IdentityBackup, bool)> {
     use std::io::Read;
     let mut bytes = Zeroizing::new(Vec::new());
-    let file = std::fs::File::open(path).map_err(|e| io(path, &e))?;
-    file.take(backup::BACKUP_MAX as u64 + 1).read_to_end(&mut bytes).map_err(|e| io(path, &e))?;
+    let file = std::fs::File::open(path).map_err(|e| ErrorInfo::at_path(path, &e))?;
+    file.take(backup::BACKUP_MAX as u64 + 1).read_to_end(&mut bytes).map_err(|e| ErrorInfo::at_path(path, &e))?;
     let foreign = bytes.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{');
     let restored = if foreign {
         let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();

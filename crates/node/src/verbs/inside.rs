@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::api::{Code, ErrorInfo, Inside, InsideEntry};
+use crate::api::{ErrorInfo, Inside, InsideEntry};
 
 /// Children that are named.
 const ENTRIES_MAX: usize = 50;
@@ -48,12 +48,12 @@ impl Counter {
 /// # Errors
 /// It cannot be read.
 pub(super) fn inside(path: &Path) -> Result<Inside, ErrorInfo> {
-    let about = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?;
+    let about = std::fs::metadata(path).map_err(|e| ErrorInfo::at_path(path, &e))?;
     if about.is_file() {
         return Ok(Inside { files: 1, bytes: about.len(), ..Inside::default() });
     }
     let mut children: Vec<(bool, String, PathBuf)> = std::fs::read_dir(path)
-        .map_err(|e| unreadable(path, &e))?
+        .map_err(|e| ErrorInfo::at_path(path, &e))?
         .filter_map(Result::ok)
         .filter_map(|child| {
             let kind = child.file_type().ok().filter(|kind| kind.is_dir() || kind.is_file())?;
@@ -74,11 +74,6 @@ pub(super) fn inside(path: &Path) -> Result<Inside, ErrorInfo> {
     }
     inside.more = counter.more;
     Ok(inside)
-}
-
-fn unreadable(path: &Path, error: &std::io::Error) -> ErrorInfo {
-    let code = if error.kind() == std::io::ErrorKind::NotFound { Code::NotFound } else { Code::Io };
-    ErrorInfo::new(code, format!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]
