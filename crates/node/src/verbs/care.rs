@@ -1,6 +1,7 @@
 //! What stays, what goes first, what is looked for: channels' rules, pins, choices of files, moves, searches.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -190,11 +191,12 @@ pub(super) async fn move_data(ctx: &Ctx, args: MoveData) -> Result<()> {
     let done = Arc::new(AtomicU64::new(0));
     // What is added meanwhile goes to the new folder.
     ctx.with_store(move |s| s.set_setting("download_dir", Some(&text))).await?;
+    let mut left = BTreeSet::new();
     for row in rows {
-        let Some(to) = row.root.as_deref().and_then(|root| root.strip_prefix(&from).ok()).map(|r| args.dir.join(r))
-        else {
-            continue;
-        };
+        let Some(root) = row.root.as_deref() else { continue };
+        let Ok(below) = root.strip_prefix(&from) else { continue };
+        let to = args.dir.join(below);
+        left.extend(root.ancestors().filter(|folder| folder.starts_with(&from) && *folder != from).map(PathBuf::from));
         let moving = row.standing == Standing::Wanted && !row.paused;
         if moving {
             ctx.library.send(LibraryInput::Stop(row.channel, row.id));
@@ -206,7 +208,12 @@ pub(super) async fn move_data(ctx: &Ctx, args: MoveData) -> Result<()> {
         moved?;
         told(ctx, row.channel, row.id).await?;
     }
-    Ok(())
+    // Channels' folders of which nothing is left, the inner ones first; what people put there stays.
+    crate::error::blocking(move || {
+        left.iter().rev().for_each(|folder| drop(std::fs::remove_dir(folder)));
+        Ok(())
+    })
+    .await
 }
 
 async fn move_one(ctx: &Ctx, row: &ItemRow, to: &Path, done: &Arc<AtomicU64>, total: u64) -> Result<()> {
