@@ -10,7 +10,7 @@ use rusqlite::{Transaction, params};
 use crate::db::uint;
 use crate::holdings::LENT;
 use crate::items::OFF_LIST;
-use crate::{Standing, Store, StoreError, channels, quota};
+use crate::{Standing, Store, StoreError, quota};
 
 /// What all of the store comes to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -58,20 +58,20 @@ impl Store {
         Ok(totals)
     }
 
-    /// What a channel's items come to.
+    /// What a channel's items come to; nothing for one that is not known (any more).
     pub fn tally(&self, channel: &ChannelKey) -> Result<Tally, StoreError> {
         self.core.db.read(|tx| {
+            // Sizes are what a stranger wrote: their sum may pass what a 64-bit number holds. Up to 2^53 it is exact.
             let mut sum = tx.prepare_cached(
                 "SELECT COUNT(*) FILTER (WHERE position <> ?2),
                     COUNT(*) FILTER (WHERE position <> ?2 AND standing IN (?3, ?4)),
-                    COALESCE(SUM(bytes) FILTER (WHERE position <> ?2), 0),
+                    CAST(MIN(TOTAL(bytes) FILTER (WHERE position <> ?2), 9e18) AS INTEGER),
                     COUNT(*) FILTER (WHERE standing = ?5)
-                 FROM items WHERE channel = ?1 AND item IS NOT NULL",
+                 FROM items WHERE channel = (SELECT id FROM channels WHERE key = ?1) AND item IS NOT NULL",
             )?;
             let [complete, published, wanted] =
                 [Standing::Complete, Standing::Published, Standing::Wanted].map(Standing::to_sql);
-            let channel = channels::row_id(tx, channel)?;
-            Ok(sum.query_row(params![channel, OFF_LIST, complete, published, wanted], |row| {
+            Ok(sum.query_row(params![channel.as_bytes(), OFF_LIST, complete, published, wanted], |row| {
                 let sum = |at| row.get(at).map(uint);
                 Ok(Tally { listed: sum(0)?, complete: sum(1)?, bytes: sum(2)?, wanted: sum(3)? })
             })?)

@@ -20,6 +20,7 @@ mod publishing;
 mod quota;
 mod removing;
 mod search;
+mod sums;
 mod updating;
 mod verifying;
 mod world;
