@@ -20,10 +20,13 @@ const AT_ONCE_FAST: usize = 16;
 const QUARTER: f64 = 0.25;
 /// Of them, to one peer: its line never runs dry.
 const AHEAD: usize = 3;
-/// Blobs that are sent at a time when peers take them slowly.
-const AT_ONCE_MAX: usize = 32;
-/// A blob that takes longer than this does not count against the few, as far as our own line is not the reason.
-const LATE: Duration = Duration::from_secs(10);
+/// Blobs that are sent at a time to peers that take them slowly.
+const AT_ONCE_SLOW: usize = 32;
+/// Blobs that are sent at a time to all.
+const AT_ONCE_MAX: usize = AT_ONCE_SLOW + AT_ONCE_FAST;
+/// A blob that takes so many times as long as a few at our line's best is late, but neither before nor after these times.
+const LATE_TIMES: f64 = 40.0;
+const LATE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 /// Our line's rate is measured over this.
 const SPAN: Duration = Duration::from_secs(2);
 /// Who waited longer than this comes before what went out less often.
@@ -38,6 +41,15 @@ struct Queue {
     sending: VecDeque<Duration>,
     /// When it was served last, or asked first.
     served: Duration,
+    /// Its last blob was late.
+    slow: bool,
+}
+
+impl Queue {
+    /// It takes blobs slowly: they do not count against the few, and do not keep the line from others.
+    fn is_slow(&self, now: Duration, late: Duration) -> bool {
+        self.slow || self.sending.front().is_some_and(|since| *since + late <= now)
+    }
 }
 
 /// The machine.
@@ -54,7 +66,7 @@ pub(crate) struct Uploads {
 impl Uploads {
     /// A peer asks for a blob that is here.
     pub(crate) fn asked(&mut self, now: Duration, conn: ConnId, blob: BlobId) {
-        let new = || Queue { waiting: VecDeque::new(), sending: VecDeque::new(), served: now };
+        let new = || Queue { waiting: VecDeque::new(), sending: VecDeque::new(), served: now, slow: false };
         let queue = self.queues.entry(conn).or_insert_with(new);
         if queue.waiting.is_empty() && queue.sending.is_empty() {
             queue.served = now;
@@ -73,8 +85,11 @@ impl Uploads {
     }
     /// A blob given to this connection is off our hands.
     pub(crate) fn ended(&mut self, now: Duration, conn: ConnId) {
+        let late = self.late();
         let Some(queue) = self.queues.get_mut(&conn) else { return };
-        queue.sending.pop_front();
+        if let Some(since) = queue.sending.pop_front() {
+            queue.slow = since + late <= now;
+        }
         queue.served = now;
         self.span.0 += 1;
         let span = now.saturating_sub(self.span.1);
@@ -94,10 +109,15 @@ impl Uploads {
     fn at_once(&self) -> usize {
         ((self.best * QUARTER) as usize / BLOB_LEN).clamp(AT_ONCE, AT_ONCE_FAST)
     }
-    /// A blob that takes longer is taken slowly: a few at our line's best rate take a third of it.
+    /// A blob that takes longer is taken slowly: a few at our line's best rate take a third of it at most, for our own line
+    /// must not be the reason.
     fn late(&self) -> Duration {
-        let few = if self.best > 0.0 { (AT_ONCE * BLOB_LEN) as f64 / self.best } else { 0.0 };
-        LATE.max(Duration::from_secs_f64((3.0 * few).min(3600.0)))
+        if self.best <= 0.0 {
+            return LATE.1;
+        }
+        let few = (AT_ONCE * BLOB_LEN) as f64 / self.best;
+        let times = |times: f64| Duration::from_secs_f64((times * few).min(3600.0));
+        times(LATE_TIMES).clamp(LATE.0, LATE.1).max(times(3.0))
     }
     /// The next blob to send, if a slot is free. `sent`: how often a blob went out already.
     pub(crate) fn next(&mut self, now: Duration, sent: impl Fn(&BlobId) -> u16) -> Option<(ConnId, BlobId)> {
@@ -105,14 +125,20 @@ impl Uploads {
             return None;
         }
         let late = self.late();
-        let sending = self.queues.values().flat_map(|queue| &queue.sending);
-        let (all, fresh) =
-            sending.fold((0, 0), |(all, fresh), since| (all + 1, fresh + usize::from(*since + late > now)));
+        let (mut all, mut fresh, mut slow) = (0, 0, 0);
+        for queue in self.queues.values() {
+            let sending = queue.sending.len();
+            all += sending;
+            *if queue.is_slow(now, late) { &mut slow } else { &mut fresh } += sending;
+        }
         if all >= AT_ONCE_MAX || fresh >= self.at_once() {
             return None;
         }
         let place = |(conn, queue): (&ConnId, &Queue)| {
             let blob = *queue.waiting.front().filter(|_| queue.sending.len() < AHEAD)?;
+            if slow >= AT_ONCE_SLOW && queue.is_slow(now, late) {
+                return None;
+            }
             let patient = queue.served + PATIENCE > now;
             let class = if patient { sent(&blob).min(COMMON) } else { 0 };
             Some(((queue.sending.len(), class, queue.served), *conn, blob))

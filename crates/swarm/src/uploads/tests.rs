@@ -74,20 +74,54 @@ fn who_takes_slowly_keeps_no_slot_from_others() {
         uploads.asked(Duration::ZERO, ConnId(conn), id(0));
     }
     assert_eq!(next(&mut uploads, Duration::ZERO).len(), AT_ONCE);
-    assert_eq!(uploads.next_at(Duration::ZERO), Some(LATE));
-    assert!(next(&mut uploads, LATE - secs(1)).is_empty());
-    assert_eq!(next(&mut uploads, LATE).len(), AT_ONCE);
+    assert_eq!(uploads.next_at(Duration::ZERO), Some(LATE.1));
+    assert!(next(&mut uploads, LATE.1 - secs(1)).is_empty());
+    assert_eq!(next(&mut uploads, LATE.1).len(), AT_ONCE);
     // And however slow all of them are, memory has an end.
     for conn in 10..100 {
-        uploads.asked(LATE, ConnId(conn), id(0));
+        uploads.asked(LATE.1, ConnId(conn), id(0));
     }
     for round in 2..30 {
-        next(&mut uploads, LATE * round);
+        next(&mut uploads, LATE.1 * round);
     }
     assert_eq!(uploads.queues.values().map(|queue| queue.sending.len()).sum::<usize>(), AT_ONCE_MAX);
     // One that goes makes room.
     uploads.remove(ConnId(0));
-    assert_eq!(next(&mut uploads, LATE * 31).len(), 1);
+    assert_eq!(next(&mut uploads, LATE.1 * 31).len(), 1);
+}
+
+#[test]
+fn a_quick_one_among_many_slow_ones_is_served_at_once() {
+    let mut uploads = Uploads::default();
+    // Our line is fast: it has sent a hundred blobs in two seconds.
+    for n in 0..100 {
+        uploads.asked(Duration::ZERO, ConnId(1000), id(n));
+        assert_eq!(next(&mut uploads, Duration::ZERO).len(), 1);
+        uploads.ended(secs(if n < 99 { 0 } else { 2 }), ConnId(1000));
+    }
+    assert_eq!(uploads.late(), Duration::from_secs_f64(40.0 * 4.0 / 50.0));
+    // Fifty take a blob in 16 seconds, and never have enough.
+    let mut under_way: VecDeque<(u64, u64)> = VecDeque::new();
+    let mut slowly = |uploads: &mut Uploads, at: u64| {
+        while under_way.front().is_some_and(|(since, _)| since + 16 <= at) {
+            let (_, conn) = under_way.pop_front().unwrap();
+            uploads.ended(secs(at), ConnId(conn));
+            uploads.asked(secs(at), ConnId(conn), id(1));
+        }
+        under_way.extend(next(uploads, secs(at)).iter().map(|(conn, _)| (at, *conn)));
+    };
+    for conn in 0..50 {
+        (0..8).for_each(|n| uploads.asked(secs(2), ConnId(conn), id(n)));
+    }
+    (2..60).for_each(|at| slowly(&mut uploads, at));
+    let slow = uploads.queues.values().map(|queue| queue.sending.len()).sum::<usize>();
+    assert!((AT_ONCE_SLOW..AT_ONCE_MAX).contains(&slow), "{slow}");
+    for at in 60..70 {
+        uploads.asked(secs(at), ConnId(2000), id(1));
+        assert_eq!(next(&mut uploads, secs(at)), [(2000, 1)], "nobody slow is served before it");
+        uploads.ended(secs(at), ConnId(2000));
+        slowly(&mut uploads, at);
+    }
 }
 
 #[test]
