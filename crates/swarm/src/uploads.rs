@@ -22,8 +22,9 @@ const QUARTER: f64 = 0.25;
 const AHEAD: usize = 3;
 /// Blobs that are sent at a time to peers that take them slowly.
 const AT_ONCE_SLOW: usize = 32;
-/// Blobs that are sent at a time to all.
-const AT_ONCE_MAX: usize = AT_ONCE_SLOW + AT_ONCE_FAST;
+/// Blobs that are sent at a time to all: before slow peers are known to be, each of fifty may have one, and somebody
+/// quick still finds a place.
+const AT_ONCE_MAX: usize = 56;
 /// A blob that takes so many times as long as a few at our line's best is late, but neither before nor after these times.
 const LATE_TIMES: f64 = 40.0;
 const LATE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
