@@ -1,7 +1,7 @@
 //! The engine's task: owns the swarm, carries its outputs into the world and the world's answers back.
 //!
-//! Everything that happens to peers passes here, one message at a time; nothing here blocks. Fetched blobs are hashed by
-//! the connections' workers, written by workers of this task, and only then counted as held.
+//! Everything that happens to peers passes here, one message at a time; nothing here blocks. Fetched blobs are
+//! hashed by the hasher's workers, written by workers of this task, and only then counted as held.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
