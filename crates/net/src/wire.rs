@@ -176,6 +176,8 @@ impl FrameWriter {
                 n => self.sent += n,
             }
         }
+        // A whole blob's, perhaps: nobody holds it until the next one comes.
+        (self.body, self.sent) = (Vec::new(), HEADER_LEN);
         Ok(self.stream.flush().await?)
     }
 }

@@ -63,6 +63,8 @@ pub const BLOBS_IN_HAND: usize = 8;
 pub const UPLOAD_SLOTS: usize = 56;
 /// Blobs loaded ahead of those, over all connections.
 pub const AHEAD_SLOTS: usize = 8;
+/// Loads under way at once, where there are fewer cores: one may wait for its disk.
+pub const LOADS_MIN: usize = 4;
 /// A peer that takes nothing for this long of what was loaded for it is let go. The slowest limit moves a frame of a v5
 /// peer in about a minute.
 pub const STUCK: Duration = Duration::from_secs(120);

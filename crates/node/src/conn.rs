@@ -61,11 +61,15 @@ pub(crate) struct Slots {
     first: Arc<Semaphore>,
     /// For what is loaded ahead of it: whoever is quick finds one.
     ahead: Arc<Semaphore>,
+    /// To read and hash: more at once than there are cores make nobody quicker, and each takes memory of its own.
+    loads: Arc<Semaphore>,
 }
 
 impl Slots {
     pub(crate) fn new() -> Self {
-        Self { first: Arc::new(Semaphore::new(UPLOAD_SLOTS)), ahead: Arc::new(Semaphore::new(AHEAD_SLOTS)) }
+        let of = |count| Arc::new(Semaphore::new(count));
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { first: of(UPLOAD_SLOTS), ahead: of(AHEAD_SLOTS), loads: of(cores.max(LOADS_MIN)) }
     }
 }
 
@@ -97,14 +101,18 @@ async fn load(
             Err(_) => return Vec::new(),
         },
     };
-    let read = tokio::task::spawn_blocking(move || match second {
-        Some((other, ahead)) => {
-            let [one, two] = store.read_two([first.0, other]);
-            vec![(first.0, one, slot), (other, two, ahead)]
-        }
-        None => {
-            let read = store.read_blob(&first.0);
-            vec![(first.0, read, slot)]
+    let Ok(turn) = slots.loads.acquire_owned().await else { return Vec::new() };
+    let read = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        match second {
+            Some((other, ahead)) => {
+                let [one, two] = store.read_two([first.0, other]);
+                vec![(first.0, one, slot), (other, two, ahead)]
+            }
+            None => {
+                let read = store.read_blob(&first.0);
+                vec![(first.0, read, slot)]
+            }
         }
     });
     read.await.unwrap_or_default()
@@ -159,11 +167,13 @@ impl Conn {
             }
         });
         let (broken_tx, mut broken) = mpsc::channel::<()>(1);
+        // One for each blob whose last byte the kernel has.
+        let (sent_tx, mut sent) = mpsc::channel::<()>(WRITES_QUEUED);
         // Frames that the writer got, and those that it wrote.
         let (mut queued, written) = (0, Arc::new(AtomicU64::new(0)));
         let wrote = written.clone();
         let writing = tokio::spawn(async move {
-            while let Some((plain, _slot)) = writes_rx.recv().await {
+            while let Some((plain, slot)) = writes_rx.recv().await {
                 let bytes = plain.len();
                 own_up.take(bytes).await;
                 limits.up.take(bytes).await;
@@ -173,6 +183,11 @@ impl Conn {
                 }
                 traffic.send(bytes);
                 wrote.fetch_add(1, Ordering::Release);
+                if let Some(slot) = slot {
+                    drop(slot);
+                    // Nobody counts any more when the connection ends, and what is queued still goes out.
+                    let _ = sent_tx.send(()).await;
+                }
             }
             let _ = writer.close().await;
         });
@@ -183,6 +198,8 @@ impl Conn {
         let (mut loads, mut loading) = (JoinSet::<Vec<Loaded>>::new(), 0_usize);
         // A slot for each blob that waits in the session; when something last went out, and how much had by then.
         let mut holding: VecDeque<OwnedSemaphorePermit> = VecDeque::new();
+        // Blobs that left the session with their slot, and that the kernel does not have yet.
+        let mut leaving = 0;
         let mut went = (clock.now(), 0);
         let mut pending: Option<Write> = None;
         let why = loop {
@@ -210,20 +227,21 @@ impl Conn {
                     frame_max.store(session.frame_max(), Ordering::Release);
                     // The last of a blob takes its slot along.
                     let slot = if session.blobs_held() < held { holding.pop_front() } else { None };
+                    leaving += usize::from(slot.is_some());
                     pending = Some((out, slot));
                 }
             }
             // Cancelled by the peer.
             holding.truncate(session.blobs_held());
             // Sent, cancelled, or not readable.
-            let in_hand = to_serve.len() + loading + session.blobs_held();
+            let in_hand = to_serve.len() + loading + session.blobs_held() + leaving;
             if in_hand < given {
                 engine.send(Input::Served(id, given - in_hand)).await;
                 given = in_hand;
             }
             // Two are hashed at once for little more than one: there is room for both, or nothing is loaded yet.
             if loading == 0 && holding.len() + 2 <= SERVE_AHEAD {
-                let first = match holding.is_empty() {
+                let first = match holding.is_empty() && leaving == 0 {
                     true => to_serve.pop_front().map(|blob| (blob, None)),
                     // Without a free slot it waits until something of its own went out.
                     false => ahead(&mut to_serve, &slots).map(|(blob, slot)| (blob, Some(slot))),
@@ -305,6 +323,7 @@ impl Conn {
                         break Closed::Failed;
                     }
                 },
+                Some(()) = sent.recv() => leaving -= 1,
                 _ = broken.recv() => break Closed::Failed,
                 () = tokio::time::sleep(sleep) => if session.handle_timeout(clock.now()).is_err() {
                     break Closed::Failed;

@@ -28,7 +28,7 @@ const AT_ONCE_MAX: usize = 56;
 /// A blob that takes so many times as long as a few at our line's best is late, but neither before nor after these times.
 const LATE_TIMES: f64 = 40.0;
 const LATE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
-/// Our line's rate is measured over this.
+/// Our line's rate is measured over this at least.
 const SPAN: Duration = Duration::from_secs(2);
 /// Who waited longer than this comes before what went out less often.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -60,6 +60,8 @@ pub(crate) struct Uploads {
     /// Blobs in this span, since when, and the most bytes a second that any span brought.
     span: (u32, Duration),
     best: f64,
+    /// When a blob ended last, or one began while none was being sent: what lies between says nothing about our line.
+    last: Duration,
     /// Blobs that wait, of all peers.
     waiting: usize,
 }
@@ -92,10 +94,12 @@ impl Uploads {
             queue.slow = since + late <= now;
         }
         queue.served = now;
+        self.last = now;
         self.span.0 += 1;
-        let span = now.saturating_sub(self.span.1);
-        if span >= SPAN {
-            self.best = self.best.max(f64::from(self.span.0) * BLOB_LEN as f64 / span.as_secs_f64());
+        // Much in a moment is known at once: a burst is no less than it would be if nothing followed.
+        let span = now.saturating_sub(self.span.1).max(SPAN);
+        self.best = self.best.max(f64::from(self.span.0) * BLOB_LEN as f64 / span.as_secs_f64());
+        if self.span.1 + SPAN <= now {
             self.span = (0, now);
         }
     }
@@ -140,11 +144,19 @@ impl Uploads {
             if slow >= AT_ONCE_SLOW && queue.is_slow(now, late) {
                 return None;
             }
+            // Where many are slow, nobody holds two of the last places.
+            if all >= AT_ONCE_SLOW && !queue.sending.is_empty() {
+                return None;
+            }
             let patient = queue.served + PATIENCE > now;
             let class = if patient { sent(&blob).min(COMMON) } else { 0 };
             Some(((queue.sending.len(), class, queue.served), *conn, blob))
         };
         let (_, conn, blob) = self.queues.iter().filter_map(place).min()?;
+        if all == 0 {
+            self.span.1 += now.saturating_sub(self.last);
+            self.last = now;
+        }
         let queue = self.queues.get_mut(&conn)?;
         queue.waiting.pop_front();
         self.waiting -= 1;

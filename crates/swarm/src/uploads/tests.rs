@@ -142,6 +142,19 @@ fn a_thin_line_of_our_own_is_not_taken_for_slow_peers() {
 }
 
 #[test]
+fn idle_hours_are_not_taken_for_a_thin_line() {
+    let mut uploads = Uploads::default();
+    let hour = secs(3600);
+    // A blob each hour, in a second.
+    for at in (1..5).map(|n| n * hour) {
+        uploads.asked(at, ConnId(1), id(0));
+        assert_eq!(next(&mut uploads, at).len(), 1);
+        uploads.ended(at + secs(1), ConnId(1));
+    }
+    assert_eq!(uploads.best, BLOB_LEN as f64);
+}
+
+#[test]
 fn what_is_not_wanted_any_more_is_not_sent() {
     let mut uploads = Uploads::default();
     (0..6).for_each(|n| uploads.asked(Duration::ZERO, ConnId(1), id(n)));

@@ -113,7 +113,7 @@ fn flash<W: Write>(seed: u64, out: &mut W) -> Result<Chart> {
         title: "A flash crowd and one seeder".into(),
         told: "Share of a crowd that has the whole file, by time as a multiple of the least that any plan needs."
             .into(),
-        x: Axis { label: "time, as a multiple of the optimum", from: 0.0, to: 3.0, log: false, write: plain },
+        x: Axis { label: "time, as a multiple of the optimum", from: 0.0, to: 4.0, log: false, write: plain },
         y: Axis { label: "of the crowd that is done", ..share(0.0) },
         lines,
     })
