@@ -9,15 +9,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use protocol::BlobId;
-use protocol::params::BLOB_LEN;
 
 use crate::ConnId;
+use line::Line;
 
-/// Blobs that are sent at a time, on a line of some MiB a second or less.
-const AT_ONCE: usize = 4;
-/// The same on the fastest line: what it sends in a quarter of a second.
-const AT_ONCE_FAST: usize = 16;
-const QUARTER: f64 = 0.25;
+mod line;
+
 /// Of them, to one peer: its line never runs dry.
 const AHEAD: usize = 3;
 /// Blobs that are sent at a time to peers that take them slowly.
@@ -25,11 +22,6 @@ const AT_ONCE_SLOW: usize = 32;
 /// Blobs that are sent at a time to all: before slow peers are known to be, each of fifty may have one, and somebody
 /// quick still finds a place.
 const AT_ONCE_MAX: usize = 56;
-/// A blob that takes so many times as long as a few at our line's best is late, but neither before nor after these times.
-const LATE_TIMES: f64 = 40.0;
-const LATE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
-/// Our line's rate is measured over this at least.
-const SPAN: Duration = Duration::from_secs(2);
 /// Who waited longer than this comes before what went out less often.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Blobs that went out as often as this are all alike.
@@ -57,11 +49,7 @@ impl Queue {
 #[derive(Default)]
 pub(crate) struct Uploads {
     queues: BTreeMap<ConnId, Queue>,
-    /// Blobs in this span, since when, and the most bytes a second that any span brought.
-    span: (u32, Duration),
-    best: f64,
-    /// When a blob ended last, or one began while none was being sent: what lies between says nothing about our line.
-    last: Duration,
+    line: Line,
     /// Blobs that wait, of all peers.
     waiting: usize,
 }
@@ -88,20 +76,13 @@ impl Uploads {
     }
     /// A blob given to this connection is off our hands.
     pub(crate) fn ended(&mut self, now: Duration, conn: ConnId) {
-        let late = self.late();
+        let late = self.line.late();
         let Some(queue) = self.queues.get_mut(&conn) else { return };
         if let Some(since) = queue.sending.pop_front() {
             queue.slow = since + late <= now;
         }
         queue.served = now;
-        self.last = now;
-        self.span.0 += 1;
-        // Much in a moment is known at once: a burst is no less than it would be if nothing followed.
-        let span = now.saturating_sub(self.span.1).max(SPAN);
-        self.best = self.best.max(f64::from(self.span.0) * BLOB_LEN as f64 / span.as_secs_f64());
-        if self.span.1 + SPAN <= now {
-            self.span = (0, now);
-        }
+        self.line.ended(now);
     }
     /// It is gone.
     pub(crate) fn remove(&mut self, conn: ConnId) {
@@ -111,32 +92,20 @@ impl Uploads {
     pub(crate) fn is_waiting(&self, conn: ConnId) -> bool {
         self.queues.get(&conn).is_some_and(|queue| !queue.waiting.is_empty())
     }
-    fn at_once(&self) -> usize {
-        ((self.best * QUARTER) as usize / BLOB_LEN).clamp(AT_ONCE, AT_ONCE_FAST)
-    }
-    /// A blob that takes longer is taken slowly: a few at our line's best rate take a third of it at most, for our own line
-    /// must not be the reason.
-    fn late(&self) -> Duration {
-        if self.best <= 0.0 {
-            return LATE.1;
-        }
-        let few = (AT_ONCE * BLOB_LEN) as f64 / self.best;
-        let times = |times: f64| Duration::from_secs_f64((times * few).min(3600.0));
-        times(LATE_TIMES).clamp(LATE.0, LATE.1).max(times(3.0))
-    }
     /// The next blob to send, if a slot is free. `sent`: how often a blob went out already.
     pub(crate) fn next(&mut self, now: Duration, sent: impl Fn(&BlobId) -> u16) -> Option<(ConnId, BlobId)> {
         if self.waiting == 0 {
+            self.line.has_room();
             return None;
         }
-        let late = self.late();
+        let late = self.line.late();
         let (mut all, mut fresh, mut slow) = (0, 0, 0);
         for queue in self.queues.values() {
             let sending = queue.sending.len();
             all += sending;
             *if queue.is_slow(now, late) { &mut slow } else { &mut fresh } += sending;
         }
-        if all >= AT_ONCE_MAX || fresh >= self.at_once() {
+        if all >= AT_ONCE_MAX || fresh >= self.line.at_once() {
             return None;
         }
         let place = |(conn, queue): (&ConnId, &Queue)| {
@@ -152,10 +121,12 @@ impl Uploads {
             let class = if patient { sent(&blob).min(COMMON) } else { 0 };
             Some(((queue.sending.len(), class, queue.served), *conn, blob))
         };
-        let (_, conn, blob) = self.queues.iter().filter_map(place).min()?;
+        let Some((_, conn, blob)) = self.queues.iter().filter_map(place).min() else {
+            self.line.has_room();
+            return None;
+        };
         if all == 0 {
-            self.span.1 += now.saturating_sub(self.last);
-            self.last = now;
+            self.line.wakes(now);
         }
         let queue = self.queues.get_mut(&conn)?;
         queue.waiting.pop_front();
@@ -168,7 +139,7 @@ impl Uploads {
         if self.waiting == 0 {
             return None;
         }
-        let late = self.late();
+        let late = self.line.late();
         self.queues.values().flat_map(|queue| &queue.sending).map(|since| *since + late).filter(|at| *at > now).min()
     }
 }

@@ -1,3 +1,4 @@
+use super::line::{AT_ONCE, LATE};
 use super::*;
 
 fn id(n: u8) -> BlobId {
@@ -14,15 +15,24 @@ fn next(uploads: &mut Uploads, now: Duration) -> Vec<(u64, u8)> {
 fn a_few_at_a_time_and_of_one_peer_fewer() {
     let mut uploads = Uploads::default();
     (0..9).for_each(|n| uploads.asked(Duration::ZERO, ConnId(1), id(n)));
-    assert_eq!(next(&mut uploads, Duration::ZERO), [(1, 0), (1, 1), (1, 2)], "in the order asked");
+    assert_eq!(next(&mut uploads, Duration::ZERO), [(1, 0), (1, 1)], "in the order asked");
     uploads.asked(Duration::ZERO, ConnId(2), id(20));
     uploads.asked(Duration::ZERO, ConnId(2), id(21));
-    assert_eq!(next(&mut uploads, Duration::ZERO), [(2, 20)]);
+    assert!(next(&mut uploads, Duration::ZERO).is_empty());
     uploads.ended(secs(1), ConnId(1));
-    assert_eq!(next(&mut uploads, secs(1)), [(2, 21)], "who has less under way goes first");
+    uploads.ended(secs(1), ConnId(1));
+    assert_eq!(next(&mut uploads, secs(1)), [(2, 20), (1, 2)], "who has less under way goes first");
     uploads.ended(secs(2), ConnId(2));
-    uploads.ended(secs(2), ConnId(2));
-    assert_eq!(next(&mut uploads, secs(2)), [(1, 3)]);
+    assert_eq!(next(&mut uploads, secs(2)), [(2, 21)]);
+    // However quick the line, one peer does not get all of it.
+    let mut uploads = Uploads::default();
+    for n in 0..100 {
+        uploads.asked(Duration::ZERO, ConnId(1), id(n));
+        assert_eq!(next(&mut uploads, Duration::ZERO).len(), 1);
+        uploads.ended(Duration::ZERO, ConnId(1));
+    }
+    (0..9).for_each(|n| uploads.asked(secs(1), ConnId(1), id(n)));
+    assert_eq!(next(&mut uploads, secs(1)).len(), AHEAD);
 }
 
 #[test]
@@ -99,7 +109,7 @@ fn a_quick_one_among_many_slow_ones_is_served_at_once() {
         assert_eq!(next(&mut uploads, Duration::ZERO).len(), 1);
         uploads.ended(secs(if n < 99 { 0 } else { 2 }), ConnId(1000));
     }
-    assert_eq!(uploads.late(), Duration::from_secs_f64(40.0 * 4.0 / 50.0));
+    assert_eq!(uploads.line.late(), Duration::from_secs_f64(40.0 * 4.0 / 50.0));
     // Fifty take a blob in 16 seconds, and never have enough.
     let mut under_way: VecDeque<(u64, u64)> = VecDeque::new();
     let mut slowly = |uploads: &mut Uploads, at: u64| {
@@ -142,25 +152,12 @@ fn a_thin_line_of_our_own_is_not_taken_for_slow_peers() {
 }
 
 #[test]
-fn idle_hours_are_not_taken_for_a_thin_line() {
-    let mut uploads = Uploads::default();
-    let hour = secs(3600);
-    // A blob each hour, in a second.
-    for at in (1..5).map(|n| n * hour) {
-        uploads.asked(at, ConnId(1), id(0));
-        assert_eq!(next(&mut uploads, at).len(), 1);
-        uploads.ended(at + secs(1), ConnId(1));
-    }
-    assert_eq!(uploads.best, BLOB_LEN as f64);
-}
-
-#[test]
 fn what_is_not_wanted_any_more_is_not_sent() {
     let mut uploads = Uploads::default();
     (0..6).for_each(|n| uploads.asked(Duration::ZERO, ConnId(1), id(n)));
     uploads.cancelled(ConnId(1), &id(0));
     uploads.cancelled(ConnId(1), &id(9));
-    assert_eq!(next(&mut uploads, Duration::ZERO), [(1, 1), (1, 2), (1, 3)]);
+    assert_eq!(next(&mut uploads, Duration::ZERO), [(1, 1), (1, 2)]);
     uploads.remove(ConnId(1));
     assert_eq!(uploads.waiting, 0);
     uploads.ended(secs(1), ConnId(1));
