@@ -32,7 +32,7 @@ pub(crate) const LACKS: Duration = Duration::from_secs(60);
 /// The end-game begins when no more than this many blobs are under way.
 const ENDGAME: usize = 32;
 /// What waits in a peer's queue this long may be asked of an idle peer instead.
-const QUEUED: Duration = Duration::from_secs(3);
+const QUEUED: Duration = Duration::from_millis(1500);
 /// Only what was asked for this long ago is asked of a second peer.
 const ENDGAME_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -46,6 +46,8 @@ struct Want {
     holders: BTreeSet<ConnId>,
     maybes: BTreeSet<ConnId>,
     asked: Vec<ConnId>,
+    /// How often it was taken out of a queue to stand in another.
+    moved: u32,
     /// Stands in the lists of those who have it.
     open: bool,
 }
@@ -204,6 +206,7 @@ impl Picker {
             holders: BTreeSet::new(),
             maybes: BTreeSet::new(),
             asked: Vec::new(),
+            moved: 0,
             open: true,
         });
         let mut new = false;
@@ -278,6 +281,7 @@ impl Picker {
                     want.holders.insert(conn)
                 };
             });
+            self.dirty.insert(conn);
             return;
         }
         if blind {
@@ -285,8 +289,12 @@ impl Picker {
         } else {
             want.holders.insert(conn)
         };
-        if want.open && !want.asked.contains(&conn) {
+        let open = want.open && !want.asked.contains(&conn);
+        if open {
             lane.ready.insert(before);
+        }
+        // What waits in another's queue may be asked of it.
+        if open || lane.asked.is_empty() {
             self.dirty.insert(conn);
         }
     }
@@ -349,6 +357,7 @@ impl Picker {
         }
         self.edit(id, |want| {
             want.asked.retain(|other| Some(*other) != instead);
+            want.moved = want.moved.saturating_add(u32::from(instead.is_some()));
             want.asked.push(conn);
             want.open = false;
         });
@@ -361,17 +370,23 @@ impl Picker {
         lane.asked.insert(id, now);
         Some((id, instead))
     }
-    /// The best blob that waits in another peer's queue and that this one has, too.
+    /// The best blob that waits in others' queues and that this one has, too. Where it waits in two, it keeps its place in
+    /// the one that it has stood in longer.
     fn queued(&self, now: Duration, conn: ConnId) -> Option<(BlobId, ConnId)> {
         let waits = |id: &BlobId| {
             let want = self.wants.get(id)?;
-            let [asked] = want.asked[..] else { return None };
-            let lane = self.lanes.get(&asked)?;
-            let since = lane.asked.get(id)?;
-            // A blind one cannot be told that it need not send it.
-            let waits = *since + QUEUED <= now && lane.arriving != Some(*id) && !lane.blind;
             let has = want.holders.contains(&conn) || want.maybes.contains(&conn);
-            (waits && asked != conn && has).then(|| (want.rung(*id), asked))
+            if !has || want.asked.contains(&conn) {
+                return None;
+            }
+            let lanes = || want.asked.iter().filter_map(|asked| Some((*asked, self.lanes.get(asked)?)));
+            if lanes().any(|(_, lane)| lane.arriving == Some(*id)) {
+                return None;
+            }
+            let since = |(asked, lane): (ConnId, &Lane)| Some((*lane.asked.get(id)?, asked, lane.blind));
+            let (since, asked, blind) = lanes().filter_map(since).max()?;
+            // A blind one cannot be told that it need not send it. Where every queue is long, it stays in one of them.
+            (since + QUEUED * want.moved.saturating_add(1) <= now && !blind).then(|| (want.rung(*id), asked))
         };
         self.flying.iter().filter_map(waits).min().map(|(rung, asked)| (rung.3, asked))
     }

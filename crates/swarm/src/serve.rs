@@ -16,6 +16,8 @@ use crate::{ConnId, Output, Rank, Source};
 
 /// Our own address is told again after this time, well before it is forgotten.
 const TELL: Duration = Duration::from_secs(15 * 60);
+/// So many copies of a root count as one of another blob.
+const ROOT_COPIES: u16 = 8;
 
 impl Swarm {
     /// Any blob we hold, to anybody who knows its ID; where we hide, only those of the channel that is spoken of.
@@ -30,8 +32,8 @@ impl Swarm {
     }
     /// Sends what has a slot.
     pub(crate) fn fill_slots(&mut self, now: Duration) {
-        // Without a root nothing else can even be asked for: it is never common.
-        let times = |held: &Held| if held.rank == Rank::Root { 0 } else { held.sent };
+        // Without a root nothing else can even be asked for: it goes out to more before it is common, for others to hand on.
+        let times = |held: &Held| if held.rank == Rank::Root { held.sent / ROOT_COPIES } else { held.sent };
         while let Some((conn, blob)) = self.uploads.next(now, |blob| self.held.get(blob).map_or(0, times)) {
             let Some(held) = self.held.get_mut(&blob) else {
                 // Gone while it waited.

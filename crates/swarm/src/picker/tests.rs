@@ -239,7 +239,7 @@ fn idle_peers_help_in_the_end_game_only_and_only_with_what_is_late() {
     }
     assert_eq!(all(&mut picker, Duration::ZERO, 0).len(), 3);
     assert_eq!(picker.pick(Duration::from_millis(900), ConnId(1)), None);
-    let late = secs(2);
+    let late = ENDGAME_PATIENCE;
     let helped = picked(&mut picker, late, 1).unwrap();
     // One at a time, and no third peer for the same.
     assert_eq!(picker.pick(late, ConnId(1)), None);
@@ -255,14 +255,16 @@ fn idle_peers_help_in_the_end_game_only_and_only_with_what_is_late() {
     }
     picker.add_lane(late, ConnId(5), false);
     (0..3).for_each(|n| picker.learn(ConnId(5), id(n)));
-    // What is coming already, that is: what waits in a queue is asked of an idle peer instead, the rarest first.
+    // Nor with what is coming already; what waits in a queue is asked of an idle peer instead. What was asked of two keeps
+    // its first place.
     picker.arriving(late, ConnId(0), id(2));
-    assert_eq!(picker.pick(secs(2), ConnId(5)), None);
-    let waits = picker.pick(secs(20), ConnId(5)).unwrap();
-    // Two have been asked of another already.
-    let left = [id(0), id(1)].into_iter().find(|one| *one != helped && *one != other);
-    assert_ne!(waits.0, id(2));
-    assert_eq!(waits, (left.unwrap_or(waits.0), Some(ConnId(0))));
+    assert_eq!(picker.pick(late, ConnId(5)), None);
+    let (moved, from) = picker.pick(secs(20), ConnId(5)).unwrap();
+    assert_ne!(moved, id(2));
+    let second = [(helped, ConnId(1)), (other, ConnId(2))].into_iter().find(|(blob, _)| *blob == moved);
+    assert_eq!(from, Some(second.map_or(ConnId(0), |(_, conn)| conn)));
+    let first = second.map(|_| ConnId(0));
+    assert_eq!(picker.wants[&moved].asked, first.into_iter().chain([ConnId(5)]).collect::<Vec<_>>());
     check(&picker);
 }
 
@@ -282,12 +284,33 @@ fn what_waits_in_a_queue_moves_to_an_idle_peer_and_what_is_coming_stays() {
         picker.learn(ConnId(1000 + u64::from(n)), id(n));
         picker.pick(Duration::ZERO, ConnId(1000 + u64::from(n))).unwrap();
     }
-    assert_eq!(picker.pick(secs(2), ConnId(1)), None, "it waits not long enough");
-    let (moved, from) = picker.pick(secs(3), ConnId(1)).unwrap();
+    assert_eq!(picker.pick(QUEUED - secs(1), ConnId(1)), None, "it waits not long enough");
+    let (moved, from) = picker.pick(QUEUED, ConnId(1)).unwrap();
     assert_eq!(from, Some(ConnId(0)));
     assert_ne!(moved, id(1));
-    assert_eq!(picker.pick(secs(3), ConnId(1)), None, "one for an idle peer");
+    assert_eq!(picker.pick(QUEUED, ConnId(1)), None, "one for an idle peer");
     assert_eq!(picker.wants[&moved].asked, [ConnId(1)]);
+    check(&picker);
+}
+
+#[test]
+fn what_waits_in_two_queues_keeps_its_place_in_the_longer_one() {
+    let mut picker = picker(4);
+    picker.want(id(0), ONE, Priority::Normal, 0);
+    picker.learn(ConnId(0), id(0));
+    assert_eq!(picker.pick(Duration::ZERO, ConnId(0)), Some((id(0), None)));
+    picker.take_dirty();
+    picker.learn(ConnId(1), id(0));
+    assert!(picker.take_dirty().contains(&ConnId(1)), "who has it, and nothing to do, is looked at");
+    let second = ENDGAME_PATIENCE;
+    assert_eq!(picker.pick(second, ConnId(1)), Some((id(0), None)));
+    picker.learn(ConnId(2), id(0));
+    assert_eq!(picker.pick(QUEUED, ConnId(2)), None, "it waits there not long enough");
+    assert_eq!(picker.pick(second + QUEUED, ConnId(2)), Some((id(0), Some(ConnId(1)))));
+    assert_eq!(picker.wants[&id(0)].asked, [ConnId(0), ConnId(2)]);
+    picker.learn(ConnId(3), id(0));
+    picker.arriving(secs(9), ConnId(0), id(0));
+    assert_eq!(picker.pick(secs(9), ConnId(3)), None, "it comes");
     check(&picker);
 }
 
