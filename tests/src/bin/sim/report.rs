@@ -30,6 +30,12 @@ fn share(from: f64) -> Axis {
     Axis { label: "share", from, to: 100.0, log: false, write: percent }
 }
 
+/// The end of an axis that all of these curves fit on.
+fn end(lines: &[Line], log: bool) -> f64 {
+    let most = lines.iter().flat_map(|line| &line.points).map(|(x, _)| *x).fold(1.0, f64::max);
+    if log { 10_f64.powf(most.log10().ceil()) } else { most.ceil() }
+}
+
 /// How many were done by when, as a curve from nobody to all.
 fn curve(name: impl Into<String>, times: &[Duration], unit: f64) -> Line {
     let step = (times.len() / 400).max(1);
@@ -84,7 +90,7 @@ fn update<W: Write>(seed: u64, out: &mut W) -> Result<Chart> {
     Ok(Chart {
         title: "An update reaches those who follow".into(),
         told: "Share of online followers that have a new manifest, by seconds since it was signed.".into(),
-        x: Axis { label: "seconds since it was signed", from: 0.01, to: 1000.0, log: true, write: plain },
+        x: Axis { label: "seconds since it was signed", from: 0.01, to: end(&lines, true), log: true, write: plain },
         y: Axis { label: "online followers that have it", ..share(0.0) },
         lines,
     })
@@ -113,7 +119,13 @@ fn flash<W: Write>(seed: u64, out: &mut W) -> Result<Chart> {
         title: "A flash crowd and one seeder".into(),
         told: "Share of a crowd that has the whole file, by time as a multiple of the least that any plan needs."
             .into(),
-        x: Axis { label: "time, as a multiple of the optimum", from: 0.0, to: 4.0, log: false, write: plain },
+        x: Axis {
+            label: "time, as a multiple of the optimum",
+            from: 0.0,
+            to: end(&lines, false),
+            log: false,
+            write: plain,
+        },
         y: Axis { label: "of the crowd that is done", ..share(0.0) },
         lines,
     })
