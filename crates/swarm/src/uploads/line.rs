@@ -116,8 +116,14 @@ impl Line {
     }
     /// So many are sent at a time.
     pub(crate) fn at_once(&self) -> usize {
-        let quick = ((self.best * QUARTER) as usize / BLOB_LEN).clamp(AT_ONCE, AT_ONCE_FAST);
-        self.places.max(quick)
+        self.places.max(self.in_a_quarter().clamp(AT_ONCE, AT_ONCE_FAST))
+    }
+    /// Whether it sends so much that the processor is the bound.
+    pub(crate) fn is_fastest(&self) -> bool {
+        self.in_a_quarter() >= AT_ONCE_FAST
+    }
+    fn in_a_quarter(&self) -> usize {
+        (self.best * QUARTER) as usize / BLOB_LEN
     }
     /// A blob that takes longer is taken slowly: what is sent at a time takes a third of it at most at our line's best
     /// rate, for our own line must not be the reason.

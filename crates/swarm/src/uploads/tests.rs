@@ -25,14 +25,16 @@ fn a_few_at_a_time_and_of_one_peer_fewer() {
     uploads.ended(secs(2), ConnId(2));
     assert_eq!(next(&mut uploads, secs(2)), [(2, 21)]);
     // However quick the line, one peer does not get all of it.
-    let mut uploads = Uploads::default();
-    for n in 0..100 {
-        uploads.asked(Duration::ZERO, ConnId(1), id(n));
-        assert_eq!(next(&mut uploads, Duration::ZERO).len(), 1);
-        uploads.ended(Duration::ZERO, ConnId(1));
+    for (blobs, most) in [(100, AHEAD), (200, AHEAD_FAST)] {
+        let mut uploads = Uploads::default();
+        for n in 0..blobs {
+            uploads.asked(Duration::ZERO, ConnId(1), id(n));
+            assert_eq!(next(&mut uploads, Duration::ZERO).len(), 1);
+            uploads.ended(Duration::ZERO, ConnId(1));
+        }
+        (0..9).for_each(|n| uploads.asked(secs(1), ConnId(1), id(n)));
+        assert_eq!(next(&mut uploads, secs(1)).len(), most);
     }
-    (0..9).for_each(|n| uploads.asked(secs(1), ConnId(1), id(n)));
-    assert_eq!(next(&mut uploads, secs(1)).len(), AHEAD);
 }
 
 #[test]
