@@ -331,7 +331,8 @@ impl Conn {
             }
         };
         children.shutdown().await;
-        drop(writes);
+        // Nobody reads what the writer tells from here on: it must not wait for that.
+        drop((writes, sent));
         // What was sealed goes out, then FIN; a peer that does not read has a moment, not for ever.
         let abort = writing.abort_handle();
         if tokio::time::timeout(Duration::from_secs(2), writing).await.is_err() {
