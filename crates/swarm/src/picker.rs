@@ -59,6 +59,10 @@ impl Want {
             _ => (Reverse(self.priority), rarity(self.holders.len()), self.salt, id),
         }
     }
+    /// This peer has it; a blind one may.
+    fn known_with(&mut self, conn: ConnId, blind: bool) {
+        if blind { &mut self.maybes } else { &mut self.holders }.insert(conn);
+    }
     fn available(&self) -> bool {
         !self.holders.is_empty() || !self.maybes.is_empty()
     }
@@ -274,21 +278,11 @@ impl Picker {
         let before = want.rung(id);
         let lonely = !want.available();
         if lonely || (!blind && rarity(want.holders.len()) != rarity(want.holders.len() + 1)) {
-            self.edit(id, |want| {
-                if blind {
-                    want.maybes.insert(conn)
-                } else {
-                    want.holders.insert(conn)
-                };
-            });
+            self.edit(id, |want| want.known_with(conn, blind));
             self.dirty.insert(conn);
             return;
         }
-        if blind {
-            want.maybes.insert(conn)
-        } else {
-            want.holders.insert(conn)
-        };
+        want.known_with(conn, blind);
         let open = want.open && !want.asked.contains(&conn);
         if open {
             lane.ready.insert(before);
