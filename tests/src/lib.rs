@@ -9,8 +9,6 @@
 pub mod between;
 #[cfg(unix)]
 pub mod dark;
-#[cfg(target_os = "linux")]
-pub mod desktop;
 pub mod folder;
 pub mod foreign_dht;
 pub mod hostile;

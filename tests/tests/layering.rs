@@ -19,6 +19,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("xtask", &[]),
 ];
 
+/// Packages that may lean on everything: nothing leans on them.
+const TESTS: &[&str] = &["megatorrent-tests", "megatorrent-window-tests"];
+
+/// What is linked with a system's libraries for windows, or builds what is.
+const WINDOWED: &[&str] = &["glib-sys", "gtk-sys", "gdk-sys", "wry", "tauri"];
+
 /// Foreign crates that belong to one room, and the room.
 const OWNED: &[(&str, &str)] = &[
     ("mainline", "megatorrent-net"),
@@ -77,7 +83,7 @@ fn arrows_run_down_only() {
         }
     }
     let known: BTreeSet<&str> = ARROWS.iter().map(|(name, _)| *name).collect();
-    let rooms = house.keys().filter(|name| name.starts_with("megatorrent-") && *name != "megatorrent-tests");
+    let rooms = house.keys().filter(|name| name.starts_with("megatorrent-") && !TESTS.contains(&name.as_str()));
     for room in rooms {
         assert!(known.contains(room.as_str()), "{room} is new: say here what it may lean on");
     }
@@ -87,10 +93,29 @@ fn arrows_run_down_only() {
 fn one_room_owns_each_outside_thing() {
     let house = house();
     for (thing, owner) in OWNED {
-        for (package, leans) in house.iter().filter(|(name, _)| *name != "megatorrent-tests") {
+        for (package, leans) in house.iter().filter(|(name, _)| !TESTS.contains(&name.as_str())) {
             assert!(package == owner || !leans.contains(*thing), "{package} leans on {thing}, which {owner} owns");
         }
     }
+}
+
+/// The command line, the demonstration, the bench and most tests are built on machines that have no window's libraries:
+/// neither they nor anything that they lean on may want one.
+#[test]
+fn only_the_window_needs_a_windows_libraries() {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let out = Command::new(cargo)
+        .args(["tree", "--offline", "--prefix", "none", "--format", "{p}", "--edges", "normal,build,dev"])
+        .args(["-p", "megatorrent-cli", "-p", "megatorrent-tests", "-p", "xtask"])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .output()
+        .expect("cargo starts");
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let text = String::from_utf8(out.stdout).expect("cargo writes UTF-8");
+    let crates: BTreeSet<&str> = text.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(crates.contains("tokio"), "this is no list of crates: {text}");
+    let found: Vec<&&str> = WINDOWED.iter().filter(|thing| crates.contains(**thing)).collect();
+    assert!(found.is_empty(), "{found:?} came in: the README's first command then fails on a machine without a desktop");
 }
 
 #[test]

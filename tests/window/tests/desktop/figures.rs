@@ -1,11 +1,11 @@
 //! What the window costs, with 20 channels and 10,000 items. Measured when asked for, with the program that
 //! `MEGATORRENT_DESKTOP_BIN` names: a debug build says little.
 //!
-//! `cargo nextest run -p megatorrent-tests --run-ignored only -E 'test(what_the_window_costs)' --no-capture`
+//! `cargo nextest run -p megatorrent-window-tests --run-ignored only -E 'test(what_the_window_costs)' --no-capture`
 
 use super::{ask, joining};
 use anyhow::{Context, Result};
-use megatorrent_tests::desktop::{Desktop, Observer, Window, until};
+use megatorrent_window_tests::{Desktop, Observer, Window, until};
 use megatorrent_tests::v5::author::Author;
 use megatorrent_tests::v5::{Blob, Dht, Habits, Server};
 use net::dht::LocalDht;

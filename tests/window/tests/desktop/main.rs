@@ -23,7 +23,7 @@ mod vault;
 mod web;
 
 use anyhow::{Context, Result};
-use megatorrent_tests::desktop::{Desktop, until};
+use megatorrent_window_tests::{Desktop, until};
 use megatorrent_tests::people::{self, text};
 use megatorrent_tests::process::{self, Daemon, Home, finish};
 use serde_json::Value;

@@ -2,7 +2,7 @@
 
 use super::{Author, alone, ask};
 use anyhow::{Result, ensure};
-use megatorrent_tests::desktop::{Desktop, Observer, Window, until};
+use megatorrent_window_tests::{Desktop, Observer, Window, until};
 use megatorrent_tests::socks_proxy::SocksProxy;
 use megatorrent_tests::tornet::TorNet;
 use serde_json::Value;

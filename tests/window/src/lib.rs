@@ -3,6 +3,11 @@
 //! [`Desktop`] is what a person logs in to: an X server without a monitor, a D-Bus session, an unlocked Secret Service,
 //! a home folder. [`Window`] is the program in it, driven by WebDriver as a person drives it by hand. Everything dies
 //! with its owner. `cargo xtask test` installs what this needs.
+//!
+//! A package of its own, for it alone is linked with the window's libraries: who builds the command line, the
+//! demonstration or the other tests needs none of them.
+
+#![cfg(target_os = "linux")]
 
 mod hands;
 mod observer;

@@ -2,7 +2,7 @@
 
 use super::joining;
 use anyhow::Result;
-use megatorrent_tests::desktop::{Desktop, Observer, Window};
+use megatorrent_window_tests::{Desktop, Observer, Window};
 use megatorrent_tests::people::Shelf;
 use megatorrent_tests::v5::{Dht, Habits, Server};
 use net::dht::LocalDht;

@@ -2,7 +2,7 @@
 
 use super::{alone, ask, fetch, holding};
 use anyhow::{Context, Result};
-use megatorrent_tests::desktop::{Desktop, Window, until};
+use megatorrent_window_tests::{Desktop, Window, until};
 use megatorrent_tests::folder::{compare, write};
 use megatorrent_tests::process::Home;
 use std::path::Path;

@@ -3,7 +3,7 @@
 
 use super::Author;
 use anyhow::{Context, Result, bail};
-use megatorrent_tests::desktop::{Browser, Desktop, until};
+use megatorrent_window_tests::{Browser, Desktop, until};
 use megatorrent_tests::people;
 use megatorrent_tests::process::Home;
 use megatorrent_tests::wav::wav;

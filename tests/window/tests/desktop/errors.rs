@@ -2,7 +2,7 @@
 
 use super::alone;
 use anyhow::Result;
-use megatorrent_tests::desktop::{Desktop, Window};
+use megatorrent_window_tests::{Desktop, Window};
 use std::net::TcpListener;
 
 #[test]

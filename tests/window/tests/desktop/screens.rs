@@ -3,7 +3,7 @@
 
 use super::{Author, alone};
 use anyhow::{Context, Result, bail};
-use megatorrent_tests::desktop::{Desktop, Session, Window};
+use megatorrent_window_tests::{Desktop, Session, Window};
 use megatorrent_tests::folder::write;
 use megatorrent_tests::people;
 use megatorrent_tests::tornet::TorNet;
@@ -69,7 +69,7 @@ fn world(author: &Author) -> Result<String> {
     let last = publish("Harbour at night", "Slack water, two hydrophones and a buoy bell. CC0.", &|to| {
         std::fs::write(to.join("01 Slack water.wav"), wav(60, 220.0))?;
         std::fs::write(to.join("02 Buoy bell.wav"), wav(25, 330.0))?;
-        std::fs::write(to.join("cover.png"), include_bytes!("../../../icons/256x256.png"))?;
+        std::fs::write(to.join("cover.png"), include_bytes!("../../../../icons/256x256.png"))?;
         write(&to.join("notes.txt"), 1200, 9)
     })?;
     author.home.ask(["edit", "Tidewater", "--about", "Unedited sound from estuaries, harbours and islands. CC0."])?;
@@ -90,10 +90,10 @@ fn every_screen_is_fit_for_everybody_and_for_its_picture() -> Result<()> {
 
     let window = Window::open(&desktop, &alone(&[alice.node.address(), bob.node.address()]))?;
     let page = &window.page;
-    let axe = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../ui/node_modules/axe-core/axe.min.js"));
+    let axe = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../ui/node_modules/axe-core/axe.min.js"));
     page.run(&axe.context("`cargo xtask test` fetches axe")?, &[])?;
     let folder = std::env::var_os("MEGATORRENT_SCREENSHOTS").map(PathBuf::from);
-    let folder = folder.map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder));
+    let folder = folder.map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder));
     if let Some(folder) = &folder {
         std::fs::create_dir_all(folder)?;
     }

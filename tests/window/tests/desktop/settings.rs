@@ -2,7 +2,7 @@
 
 use super::alone;
 use anyhow::{Context, Result};
-use megatorrent_tests::desktop::{Desktop, Observer, Window, until};
+use megatorrent_window_tests::{Desktop, Observer, Window, until};
 
 #[test]
 fn settings_hold_at_once_and_at_the_next_start() -> Result<()> {

@@ -3,7 +3,7 @@
 
 use super::{alone, ask};
 use anyhow::Result;
-use megatorrent_tests::desktop::{Desktop, Session, Window};
+use megatorrent_window_tests::{Desktop, Session, Window};
 
 #[test]
 fn without_a_keyring_a_vault_keeps_the_secrets() -> Result<()> {

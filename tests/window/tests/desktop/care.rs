@@ -2,7 +2,7 @@
 
 use super::{Author, alone, ask, download};
 use anyhow::{Result, ensure};
-use megatorrent_tests::desktop::{Desktop, Observer, Window, until};
+use megatorrent_window_tests::{Desktop, Observer, Window, until};
 use megatorrent_tests::people::text;
 use serde_json::{Value, json};
 

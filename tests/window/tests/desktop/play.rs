@@ -2,7 +2,7 @@
 
 use super::{ask, joining};
 use anyhow::{Context, Result};
-use megatorrent_tests::desktop::{Desktop, Window, until};
+use megatorrent_window_tests::{Desktop, Window, until};
 use megatorrent_tests::people::Shelf;
 use megatorrent_tests::v5::{Dht, Habits, Server};
 use megatorrent_tests::wav::wav;

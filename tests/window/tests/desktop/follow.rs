@@ -2,7 +2,7 @@
 
 use super::{Author, alone, ask, download, joining};
 use anyhow::Result;
-use megatorrent_tests::desktop::{Desktop, Observer, Window, program, until};
+use megatorrent_window_tests::{Desktop, Observer, Window, program, until};
 use megatorrent_tests::folder::compare;
 use megatorrent_tests::hostile::Listener;
 use megatorrent_tests::people::Shelf;
@@ -159,7 +159,7 @@ fn a_private_channel_opens_with_its_link_and_an_update_comes_by_itself() -> Resu
 
 /// The entry that the packages install, with this program in it.
 fn entry() -> Result<String> {
-    let template = include_str!("../../../src-tauri/megatorrent.desktop");
+    let template = include_str!("../../../../src-tauri/megatorrent.desktop");
     let program = program()?;
     let filled = [("name", "Megatorrent"), ("comment", "Channels of files"), ("icon", "megatorrent-desktop")];
     let text =
