@@ -115,7 +115,10 @@ fn only_the_window_needs_a_windows_libraries() {
     let crates: BTreeSet<&str> = text.lines().filter_map(|line| line.split(' ').next()).collect();
     assert!(crates.contains("tokio"), "this is no list of crates: {text}");
     let found: Vec<&&str> = WINDOWED.iter().filter(|thing| crates.contains(**thing)).collect();
-    assert!(found.is_empty(), "{found:?} came in: the README's first command then fails on a machine without a desktop");
+    assert!(
+        found.is_empty(),
+        "{found:?} came in: the README's first command then fails on a machine without a desktop"
+    );
 }
 
 #[test]

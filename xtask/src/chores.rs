@@ -19,11 +19,12 @@ enum Build {
     Release,
 }
 
-/// Builds the program and the helpers of the tests; gives back the folder they lie in.
-fn build(words: &str, how: Build) -> Result<PathBuf> {
+/// Builds the program and one helper of the tests; gives back the folder they lie in.
+fn build(words: &str, how: Build, helper: &str) -> Result<PathBuf> {
     setup::compiler()?;
     let mut command = cargo();
-    command.current_dir(root()?).args(["build", "--bins", "-p", "megatorrent-cli", "-p", "megatorrent-tests"]);
+    command.current_dir(root()?).args(["build", "-p", "megatorrent-cli", "-p", "megatorrent-tests"]);
+    command.args(["--bin", "megatorrent", "--bin", helper]);
     if how == Build::Release {
         command.arg("--release");
     }
@@ -61,21 +62,21 @@ pub(crate) fn demo(args: &[String]) -> Result<()> {
     if let Some(unknown) = args.iter().find(|arg| *arg != "--keep") {
         bail!("`cargo xtask demo` knows --keep, --tor and --desktop, not {unknown:?}");
     }
-    let folder = build("Building. The first time takes some minutes", Build::Debug)?;
+    let folder = build("Building. The first time takes some minutes", Build::Debug, "demo")?;
     step("The demonstration", helper(&folder, "demo").args(args))
 }
 
 /// Three nodes on a private Tor network: see `tests/src/bin/demo_tor.rs`.
 fn demo_tor() -> Result<()> {
     setup::tor()?;
-    let folder = build("Building. The first time takes some minutes", Build::Debug)?;
+    let folder = build("Building. The first time takes some minutes", Build::Debug, "demo_tor")?;
     step("The demonstration in the dark", &mut helper(&folder, "demo_tor"))
 }
 
 /// The window over such a network: see `tests/src/bin/demo_desktop.rs`.
 fn demo_desktop() -> Result<()> {
     window::build()?;
-    let folder = build("Building. The first time takes some minutes", Build::Debug)?;
+    let folder = build("Building. The first time takes some minutes", Build::Debug, "demo_desktop")?;
     step("Building the window's program", cargo().current_dir(root()?).args(["build", "-p", DESKTOP]))?;
     let window = folder.join(DESKTOP);
     step("The demonstration", helper(&folder, "demo_desktop").env("MEGATORRENT_DESKTOP_BIN", window))
@@ -86,10 +87,10 @@ pub(crate) fn bench(args: &[String]) -> Result<()> {
     if let Some(("--tor", args)) = args.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         // What Tor mode costs: see `tests/src/bin/bench_tor/main.rs`.
         setup::tor()?;
-        let folder = build("Building at full optimisation", Build::Release)?;
+        let folder = build("Building at full optimisation", Build::Release, "bench_tor")?;
         return step("Measuring", helper(&folder, "bench_tor").args(args));
     }
-    let folder = build("Building at full optimisation", Build::Release)?;
+    let folder = build("Building at full optimisation", Build::Release, "bench")?;
     let mut bench = helper(&folder, "bench");
     if args.iter().any(|arg| arg == "--peers") {
         let rivals = rivals::install()?;
@@ -118,9 +119,19 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 
 /// The command line; arguments go to it.
 pub(crate) fn cli(args: &[String]) -> Result<()> {
-    let folder = build("Building", Build::Debug)?;
+    setup::compiler()?;
+    let mut build = cargo();
+    step("Building", build.current_dir(root()?).args(["build", "-p", "megatorrent-cli"]))?;
     let words: &[String] = if args.is_empty() { &["--help".to_owned()] } else { args };
-    step("megatorrent", Command::new(folder.join("megatorrent")).args(words))
+    step("megatorrent", Command::new(target()?.join("debug").join("megatorrent")).args(words))
+}
+
+/// The pages of the window and of the web interface, `ui/dist`: the next build of the command line packs them in.
+pub(crate) fn pages(args: &[String]) -> Result<()> {
+    if let Some(unknown) = args.first() {
+        bail!("`cargo xtask pages` takes no arguments, got {unknown:?}");
+    }
+    window::pages()
 }
 
 /// Writes `ui/src/host/gen/`: see `crates/node/src/api/typescript.rs` and `src-tauri/host/typescript.rs`.

@@ -1,7 +1,8 @@
-//! Set-up and chores: `cargo xtask test | demo | bench | leaks | sim | run | bundle | cli | types`. Works on a fresh machine.
+//! Set-up and chores: `cargo xtask test | fresh | demo | bench | leaks | sim | run | bundle | cli | types`. Works on a fresh machine.
 
 mod bundle;
 mod chores;
+mod fresh;
 mod rivals;
 mod setup;
 mod shell;
@@ -16,6 +17,7 @@ cargo xtask demo [--keep]  a network of three nodes on this machine; --keep leav
 cargo xtask demo --tor     three nodes on a private Tor network on this machine; installs tor
 cargo xtask demo --desktop the window over such a network, with sample channels
 cargo xtask test           formatting, lints and every test
+cargo xtask fresh          the README's commands in a clean Debian 12, as a newcomer types them; --quick: the demo alone
 cargo xtask bench          speed, as ratios to what this machine could do at best; --help says more
 cargo xtask bench --peers  the same file through rqbit, sendme, libtorrent and aria2, which it installs
 cargo xtask bench --tor    what Tor mode costs, on a private Tor network on this machine; installs tor
@@ -23,6 +25,7 @@ cargo xtask leaks          a node in a network without a way past Tor or a proxy
 cargo xtask sim [ARG…]     how fast news travels through a simulated swarm; --help says more
 cargo xtask run [ARG…]     the program itself, with its window; --help tells its arguments
 cargo xtask cli [ARG…]     the command line
+cargo xtask pages          the pages that `megatorrent daemon --web` shows, for the next build of it to pack in
 cargo xtask bundle         packages for Debian and Fedora and their like
 cargo xtask bundle --try   the one for Debian, installed into a clean Debian 12 and started there
 cargo xtask types          the window's TypeScript types, written from the Rust ones
@@ -52,6 +55,8 @@ fn dispatch() -> Result<()> {
         Some("bundle") => bundle::run(&rest),
         Some("types") => chores::types(&rest),
         Some("test") => test::run(&rest),
+        Some("fresh") => fresh::run(&rest),
+        Some("pages") => chores::pages(&rest),
         None | Some("help" | "--help" | "-h") => {
             shell::say(USAGE);
             Ok(())

@@ -53,7 +53,7 @@ fn install(mut missing: Vec<&str>) -> Result<()> {
     Ok(())
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     let id = Command::new("id").arg("-u").output();
     id.is_ok_and(|out| out.stdout.trim_ascii() == b"0")
 }
@@ -169,18 +169,52 @@ pub(crate) fn rust_components() -> Result<()> {
     step("Fetching them", Command::new("rustup").args(["component", "add"]).args(missing))
 }
 
-/// A program of cargo's family: the one on the PATH, or one that is built for this project alone, in `.xtask/cargo`.
-/// `version` is what such a building takes; whatever is on the PATH was chosen by who put it there.
+/// Where ready-made tools are listed, with what their bytes hash to.
+const TOOLS: &str = "xtask/tools.txt";
+
+/// A program of cargo's family: the one on the PATH; else the ready-made one that `xtask/tools.txt` names, in
+/// `.xtask/tools`; else, on a system for which there is none, one that is built here, in `.xtask/cargo`. `version` is
+/// what such a building takes; whatever is on the PATH was chosen by who put it there.
 pub(crate) fn cargo_tool(program: &str, version: &str) -> Result<PathBuf> {
     if on_path(program) {
         return Ok(program.into());
+    }
+    match ready_made(program) {
+        Ok(tool) => return Ok(tool),
+        Err(why) => complain(&format!("{program} is not to be had ready-made: {why:#}")),
     }
     let home = root()?.join(".xtask/cargo");
     let built = home.join("bin").join(program).with_extension(std::env::consts::EXE_EXTENSION);
     if !built.is_file() {
         let mut install = cargo();
         install.args(["install", "--quiet", "--locked", "--version", version, program, "--root"]).arg(&home);
-        step(&format!("Building {program}, once: it is not installed"), &mut install)?;
+        step(&format!("Building {program}, once: a quarter of an hour"), &mut install)?;
     }
     Ok(built)
+}
+
+/// The tool of the list, fetched once per change of the list.
+fn ready_made(program: &str) -> Result<PathBuf> {
+    let (list, home) = (root()?.join(TOOLS), root()?.join(".xtask/tools"));
+    let tool = home.join("bin").join(program).with_extension(std::env::consts::EXE_EXTENSION);
+    let made = home.join("tools.stamp");
+    if stale(&made, &[&list])? || !tool.is_file() {
+        debian(&[("python3", "python3")])?;
+        python_venv(&home)?;
+        let mut pip = Command::new(home.join("bin/pip"));
+        pip.args([
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--require-hashes",
+            "--only-binary=:all:",
+            "-r",
+        ]);
+        step("Fetching the tools of the checks", pip.arg(&list))?;
+        stamp(&made, &[&list])?;
+    }
+    if !tool.is_file() {
+        bail!("{} is not in {TOOLS}", program);
+    }
+    Ok(tool)
 }

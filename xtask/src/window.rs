@@ -30,6 +30,11 @@ const NODE: (u32, u32) = (20, 19);
 /// Everything that building and starting the window needs, and `ui/dist` itself.
 pub(crate) fn build() -> Result<()> {
     setup::packages(&[TO_BUILD, TO_PLAY].concat())?;
+    pages()
+}
+
+/// `ui/dist`, which takes Node and npm and nothing of the system.
+pub(crate) fn pages() -> Result<()> {
     node()?;
     let ui = root()?.join("ui");
     let lists = [ui.join("package.json"), ui.join("package-lock.json")];

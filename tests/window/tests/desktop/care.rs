@@ -2,8 +2,8 @@
 
 use super::{Author, alone, ask, download};
 use anyhow::{Result, ensure};
-use megatorrent_window_tests::{Desktop, Observer, Window, until};
 use megatorrent_tests::people::text;
+use megatorrent_window_tests::{Desktop, Observer, Window, until};
 use serde_json::{Value, json};
 
 /// Waits until the node's settings say so.

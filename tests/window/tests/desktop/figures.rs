@@ -5,9 +5,9 @@
 
 use super::{ask, joining};
 use anyhow::{Context, Result};
-use megatorrent_window_tests::{Desktop, Observer, Window, until};
 use megatorrent_tests::v5::author::Author;
 use megatorrent_tests::v5::{Blob, Dht, Habits, Server};
+use megatorrent_window_tests::{Desktop, Observer, Window, until};
 use net::dht::LocalDht;
 use protocol::body::Collection;
 use protocol::params::CHUNK_LEN;

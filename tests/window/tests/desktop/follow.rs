@@ -2,12 +2,12 @@
 
 use super::{Author, alone, ask, download, joining};
 use anyhow::Result;
-use megatorrent_window_tests::{Desktop, Observer, Window, program, until};
 use megatorrent_tests::folder::compare;
 use megatorrent_tests::hostile::Listener;
 use megatorrent_tests::people::Shelf;
 use megatorrent_tests::process::PATIENCE;
 use megatorrent_tests::v5::{Dht, Habits, Server};
+use megatorrent_window_tests::{Desktop, Observer, Window, program, until};
 use net::dht::LocalDht;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;

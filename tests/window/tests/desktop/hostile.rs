@@ -2,9 +2,9 @@
 
 use super::joining;
 use anyhow::Result;
-use megatorrent_window_tests::{Desktop, Observer, Window};
 use megatorrent_tests::people::Shelf;
 use megatorrent_tests::v5::{Dht, Habits, Server};
+use megatorrent_window_tests::{Desktop, Observer, Window};
 use net::dht::LocalDht;
 use std::net::Ipv4Addr;
 

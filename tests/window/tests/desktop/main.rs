@@ -23,9 +23,9 @@ mod vault;
 mod web;
 
 use anyhow::{Context, Result};
-use megatorrent_window_tests::{Desktop, until};
 use megatorrent_tests::people::{self, text};
 use megatorrent_tests::process::{self, Daemon, Home, finish};
+use megatorrent_window_tests::{Desktop, until};
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

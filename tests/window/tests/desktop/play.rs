@@ -2,10 +2,10 @@
 
 use super::{ask, joining};
 use anyhow::{Context, Result};
-use megatorrent_window_tests::{Desktop, Window, until};
 use megatorrent_tests::people::Shelf;
 use megatorrent_tests::v5::{Dht, Habits, Server};
 use megatorrent_tests::wav::wav;
+use megatorrent_window_tests::{Desktop, Window, until};
 use net::dht::LocalDht;
 use std::net::Ipv4Addr;
 

@@ -2,9 +2,9 @@
 
 use super::{alone, ask, fetch, holding};
 use anyhow::{Context, Result};
-use megatorrent_window_tests::{Desktop, Window, until};
 use megatorrent_tests::folder::{compare, write};
 use megatorrent_tests::process::Home;
+use megatorrent_window_tests::{Desktop, Window, until};
 use std::path::Path;
 use std::process::Command;
 

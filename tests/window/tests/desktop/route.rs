@@ -2,9 +2,9 @@
 
 use super::{Author, alone, ask};
 use anyhow::{Result, ensure};
-use megatorrent_window_tests::{Desktop, Observer, Window, until};
 use megatorrent_tests::socks_proxy::SocksProxy;
 use megatorrent_tests::tornet::TorNet;
+use megatorrent_window_tests::{Desktop, Observer, Window, until};
 use serde_json::Value;
 use std::net::SocketAddr;
 

@@ -3,11 +3,11 @@
 
 use super::{Author, alone};
 use anyhow::{Context, Result, bail};
-use megatorrent_window_tests::{Desktop, Session, Window};
 use megatorrent_tests::folder::write;
 use megatorrent_tests::people;
 use megatorrent_tests::tornet::TorNet;
 use megatorrent_tests::wav::wav;
+use megatorrent_window_tests::{Desktop, Session, Window};
 use std::path::{Path, PathBuf};
 
 /// Asks axe about the page as it stands, once nothing in it moves.
@@ -90,7 +90,8 @@ fn every_screen_is_fit_for_everybody_and_for_its_picture() -> Result<()> {
 
     let window = Window::open(&desktop, &alone(&[alice.node.address(), bob.node.address()]))?;
     let page = &window.page;
-    let axe = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../ui/node_modules/axe-core/axe.min.js"));
+    let axe =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../ui/node_modules/axe-core/axe.min.js"));
     page.run(&axe.context("`cargo xtask test` fetches axe")?, &[])?;
     let folder = std::env::var_os("MEGATORRENT_SCREENSHOTS").map(PathBuf::from);
     let folder = folder.map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder));

@@ -3,10 +3,10 @@
 
 use super::Author;
 use anyhow::{Context, Result, bail};
-use megatorrent_window_tests::{Browser, Desktop, until};
 use megatorrent_tests::people;
 use megatorrent_tests::process::Home;
 use megatorrent_tests::wav::wav;
+use megatorrent_window_tests::{Browser, Desktop, until};
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::TcpStream;
