@@ -396,6 +396,9 @@ Keys:
   month         bytes in and out in a calendar month: 100G, off
   quota         bytes that downloads may take on the disk: 200G, off
   lend          bytes that parts of followed channels may take which few others hold: 20G, off
+  lend-channel  of these, bytes of each channel: 200M unless you say so; off is no bound
+  lend-rate     bytes a second in for them: 500k, off; they come only while nothing else is fetched
+  lend-paused   on, off: nothing more is fetched for them
   lan           on, off: find neighbours on the local network, and be found; a neighbour who knows a
                 channel's link can tell that you follow it
   port-mapping  on, off: ask the router for a port, so that others can reach this node
@@ -583,6 +586,12 @@ pub(crate) enum Key {
     Quota,
     /// Bytes on the disk for what few others hold
     Lend,
+    /// Of these, bytes of each channel
+    LendChannel,
+    /// Bytes a second in for it
+    LendRate,
+    /// Whether it goes on
+    LendPaused,
     /// When nothing or less moves
     Schedule,
     /// Whom to ask where there is no DHT

@@ -38,10 +38,10 @@ impl Passphrases {
         Ok(self.read.clone())
     }
 
-    /// The passphrase at hand, or the one that a person types now; `new`: typed twice.
+    /// The passphrase at hand, or the one that a person types now; `new`: typed twice, and long enough to seal something.
     pub(crate) async fn ask(&mut self, what: &str, new: bool) -> Result<Zeroizing<String>, Failure> {
         if let Some(passphrase) = self.at_hand()? {
-            return Ok(passphrase);
+            return if new { long_enough(passphrase) } else { Ok(passphrase) };
         }
         if !std::io::stdin().is_terminal() {
             return Err(no_passphrase(format!(
@@ -95,12 +95,22 @@ fn type_in(prompt: &str, new: bool) -> Result<Zeroizing<String>, Failure> {
         return Err(no_passphrase("The passphrase is empty".into()));
     }
     if new {
+        let first = long_enough(first)?;
         let second = Zeroizing::new(rpassword::prompt_password("The same again: ").map_err(failed)?);
         if *first != *second {
             return Err(no_passphrase("The two passphrases differ".into()));
         }
+        return Ok(first);
     }
     Ok(first)
+}
+
+/// A new passphrase, unless it is too short.
+fn long_enough(passphrase: Zeroizing<String>) -> Result<Zeroizing<String>, Failure> {
+    if node::is_short_passphrase(&passphrase) {
+        return Err(no_passphrase(format!("A passphrase has at least {} characters", node::PASSPHRASE_MIN)));
+    }
+    Ok(passphrase)
 }
 
 /// One line of stdin without its end: a passphrase or a link that must not stand in the process list.

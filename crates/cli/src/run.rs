@@ -437,6 +437,9 @@ async fn set(args: SetArgs, door: &mut Door, out: &Out) -> Result<(), Failure> {
             Key::Month => settings.month = Some(amount(&value)?),
             Key::Quota => settings.quota = Some(amount(&value)?),
             Key::Lend => settings.lend = Some(amount(&value)?),
+            Key::LendChannel => settings.lend_channel = Some(amount(&value)?),
+            Key::LendRate => settings.lend_rate = Some(amount(&value)?),
+            Key::LendPaused => settings.lend_paused = Some(on_or_off(&value)?),
             Key::Schedule => settings.schedule = Some(value),
             Key::Gateways if value == "none" => settings.gateways = Some(Vec::new()),
             Key::Gateways => {

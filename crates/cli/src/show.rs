@@ -378,7 +378,7 @@ pub(crate) fn route(info: &RouteInfo) -> String {
     match &info.state {
         RouteStanding::Up => way,
         RouteStanding::Starting { percent } => format!("{way}, starting, {percent} %"),
-        RouteStanding::Down { why } => format!("{way}, down: {}", escape(why)),
+        RouteStanding::Down { why, .. } => format!("{way}, down: {}", escape(why)),
     }
 }
 
@@ -416,6 +416,9 @@ pub(crate) fn settings(info: &Settings) -> String {
         ("month", amount(info.month)),
         ("quota", amount(info.quota)),
         ("lend", amount(info.lend)),
+        ("lend-channel", amount(info.lend_channel)),
+        ("lend-rate", rate(info.lend_rate)),
+        ("lend-paused", switch(info.lend_paused)),
         ("schedule", schedule),
     ])
 }

@@ -205,6 +205,7 @@ fn line(status: u16) -> &'static str {
         403 => "403 Forbidden",
         404 => "404 Not Found",
         405 => "405 Method Not Allowed",
+        415 => "415 Unsupported Media Type",
         416 => "416 Range Not Satisfiable",
         _ => "500 Internal Server Error",
     }

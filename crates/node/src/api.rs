@@ -6,6 +6,7 @@
 
 mod cause;
 mod event;
+mod left_out;
 mod reply;
 mod request;
 mod state;
@@ -14,6 +15,7 @@ mod typescript;
 
 pub use cause::*;
 pub use event::*;
+pub use left_out::*;
 pub use reply::*;
 pub use request::*;
 pub use state::*;

@@ -84,6 +84,10 @@ pub const ITEMS_AT_ONCE: usize = 3;
 pub const EVENTS_QUEUED: usize = 256;
 /// Shortest time between two progress events of one thing.
 pub const PROGRESS_EVERY: Duration = Duration::from_millis(250);
+/// An item that got nothing for this long stands still, and says why; between two blobs is no standstill.
+pub const STILL_AFTER: Duration = Duration::from_secs(5);
+/// A DHT that was joined a shorter time ago, and knows no node yet, is being asked; after that it does not answer.
+pub const DHT_PATIENCE: Duration = Duration::from_secs(20);
 /// Time for somebody to show a channel's list to a person who waits for it.
 pub const LIST_TIMEOUT: Duration = Duration::from_secs(60);
 /// As a gateway: manifests of one channel within [`GATEWAY_PUTS_IN`].

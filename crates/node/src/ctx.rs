@@ -50,6 +50,8 @@ pub(crate) struct Inner {
     pub(crate) arrived: watch::Sender<u64>,
     /// Something changed that may be worth repairing, or the space that is lent.
     pub(crate) repair: Notify,
+    /// How lending goes.
+    pub(crate) lending: crate::repair::Lending,
     /// Serves files to players; made when the first is asked for.
     pub(crate) player: OnceCell<Arc<Player>>,
 }

@@ -73,6 +73,8 @@ pub(crate) enum LibraryInput {
 pub(crate) struct Standings {
     pub(crate) causes: HashMap<(ChannelKey, ItemId), Cause>,
     pub(crate) rates: HashMap<(ChannelKey, ItemId), u64>,
+    /// Items that began, or got something, a moment ago.
+    pub(crate) fresh: HashSet<(ChannelKey, ItemId)>,
     /// Why nothing moves at all.
     pub(crate) held: Option<Cause>,
     /// Channels whose newest list cannot be read.
@@ -104,6 +106,8 @@ struct Active {
     exhausted: bool,
     wanted: HashSet<BlobId>,
     told: Option<Duration>,
+    /// When it began, or got something last.
+    moved: Duration,
     meter: Meter,
 }
 
@@ -374,8 +378,11 @@ impl Library {
                     causes.insert(*key, self.held.clone().unwrap_or(Cause::Queued));
                 }
                 let rates = self.active.iter().map(|(key, active)| (*key, active.meter.rate(now))).collect();
+                let fresh = |active: &Active| now.saturating_sub(active.moved) < STILL_AFTER;
+                let fresh = self.active.iter().filter(|(_, active)| fresh(active)).map(|(key, _)| *key).collect();
+                let (held, unread) = (self.held.clone(), self.unread.clone());
                 // Who asked may have gone: then nobody needs it.
-                let _ = answer.send(Standings { causes, rates, held: self.held.clone(), unread: self.unread.clone() });
+                let _ = answer.send(Standings { causes, rates, fresh, held, unread });
             }
         }
     }
@@ -502,7 +509,7 @@ impl Library {
             return;
         }
         while let Some(key) = self.next() {
-            self.active.insert(key, Active::default());
+            self.active.insert(key, Active { moved: self.ctx.clock.now(), ..Active::default() });
             let ctx = self.ctx.clone();
             self.ctx.spawn(async move {
                 let result = channel::plan(&ctx, key.0, key.1).await;
@@ -628,6 +635,7 @@ impl Library {
         self.told_trouble.remove(&key);
         if let Some(active) = self.active.get_mut(&key) {
             active.meter.note(now, have);
+            active.moved = now;
             if active.told.is_some_and(|at| now.saturating_sub(at) < PROGRESS_EVERY) {
                 return;
             }

@@ -8,10 +8,12 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
 use std::sync::Arc;
+use std::time::Instant;
 
 use net::dht::{Dht, DhtConfig};
 use net::gate::Gate;
-use net::route::{Choice, Inbound, OnionStanding, Route, RouteState, RouteStatus};
+use net::route::{Choice, Inbound, OnionStanding, Route, RouteState, RouteStatus, RouteTrouble};
+use net::socks::SocksError;
 use net::tor::{OnionSecret, OnionService, TorChoice, TorConfig};
 use protocol::addr::OnionKey;
 use protocol::{AddrClass, ChannelKey, PeerAddr};
@@ -21,7 +23,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::api::{Code, ErrorInfo, Event, OnionInfo, RouteInfo, RouteKind, RouteStanding};
+use crate::api::{Code, ErrorInfo, Event, OnionInfo, RouteInfo, RouteKind, RouteReason, RouteStanding};
 use crate::config::*;
 use crate::ctx::{Ctx, Inner};
 use crate::engine::{self, Input};
@@ -45,6 +47,7 @@ pub(crate) struct Network {
     pub(crate) choice: Choice,
     pub(crate) gate: Option<Gate>,
     pub(crate) dht: Option<Dht>,
+    opened: Instant,
     /// Why there is no gate.
     closed: Option<String>,
     /// Our onion services, though Tor may not have published them yet.
@@ -181,6 +184,25 @@ async fn renew_onions(ctx: &Ctx, network: &Network) -> Result<()> {
     gate.set_onions(services).await.map_err(|e| ErrorInfo::new(Code::Io, crate::error::sentence(&e)))
 }
 
+/// What is wrong with the way out, as a code.
+fn reason_of(trouble: &RouteTrouble) -> RouteReason {
+    match trouble {
+        RouteTrouble::Proxy(SocksError::Down(kind)) => match kind {
+            std::io::ErrorKind::ConnectionRefused => RouteReason::ProxyRefused,
+            _ => RouteReason::ProxyUnreachable,
+        },
+        RouteTrouble::Proxy(SocksError::Hangs | SocksError::Closed) => RouteReason::ProxySilent,
+        RouteTrouble::Proxy(SocksError::NotSocks) => RouteReason::NoSocks,
+        RouteTrouble::Proxy(SocksError::LoginWanted) => RouteReason::LoginWanted,
+        RouteTrouble::Proxy(SocksError::LoginRefused | SocksError::NoMethod) => RouteReason::LoginRefused,
+        RouteTrouble::NoTor => RouteReason::NoTor,
+        RouteTrouble::TorEnded(_) => RouteReason::TorEnded,
+        RouteTrouble::Control(_) => RouteReason::ControlRefused,
+        RouteTrouble::NoCircuits(_) => RouteReason::NoCircuits,
+        _ => RouteReason::Other,
+    }
+}
+
 fn tor_config(config: &NodeConfig, choice: TorChoice) -> TorConfig {
     TorConfig { choice, program: None, data_dir: config.data_dir.join("tor") }
 }
@@ -193,6 +215,7 @@ impl Network {
             choice,
             gate: None,
             dht: None,
+            opened: Instant::now(),
             closed: why,
             onions: watch::Sender::default(),
             renew: Notify::new(),
@@ -301,6 +324,20 @@ impl Network {
         self.choice.is_detour()
     }
 
+    /// No node of the DHT is known, and it was joined only a moment ago.
+    pub(crate) fn is_dht_asking(&self) -> bool {
+        self.knows_no_node() && self.opened.elapsed() < DHT_PATIENCE
+    }
+
+    /// No node of the DHT answers, though there was time for one.
+    pub(crate) fn is_dht_silent(&self) -> bool {
+        self.knows_no_node() && self.opened.elapsed() >= DHT_PATIENCE
+    }
+
+    fn knows_no_node(&self) -> bool {
+        self.dht.as_ref().is_some_and(|dht| dht.status().nodes == 0)
+    }
+
     /// How it is doing, for people.
     pub(crate) fn info(&self) -> RouteInfo {
         let kind = match self.choice {
@@ -332,10 +369,12 @@ impl Network {
                     }
                     RouteState::Starting(percent) => RouteStanding::Starting { percent },
                     RouteState::Up => RouteStanding::Up,
-                    RouteState::Down(trouble) => RouteStanding::Down { why: trouble.to_string() },
+                    RouteState::Down(trouble) => {
+                        RouteStanding::Down { why: trouble.to_string(), reason: reason_of(&trouble) }
+                    }
                 }
             }
-            (None, Some(why)) => RouteStanding::Down { why: why.clone() },
+            (None, Some(why)) => RouteStanding::Down { why: why.clone(), reason: RouteReason::Other },
             (None, None) => RouteStanding::Starting { percent: 0 },
         };
         info

@@ -116,6 +116,7 @@ impl Node {
             signing: Semaphore::new(1),
             arrived: watch::Sender::new(0),
             repair: Notify::new(),
+            lending: Default::default(),
             player: OnceCell::new(),
             config,
         });

@@ -3,11 +3,11 @@
 //! Owns: which addresses there are. An address is 32 random characters that only the asker of [`crate::api::Request::Play`]
 //! knows; the newest [`ADDRESSES`] hold. Promises: every byte served was verified; blobs from the play head on are asked
 //! for before all others, and lose that place when the player goes or seeks away; a byte that is not here is waited for,
-//! never made up.
+//! never made up; nothing is sent before the file's first bytes were seen to be what it is served as.
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use net::media::{Get, MediaConn, MediaListener};
 use protocol::{BlobId, ChannelKey, Chunk, ItemId, blob};
@@ -17,6 +17,7 @@ use crate::api::{Code, ErrorInfo};
 use crate::ctx::Ctx;
 use crate::engine::Input;
 use crate::error::{Result, blocking};
+use crate::media::{Container, HEAD};
 
 /// Addresses that hold at one time.
 const ADDRESSES: usize = 64;
@@ -31,8 +32,10 @@ pub(crate) struct Track {
     pub(crate) channel: ChannelKey,
     pub(crate) item: ItemId,
     pub(crate) size: u64,
-    pub(crate) mime: String,
+    pub(crate) container: Container,
     pub(crate) chunks: Arc<[Chunk]>,
+    /// Set once the first bytes were looked at: whether they are the container's.
+    pub(crate) fits: Arc<OnceLock<bool>>,
 }
 
 /// The server's addresses.
@@ -109,7 +112,11 @@ async fn serve(ctx: &Ctx, player: &Player, mut conn: MediaConn) -> std::io::Resu
             Some(part) => part,
             None => None,
         };
-        conn.begin(&track.mime, track.size, part.as_ref()).await?;
+        if !fits(ctx, &track, &mut conn).await? {
+            conn.refuse(415).await?;
+            continue;
+        }
+        conn.begin(track.container.mime(), track.size, part.as_ref()).await?;
         if !head && !send(ctx, &track, part.unwrap_or(0..track.size), &mut conn).await? {
             return Ok(());
         }
@@ -160,6 +167,49 @@ impl Drop for Urgent<'_> {
     }
 }
 
+/// Whether the file begins as what it is served as; its first part is waited for.
+async fn fits(ctx: &Ctx, track: &Track, conn: &mut MediaConn) -> std::io::Result<bool> {
+    if let Some(fits) = track.fits.get() {
+        return Ok(*fits);
+    }
+    let mut urgent = Urgent { ctx, track, asked: Vec::new() };
+    let Some(first) = track.chunks.first() else { return Ok(false) };
+    let plain = tokio::select! {
+        () = conn.gone() => return Ok(false),
+        plain = chunk_of(ctx, &mut urgent, 0, first) => plain,
+    };
+    match plain {
+        Ok(plain) => Ok(*track.fits.get_or_init(|| track.container.fits(plain.get(..HEAD).unwrap_or(&plain)))),
+        Err(error) => {
+            tracing::warn!(code = ?error.code, "nothing is played: {}", error.message);
+            Ok(false)
+        }
+    }
+}
+
+/// A file's first bytes, if they are here.
+pub(crate) async fn head_here(ctx: &Ctx, track: &Track) -> Result<Option<Vec<u8>>> {
+    let Some(first) = track.chunks.first().cloned() else { return Ok(Some(Vec::new())) };
+    let store = ctx.store.clone();
+    let plain = blocking(move || read_here(&store, &first)).await?;
+    Ok(plain.map(|mut plain| {
+        plain.truncate(HEAD);
+        plain
+    }))
+}
+
+/// A chunk's plain bytes, if its blob is here. Blocking.
+fn read_here(store: &store::Store, chunk: &Chunk) -> Result<Option<Vec<u8>>> {
+    let sealed = match store.read_blob(&chunk.blob) {
+        Ok(sealed) => sealed,
+        Err(ReadError::Store(error)) => return Err(error.into()),
+        Err(ReadError::Missing | ReadError::Changed { .. }) => return Ok(None),
+    };
+    let plain = blob::open(sealed, &chunk.key)?;
+    let from = chunk.offset as usize;
+    Ok(plain.get(from..from + chunk.len as usize).map(<[u8]>::to_vec))
+}
+
 /// Sends a part of a file; false when it cannot be read any more, which the player sees as a short answer.
 async fn send(ctx: &Ctx, track: &Track, part: Range<u64>, conn: &mut MediaConn) -> std::io::Result<bool> {
     let mut urgent = Urgent { ctx, track, asked: Vec::new() };
@@ -196,16 +246,7 @@ async fn chunk_of(ctx: &Ctx, urgent: &mut Urgent<'_>, number: usize, chunk: &Chu
         arrived.borrow_and_update();
         urgent.ask(number).await?;
         let (store, chunk) = (ctx.store.clone(), chunk.clone());
-        let read = blocking(move || {
-            let sealed = match store.read_blob(&chunk.blob) {
-                Ok(sealed) => sealed,
-                Err(ReadError::Store(error)) => return Err(error.into()),
-                Err(ReadError::Missing | ReadError::Changed { .. }) => return Ok(None),
-            };
-            let plain = blob::open(sealed, &chunk.key)?;
-            let from = chunk.offset as usize;
-            Ok(plain.get(from..from + chunk.len as usize).map(<[u8]>::to_vec))
-        });
+        let read = blocking(move || read_here(&store, &chunk));
         if let Some(plain) = read.await? {
             return Ok(plain);
         }

@@ -16,7 +16,7 @@ use protocol::path::SafePath;
 use protocol::{BlobId, BlobKey, Chunk, Content, FileEntry, Identity, Payload, VerifiedBlob, blob};
 use store::{PlanFile, Store};
 
-use crate::api::{Code, ErrorInfo, LeftOut};
+use crate::api::{Code, ErrorInfo, LeftOut, LeftOutReason};
 use crate::error::{Result, fail};
 use crate::stream;
 
@@ -103,7 +103,8 @@ fn walk(
     seen: &mut std::collections::HashSet<String>,
 ) -> Result<()> {
     if depth > 64 {
-        scan.left_out.push(LeftOut { path: prefix.into(), why: "folders nested deeper than 64".into() });
+        let deep = LeftOut::new(prefix, "folders nested deeper than 64");
+        scan.left_out.push(LeftOut { code: LeftOutReason::Deep, ..deep });
         return Ok(());
     }
     for entry in std::fs::read_dir(dir).map_err(|e| ErrorInfo::at_path(dir, &e))? {
@@ -117,8 +118,11 @@ fn walk(
             let meta = entry.metadata().map_err(|e| ErrorInfo::at_path(&path, &e))?;
             add(&path, &relative, &meta, scan, seen);
         } else {
-            let why = if kind.is_symlink() { "a symbolic link" } else { "not a file" };
-            scan.left_out.push(LeftOut { path: relative, why: why.into() });
+            let (why, code) = match kind.is_symlink() {
+                true => ("a symbolic link", LeftOutReason::Link),
+                false => ("not a file", LeftOutReason::Other),
+            };
+            scan.left_out.push(LeftOut { path: relative, why: why.into(), code });
         }
     }
     Ok(())
@@ -135,10 +139,11 @@ fn add(
         Ok(path) if seen.insert(path.collision_key()) => {
             scan.files.push(Source { path, disk: disk.into(), size: meta.len(), mtime_ns: mtime_ns(meta) });
         }
-        Ok(_) => scan
-            .left_out
-            .push(LeftOut { path: relative.into(), why: "another file's name is equal but for case".into() }),
-        Err(why) => scan.left_out.push(LeftOut { path: relative.into(), why: why.to_string() }),
+        Ok(_) => {
+            let why = "another file's name is equal but for case".into();
+            scan.left_out.push(LeftOut { path: relative.into(), why, code: LeftOutReason::Same });
+        }
+        Err(why) => scan.left_out.push(LeftOut::new(relative, why)),
     }
 }
 

@@ -1,24 +1,29 @@
 //! Repair: blobs of followed channels that few others hold are fetched, and kept sealed, in the space that the user lends.
 //!
-//! Owns: when that is looked at, and what is asked about it. The choice itself is [`swarm::repair`]'s. Promises: never
-//! more than is lent; nothing moves while the node is held or a channel is paused; what an item of this node needs is
-//! the item's, and no longer counts as lent.
+//! Owns: when that is looked at, what is asked about it, and how fast it comes. The choice itself is [`swarm::repair`]'s.
+//! Promises: never more than is lent, in all and for each channel; nothing comes while an item of this node does, while
+//! lending or a channel is paused, or while the node is held, and never faster than its own limit; what an item of this
+//! node needs is the item's, and no longer counts as lent.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use protocol::{BlobId, ChannelKey, Item};
-use store::{Role, Standing};
+use store::{Role, Standing, Store, StoreError};
 use swarm::repair::{self, Counted};
 use tokio::sync::oneshot;
 
-use crate::api::{Code, ErrorInfo};
+use crate::api::{self, Code, ErrorInfo};
 use crate::channel;
 use crate::ctx::Ctx;
 use crate::engine::Input;
 use crate::error::Result;
 use crate::keep::SURVEY_WAIT;
 use crate::library::log;
+use crate::meter::Meter;
+use crate::view;
 
 /// Between two looks when nothing happens.
 const EVERY: Duration = Duration::from_secs(600);
@@ -28,10 +33,82 @@ const ASKED_MAX: usize = protocol::params::HAVE_QUERY_MAX / 2;
 const FETCHED_MAX: usize = 256;
 /// Time to read what one item is made of.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
-/// Time for what is fetched; what does not come by then is not waited for.
-const FETCH_TIMEOUT: Duration = Duration::from_secs(600);
-/// The setting: bytes.
-pub(crate) const SETTING: &str = "lend";
+/// Blobs fetched at one time: few, so that what the user wants meanwhile finds the line free.
+const AT_ONCE: usize = 4;
+/// Time for these; what does not come by then is not waited for.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(120);
+/// Until it is looked again whether the line is idle.
+const BUSY: Duration = Duration::from_secs(10);
+/// What a sealed blob takes.
+const BLOB: u64 = protocol::params::BLOB_LEN as u64;
+/// Bytes for one channel, where the user said nothing else.
+const CHANNEL_AT_FIRST: u64 = 200_000_000;
+/// The setting: bytes in all.
+pub(crate) const SPACE: &str = "lend";
+/// The setting: bytes for each channel.
+pub(crate) const CHANNEL: &str = "lend_channel";
+/// The setting: bytes a second.
+pub(crate) const RATE: &str = "lend_rate";
+/// The setting that nothing is fetched.
+pub(crate) const PAUSED: &str = "lend_paused";
+
+/// What the user lends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rules {
+    /// Bytes; 0: none.
+    pub(crate) space: u64,
+    /// Bytes for each channel; 0: as many as in all.
+    pub(crate) channel: u64,
+    /// Bytes a second; 0: as fast as they come.
+    pub(crate) rate: u64,
+    pub(crate) paused: bool,
+}
+
+impl Rules {
+    pub(crate) fn load(store: &Store) -> std::result::Result<Self, StoreError> {
+        let number = |name: &str| Ok::<_, StoreError>(store.setting(name)?.and_then(|text| text.parse().ok()));
+        Ok(Self {
+            space: number(SPACE)?.unwrap_or(0),
+            channel: number(CHANNEL)?.unwrap_or(CHANNEL_AT_FIRST),
+            rate: number(RATE)?.unwrap_or(0),
+            paused: store.setting(PAUSED)?.as_deref() == Some("true"),
+        })
+    }
+
+    /// Blobs that one channel may have.
+    fn of_channel(&self) -> usize {
+        if self.channel == 0 { usize::MAX } else { blobs_in(self.channel) }
+    }
+}
+
+fn blobs_in(bytes: u64) -> usize {
+    usize::try_from(bytes / BLOB).unwrap_or(usize::MAX)
+}
+
+/// How lending goes, for whoever looks.
+#[derive(Debug, Default)]
+pub(crate) struct Lending {
+    waits: AtomicBool,
+    came: Mutex<(u64, Meter)>,
+}
+
+impl Lending {
+    /// So many bytes came in for it.
+    fn note(&self, now: Duration, bytes: u64) {
+        let mut came = self.came.lock().unwrap_or_else(PoisonError::into_inner);
+        came.0 = came.0.saturating_add(bytes);
+        let total = came.0;
+        came.1.note(now, total);
+    }
+
+    /// For people; `None` where nothing is lent.
+    pub(crate) fn told(&self, now: Duration, rules: Rules, kept: u64) -> Option<api::Lending> {
+        let rate = self.came.lock().unwrap_or_else(PoisonError::into_inner).1.rate(now);
+        let waits = !rules.paused && self.waits.load(Ordering::Relaxed);
+        let told = api::Lending { space: rules.space, kept, rate, paused: rules.paused, waits };
+        (rules.space > 0 || kept > 0).then_some(told)
+    }
+}
 
 /// Looks from time to time, and when something changed, until the node stops.
 pub(crate) async fn run(ctx: Ctx) {
@@ -43,7 +120,7 @@ pub(crate) async fn run(ctx: Ctx) {
         let wait = async {
             tokio::select! {
                 () = ctx.repair.notified() => {}
-                () = tokio::time::sleep(EVERY) => {}
+                () = tokio::time::sleep(if ctx.lending.waits.load(Ordering::Relaxed) { BUSY } else { EVERY }) => {}
             }
         };
         if ctx.stop.run_until_cancelled(wait).await.is_none() {
@@ -83,19 +160,30 @@ async fn give_up(ctx: &Ctx, key: ChannelKey, blobs: Vec<BlobId>) -> Result<()> {
     Ok(())
 }
 
+/// Whether something of this node's own comes in: then the line is not idle.
+async fn is_busy(ctx: &Ctx) -> bool {
+    !view::standings(ctx).await.fresh.is_empty()
+}
+
+/// Whether anything may come in for others now, under these rules.
+async fn may_fetch(ctx: &Ctx, rules: Rules) -> bool {
+    let held = ctx.governor.lock().await.hold().is_some();
+    let wants = rules.space > 0 && !rules.paused && !held;
+    let busy = wants && is_busy(ctx).await;
+    ctx.lending.waits.store(busy, Ordering::Relaxed);
+    wants && !busy
+}
+
 /// One look: says how many blobs were fetched.
 async fn look(ctx: &Ctx, salt: u64) -> Result<usize> {
-    let (lend, channels) = ctx.with_store(|s| Ok((s.setting(SETTING)?, s.channels()?))).await?;
-    let mut lend: u64 = lend.and_then(|text| text.parse().ok()).unwrap_or(0);
-    let (quota, held) = {
-        let governor = ctx.governor.lock().await;
-        (governor.rules().quota, governor.hold().is_some())
-    };
+    let (rules, channels) = ctx.with_store(|s| Ok((Rules::load(s)?, s.channels()?))).await?;
+    let mut lend = rules.space;
+    let quota = ctx.governor.lock().await.rules().quota;
     if quota > 0 {
         let totals = ctx.with_store(|s| s.totals()).await?;
         lend = lend.min(quota.saturating_sub(totals.used.saturating_sub(totals.lent)));
     }
-    let room = usize::try_from(lend / protocol::params::BLOB_LEN as u64).unwrap_or(usize::MAX);
+    let (room, most) = (blobs_in(lend), rules.of_channel());
     let (mut kept, mut offered, mut of) = (Vec::new(), Vec::new(), HashMap::new());
     for row in channels.into_iter().filter(|row| row.followed) {
         let key = row.key;
@@ -103,11 +191,19 @@ async fn look(ctx: &Ctx, salt: u64) -> Result<usize> {
         lent.retain(|blob| !twice.contains(blob));
         give_up(ctx, key, twice).await?;
         let mut others = Vec::new();
-        if room > 0 && !held && !row.paused {
-            others = candidates(ctx, key, &mut lent, salt).await?;
+        if room > 0 && !row.paused && may_fetch(ctx, rules).await {
+            others = candidates(ctx, key, &mut lent, most, salt).await?;
         }
         of.extend(lent.iter().chain(&others).map(|blob| (*blob, key)));
-        count(ctx, key, &mut kept, lent, &mut offered, others, salt).await;
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        count(ctx, key, &mut ours, lent, &mut theirs, others, salt).await;
+        // First each channel within its own bound, then all of them within what is lent.
+        let choice = repair::choose(most, ours.clone(), theirs.clone(), FETCHED_MAX, salt);
+        ours.retain(|one| !choice.drop.contains(&one.blob));
+        theirs.retain(|one| choice.fetch.contains(&one.blob));
+        kept.extend(ours);
+        offered.extend(theirs);
+        give_up(ctx, key, choice.drop).await?;
     }
     let choice = repair::choose(room, kept, offered, FETCHED_MAX, salt);
     let mut going: HashMap<ChannelKey, Vec<BlobId>> = HashMap::new();
@@ -123,13 +219,14 @@ async fn look(ctx: &Ctx, salt: u64) -> Result<usize> {
 }
 
 /// Blobs of listed items that are not here. Tables and lists that were read for it are lent from then on.
-async fn candidates(ctx: &Ctx, key: ChannelKey, lent: &mut Vec<BlobId>, salt: u64) -> Result<Vec<BlobId>> {
+async fn candidates(ctx: &Ctx, key: ChannelKey, lent: &mut Vec<BlobId>, most: usize, salt: u64) -> Result<Vec<BlobId>> {
+    let asked = ASKED_MAX.min(most);
     let mut rows = ctx.with_store(move |s| s.items(&key)).await?;
     rows.retain(|row| row.standing == Standing::Listed);
     rows.sort_by_cached_key(|row| BlobId::of(&[&row.id.0[..], &salt.to_be_bytes()].concat()));
     let mut blobs = Vec::new();
     for row in rows {
-        if blobs.len() >= ASKED_MAX {
+        if blobs.len() >= asked {
             break;
         }
         let Ok(item) = Item::from_json(&row.json) else { continue };
@@ -142,7 +239,7 @@ async fn candidates(ctx: &Ctx, key: ChannelKey, lent: &mut Vec<BlobId>, salt: u6
             files.into_iter().flat_map(|(_, chunks)| chunks).map(|chunk| chunk.blob).collect();
         chunks.sort_by_cached_key(|blob| BlobId::of(&[&blob.0[..], &salt.to_be_bytes()].concat()));
         chunks.dedup();
-        chunks.truncate(ASKED_MAX);
+        chunks.truncate(asked);
         let lacking = ctx.with_store(move |s| {
             let lacks = |blob: &BlobId| s.has(blob).map(|has| !has);
             let mut lacking = Vec::new();
@@ -155,7 +252,7 @@ async fn candidates(ctx: &Ctx, key: ChannelKey, lent: &mut Vec<BlobId>, salt: u6
         });
         blobs.extend(lacking.await?);
     }
-    blobs.truncate(ASKED_MAX);
+    blobs.truncate(asked);
     *lent = ctx.with_store(move |s| s.lent(&key)).await?;
     Ok(blobs)
 }
@@ -186,10 +283,33 @@ async fn count(
     }
 }
 
-/// Fetches these and keeps them; says how many came.
+/// Fetches these and keeps them, a few at a time, as long as the line is idle; says how many came.
 async fn fetch(ctx: &Ctx, blobs: Vec<(BlobId, ChannelKey)>) -> Result<usize> {
+    let mut came = 0;
+    for few in blobs.chunks(AT_ONCE) {
+        let rules = ctx.with_store(Rules::load).await?;
+        if !may_fetch(ctx, rules).await {
+            break;
+        }
+        ctx.lending.note(ctx.clock.now(), 0);
+        let began = tokio::time::Instant::now();
+        let now = fetch_few(ctx, few).await?;
+        if now == 0 {
+            break;
+        }
+        came += now;
+        ctx.lending.note(ctx.clock.now(), now as u64 * BLOB);
+        if rules.rate > 0 {
+            let time = Duration::from_secs_f64((now as u64 * BLOB) as f64 / rules.rate as f64);
+            tokio::time::sleep_until(began + time).await;
+        }
+    }
+    Ok(came)
+}
+
+async fn fetch_few(ctx: &Ctx, blobs: &[(BlobId, ChannelKey)]) -> Result<usize> {
     let mut waiting = Vec::new();
-    for (blob, channel) in blobs {
+    for (blob, channel) in blobs.iter().copied() {
         let (done, wait) = oneshot::channel();
         ctx.engine.send(Input::Structure { blob, channel, role: Role::Lent, done }).await;
         waiting.push((blob, wait));

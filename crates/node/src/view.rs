@@ -46,11 +46,13 @@ async fn channel_infos(ctx: &Ctx, found: Vec<(Channel, Tally)>) -> Vec<ChannelIn
         .await
         .unwrap_or_default();
     let in_swarm = in_swarm.into_iter().map(Some).chain(std::iter::repeat(None));
-    let mut unread = standings(ctx).await.unread;
+    let mut known = standings(ctx).await;
     let mut infos = Vec::with_capacity(found.len());
     for ((row, tally), in_swarm) in found.into_iter().zip(in_swarm) {
         let (peers, cause) = in_swarm.map_or((0, None), |(peers, cause)| (peers, from_swarm(ctx, cause)));
-        let cause = cause_of(ctx, &row, &tally, peers, cause, unread.remove(&row.key));
+        let moves = known.fresh.iter().any(|(channel, _)| *channel == row.key);
+        let cause = cause.filter(|cause| !(moves && is_of_sources(cause)));
+        let cause = cause_of(ctx, &row, &tally, peers, cause, known.unread.remove(&row.key));
         infos.push(channel_info(ctx, row, tally, peers, cause).await);
     }
     infos
@@ -77,7 +79,7 @@ fn cause_of(
         Some(of_route)
     } else if row.manifest.is_none() && cause == Some(Cause::NoWayIn) {
         cause
-    } else if row.manifest.is_none() && ctx.dht().is_some_and(|d| d.status().nodes == 0) && peers == 0 {
+    } else if row.manifest.is_none() && ctx.network().is_dht_silent() && peers == 0 {
         Some(Cause::DhtUnreachable)
     } else if row.manifest.is_none() {
         Some(Cause::NoManifest)
@@ -141,10 +143,15 @@ fn of_route(ctx: &Ctx) -> Option<Cause> {
     let info = ctx.network().info();
     match (info.kind, info.state) {
         (RouteKind::Tor, RouteStanding::Starting { percent }) => Some(Cause::TorStarting { percent }),
-        (RouteKind::Tor, RouteStanding::Down { why }) => Some(Cause::TorDown { why }),
-        (_, RouteStanding::Down { why }) => Some(Cause::ProxyDown { why }),
+        (RouteKind::Tor, RouteStanding::Down { why, reason }) => Some(Cause::TorDown { why, reason }),
+        (_, RouteStanding::Down { why, reason }) => Some(Cause::ProxyDown { why, reason }),
         (_, RouteStanding::Starting { .. } | RouteStanding::Up) => None,
     }
+}
+
+/// Whether it says only that nobody has the rest at this moment: between two blobs that is so again and again.
+fn is_of_sources(cause: &Cause) -> bool {
+    matches!(cause, Cause::NoPeersKnown { .. } | Cause::NoneOnline { .. } | Cause::NobodyHasIt { .. })
 }
 
 fn from_swarm(ctx: &Ctx, cause: swarm::Cause) -> Option<Cause> {
@@ -207,7 +214,14 @@ pub(crate) async fn items(ctx: &Ctx, rows: Vec<ItemRow>) -> Result<Vec<ItemInfo>
                 unknown.insert(asked.and_then(|cause| from_swarm(ctx, cause)));
             }
             cause = swarm_causes.get(&channel).cloned().flatten();
+            if known.fresh.contains(&(channel, id)) {
+                cause = cause.filter(|cause| !is_of_sources(cause));
+            }
         }
+        let skipped_files = match row.skipped {
+            0 => 0,
+            _ => ctx.with_store(move |s| s.skipped_files(&channel, &id)).await?.len() as u64,
+        };
         let state = match row.standing {
             _ if matches!(cause, Some(Cause::FilesChanged { .. })) => ItemState::Changed,
             Standing::Listed => ItemState::Listed,
@@ -239,7 +253,8 @@ pub(crate) async fn items(ctx: &Ctx, rows: Vec<ItemRow>) -> Result<Vec<ItemInfo>
             }),
             encrypted: Some(row.encrypted),
             skipped: Some(row.skipped),
-            left_out: row.left_out.into_iter().map(|(path, why)| LeftOut { path, why }).collect(),
+            skipped_files: Some(skipped_files),
+            left_out: row.left_out.into_iter().map(|(path, why)| LeftOut::new(path, why)).collect(),
         });
     }
     Ok(infos)
@@ -343,7 +358,8 @@ pub(crate) async fn peers(ctx: &Ctx) -> Vec<PeerInfo> {
 
 /// The node's state.
 pub(crate) async fn status(ctx: &Ctx) -> Result<Status> {
-    let (totals, paused) = ctx.with_store(|s| Ok((s.totals()?, s.setting("paused")?))).await?;
+    let (totals, paused, rules) =
+        ctx.with_store(|s| Ok((s.totals()?, s.setting("paused")?, crate::repair::Rules::load(s)?))).await?;
     let rates = *ctx.rates.borrow();
     let (peers, coverage) = if ctx.config.offline {
         (Vec::new(), swarm::Coverage::default())
@@ -376,6 +392,8 @@ pub(crate) async fn status(ctx: &Ctx) -> Result<Status> {
         held,
         used: Some(totals.used),
         lent: Some(totals.lent),
+        lending: ctx.lending.told(ctx.clock.now(), rules, totals.lent),
+        dht_asking: ctx.network().is_dht_asking().then_some(true),
         month_used: Some(month_used),
         secrets: kept(ctx).await,
         route: ctx.network().info(),

@@ -66,6 +66,23 @@ async fn follow(node: &Node, link: &str) {
     tokio::time::timeout(PATIENCE, listed).await.expect("the list");
 }
 
+/// Waits until the channel's list has so many items.
+async fn until_listed(node: &Node, link: &str, many: usize) {
+    let mut events = node.events();
+    let listed = async {
+        loop {
+            let Reply::Items(items) = call(node, Request::Items(ChannelArg { channel: link.to_owned() })).await else {
+                panic!("items")
+            };
+            if items.len() >= many {
+                return;
+            }
+            let _ = tokio::time::timeout(Duration::from_millis(200), events.next()).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, listed).await.expect("the list");
+}
+
 fn complete(items: &[node::api::ItemInfo]) -> bool {
     !items.is_empty() && items.iter().all(|item| item.state == ItemState::Complete)
 }
@@ -151,4 +168,43 @@ async fn what_others_hold_by_now_makes_room_for_what_is_rare() {
     })
     .await;
     stop([reader, fan, keeper]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_channel_takes_more_than_its_share_and_a_pause_stops_it() {
+    let tmp = tempfile::tempdir().unwrap();
+    let (author, done) = author(tmp.path(), false, &[("film", 12_500_000)]).await;
+    let keeper = start(&tmp.path().join("keeper"), &[&author]).await;
+    follow(&keeper, &done.link).await;
+    let set = |settings: Settings| call(&keeper, Request::SetSettings(settings));
+    set(Settings { lend: Some(50 * MIB), lend_paused: Some(true), ..Settings::default() }).await;
+    let told = status(&keeper).await.lending.expect("lending is told");
+    assert!(told.paused && told.space == 50 * MIB && told.kept == 0, "{told:?}");
+    set(Settings { lend_channel: Some(5 * BLOB), lend_paused: Some(false), ..Settings::default() }).await;
+    until_lent(&keeper, "the channel's share", |blobs| blobs == 5).await;
+    // There is room in all, and more to have: a second look adds nothing.
+    set(Settings { lend: Some(40 * MIB), ..Settings::default() }).await;
+    publish(&author, tmp.path(), "second", false, &[("song", 2_500_000)]).await;
+    until_listed(&keeper, &done.link, 2).await;
+    set(Settings { lend_channel: Some(6 * BLOB), ..Settings::default() }).await;
+    until_lent(&keeper, "one more", |blobs| blobs == 6).await;
+    set(Settings { lend_channel: Some(2 * BLOB), ..Settings::default() }).await;
+    until_lent(&keeper, "less than before", |blobs| blobs == 2).await;
+    let Reply::Settings(all) = call(&keeper, Request::Settings).await else { panic!("settings") };
+    assert_eq!((all.lend, all.lend_channel, all.lend_paused), (Some(40 * MIB), Some(2 * BLOB), Some(false)));
+    stop([author, keeper]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_said_nothing_lends_nothing_and_knows_the_bound_for_a_channel() {
+    let tmp = tempfile::tempdir().unwrap();
+    let node = start(&tmp.path().join("new"), &[]).await;
+    let Reply::Settings(all) = call(&node, Request::Settings).await else { panic!("settings") };
+    assert_eq!((all.lend, all.lend_channel, all.lend_rate), (Some(0), Some(200_000_000), Some(0)));
+    assert_eq!(status(&node).await.lending, None);
+    // No bound of its own is another answer than none given.
+    call(&node, Request::SetSettings(Settings { lend_channel: Some(0), ..Settings::default() })).await;
+    let Reply::Settings(all) = call(&node, Request::Settings).await else { panic!("settings") };
+    assert_eq!(all.lend_channel, Some(0));
+    stop([node]).await;
 }

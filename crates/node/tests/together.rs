@@ -107,7 +107,7 @@ async fn a_private_channel_waits_for_its_vault_and_goes_on_when_it_opens() {
     assert_eq!(channels[0].cause, Some(node::api::Cause::Locked));
     let wrong = locked.call(Request::Unlock(Unlock { passphrase: "no".into() })).await.err().unwrap();
     assert_eq!(wrong.code, Code::WrongPassphrase);
-    call(&locked, Request::Unlock(Unlock { passphrase: "secret".into() })).await;
+    call(&locked, Request::Unlock(Unlock { passphrase: "a secret of tests".into() })).await;
     until(&locked, is_complete).await;
     for node in [locked, author] {
         node.stop().await.unwrap();

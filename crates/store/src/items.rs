@@ -42,6 +42,11 @@ impl Standing {
     }
 }
 
+/// An item that may go on.
+const NOT_PAUSED: i64 = 0;
+/// An item that is paused because its channel is; 1 is one that was paused by itself.
+const WITH_CHANNEL: i64 = 2;
+
 impl Store {
     /// Items of a channel in list order.
     pub fn items(&self, channel: &ChannelKey) -> Result<Vec<ItemRow>, StoreError> {
@@ -158,6 +163,21 @@ impl Store {
             )?
             .execute(params![standing.to_sql(), paused, now_ms(), item])?;
             Ok(())
+        })
+    }
+
+    /// Pauses what a channel fetches, or lifts that again: an item that was paused by itself stays so. Returns the items
+    /// that this concerns.
+    pub fn pause_items(&self, channel: &ChannelKey, paused: bool) -> Result<Vec<ItemId>, StoreError> {
+        let (from, to) = if paused { (NOT_PAUSED, WITH_CHANNEL) } else { (WITH_CHANNEL, NOT_PAUSED) };
+        self.core.db.write(|tx| {
+            let channel = channels::row_id(tx, channel)?;
+            let mut statement = tx.prepare_cached(
+                "UPDATE items SET paused = ?1, changed = ?2 WHERE channel = ?3 AND standing = 1 AND paused = ?4
+                 AND item IS NOT NULL RETURNING item",
+            )?;
+            let rows = statement.query_map(params![to, now_ms(), channel, from], |row| Ok(ItemId(array(row, 0)?)))?;
+            Ok(rows.collect::<Result<_, _>>()?)
         })
     }
 
@@ -378,7 +398,7 @@ fn from_row(row: &Row<'_>) -> Result<ItemRow, StoreError> {
         bytes: uint(row.get(7)?),
         json: row.get(8)?,
         standing: Standing::from_sql(row.get(9)?),
-        paused: row.get(10)?,
+        paused: row.get::<_, i64>(10)? != NOT_PAUSED,
         root: row.get::<_, Option<Vec<u8>>>(11)?.map(path::from_sql),
         left_out,
         planned: row.get(13)?,

@@ -22,6 +22,8 @@ use vault::Vault;
 const STORE_KEY: &str = "store-key";
 const FILE: &str = "keys.json";
 const FILE_MAX: u64 = 4096;
+/// Characters that a new passphrase has at least: one of a vault, or of a backup.
+pub const PASSPHRASE_MIN: usize = 8;
 
 /// Why secrets cannot be read or kept.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +36,9 @@ pub enum KeyError {
     /// The vault was made with another one.
     #[error("wrong passphrase")]
     WrongPassphrase,
+    /// A new vault is not made under it.
+    #[error("A passphrase has at least {PASSPHRASE_MIN} characters.")]
+    Short,
     /// The secrets are in a keyring that does not answer, or this store was started locked.
     #[error("the keyring is locked")]
     Locked,
@@ -83,6 +88,11 @@ struct Choice {
     keyring: bool,
 }
 
+/// Whether it has fewer than [`PASSPHRASE_MIN`] characters: too few for a new one.
+pub fn is_short(passphrase: &str) -> bool {
+    passphrase.chars().count() < PASSPHRASE_MIN
+}
+
 impl std::fmt::Debug for KeyStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "KeyStore({:?})", self.kind)
@@ -93,7 +103,8 @@ impl KeyStore {
     /// Opens the secrets of a data folder. On first use the keyring is taken if `use_keyring` and it keeps, gives and
     /// forgets a probe; else a vault under `passphrase`. Later the same place is used again.
     ///
-    /// [`KeyError::NoKeyring`]: a passphrase is needed and none was given. [`KeyError::WrongPassphrase`]: not the
+    /// [`KeyError::NoKeyring`]: a passphrase is needed and none was given. [`KeyError::Short`]: a vault would be made, and its
+    /// passphrase is shorter than [`PASSPHRASE_MIN`]. [`KeyError::WrongPassphrase`]: not the
     /// vault's. [`KeyError::Locked`]: this folder's secrets are in a keyring that does not open now, or the keyring that
     /// would be taken is locked and no passphrase for a vault was given.
     pub fn open(data_dir: &Path, passphrase: Option<Zeroizing<String>>, use_keyring: bool) -> Result<Self, KeyError> {
@@ -134,6 +145,10 @@ impl KeyStore {
                     Err(KeyError::Locked) if passphrase.is_some() => {}
                     Err(error) => return Err(error),
                     Ok(None) => {}
+                }
+                let made = !data_dir.join(vault::FILE).exists();
+                if made && passphrase.as_ref().is_some_and(|text| is_short(text)) {
+                    return Err(KeyError::Short);
                 }
                 let vault = Self::open_vault(data_dir, passphrase)?;
                 write_choice(&file, &Choice { install, keyring: false })?;
@@ -295,7 +310,7 @@ mod tests {
     fn a_vault_keeps_secrets_over_restarts_and_knows_its_passphrase() {
         let tmp = tempfile::tempdir().unwrap();
         let identity = Identity::from_seed(&[3; 32]);
-        let keys = KeyStore::open(tmp.path(), pass("one"), false).unwrap();
+        let keys = KeyStore::open(tmp.path(), pass("the first one"), false).unwrap();
         assert_eq!(keys.kind(), KeyKind::Vault);
         let store_key = keys.store_key().unwrap();
         assert_eq!(*keys.store_key().unwrap(), *store_key);
@@ -303,8 +318,8 @@ mod tests {
         keys.set("other", b"x").unwrap();
         keys.delete("other").unwrap();
         drop(keys);
-        assert!(matches!(KeyStore::open(tmp.path(), pass("two"), false), Err(KeyError::WrongPassphrase)));
-        let keys = KeyStore::open(tmp.path(), pass("one"), false).unwrap();
+        assert!(matches!(KeyStore::open(tmp.path(), pass("another one"), false), Err(KeyError::WrongPassphrase)));
+        let keys = KeyStore::open(tmp.path(), pass("the first one"), false).unwrap();
         assert_eq!(*keys.store_key().unwrap(), *store_key);
         assert_eq!(keys.identity(&identity.channel()).unwrap().unwrap().channel(), identity.channel());
         assert!(keys.identity(&ChannelKey([0; 32])).unwrap().is_none());
@@ -321,7 +336,20 @@ mod tests {
             "This machine has no keyring. Set MEGATORRENT_PASSPHRASE, or run this in a terminal to be asked for a passphrase."
         );
         assert!(!tmp.path().join(FILE).exists());
-        KeyStore::open(tmp.path(), pass("now"), false).unwrap();
+        KeyStore::open(tmp.path(), pass("from now on"), false).unwrap();
+    }
+
+    #[test]
+    fn a_vault_is_not_made_under_a_short_passphrase_and_an_older_one_opens() {
+        let tmp = tempfile::tempdir().unwrap();
+        for short in ["", "abc", "seven c", "ÄÖÜäöüß"] {
+            assert!(matches!(KeyStore::open(tmp.path(), pass(short), false), Err(KeyError::Short)), "{short}");
+        }
+        assert!(!tmp.path().join(FILE).exists() && !tmp.path().join(vault::FILE).exists());
+        KeyStore::open(tmp.path(), pass("ÄÖÜäöüßẞ"), false).unwrap();
+        let old = tempfile::tempdir().unwrap();
+        Vault::open(&old.path().join(vault::FILE), Zeroizing::new("abc".into())).unwrap();
+        KeyStore::open(old.path(), pass("abc"), false).unwrap();
     }
 
     #[test]

@@ -1,5 +1,5 @@
 use super::*;
-use node::api::{Cause, Snapshot};
+use node::api::{Cause, LeftOutReason, Snapshot};
 use unicode_width::UnicodeWidthStr as _;
 
 #[test]
@@ -32,7 +32,7 @@ fn is_harmless(text: &str) {
 #[test]
 fn every_table_escapes() {
     let evil = || EVIL.to_owned();
-    let left_out = || vec![LeftOut { path: evil(), why: evil() }];
+    let left_out = || vec![LeftOut { path: evil(), why: evil(), code: LeftOutReason::Other }];
     let channel_info = || ChannelInfo {
         key: evil(),
         fingerprint: evil(),

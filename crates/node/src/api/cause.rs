@@ -1,5 +1,6 @@
 //! Why a thing does not move, and errors as they cross a border.
 
+use super::RouteReason;
 use serde::{Deserialize, Serialize};
 
 /// Why something does not move: a closed list.
@@ -33,13 +34,19 @@ pub enum Cause {
     },
     /// Tor, or the way to it, is down.
     TorDown {
-        /// Why.
+        /// Why, in English.
         why: String,
+        /// The same as a code.
+        #[serde(default)]
+        reason: RouteReason,
     },
     /// The proxy is down.
     ProxyDown {
-        /// Why.
+        /// Why, in English.
         why: String,
+        /// The same as a code.
+        #[serde(default)]
+        reason: RouteReason,
     },
     /// Nobody is known who could be asked without the DHT.
     NoWayIn,
@@ -137,8 +144,8 @@ impl std::fmt::Display for Cause {
             Self::NoManifest => f.write_str("Waiting: the channel's list has not been found yet"),
             Self::DhtUnreachable => f.write_str("The DHT does not answer. Known peers still work."),
             Self::TorStarting { percent } => write!(f, "Tor is not ready, {percent} %"),
-            Self::TorDown { why } => write!(f, "Tor does not answer: {why}"),
-            Self::ProxyDown { why } => write!(f, "The proxy does not work: {why}"),
+            Self::TorDown { why, .. } => write!(f, "Tor does not answer: {why}"),
+            Self::ProxyDown { why, .. } => write!(f, "The proxy does not work: {why}"),
             Self::NoWayIn => f.write_str("This link names no way in over Tor"),
             Self::Paused => f.write_str("Paused"),
             Self::PausedUntil { until } => write!(f, "Paused until {}", local(*until)),

@@ -1,6 +1,6 @@
 //! What a node answers: identities, channels, items and what it did.
 
-use super::{Cause, FetchRule, ItemPriority, KeepRule, LeakReport, PeerInfo, Settings, Snapshot, Status};
+use super::{Cause, FetchRule, ItemPriority, KeepRule, LeakReport, LeftOut, PeerInfo, Settings, Snapshot, Status};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -104,16 +104,6 @@ pub struct Published {
     pub left_out: Vec<LeftOut>,
     /// Whether a node keeps running that seeds it.
     pub seeding: bool,
-}
-
-/// A file left out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
-pub struct LeftOut {
-    /// Path: hostile text.
-    pub path: String,
-    /// Why.
-    pub why: String,
 }
 
 /// See [`Request::ParseLink`].
@@ -266,6 +256,10 @@ pub struct ItemInfo {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub skipped: Option<u64>,
+    /// How many files these are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub skipped_files: Option<u64>,
 }
 
 /// A file.
@@ -342,4 +336,10 @@ pub struct Inside {
     pub more: bool,
     /// Its direct children, folders first, at most 50.
     pub entries: Vec<InsideEntry>,
+    /// Files that will be left out, with the reason; the first 20.
+    #[serde(default)]
+    pub left_out: Vec<LeftOut>,
+    /// How many will be.
+    #[serde(default)]
+    pub lost: u64,
 }

@@ -457,6 +457,18 @@ pub struct Settings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub lend: Option<u64>,
+    /// Of these, bytes for each channel; 0: as many as are lent in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub lend_channel: Option<u64>,
+    /// Bytes a second in for what is lent; 0: no limit of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub lend_rate: Option<u64>,
+    /// Nothing is fetched for what is lent; what is kept there stays, and is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub lend_paused: Option<bool>,
     /// Find neighbours on the local network, and be found. A neighbour who knows a channel's link can tell that you
     /// follow it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

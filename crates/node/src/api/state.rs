@@ -68,6 +68,36 @@ pub struct OnionInfo {
     pub why: Option<String>,
 }
 
+/// What is wrong with a way out: a closed list, to be said in every language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum RouteReason {
+    /// Nothing takes connections at the proxy's address.
+    ProxyRefused,
+    /// The proxy's address is not reached at all.
+    ProxyUnreachable,
+    /// The proxy takes the connection and says nothing, or closes it.
+    ProxySilent,
+    /// What listens there is no SOCKS5 proxy.
+    NoSocks,
+    /// The proxy wants a user name and a password.
+    LoginWanted,
+    /// The proxy refused the user name or the password, or takes none.
+    LoginRefused,
+    /// No running Tor, and no program of that name.
+    NoTor,
+    /// Tor was started and ended.
+    TorEnded,
+    /// The control port of the running Tor does not let us in.
+    ControlRefused,
+    /// Tor runs and has no way out.
+    NoCircuits,
+    /// Something else: the text tells.
+    #[default]
+    Other,
+}
+
 /// Whether anything can leave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -82,8 +112,11 @@ pub enum RouteStanding {
     Up,
     /// It does not, and nothing goes another way. It is tried again about once a second.
     Down {
-        /// Why.
+        /// Why, in English.
         why: String,
+        /// The same as a code.
+        #[serde(default)]
+        reason: RouteReason,
     },
 }
 
@@ -108,6 +141,22 @@ pub struct RouteInfo {
     pub onions: Vec<OnionInfo>,
     /// Tor: why nobody can reach us by an onion address.
     pub no_inbound: Option<String>,
+}
+
+/// Space that is lent to followed channels, and what fills it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Lending {
+    /// Bytes that may be kept there.
+    pub space: u64,
+    /// Bytes that are.
+    pub kept: u64,
+    /// Bytes a second that come in for it now.
+    pub rate: u64,
+    /// Paused by the user.
+    pub paused: bool,
+    /// Something else is being fetched: it waits for an idle line.
+    pub waits: bool,
 }
 
 /// The node's state.
@@ -160,6 +209,14 @@ pub struct Status {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub lent: Option<u64>,
+    /// How lending goes; none: nothing is lent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub lending: Option<Lending>,
+    /// The DHT was asked only a moment ago: that no node is known yet means nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub dht_asking: Option<bool>,
     /// Bytes in and out this month.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]

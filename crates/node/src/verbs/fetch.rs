@@ -110,7 +110,8 @@ pub(super) async fn pause(ctx: &Ctx, target: Target, paused: bool) -> Result<()>
     }
 }
 
-/// Stops the whole node: nothing is fetched, shared, announced or looked up. Resuming lifts every pause.
+/// Stops the whole node: nothing is fetched, shared, announced or looked up. A layer above all else: what was paused by
+/// itself stays so when this is lifted.
 async fn pause_all(ctx: &Ctx, paused: bool) -> Result<()> {
     ctx.with_store(move |s| {
         s.set_setting("paused_until", None)?;
@@ -118,12 +119,6 @@ async fn pause_all(ctx: &Ctx, paused: bool) -> Result<()> {
     })
     .await?;
     governor::apply(ctx).await?;
-    if !paused {
-        let channels = ctx.with_store(|s| s.channels()).await?;
-        for row in channels {
-            pause_channel(ctx, row.key, false).await?;
-        }
-    }
     if !ctx.config.offline {
         ctx.emit(Event::Snapshot(view::snapshot(ctx).await?));
     }
@@ -145,11 +140,16 @@ pub(super) async fn pause_for(ctx: &Ctx, seconds: u64) -> Result<()> {
     Ok(())
 }
 
+/// A channel's pause lies above those of its items, as the node's lies above both.
 async fn pause_channel(ctx: &Ctx, key: ChannelKey, paused: bool) -> Result<()> {
-    ctx.with_store(move |s| s.change_channel(&key, |row| row.paused = paused)).await?;
-    for item in ctx.with_store(move |s| s.items(&key)).await? {
-        if item.standing == Standing::Wanted {
-            pause_item(ctx, item, paused).await?;
+    let concerned = ctx.with_store(move |s| {
+        s.change_channel(&key, |row| row.paused = paused)?;
+        s.pause_items(&key, paused)
+    });
+    for id in concerned.await? {
+        ctx.library.send(if paused { LibraryInput::Stop(key, id) } else { LibraryInput::Start(key, id) });
+        if let Some(info) = view::item(ctx, key, id).await? {
+            ctx.emit(Event::Item(info));
         }
     }
     // What was published meanwhile waited for this.

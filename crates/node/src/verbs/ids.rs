@@ -189,6 +189,9 @@ pub(super) async fn export(ctx: &Ctx, args: IdExport) -> Result<()> {
     if args.passphrase.is_empty() {
         return fail(Code::BadArgument, "A backup needs a passphrase.");
     }
+    if store::keys::is_short(&args.passphrase) {
+        return fail(Code::BadArgument, KeyError::Short.to_string());
+    }
     let row = find(ctx, &args.identity).await?;
     let identity = secret(ctx, row.key).await?;
     let key = row.key;

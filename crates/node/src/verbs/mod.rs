@@ -203,7 +203,7 @@ async fn settings(ctx: &Ctx) -> Result<Settings> {
         None => crate::channel::download_dir(ctx).await?,
     };
     let (rules, schedule, near, lend) = ctx
-        .with_store(|s| Ok((Rules::load(s)?, s.setting("schedule")?, Near::load(s)?, s.setting(repair::SETTING)?)))
+        .with_store(|s| Ok((Rules::load(s)?, s.setting("schedule")?, Near::load(s)?, repair::Rules::load(s)?)))
         .await?;
     Ok(Settings {
         download_dir: Some(dir),
@@ -218,7 +218,10 @@ async fn settings(ctx: &Ctx) -> Result<Settings> {
         peer_up: Some(rules.peer.up),
         month: Some(rules.month),
         quota: Some(rules.quota),
-        lend: Some(lend.and_then(|text| text.parse().ok()).unwrap_or(0)),
+        lend: Some(lend.space),
+        lend_channel: Some(lend.channel),
+        lend_rate: Some(lend.rate),
+        lend_paused: Some(lend.paused),
         schedule: Some(schedule.unwrap_or_default()),
     })
 }
@@ -241,7 +244,13 @@ async fn set_near(ctx: &Ctx, new: &Settings) -> Result<()> {
 
 /// Keeps what the governor heeds.
 async fn set_rules(ctx: &Ctx, new: &Settings) -> Result<()> {
-    let rates = [("down", new.down), ("up", new.up), ("peer_down", new.peer_down), ("peer_up", new.peer_up)];
+    let rates = [
+        ("down", new.down),
+        ("up", new.up),
+        ("peer_down", new.peer_down),
+        ("peer_up", new.peer_up),
+        (repair::RATE, new.lend_rate),
+    ];
     if rates.iter().any(|(_, rate)| rate.is_some_and(|rate| (1..RATE_MIN).contains(&rate))) {
         return fail(Code::BadArgument, format!("A limit is at least {RATE_MIN} bytes a second; 0 is no limit."));
     }
@@ -249,15 +258,19 @@ async fn set_rules(ctx: &Ctx, new: &Settings) -> Result<()> {
         let parsed: std::result::Result<Schedule, String> = text.parse();
         parsed.map_err(|why| ErrorInfo::new(Code::BadArgument, format!("This is no schedule: {why}.")))?;
     }
-    let numbers = rates.into_iter().chain([("month", new.month), ("quota", new.quota), (repair::SETTING, new.lend)]);
-    let numbers: Vec<(&str, u64)> = numbers.filter_map(|(name, value)| Some((name, value?))).collect();
+    let numbers = rates.into_iter().chain([("month", new.month), ("quota", new.quota), (repair::SPACE, new.lend)]);
+    let mut settings: Vec<(&str, Option<String>)> =
+        numbers.filter_map(|(name, value)| value.map(|value| (name, (value > 0).then(|| value.to_string())))).collect();
+    // Without a word of the user each channel has a bound: nothing is another answer than none.
+    settings.extend(new.lend_channel.map(|bytes| (repair::CHANNEL, Some(bytes.to_string()))));
+    settings.extend(new.lend_paused.map(|paused| (repair::PAUSED, paused.then(|| "true".to_owned()))));
     let schedule = new.schedule.clone();
-    if numbers.is_empty() && schedule.is_none() {
+    if settings.is_empty() && schedule.is_none() {
         return Ok(());
     }
     ctx.with_store(move |s| {
-        for (name, value) in numbers {
-            s.set_setting(name, (value > 0).then(|| value.to_string()).as_deref())?;
+        for (name, value) in settings {
+            s.set_setting(name, value.as_deref())?;
         }
         match schedule {
             Some(text) => s.set_setting("schedule", Some(text.trim()).filter(|text| !text.is_empty())),
@@ -266,7 +279,7 @@ async fn set_rules(ctx: &Ctx, new: &Settings) -> Result<()> {
     })
     .await?;
     governor::apply(ctx).await?;
-    if new.lend.is_some() {
+    if new.lend.is_some() || new.lend_channel.is_some() || new.lend_rate.is_some() || new.lend_paused.is_some() {
         ctx.repair.notify_one();
     }
     if new.quota.is_some() {

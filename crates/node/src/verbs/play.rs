@@ -1,12 +1,14 @@
 //! One file of an item: where it lies, and an address to play it from.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::api::{Code, FileArg, PlaceArg, Playable};
 use crate::ctx::Ctx;
 use crate::error::{Result, fail};
-use crate::play::{Player, Track};
+use crate::media::Container;
+use crate::play::{self, Player, Track};
 use crate::verbs::{fetch, find_item};
 use store::{PlanFile, Standing};
 
@@ -30,12 +32,17 @@ pub(super) async fn play(ctx: &Ctx, args: FileArg) -> Result<Playable> {
         Err(_) => return fail(Code::TimedOut, "Nobody has sent this item's list of files yet."),
     };
     let file = file_of(ctx, &args).await?;
-    let Some(mime) = media_type(&file) else {
+    let Some(container) = container_of(&file) else {
         return fail(Code::BadArgument, "This file is neither sound, film nor picture.");
     };
-    let track = Track { channel, item: id, size: file.size, mime: mime.clone(), chunks: file.chunks.into() };
+    let track =
+        Track { channel, item: id, size: file.size, container, chunks: file.chunks.into(), fits: Arc::default() };
+    // What is here already is looked at before anybody gets an address; the rest, when the first bytes come.
+    if play::head_here(ctx, &track).await?.is_some_and(|head| !container.fits(&head)) {
+        return fail(Code::BadContent, "This file is not what its name or its publisher says. It is not played.");
+    }
     let player = ctx.player.get_or_try_init(|| Player::start(ctx)).await?;
-    Ok(Playable { url: player.address(track)?, mime })
+    Ok(Playable { url: player.address(track)?, mime: container.mime().to_owned() })
 }
 
 /// Where an item's files lie, or one of them, which must be complete.
@@ -63,62 +70,8 @@ async fn file_of(ctx: &Ctx, args: &FileArg) -> Result<PlanFile> {
     }
 }
 
-/// The media type as published where it is sound, film or a picture without scripts, else by the name's ending.
-fn media_type(file: &PlanFile) -> Option<String> {
-    let published = file.mime.as_deref().map(str::to_ascii_lowercase).filter(|mime| is_media(mime));
-    published.or_else(|| by_name(file.path.as_str()).map(str::to_owned))
-}
-
-fn is_media(mime: &str) -> bool {
-    let plain = |text: &str| {
-        !text.is_empty() && text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
-    };
-    match mime.split_once('/') {
-        Some(("audio" | "video", kind)) => plain(kind),
-        Some(("image", kind)) => matches!(kind, "png" | "jpeg" | "gif" | "webp" | "avif" | "bmp"),
-        _ => false,
-    }
-}
-
-fn by_name(path: &str) -> Option<&'static str> {
-    let (_, ending) = path.rsplit_once('.')?;
-    Some(match ending.to_ascii_lowercase().as_str() {
-        "mp4" | "m4v" => "video/mp4",
-        "webm" => "video/webm",
-        "mkv" => "video/x-matroska",
-        "mov" => "video/quicktime",
-        "avi" => "video/x-msvideo",
-        "ogv" => "video/ogg",
-        "mpg" | "mpeg" => "video/mpeg",
-        "mp3" => "audio/mpeg",
-        "m4a" | "aac" => "audio/mp4",
-        "ogg" | "oga" | "opus" => "audio/ogg",
-        "flac" => "audio/flac",
-        "wav" => "audio/wav",
-        "png" => "image/png",
-        "jpg" | "jpeg" => "image/jpeg",
-        "gif" => "image/gif",
-        "webp" => "image/webp",
-        "avif" => "image/avif",
-        "bmp" => "image/bmp",
-        _ => return None,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_media_is_served_as_what_it_says() {
-        for good in ["video/mp4", "audio/x-flac", "image/png", "video/vnd.dlna.mpeg-tts"] {
-            assert!(is_media(good), "{good}");
-        }
-        for bad in ["text/html", "image/svg+xml", "video/", "video/mp4\r\nX: y", "application/pdf", "video", "a/b/c"] {
-            assert!(!is_media(bad), "{bad}");
-        }
-        assert_eq!(by_name("a/b.tar.WebM"), Some("video/webm"));
-        assert_eq!(by_name("page.html"), None);
-        assert_eq!(by_name("mp4"), None);
-    }
+/// What a player gets the file as: what its publisher says, where that is a container of ours, else by the name's ending.
+/// Whether the file is one is looked at when its first bytes are here.
+fn container_of(file: &PlanFile) -> Option<Container> {
+    file.mime.as_deref().and_then(Container::of_mime).or_else(|| Container::of_name(file.path.as_str()))
 }

@@ -16,7 +16,7 @@ pub(crate) fn config(dir: &Path) -> NodeConfig {
     NodeConfig {
         data_dir: dir.to_path_buf(),
         listen: Some("127.0.0.1:0".parse().unwrap()),
-        passphrase: Some(Zeroizing::new("secret".into())),
+        passphrase: Some(Zeroizing::new("a secret of tests".into())),
         ..NodeConfig::default()
     }
 }
