@@ -30,7 +30,7 @@ pub(crate) struct Args {
     /// Opens the vault where there is no keyring; asked for in the window otherwise
     #[arg(skip = std::env::var("MEGATORRENT_PASSPHRASE").ok().map(Into::into))]
     pub(crate) passphrase: Option<Zeroizing<String>>,
-    /// Start in the tray, without the window
+    /// Start in the tray, without the window; minimised, where there is no tray
     #[arg(long)]
     pub(crate) hidden: bool,
 }

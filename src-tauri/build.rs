@@ -9,6 +9,7 @@ use std::path::PathBuf;
 /// Every command of `commands.rs`. The window may call those that `capabilities/window.json` lists.
 const COMMANDS: &[&str] = &[
     "call",
+    "closes",
     "copy_text",
     "drags",
     "host_settings",
@@ -24,6 +25,7 @@ const COMMANDS: &[&str] = &[
     "retry",
     "save",
     "set_host_settings",
+    "stay",
     "surroundings",
     "watch",
 ];

@@ -6,13 +6,14 @@
 
 use crate::desk::Desk;
 use crate::files;
-use crate::host::{Drag, HostSettings, HostSettingsChange, NodeState, Pick, Picked, Surroundings};
+use crate::host::{Drag, Handed, HostSettings, HostSettingsChange, NodeState, Pick, Picked, Surroundings};
 use crate::open;
 use crate::quit;
 use crate::surroundings;
 use crate::words::words;
-use node::api::{Code, ErrorInfo, Event, FileArg, PlaceArg, Playable, Reply, Request};
+use node::api::{Code, ErrorInfo, Event, FileArg, PlaceArg, Playable, Reply, Request, RouteKind};
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use tauri::ipc::{Channel, Response};
 use tauri::{AppHandle, Manager as _, State, WebviewWindow};
 use tauri_plugin_autostart::ManagerExt as _;
@@ -198,6 +199,29 @@ pub(crate) async fn links(desk: State<'_, Desk>, app: AppHandle, channel: Channe
     Ok(())
 }
 
+/// The window's cross was clicked where that ends the program: the page asks.
+#[tauri::command]
+pub(crate) async fn closes(desk: State<'_, Desk>, app: AppHandle, channel: Channel<()>) -> Result<()> {
+    desk.tell("closes", async move {
+        let desk = app.state::<Desk>();
+        desk.closes_heard.store(true, Ordering::SeqCst);
+        loop {
+            desk.closes.next().await;
+            if channel.send(()).is_err() {
+                return;
+            }
+        }
+    });
+    Ok(())
+}
+
+/// The person turned back from the question that the cross had asked.
+#[tauri::command]
+pub(crate) async fn stay(desk: State<'_, Desk>) -> Result<()> {
+    desk.close_asked.store(false, Ordering::SeqCst);
+    Ok(())
+}
+
 /// Shows an item's folder in the file manager.
 #[tauri::command]
 pub(crate) async fn open_folder(desk: State<'_, Desk>, item: String) -> Result<()> {
@@ -205,12 +229,29 @@ pub(crate) async fn open_folder(desk: State<'_, Desk>, item: String) -> Result<(
     blocking(move || open::folder(&path)).await
 }
 
-/// Opens a complete file of an item with the program that the desktop has for it; shows it in its folder instead where
-/// opening would run it.
+/// Opens a complete file of an item with the program that the desktop has for it; shows it in its folder where it is not
+/// of a kind that is only shown or played. Another program does not use the route: while that hides this computer's
+/// address, the person is asked first, `sure` says that they were.
 #[tauri::command]
-pub(crate) async fn open_file(desk: State<'_, Desk>, item: String, path: String) -> Result<()> {
+pub(crate) async fn open_file(desk: State<'_, Desk>, item: String, path: String, sure: bool) -> Result<Handed> {
     let path = place(&desk, PlaceArg { item, path: Some(path) }).await?;
-    blocking(move || open::file(&path)).await
+    let Some(kind) = open::kind(&path) else {
+        return blocking(move || open::in_folder(&path)).await.map(|()| Handed::Shown);
+    };
+    if !sure && asks(&desk, kind).await {
+        return Ok(Handed::Asks { kind: kind.to_owned() });
+    }
+    blocking(move || open::file(&path)).await.map(|()| Handed::Opened)
+}
+
+/// Whether a person has to be asked before another program gets such a file.
+async fn asks(desk: &Desk, kind: &str) -> bool {
+    let hides = match desk.house.call(Request::Status).await {
+        Ok(Reply::Status(status)) => matches!(status.route.kind, RouteKind::Tor | RouteKind::Proxy),
+        // Who cannot tell does not take the direct route for granted.
+        Ok(_) | Err(_) => true,
+    };
+    hides && !desk.settings.all().outside.contains(kind)
 }
 
 async fn place(desk: &Desk, args: PlaceArg) -> Result<PathBuf> {
@@ -229,16 +270,23 @@ pub(crate) async fn play(desk: State<'_, Desk>, item: String, path: String) -> R
     }
 }
 
-/// Plays a file in the desktop's own player.
+/// Plays a file in the desktop's own player; asks as [`open_file`] does.
 #[tauri::command]
-pub(crate) async fn play_outside(app: AppHandle, item: String, path: String) -> Result<()> {
-    let playable = play(app.state::<Desk>(), item, path).await?;
+pub(crate) async fn play_outside(app: AppHandle, item: String, path: String, sure: bool) -> Result<Handed> {
+    let desk = app.state::<Desk>();
+    // What plays without an ending that is known is asked about each time.
+    let kind = std::path::Path::new(&path).extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    let kind = kind.to_ascii_lowercase();
+    if !sure && asks(&desk, &kind).await {
+        return Ok(Handed::Asks { kind });
+    }
+    let playable = play(desk, item, path).await?;
     let (answer, answered) = tokio::sync::oneshot::channel();
     let handle = app.clone();
     // The desktop's launcher belongs to the thread of the windows.
     let asked = app.run_on_main_thread(move || drop(answer.send(open::in_player(&handle, &playable))));
     asked.map_err(internal)?;
-    answered.await.map_err(internal)?
+    answered.await.map_err(internal)?.map(|()| Handed::Opened)
 }
 
 /// Puts text on the clipboard. A private channel's link may be in it: histories are told to leave it out.

@@ -9,7 +9,7 @@ use crate::settings::Settings;
 use node::api::ErrorInfo;
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tauri::async_runtime::JoinHandle;
 use tokio::sync::watch;
@@ -29,6 +29,12 @@ pub(crate) struct Desk {
     /// What a person should know; goes out among the node's events.
     pub(crate) notices: Post<ErrorInfo>,
     pub(crate) drags: Post<Drag>,
+    /// The cross was clicked where that ends the program.
+    pub(crate) closes: Post<()>,
+    /// A page listens for it.
+    pub(crate) closes_heard: AtomicBool,
+    /// The page was told, and nobody answered yet.
+    pub(crate) close_asked: AtomicBool,
     /// Whether the window can be seen; nothing is drawn while it cannot.
     pub(crate) visible: watch::Sender<bool>,
     /// An item became ready since the window was last looked at.
@@ -49,6 +55,9 @@ impl Desk {
             links: Post::default(),
             notices: Post::default(),
             drags: Post::default(),
+            closes: Post::default(),
+            closes_heard: AtomicBool::new(false),
+            close_asked: AtomicBool::new(false),
             visible: watch::Sender::new(false),
             unseen: watch::Sender::new(false),
             quitting: AtomicBool::new(false),
@@ -73,6 +82,8 @@ impl Desk {
     pub(crate) fn new_page(&self) {
         let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         listeners.drain().flat_map(|(_, tasks)| tasks).for_each(|task| task.abort());
+        self.closes_heard.store(false, Ordering::SeqCst);
+        self.close_asked.store(false, Ordering::SeqCst);
         self.paths.forget();
     }
 }

@@ -3,7 +3,7 @@
 
 use node::api::ErrorInfo;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A file or folder that the user chose.
 #[derive(Debug, Clone, Serialize)]
@@ -119,6 +119,32 @@ pub(crate) struct SeenMark {
     pub(crate) items: u64,
 }
 
+/// What the window showed last of a channel.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub(crate) struct LastPlace {
+    /// Channel key, hex.
+    pub(crate) channel: String,
+    /// How far its list was scrolled, in CSS pixels.
+    pub(crate) top: u32,
+}
+
+/// What became of a file that another program was to get.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(tag = "handed", rename_all = "snake_case")]
+pub(crate) enum Handed {
+    /// The program has it.
+    Opened,
+    /// It is not of a kind that is only shown or played: its folder is shown instead.
+    Shown,
+    /// The route hides this computer's address, and the other program would not use it: the person has to be asked.
+    Asks {
+        /// The file's ending in lower case, empty if it has none: an answer may hold for all of its kind.
+        kind: String,
+    },
+}
+
 /// Settings of the window and of the program around it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -137,6 +163,10 @@ pub(crate) struct HostSettings {
     pub(crate) autostart: bool,
     /// By channel key.
     pub(crate) seen: BTreeMap<String, SeenMark>,
+    /// Where the window was last.
+    pub(crate) last: Option<LastPlace>,
+    /// Kinds of files that other programs get without a question while the route hides: endings in lower case.
+    pub(crate) outside: BTreeSet<String>,
 }
 
 impl Default for HostSettings {
@@ -148,6 +178,8 @@ impl Default for HostSettings {
             close_to_tray: true,
             autostart: false,
             seen: BTreeMap::new(),
+            last: None,
+            outside: BTreeSet::new(),
         }
     }
 }
@@ -170,6 +202,10 @@ pub(crate) struct HostSettingsChange {
     pub(crate) autostart: Option<bool>,
     /// …
     pub(crate) seen: Option<BTreeMap<String, SeenMark>>,
+    /// …
+    pub(crate) last: Option<LastPlace>,
+    /// …
+    pub(crate) outside: Option<BTreeSet<String>>,
 }
 
 /// The system around.

@@ -57,6 +57,7 @@ fn main() -> Result<()> {
         .manage(desk)
         .invoke_handler(tauri::generate_handler![
             commands::call,
+            commands::closes,
             commands::copy_text,
             commands::drags,
             commands::host_settings,
@@ -72,6 +73,7 @@ fn main() -> Result<()> {
             commands::retry,
             commands::save,
             commands::set_host_settings,
+            commands::stay,
             commands::surroundings,
             commands::watch,
         ])

@@ -4,82 +4,26 @@ use node::api::{Code, ErrorInfo, Playable};
 use std::path::Path;
 use tauri::AppHandle;
 
-/// Endings of files that a desktop runs, or that say what to run, when they are opened. Sorted.
-const RUN: &[&str] = &[
-    "action",
-    "apk",
-    "app",
-    "appimage",
-    "appref-ms",
-    "bat",
-    "bin",
-    "chm",
-    "cmd",
-    "com",
-    "command",
-    "cpl",
-    "csh",
-    "deb",
-    "desktop",
-    "dll",
-    "dmg",
-    "exe",
-    "fish",
-    "gadget",
-    "hta",
-    "inf",
-    "iso",
-    "jar",
-    "jnlp",
-    "js",
-    "jse",
-    "ksh",
-    "lnk",
-    "mht",
-    "msc",
-    "msi",
-    "msix",
-    "msp",
-    "mst",
-    "osx",
-    "pif",
-    "pkg",
-    "pl",
-    "ps1",
-    "psm1",
-    "py",
-    "pyw",
-    "rb",
-    "reg",
-    "rpm",
-    "run",
-    "scf",
-    "scpt",
-    "scr",
-    "sct",
-    "service",
-    "sh",
-    "shb",
-    "shs",
-    "terminal",
-    "tool",
-    "url",
-    "vb",
-    "vbe",
-    "vbs",
-    "webloc",
-    "wsc",
-    "wsf",
-    "wsh",
-    "workflow",
-    "xll",
-    "zsh",
+/// Endings of files that a desktop only shows or plays: pictures without scripts, sound, film, PDF, plain text. Whatever
+/// else there is, is shown in its folder: a desktop runs some files when they are opened, others say what to run, fetch or
+/// follow, and which those are differs from desktop to desktop and grows. Sorted.
+const SHOWN: &[&str] = &[
+    "aac", "aif", "aiff", "avi", "avif", "bmp", "csv", "flac", "gif", "heic", "jpeg", "jpg", "log", "m4a", "m4v", "md",
+    "mka", "mkv", "mov", "mp3", "mp4", "mpeg", "mpg", "nfo", "oga", "ogg", "ogv", "opus", "pdf", "png", "srt", "tif",
+    "tiff", "ts", "txt", "vtt", "wav", "webm", "webp",
 ];
 
-/// Whether opening it could run it.
-fn is_run(path: &Path) -> bool {
-    let ending = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
-    ending.is_some_and(|ending| RUN.contains(&ending.as_str())) || has_run_bit(path)
+/// The kind of a file that a desktop only shows or plays, by its ending in lower case; none for any other, and for one
+/// that may be run.
+pub(crate) fn kind(path: &Path) -> Option<&'static str> {
+    let ending = path.extension()?.to_str()?.to_ascii_lowercase();
+    let kind = SHOWN.iter().find(|shown| **shown == ending)?;
+    (!has_run_bit(path)).then_some(kind)
+}
+
+/// Whether it is one of those kinds.
+pub(crate) fn is_kind(text: &str) -> bool {
+    SHOWN.contains(&text)
 }
 
 #[cfg(unix)]
@@ -93,15 +37,20 @@ fn has_run_bit(_path: &Path) -> bool {
     false
 }
 
-/// Opens a file, or shows it in its folder where opening could run it. Blocking.
+/// Opens a file with the program that the desktop has for it. Blocking. Only for what has a [`kind`].
 ///
 /// # Errors
 /// The desktop has no program for it.
 pub(crate) fn file(path: &Path) -> Result<(), ErrorInfo> {
-    if is_run(path) {
-        return tauri_plugin_opener::reveal_item_in_dir(path).map_err(|e| trouble(path, &e));
-    }
     tauri_plugin_opener::open_path(path, None::<&str>).map_err(|e| trouble(path, &e))
+}
+
+/// Shows a file in its folder. Blocking.
+///
+/// # Errors
+/// The desktop has no file manager.
+pub(crate) fn in_folder(path: &Path) -> Result<(), ErrorInfo> {
+    tauri_plugin_opener::reveal_item_in_dir(path).map_err(|e| trouble(path, &e))
 }
 
 /// Shows a folder. Blocking.
@@ -111,7 +60,7 @@ pub(crate) fn file(path: &Path) -> Result<(), ErrorInfo> {
 pub(crate) fn folder(path: &Path) -> Result<(), ErrorInfo> {
     let about = path.metadata().map_err(|e| trouble(path, &e))?;
     if !about.is_dir() {
-        return tauri_plugin_opener::reveal_item_in_dir(path).map_err(|e| trouble(path, &e));
+        return in_folder(path);
     }
     tauri_plugin_opener::open_path(path, None::<&str>).map_err(|e| trouble(path, &e))
 }
@@ -154,12 +103,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_run_is_not_opened() {
-        for path in ["a.desktop", "b.EXE", "c/d.sh", "e.AppImage", "f.url"] {
-            assert!(is_run(Path::new(path)), "{path}");
+    fn only_what_is_shown_or_played_is_opened() {
+        assert!(SHOWN.is_sorted());
+        for (path, shown) in [("film.webm", "webm"), ("a/B.PDF", "pdf"), ("c.tar.txt", "txt"), ("d.JPEG", "jpeg")] {
+            assert_eq!(kind(Path::new(path)), Some(shown), "{path}");
         }
-        for path in ["film.webm", "exe", "a.sh.txt", ".sh/readme"] {
-            assert!(!is_run(Path::new(path)), "{path}");
+        // Run, or say what to run.
+        let run = ["desktop", "EXE", "sh", "AppImage", "url", "bash", "lua", "pyz", "pyc", "flatpakref", "snap", "msi"];
+        // Lists of addresses, pages, and others that fetch something when they are opened.
+        let fetch =
+            ["m3u", "M3U8", "pls", "xspf", "asx", "wpl", "html", "htm", "xhtml", "svg", "torrent", "docx", "odt"];
+        let other = ["iso", "img", "vhdx", "library-ms", "search-ms", "mobileconfig", "applescript", "zip", "new-kind"];
+        for ending in run.iter().chain(&fetch).chain(&other) {
+            assert_eq!(kind(Path::new(&format!("a.{ending}"))), None, "{ending}");
+        }
+        for path in ["readme", ".txt", "a.txt/", "pdf"] {
+            assert_eq!(kind(Path::new(path)).filter(|_| !path.ends_with('/')), None, "{path}");
         }
     }
 
@@ -168,11 +127,11 @@ mod tests {
     fn a_file_that_may_run_is_not_opened() {
         use std::os::unix::fs::PermissionsExt as _;
         let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("readme");
+        let file = dir.path().join("readme.txt");
         std::fs::write(&file, "#!/bin/sh\n").unwrap();
-        assert!(!is_run(&file));
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(kind(&file), Some("txt"));
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
-        assert!(is_run(&file));
-        assert!(!is_run(dir.path()), "a folder is entered, not run");
+        assert_eq!(kind(&file), None);
     }
 }

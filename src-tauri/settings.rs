@@ -63,13 +63,20 @@ impl Settings {
 }
 
 fn take(kept: &mut HostSettings, change: HostSettingsChange) {
-    let HostSettingsChange { welcomed, language, theme, close_to_tray, autostart: _, seen } = change;
+    let HostSettingsChange { welcomed, language, theme, close_to_tray, autostart: _, seen, last, outside } = change;
     kept.welcomed = welcomed.unwrap_or(kept.welcomed);
     kept.language = language.unwrap_or(kept.language);
     kept.theme = theme.unwrap_or(kept.theme);
     kept.close_to_tray = close_to_tray.unwrap_or(kept.close_to_tray);
+    if let Some(last) = last.filter(|last| is_key(&last.channel)) {
+        kept.last = Some(last);
+    }
+    if let Some(mut outside) = outside {
+        outside.retain(|kind| crate::open::is_kind(kind));
+        kept.outside = outside;
+    }
     if let Some(mut seen) = seen {
-        seen.retain(|key, _| key.len() == 64 && key.bytes().all(|b| b.is_ascii_hexdigit()));
+        seen.retain(|key, _| is_key(key));
         while seen.len() > SEEN_MAX {
             let oldest = seen.iter().min_by_key(|(_, mark)| mark.at).map(|(key, _)| key.clone());
             if let Some(key) = oldest {
@@ -78,6 +85,10 @@ fn take(kept: &mut HostSettings, change: HostSettingsChange) {
         }
         kept.seen = seen;
     }
+}
+
+fn is_key(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 fn read(file: &Path) -> Result<HostSettings, String> {
@@ -109,7 +120,7 @@ fn write(file: &Path, kept: &HostSettings) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::{SeenMark, Theme};
+    use crate::host::{LastPlace, SeenMark, Theme};
 
     fn change(json: &str) -> HostSettingsChange {
         serde_json::from_str(json).unwrap()
@@ -129,6 +140,12 @@ mod tests {
         assert!(kept.welcomed && kept.theme == Theme::Dark && kept.close_to_tray);
         assert_eq!(kept.seen.len(), 1, "a key that is none is not kept");
         assert_eq!(kept.seen[&"ab".repeat(32)], SeenMark { at: 5, items: 2 });
+        let last = format!(r#"{{"last":{{"channel":"{}","top":480}},"outside":["pdf","m3u","sh"]}}"#, "cd".repeat(32));
+        settings.change(change(&last)).unwrap();
+        settings.change(change(r#"{"last":{"channel":"none","top":1}}"#)).unwrap();
+        let kept = Settings::open(dir.path()).all();
+        assert_eq!(kept.last, Some(LastPlace { channel: "cd".repeat(32), top: 480 }));
+        assert!(kept.outside.iter().eq(["pdf"]), "what is never opened is not remembered");
     }
 
     #[test]

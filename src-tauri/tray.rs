@@ -399,7 +399,7 @@ mod tests {
         assert_eq!(running(&lost, false).look, Look::Offline, "Tor starts");
         lost.route.state = RouteStanding::Up;
         assert_eq!(running(&lost, false).look, Look::Receiving);
-        lost.route.state = RouteStanding::Down { why: "x".into() };
+        lost.route.state = RouteStanding::Down { why: "x".into(), reason: Default::default() };
         let view_of_lost = running(&Status { paused: true, ..lost }, true);
         assert_eq!((view_of_lost.look, view_of_lost.state), (Look::Lost, "Route lost. Nothing leaves this device"));
         let failed = NodeState::Failed { error: ErrorInfo::new(Code::Busy, "x") };

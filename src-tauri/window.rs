@@ -52,6 +52,11 @@ pub(crate) fn make(app: &AppHandle) -> tauri::Result<WebviewWindow> {
     window.set_background_color(Some(ground))?;
     if !desk.args.hidden {
         show(app);
+    } else if !surroundings::has_tray() {
+        // Hidden, it could not be found again.
+        window.show()?;
+        window.minimize()?;
+        desk.visible.send_replace(true);
     }
     Ok(window)
 }
@@ -94,9 +99,12 @@ pub(crate) fn on_event(window: &tauri::Window, event: &WindowEvent) {
             api.prevent_close();
             if desk.settings.all().close_to_tray && surroundings::has_tray() {
                 hide(window);
-            } else {
+            } else if is_answered(&desk) {
                 hide(window);
                 quit::quit(window.app_handle());
+            } else {
+                desk.closes.put(());
+                show(window.app_handle());
             }
         }
         WindowEvent::Focused(true) => {
@@ -110,6 +118,14 @@ pub(crate) fn on_event(window: &tauri::Window, event: &WindowEvent) {
         }
         _ => {}
     }
+}
+
+/// Whether the cross ends the program without a question: before first start is through nothing runs that could be
+/// missed, a page that does not listen cannot ask, and who clicks again while it asks means it.
+fn is_answered(desk: &Desk) -> bool {
+    !desk.settings.all().welcomed
+        || !desk.closes_heard.load(Ordering::SeqCst)
+        || desk.close_asked.swap(true, Ordering::SeqCst)
 }
 
 fn told(desk: &Desk, event: &DragDropEvent, scale: f64) -> Option<Drag> {

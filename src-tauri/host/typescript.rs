@@ -1,6 +1,6 @@
 //! Writes, or compares, `ui/src/host/gen/shell.ts`.
 
-use super::{Drag, HostSettings, HostSettingsChange, NodeState, Pick, Surroundings};
+use super::{Drag, Handed, HostSettings, HostSettingsChange, NodeState, Pick, Surroundings};
 use std::any::TypeId;
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -37,6 +37,7 @@ fn written() -> String {
     let config = Config::new().with_large_int("number");
     let mut all = Declared { config, seen: HashSet::new(), by_name: BTreeMap::new() };
     all.visit::<Drag>();
+    all.visit::<Handed>();
     all.visit::<HostSettings>();
     all.visit::<HostSettingsChange>();
     all.visit::<NodeState>();

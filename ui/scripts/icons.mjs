@@ -10,8 +10,8 @@ export const NAMES = [
   "calendar-clock", "chevron-down", "chevrons-up-down", "circle-check", "circle-dot", "circle-play", "clock", "copy", "door-open",
   "download", "ellipsis", "eye", "eye-off", "file", "file-archive", "file-lock", "file-text", "film", "folder",
   "folder-down", "folder-open", "globe", "hard-drive", "hourglass", "image", "info", "key-round", "keyboard", "link",
-  "list", "list-ordered", "lock", "log-out", "maximize", "minimize", "pause", "pencil", "picture-in-picture-2", "pin", "pin-off", "play",
-  "plus", "power", "qr-code", "refresh-cw", "repeat-2", "rewind", "rss", "scan-search", "search", "server", "share-2", "shield-alert", "shield-check", "shield-off",
+  "list", "list-ordered", "loader-circle", "lock", "log-out", "maximize", "minimize", "pause", "pencil", "picture-in-picture-2", "pin", "pin-off", "play",
+  "plus", "power", "qr-code", "refresh-cw", "repeat-2", "rewind", "rss", "scan-search", "search", "server", "share-2", "shield", "shield-alert", "shield-check", "shield-off",
   "sliders-horizontal", "trash", "triangle-alert", "unplug", "upload", "users-round", "volume-2", "volume-x",
   "waypoints", "x",
 ];

@@ -30,7 +30,7 @@ describe("a link", () => {
     expect(within(add).getByText("c41d")).toBeTruthy();
     expect(within(add).getByText("Private")).toBeTruthy();
     expect(within(add).getByText(/203\.0\.113\.24:51413/)).toBeTruthy();
-    const since = () => methods().slice(before).filter((method) => !["items", "peers"].includes(method));
+    const since = () => methods().slice(before).filter((method) => !["items", "peers", "settings"].includes(method));
     expect(since()).toEqual(["parse_link"]);
 
     await fireEvent.click(one(add, "button", "Look inside"));
@@ -314,7 +314,7 @@ describe("beginning and ending", () => {
     await fireEvent.click(one(document.body, "input", /Start with the computer/));
     await click("Start");
     await screen.findByText("Paste a channel link to begin");
-    expect(asked.find((request) => request.method === "set_settings")).toMatchObject({ params: { gateway: null, route: "tor", quota: 80e9, lend: 27e9 } });
+    expect(asked.find((request) => request.method === "set_settings")).toMatchObject({ params: { gateway: null, route: "tor", quota: 80e9, lend: 0 } });
     expect(await host.settings()).toMatchObject({ welcomed: true, autostart: true, close_to_tray: true });
   });
 

@@ -85,10 +85,42 @@ describe("limits and space", () => {
     host.node_.slow = 400;
     await go("Settings");
     await click("Move downloads…");
+    const question = await sheet(/^Move .* in \d+ items to “Hallett Point 2026”\?$/);
+    expect(params(asked, "move_data")).toEqual([]);
+    await fireEvent.click(one(question, "button", "Move"));
     await screen.findByText(/^Moving: /);
     await screen.findByText("Everything is in the new folder");
     expect(params(asked, "move_data")).toEqual([{ dir: "handle-1" }]);
     await screen.findByText("/home/mira/Hallett Point 2026");
+  });
+
+  test("turned back from the move, nothing was asked of the node", async () => {
+    const { methods } = await begin();
+    await go("Settings");
+    await click("Move downloads…");
+    await fireEvent.click(one(await sheet(/^Move .* in \d+ items to/), "button", "Cancel"));
+    expect(methods()).not.toContain("move_data");
+  });
+
+  test("lending tells how much, how fast and why not, and is paused where it is seen", async () => {
+    const { host, asked } = await begin();
+    await go("Transfers");
+    const row = await find("section", "Lending");
+    expect(row.textContent).toMatch(/12\.4\s?GB of 20\.0\s?GB.*Waits for an idle line/);
+    await fireEvent.click(one(row, "button", "Pause: Lending"));
+    await waitFor(() => expect(params(asked, "set_settings")).toMatchObject([{ lend_paused: true }]));
+    await within(row).findByText("Paused. What is here is still given.");
+    await fireEvent.click(one(row, "button", "Resume: Lending"));
+    await waitFor(() => expect(params(asked, "set_settings")).toHaveLength(2));
+    const { status } = host.node_;
+    host.node_.status = { ...status, lending: { space: 7e9, kept: 524e6, rate: 12e6, paused: false, waits: false } };
+    host.node_.emit({ event: "status", data: host.node_.status });
+    await waitFor(() => expect(row.textContent).toMatch(/524\s?MB of 7\.00\s?GB.*12\.0\s?MB\/s/));
+    await go("Settings");
+    await type("Lend for each channel", "1");
+    await waitFor(() => expect(params(asked, "set_settings").at(-1)).toMatchObject({ lend_channel: 1e6 }));
+    await type("Lend to others", "");
+    await waitFor(() => expect(all(document.body, "input", "Lend for each channel")).toEqual([]));
   });
 
   test("the near network can be left alone", async () => {

@@ -71,7 +71,9 @@ describe("the route", () => {
     await find("nav button", "Tor lost. Nothing leaves this device");
     await fireEvent.click(await find("button", "Show route"));
     await find("h1", "Network");
-    await screen.findByText(/Its control port does not answer\. It is tried again by itself/);
+    await screen.findByText(/The Tor that runs here does not let this program in\. It is tried again by itself/);
+    // The node's own words are there for whoever asks.
+    expect(one(document.body, "details").textContent).toContain("its control port does not answer");
   });
 
   test("the address of a proxy", () => {
@@ -98,11 +100,60 @@ test("the leak test runs where there is a route to leave, and tells what it saw"
   await find("button", "Test again");
 });
 
-test("on the direct route there is nothing to test", async () => {
-  await begin("world");
+test("on the direct route another one is taken for the test, and left again", async () => {
+  const { asked } = await begin("world");
   await go("Network");
-  await radio("direct");
-  expect(screen.queryByText("Leak test")).toBeNull();
+  await screen.findByText(/^Takes Tor for the test, and comes back to Direct/);
+  await fireEvent.click(await find("button", "Test before switching"));
+  await waitFor(() => expect(routes(asked)).toEqual(["tor", "direct"]));
+  expect(asked.filter((one) => one.method === "leak")).toHaveLength(1);
+  await waitFor(() => one(document.body, ".leak .head", "Nothing got past the route"));
+  expect(one(document.body, ".leak header").textContent).toMatch(/, on Tor$/);
+  // It proves nothing of the route that is in use now.
+  await screen.findByText("Tested on Tor. The route is Direct now.");
+  expect(one(document.body, ".leak").classList.contains("old")).toBe(true);
+  expect(all(document.body, ".toast", /The route is/)).toEqual([]);
+});
+
+test("a test names its route, and turns grey when the route is another", async () => {
+  const { host } = await begin("tor");
+  await go("Network");
+  await fireEvent.click(await find("button", "Check for leaks"));
+  await waitFor(() => expect(one(document.body, ".leak header").textContent).toMatch(/, on Tor$/));
+  expect(one(document.body, ".leak").classList.contains("old")).toBe(false);
+  await host.call({ method: "set_settings", params: { download_dir: null, gateway: null, route: "socks5://10.0.0.1:1080" } });
+  await screen.findByText("Tested on Tor. The route is Proxy now.");
+  expect(one(document.body, ".leak").classList.contains("old")).toBe(true);
+});
+
+test("a route that is not up is not said to be taken, and is amber meanwhile", async () => {
+  const { host } = await begin("world");
+  host.node_.slow = 3000;
+  await go("Network");
+  await fireEvent.click(await radio("tor"));
+  await fireEvent.click(await find("button", "Use Tor"));
+  await find("nav button.starts", /^Tor is starting/);
+  expect(all(document.body, ".toast")).toEqual([]);
+  host.node_.slow = 5;
+  await waitFor(() => one(document.body, ".toast.done b", "The route is Tor now"), { timeout: 10_000 });
+  expect(all(document.body, "nav button.starts")).toEqual([]);
+});
+
+test("a DHT that was only just joined is being asked; it is silent later", async () => {
+  const { host } = await begin("lonely");
+  const told = (more: { dht_asking?: boolean }) => {
+    const status = { ...host.node_.status };
+    delete status.dht_asking;
+    host.node_.status = { ...status, ...more };
+    host.node_.emit({ event: "status", data: host.node_.status });
+  };
+  await ready();
+  told({ dht_asking: true });
+  await go("Network");
+  await screen.findByText("Asking for nodes");
+  expect(screen.queryByText("No node answers")).toBeNull();
+  told({});
+  await screen.findByText("No node answers");
 });
 
 test("what the leak test finds is shown line by line", async () => {

@@ -5,10 +5,13 @@ import { describe, expect, test } from "vitest";
 import { kindOf, kindOfItem } from "../src/parts/kinds";
 import { qrOf } from "../src/parts/qr";
 import { even, rowAt, scrollFor, slice, uneven } from "../src/parts/window";
-import { causeStanding, itemStanding, msLeft } from "../src/parts/standing";
+import { causeDetail, causeStanding, itemStanding, msLeft } from "../src/parts/standing";
 import { aheadOf, clockOf } from "../src/screens/playerTime";
 import { steps } from "../src/screens/publishSteps";
-import type { Cause, ItemInfo, ItemState } from "../src/host/gen/api";
+import type { Cause, ItemInfo, ItemState, Status } from "../src/host/gen/api";
+import { beyond } from "../src/state/keep";
+import { readyWords } from "../src/state/ready";
+import { emptyWorld, rateOf } from "../src/state/world";
 import type { Job } from "../src/state/app.svelte";
 import { speak } from "../src/words/words";
 // @ts-expect-error -- a script without types
@@ -95,7 +98,30 @@ describe("standing", () => {
     expect(itemStanding(item("fetching", { cause }), t)).toMatchObject({ tone: "needs", bar: "still", word: "Disk full:" });
   });
   test("what a cause quotes is cleaned", () => {
-    expect(causeStanding({ cause: "bad_content", what: "a\u202eb\nc" }, t).rest).toBe("ab c");
+    expect(causeStanding({ cause: "folder_not_writable", path: "a\u202eb\nc" }, t).rest).toBe("ab c");
+    expect(causeDetail({ cause: "bad_content", what: "a\u202eb\nc" })).toBe("ab c");
+  });
+  test("what was left out on purpose is no whole item", () => {
+    const part = item("complete", { files: 3, skipped: 43, skipped_files: 2 });
+    expect(itemStanding(part, t)).toMatchObject({ word: "Ready,", rest: "1 of 3 files" });
+    expect(readyWords({ channel: "c", items: [part] }, t)).toBe("“n”: 1 of 3 files ready");
+    expect(readyWords({ channel: "Daily Harbour Weather", items: [part, part] }, t)).toBe("2 items of “Daily Harbour Weather” are ready");
+  });
+  test("what comes in before the first whole part counts, where it can only be this item's", () => {
+    const [one, other] = [item("fetching"), item("fetching", { id: "j" })];
+    const world = (items: ItemInfo[]) => ({ ...emptyWorld, status: { down: 400_000 } as Status, transfers: new Map(items.map((it) => [it.id, it])) });
+    expect(rateOf(one, world([one]))).toBe(400_000);
+    expect(rateOf(one, world([one, other]))).toBeNull();
+    expect(rateOf({ ...one, rate: 7 }, world([one, other]))).toBe(7);
+    expect(rateOf(item("waiting"), world([]))).toBe(0);
+  });
+  test("what a rule deletes is foretold", () => {
+    const at = (n: number, more: Partial<ItemInfo> = {}) => item("complete", { id: String(n), have: 100, published: n * 24 * 3600_000, ...more });
+    const items = [at(5), at(4), at(3, { pinned: true }), at(2, { state: "listed", have: 0 }), at(1)];
+    expect(beyond("all", items, 0)).toEqual({ count: 0, bytes: 0 });
+    expect(beyond({ newest: 1 }, items, 0)).toEqual({ count: 2, bytes: 200 });
+    expect(beyond({ days: 2 }, items, 6 * 24 * 3600_000)).toEqual({ count: 1, bytes: 100 });
+    expect(beyond({ bytes: 250 }, items, 0)).toEqual({ count: 2, bytes: 200 });
   });
   test("time left only while it moves", () => {
     expect(msLeft(item("fetching", { rate: 10 }))).toBe(6000);

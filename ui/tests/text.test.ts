@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { baseName, linkFault, plain, plainFile, plainLines, shortLink, shortPrint, splitName } from "../src/parts/text";
+import { baseName, fileNameOf, linkFault, plain, plainFile, plainLines, shortLink, shortPrint, splitName } from "../src/parts/text";
 
 const KEY = "7f3a91c20be4d1556c02a9be77013f48c2ad904e51f36b1d8890f2a7e05d64d1";
 
@@ -65,4 +65,13 @@ describe("links and keys", () => {
     expect(shortPrint(groups)).toBe("7f3a 91c2 0be4 … e05d 64d1");
     expect(shortPrint("7f3a 91c2")).toBe("7f3a 91c2");
   });
+});
+
+test("a file's name keeps letters as they are typed, with their marks", () => {
+  expect(fileNameOf("Küchenfunk", "identity", "age")).toBe("Küchenfunk.age");
+  // Taken apart, as some systems hand it over: put together again.
+  expect(fileNameOf("Ku\u0308chen funk!", "identity", "age")).toBe("Küchen-funk.age");
+  expect(fileNameOf("नमस्ते", "identity", "age")).toBe("नमस्ते.age");
+  expect(fileNameOf("../…", "identity", "age")).toBe("identity.age");
+  expect(fileNameOf("a".repeat(300), "identity", "age")).toHaveLength(64);
 });

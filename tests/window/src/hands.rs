@@ -31,6 +31,15 @@ impl Desktop {
         !self.windows(TITLE).is_empty()
     }
 
+    /// Whether the desktop's list of windows has one: one that is minimised is in it, one that is hidden is not.
+    ///
+    /// # Errors
+    /// The screen does not answer.
+    pub fn lists_window(&self) -> Result<bool> {
+        let out = self.dress(Command::new("xprop").args(["-root", "_NET_CLIENT_LIST"])).output()?;
+        Ok(String::from_utf8_lossy(&out.stdout).contains("0x"))
+    }
+
     /// Waits until the program's window is on the screen, or off it.
     ///
     /// # Errors

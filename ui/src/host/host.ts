@@ -7,11 +7,11 @@
  * window puts a handle and the shell replaces it. A path that a reply carries is text to read, never to hand back.
  */
 import type { ErrorInfo, Event, Playable, Reply, Request } from "./gen/api";
-import type { Drag, HostSettings, HostSettingsChange, NodeState, Pick, Picked, Surroundings } from "./gen/shell";
+import type { Drag, Handed, HostSettings, HostSettingsChange, NodeState, Pick, Picked, Surroundings } from "./gen/shell";
 
 // Written from the Rust types; what stands there is not said again here.
 export type { Inside, Playable } from "./gen/api";
-export type { Drag, HostSettings, Language, NodeState, Pick, Picked, SeenMark, Surroundings, Theme } from "./gen/shell";
+export type { Drag, Handed, HostSettings, HostSettingsChange, Language, NodeState, Pick, Picked, SeenMark, Surroundings, Theme } from "./gen/shell";
 
 /** Verb names. */
 export type Method = Request["method"];
@@ -40,6 +40,10 @@ export interface Host {
   retry(): Promise<void>;
   /** Ends the program; waits for the node. */
   quit(): Promise<void>;
+  /** Told when the window's cross was clicked where that ends the program: the page asks, then calls `quit` or `stay`. */
+  onClose(onClose: () => void): Promise<Stop>;
+  /** The person does not want to end it. */
+  stay(): Promise<void>;
 
   surroundings(): Promise<Surroundings>;
   settings(): Promise<HostSettings>;
@@ -61,13 +65,16 @@ export interface Host {
 
   /** Shows an item's folder in the file manager. */
   openFolder(item: string): Promise<void>;
-  /** Opens one file of an item with the program that the desktop has for it. */
-  openFile(item: string, path: string): Promise<void>;
+  /**
+   * Opens one file of an item with the program that the desktop has for it. Answers that a person has to be asked, and does
+   * nothing, where that program would leave a route that hides: then it is asked again, and `sure`.
+   */
+  openFile(item: string, path: string, sure: boolean): Promise<Handed>;
   copyText(text: string): Promise<void>;
   /** Serves one file of an item to a media element, also before it is complete. */
   play(item: string, path: string): Promise<Playable>;
-  /** Opens the same address in the desktop's own player. */
-  playOutside(item: string, path: string): Promise<void>;
+  /** Opens the same address in the desktop's own player; asks as `openFile` does. */
+  playOutside(item: string, path: string, sure: boolean): Promise<Handed>;
 }
 
 /** Whether something that was thrown is an error of the node or the shell. */

@@ -5,7 +5,7 @@
 import { Channel, invoke } from "@tauri-apps/api/core";
 import type { ErrorInfo, Event, Reply, Request } from "./gen/api";
 import { isErrorInfo } from "./host";
-import type { Drag, Host, HostSettings, NodeState, Pick, Picked, Playable, Stop, Surroundings } from "./host";
+import type { Drag, Handed, Host, HostSettings, NodeState, Pick, Picked, Playable, Stop, Surroundings } from "./host";
 
 /** Turns whatever a command threw into the one shape that the window knows. */
 function asError(thrown: unknown): ErrorInfo {
@@ -40,6 +40,8 @@ export const tauri: Host = {
   node: (onState) => listen<NodeState>("node_state", onState),
   retry: () => ask("retry"),
   quit: () => ask("quit"),
+  onClose: (onClose) => listen<null>("closes", () => onClose()),
+  stay: () => ask("stay"),
   surroundings: () => ask<Surroundings>("surroundings"),
   settings: () => ask<HostSettings>("host_settings"),
   setSettings: (change) => ask<HostSettings>("set_host_settings", { change }),
@@ -49,8 +51,8 @@ export const tauri: Host = {
   onDrag: (onDrag) => listen<Drag>("drags", onDrag),
   onLink: (onLink) => listen<string>("links", onLink),
   openFolder: (item) => ask("open_folder", { item }),
-  openFile: (item, path) => ask("open_file", { item, path }),
+  openFile: (item, path, sure) => ask<Handed>("open_file", { item, path, sure }),
   copyText: (text) => ask("copy_text", { text }),
   play: (item, path) => ask<Playable>("play", { item, path }),
-  playOutside: (item, path) => ask("play_outside", { item, path }),
+  playOutside: (item, path, sure) => ask<Handed>("play_outside", { item, path, sure }),
 };

@@ -42,7 +42,7 @@ export const tokenIn = (text: string): string | null => /(?:^|token=)([0-9a-f]{3
 export const keepToken = (token: string) => localStorage.setItem(TOKEN, token);
 
 export const webSettings = (): HostSettings => {
-  const fresh: HostSettings = { welcomed: true, language: "system", theme: "system", close_to_tray: false, autostart: false, seen: {} };
+  const fresh: HostSettings = { welcomed: true, language: "system", theme: "system", close_to_tray: false, autostart: false, seen: {}, last: null, outside: [] };
   try {
     return { ...fresh, ...(JSON.parse(localStorage.getItem(SETTINGS) ?? "{}") as Partial<HostSettings>) };
   } catch {
@@ -183,12 +183,20 @@ export function makeWeb(token: string): Host {
     },
     onDrag: async () => () => undefined,
     onLink: async () => () => undefined,
+    onClose: async () => () => undefined,
+    stay: async () => undefined,
     openFolder: () => Promise.reject(new Error("there is no file manager here")),
-    openFile: async (item, path) => load(await get<string>("api/file", { item, path }), ""),
+    // The browser saves it; what opens it then is the person's choice there.
+    async openFile(item, path) {
+      load(await get<string>("api/file", { item, path }), "");
+      return { handed: "opened" };
+    },
     copyText: (text) => navigator.clipboard.writeText(text),
     play: (item, path) => get<Playable>("api/play", { item, path }),
+    // A tab of the same browser, which speaks to nobody but the node: nothing leaves by it.
     async playOutside(item, path) {
       window.open((await host.play(item, path)).url, "_blank", "noopener");
+      return { handed: "opened" };
     },
   };
   return host;

@@ -1,5 +1,6 @@
 /** Where an item or a channel stands, as it is drawn: icon, tone, words, bar. */
 import type { Cause, ItemInfo } from "../host/gen/api";
+import { wantedFiles } from "../state/ready";
 import type { Sentence, Words } from "../words/words";
 import type { IconName } from "./icons";
 import { plain } from "./text";
@@ -44,6 +45,20 @@ export function causeStanding(cause: Cause, t: Words): Standing {
   return { ...look, word, rest: plain(rest), bar: cause.cause === "queued" ? "queued" : "still" };
 }
 
+/** What the node itself says of a cause, beyond what its words here say; for whoever asks for it. */
+export function causeDetail(cause: Cause): string {
+  switch (cause.cause) {
+    case "bad_content":
+    case "wrong_read_key":
+      return plain(cause.what, 400);
+    case "tor_down":
+    case "proxy_down":
+      return plain(cause.why, 400);
+    default:
+      return "";
+  }
+}
+
 /** An item's standing. `fresh`: it came after this person last looked. */
 export function itemStanding(item: ItemInfo, t: Words, fresh = false): Standing {
   const standing = bareStanding(item, t, fresh);
@@ -62,7 +77,9 @@ function bareStanding(item: ItemInfo, t: Words, fresh: boolean): Standing {
         ? { icon: "circle-dot", tone: "moves", ...t.state.new, bar: null }
         : { icon: "download", tone: "quiet", ...t.state.listed, bar: null };
     case "complete":
-      return item.cause ? { ...causeStanding(item.cause, t), bar: null } : { icon: "check", tone: "settled", ...t.state.complete, bar: null };
+      if (item.cause) return { ...causeStanding(item.cause, t), bar: null };
+      // Not all of it was wanted: that is ready, and more is not here.
+      return { icon: "check", tone: "settled", ...(item.skipped_files ? t.state.completePart(wantedFiles(item), item.files) : t.state.complete), bar: null };
     case "published":
       return item.cause ? { ...causeStanding(item.cause, t), bar: null } : { icon: "upload", tone: "settled", ...t.state.published, bar: null };
     case "changed":
@@ -79,6 +96,6 @@ function bareStanding(item: ItemInfo, t: Words, fresh: boolean): Standing {
   }
 }
 
-/** Time left at the present rate; null when it does not move. */
-export const msLeft = (item: ItemInfo): number | null =>
-  item.rate > 0 && item.have < item.bytes ? ((item.bytes - item.have) / item.rate) * 1000 : null;
+/** Time left at this rate; null when it does not move, or nobody knows. */
+export const msLeft = (item: ItemInfo, rate: number | null = item.rate): number | null =>
+  rate !== null && rate > 0 && item.have < item.bytes ? ((item.bytes - item.have) / rate) * 1000 : null;

@@ -81,3 +81,10 @@ export const shortOnion = (addr: string): string => plain(addr).replace(/^([a-z2
 
 /** A reason as a sentence begins, without its full stop. */
 export const sentence = (text: string): string => (text.charAt(0).toUpperCase() + text.slice(1)).replace(/\.$/, "");
+
+/** A file's name out of a person's words: letters with their marks, digits, single dashes. Composed, as keyboards type it. */
+export function fileNameOf(text: string, otherwise: string, ending: string): string {
+  const words = text.normalize("NFC").replace(/[^\p{L}\p{M}\p{N}]+/gu, "-").replace(/^-|-$/g, "");
+  const short = Array.from(words).slice(0, 60).join("").replace(/-$/, "");
+  return `${short || otherwise}.${ending}`;
+}

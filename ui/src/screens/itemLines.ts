@@ -3,7 +3,7 @@ import type { ChannelInfo, ItemInfo, ItemPriority } from "../host/gen/api";
 import type { MenuLine } from "../parts/Menu.svelte";
 import * as acts from "../state/acts";
 import type { App } from "../state/app.svelte";
-import { channels, publish } from "../state/place";
+import { channels } from "../state/place";
 import { isHere, isUnderWay } from "../state/world";
 
 export function itemLines(app: App, channel: ChannelInfo, item: ItemInfo, onPage = false): MenuLine[] {
@@ -26,7 +26,7 @@ export function itemLines(app: App, channel: ChannelInfo, item: ItemInfo, onPage
     (isHere(item) || item.state === "changed") && { label: t.item.verify, icon: "scan-search", go: () => void acts.verify(app, item) },
     (isHere(item) || item.state === "changed") && { label: t.item.locate, icon: "search", go: () => void acts.locate(app, item) },
     channel.own && { label: t.item.edit, icon: "pencil", apart: true, go: () => app.open({ kind: "edit_item", item }) },
-    channel.own && { label: t.item.update, icon: "upload", go: () => app.go(publish(channel.key, item.id)) },
+    channel.own && { label: t.item.update, icon: "upload", go: () => app.publishTo(channel.key, item.id) },
     channel.own && { label: t.item.unpublish, icon: "trash", danger: true, go: () => void acts.unpublish(app, item) },
     !channel.own &&
       (isHere(item) || isUnderWay(item)) && { label: t.item.remove, icon: "trash", danger: true, apart: true, go: () => void acts.remove(app, item) },

@@ -52,7 +52,7 @@ export function steps(job: Job, progress: PublishProgress | null, t: Words, f: F
     ? step(
         3,
         result.gateways > 0 ? p.seenGateways(result.gateways) : result.dht_nodes > 0 ? p.seen(result.dht_nodes) : result.pushed > 0 ? p.seenPeers(result.pushed) : p.seenNone,
-        result.pushed > 0 && result.gateways + result.dht_nodes > 0 ? p.seenPeers(result.pushed) : t.channel.sequence(result.sequence),
+        result.pushed > 0 && result.gateways + result.dht_nodes > 0 ? p.seenPeers(result.pushed) : t.channel.signed(f.since(job.ended ?? job.started, Date.now())),
       )
     : step(3, p.seenStep, p.seenNow);
   // Without a DHT nothing is announced.

@@ -1,8 +1,8 @@
 /** What a person can do to channels and items, with its question and its words. One place, used by rows and pages. */
 import type { ChannelInfo, ItemInfo, ItemPriority, RouteKind } from "../host/gen/api";
-import { isErrorInfo } from "../host/host";
+import { isErrorInfo, type Handed } from "../host/host";
 import { isSecret } from "../parts/proxy";
-import { plain } from "../parts/text";
+import { plain, plainFile } from "../parts/text";
 import type { App } from "./app.svelte";
 import { channels } from "./place";
 import { isHere } from "./world";
@@ -36,6 +36,12 @@ export async function pauseAll(app: App, pause: boolean): Promise<void> {
   if (done) app.say(pause ? app.t.toast.paused : app.t.toast.resumed);
 }
 
+/** Stops, or lets go on, what is fetched for others in the space that is lent. */
+export async function pauseLending(app: App, paused: boolean): Promise<void> {
+  const done = await app.attempt(() => app.setRules({ lend_paused: paused }));
+  if (done) app.say(paused ? app.t.space.lendPausedSay : app.t.space.lendGoesSay);
+}
+
 /** Stops everything for an hour, or until the next morning begins. */
 export async function pauseFor(app: App, how: "hour" | "tomorrow"): Promise<void> {
   const now = new Date();
@@ -66,8 +72,43 @@ export async function changeRoute(app: App, to: RouteKind, route: string): Promi
   const act = () => app.setRules({ route });
   // A login is sealed before it is kept.
   const done = await (isSecret(route) ? app.withSecrets(act) : app.attempt(act));
-  if (done) app.say(words.changed(words.names[to]));
+  if (done) app.routeAsked(to);
   return done;
+}
+
+/** Seconds that the leak test watches: long enough for every dial and look-up that it provokes. */
+export const LEAK_SECONDS = 8;
+
+export async function testRoute(app: App): Promise<void> {
+  await app.attempt(async () => {
+    const report = await app.ask({ method: "leak", params: { seconds: LEAK_SECONDS } }, "leak");
+    app.leak = { at: Date.now(), report };
+    app.said = report.elsewhere.length === 0 ? app.t.leak.clean : app.t.leak.leaks;
+  });
+}
+
+/** How long a route may take to come up before a test of it is given up. */
+const ROUTE_MS = 90_000;
+
+/**
+ * Takes another route, tests it, and comes back to the one that leads straight. Meanwhile nothing leaves straight. When
+ * something goes wrong it comes back as well, and says what.
+ */
+export async function testBeforeSwitching(app: App, to: RouteKind, route: string): Promise<void> {
+  const { leak: words, route: names } = app.t;
+  await app.attempt(async () => {
+    await app.setRules({ route });
+    try {
+      const state = await app.until((world) => {
+        const now = world.status?.route;
+        return now?.kind === to && now.state.state !== "starting" ? now.state.state : null;
+      }, ROUTE_MS);
+      if (state === "up") await testRoute(app);
+      else app.warn(words.notUp(names.names[to]), words.backAgain);
+    } finally {
+      await app.setRules({ route: "direct" });
+    }
+  });
 }
 
 export const pauseChannel = (app: App, channel: ChannelInfo) =>
@@ -90,7 +131,7 @@ export const choose = (app: App, item: ItemInfo, paths: string[], want: boolean)
 
 /** Writes the files of an item that is kept only encrypted. */
 export async function writeFiles(app: App, item: ItemInfo): Promise<void> {
-  app.say(app.t.care.opening);
+  app.tell(app.t.care.opening);
   if (await app.attempt(() => app.ask({ method: "open", params: { item: itemArg(item) } }, "done"))) app.say(app.t.care.opened);
 }
 
@@ -109,10 +150,25 @@ export async function rekey(app: App, channel: ChannelInfo): Promise<void> {
   app.open({ kind: "share", channel: channel.key });
 }
 
-/** Moves all downloads to a folder that the person names. */
+/** Moves all downloads to a folder that the person names, after a question that says how much that is. */
 export async function moveData(app: App): Promise<void> {
   const [folder] = await app.pick({ what: "folder" });
   if (!folder) return;
+  const from = app.rules?.download_dir ?? app.surroundings.download_dir;
+  let here: ItemInfo[] = [];
+  const known = await app.attempt(async () => {
+    const all = await app.ask({ method: "transfers" }, "transfers");
+    here = all.filter((item) => item.state !== "published" && item.path?.startsWith(from));
+  });
+  if (!known) return;
+  const bytes = here.reduce((sum, item) => sum + item.have, 0);
+  const answer = await app.confirm({
+    title: app.t.space.moveTitle(app.f.size(bytes), here.length, plainFile(folder.name, 80)),
+    text: app.t.space.moveAsk,
+    go: app.t.space.moveGo,
+    danger: false,
+  });
+  if (!answer) return;
   app.moving = true;
   const done = await app.attempt(() => app.ask({ method: "move_data", params: { dir: folder.handle } }, "done"));
   app.moving = false;
@@ -121,20 +177,50 @@ export async function moveData(app: App): Promise<void> {
 }
 
 export async function verify(app: App, item: ItemInfo): Promise<void> {
-  app.say(app.t.item.verifying);
+  app.tell(app.t.item.verifying);
   await app.attempt(async () => {
     const report = await app.ask({ method: "verify", params: { item: itemArg(item) } }, "verified");
     const { verifiedGood, verifiedBad } = app.t.item;
-    app.say(report.bad === 0 ? verifiedGood(report.good) : verifiedBad(report.bad, report.good));
+    if (report.bad === 0) app.say(verifiedGood(report.good));
+    else app.warn(verifiedBad(report.bad, report.good));
   });
 }
 
 export async function locate(app: App, item: ItemInfo): Promise<void> {
   const [place] = await app.pick({ what: item.files > 1 ? "folder" : "files" });
   if (!place) return;
-  const done = await app.attempt(() => app.ask({ method: "locate", params: { item: itemArg(item), path: place.handle } }, "verified"));
-  if (done) app.say(app.t.item.located);
+  await app.attempt(async () => {
+    const report = await app.ask({ method: "locate", params: { item: itemArg(item), path: place.handle } }, "verified");
+    if (report.bad === 0) app.say(app.t.item.located);
+    else app.warn(app.t.item.verifiedBad(report.bad, report.good));
+  });
 }
+
+/** Gives a file to another program: opens it, or plays it there. Asks first where that would leave the route. */
+async function handOver(app: App, item: ItemInfo, path: string, give: (sure: boolean) => Promise<Handed>): Promise<void> {
+  const words = app.t.outside;
+  await app.attempt(async () => {
+    const first = await give(false);
+    if (first.handed === "shown") return app.tell(words.shown(plainFile(path.split("/").at(-1) ?? path, 80)));
+    if (first.handed !== "asks") return;
+    const { kind } = first;
+    const answer = await app.confirm({
+      title: words.title,
+      text: words.text(app.t.route.names[app.world.status?.route.kind ?? "tor"]),
+      go: words.go,
+      danger: true,
+      ...(kind ? { also: words.remember(kind.toUpperCase()) } : {}),
+      ...(app.surroundings.programs ? { instead: { label: app.t.act.openFolder, go: () => void openFolder(app, item) } } : {}),
+    });
+    if (!answer) return;
+    await give(true);
+    if (answer.also) await app.saveSettings({ outside: [...new Set([...app.settings.outside, kind])] });
+  });
+}
+
+export const openFile = (app: App, item: ItemInfo, path: string) => handOver(app, item, path, (sure) => app.host.openFile(itemArg(item), path, sure));
+
+export const playOutside = (app: App, item: ItemInfo, path: string) => handOver(app, item, path, (sure) => app.host.playOutside(itemArg(item), path, sure));
 
 export async function remove(app: App, item: ItemInfo): Promise<void> {
   const { confirm, toast } = app.t;
@@ -176,15 +262,16 @@ export async function leave(app: App, channel: ChannelInfo): Promise<void> {
   if (!answer) return;
   const done = await app.attempt(() => app.ask({ method: "unsubscribe", params: { channel: channel.key, delete: answer.also } }, "done"));
   if (!done) return;
-  app.go(channels());
+  app.place = channels();
   app.say(toast.left(name));
 }
 
-/** Ends the program, after a question when something still moves. */
+/** Ends the program, after a question. Asked again while it asks, it says nothing more. */
 export async function quit(app: App): Promise<void> {
   const { confirm } = app.t;
-  const answer = await app.confirm({ title: confirm.quitTitle, text: confirm.quitText, go: confirm.quitGo, danger: false });
-  if (answer) await app.attempt(() => app.host.quit());
+  if (app.sheets.some((sheet) => sheet.kind === "confirm" && sheet.quits)) return;
+  const answer = await app.confirm({ title: confirm.quitTitle, text: confirm.quitText, go: confirm.quitGo, danger: false, quits: true });
+  await app.attempt(() => (answer ? app.host.quit() : app.host.stay()));
 }
 
 export async function copy(app: App, text: string, words: string): Promise<void> {

@@ -3,11 +3,13 @@
  * never speak to the host themselves, so that every refusal of the node ends in words that a person can use.
  */
 import { createContext } from "svelte";
-import type { ErrorInfo, Event, IdentityInfo, LeakReport, Reply, Request, Settings } from "../host/gen/api";
-import { isErrorInfo, type Drag, type Host, type HostSettings, type NodeState, type Pick, type Picked, type Stop, type Surroundings } from "../host/host";
+import type { ChannelInfo, ErrorInfo, Event, IdentityInfo, ItemInfo, LeakReport, Reply, Request, RouteKind, Settings } from "../host/gen/api";
+import { isErrorInfo, type Drag, type Host, type HostSettings, type HostSettingsChange, type NodeState, type Pick as Choice, type Picked, type Stop, type Surroundings } from "../host/host";
 import { langFor, speak } from "../words/words";
 import { plain } from "../parts/text";
-import { channels, same, type Place } from "./place";
+import { quit } from "./acts";
+import { above, channels, publish, same, screen, type Place, type ScreenName } from "./place";
+import { readyWords, type ReadyItems } from "./ready";
 import { lockedBy, type Confirm, type Sheet, type Toast } from "./sheets";
 import { emptyWorld, listOf, reduce, sampled, type World } from "./world";
 
@@ -17,6 +19,10 @@ const DRAW_MS = 250;
 const SAMPLE_MS = 2000;
 /** Ages ("3 min ago") are worked out anew this often. */
 const AGE_MS = 60_000;
+/** Something said stays this long, where it does not wait to be dismissed. */
+const SAID_MS = 6000;
+/** Where the person is goes to the disk this long after they came to rest there. */
+const REST_MS = 1500;
 /** Longest way back. */
 const HISTORY = 50;
 
@@ -29,6 +35,8 @@ const settingsBefore: HostSettings = {
   close_to_tray: false,
   autostart: false,
   seen: {},
+  last: null,
+  outside: [],
 };
 const surroundingsBefore: Surroundings = { tray: false, autostart: false, programs: false, download_dir: "", disk_free: null, settings_lost: false, platform: "browser" };
 
@@ -59,7 +67,7 @@ export class App {
   surroundings = $state.raw<Surroundings>(surroundingsBefore);
   /** The host answered: settings and surroundings are the real ones. */
   settled = $state(false);
-  place = $state.raw<Place>(channels());
+  #place = $state.raw<Place>(channels());
   sheets = $state.raw<Sheet[]>([]);
   toasts = $state.raw<Toast[]>([]);
   /** Read out by screen readers. */
@@ -88,6 +96,19 @@ export class App {
   #waiting: Event[] = [];
   #timer: ReturnType<typeof setTimeout> | null = null;
   #back: Place[] = [];
+  /** Where the person was last on each screen. */
+  readonly #places = new Map<ScreenName, Place>();
+  /** How far what scrolls was scrolled, by what it is. */
+  readonly #tops = new Map<string, number>();
+  /** The channel that was looked at last, also in an earlier run. */
+  lastChannel: string | null = null;
+  #rest: ReturnType<typeof setTimeout> | null = null;
+  /** Items that became ready since their message appeared, by channel. */
+  readonly #ready = new Map<string, ReadyItems>();
+  readonly #gone = new Map<number, ReturnType<typeof setTimeout>>();
+  /** The route that was asked for and has not come up yet. */
+  #routeAsked: RouteKind | null = null;
+  readonly #lookers = new Set<() => void>();
   #stops: Stop[] = [];
   #toastId = 0;
   #dropTargets: ((drop: { x: number; y: number; items: Picked[] }) => boolean)[] = [];
@@ -112,8 +133,11 @@ export class App {
     const [settings, surroundings] = await Promise.all([this.host.settings(), this.host.surroundings()]);
     this.settings = settings;
     this.surroundings = surroundings;
+    this.lastChannel = settings.last?.channel ?? null;
+    if (settings.last) this.#tops.set(`channel ${settings.last.channel}`, settings.last.top);
     this.settled = true;
-    if (surroundings.settings_lost) this.#toast({ tone: "danger", text: this.t.toast.settingsLost, more: this.t.toast.settingsLostMore, act: null });
+    if (surroundings.settings_lost) this.#toast({ tone: "danger", text: this.t.toast.settingsLost, more: this.t.toast.settingsLostMore });
+    this.#stops.push(await this.host.onClose(() => void quit(this)));
     this.#stops.push(await this.host.watch((event) => this.#take(event)));
     this.#stops.push(await this.host.onLink((link) => this.openLink(link, true)));
     this.#stops.push(await this.host.onDrag((drag) => this.#dragged(drag)));
@@ -141,7 +165,42 @@ export class App {
 
   stop(): void {
     for (const stop of this.#stops.splice(0)) stop();
-    if (this.#timer) clearTimeout(this.#timer);
+    for (const timer of [this.#timer, this.#rest, ...this.#gone.values()]) if (timer) clearTimeout(timer);
+  }
+
+  get place(): Place {
+    return this.#place;
+  }
+  set place(place: Place) {
+    this.#place = place;
+    this.#places.set(place.screen, place);
+    if (place.screen === "channels" && place.channel !== null) {
+      this.lastChannel = place.channel;
+      this.#settle();
+    }
+  }
+
+  /** How far something was scrolled when it was looked at last. */
+  topOf(what: string): number {
+    return this.#tops.get(what) ?? 0;
+  }
+  keepTop(what: string, top: number): void {
+    if (this.topOf(what) === top) return;
+    this.#tops.set(what, top);
+    if (what === `channel ${this.lastChannel}`) this.#settle();
+  }
+
+  /** Notes for the next start where the person is, once they have come to rest. */
+  #settle(): void {
+    if (this.#rest) clearTimeout(this.#rest);
+    this.#rest = setTimeout(() => {
+      this.#rest = null;
+      const channel = this.lastChannel;
+      if (channel === null || !this.settled) return;
+      const last = { channel, top: Math.round(this.topOf(`channel ${channel}`)) };
+      const before = this.settings.last;
+      if (before?.channel !== last.channel || before.top !== last.top) void this.saveSettings({ last });
+    }, REST_MS);
   }
 
   #take(event: Event): void {
@@ -156,9 +215,11 @@ export class App {
       const { world, news } = reduce(this.#model, events, Date.now());
       this.#model = world;
       for (const one of news) {
-        if (one.kind === "ready") this.say(this.t.toast.ready(plain(one.item.name, 80)));
+        if (one.kind === "ready") this.#isReady(one.item);
         else this.fail(one.error);
       }
+      this.#routeCame();
+      for (const look of [...this.#lookers]) look();
       this.#draw();
     }
     if (this.#timer) clearTimeout(this.#timer);
@@ -168,9 +229,65 @@ export class App {
     }, DRAW_MS);
   }
 
+  /** One message a channel, however many items; none for what can be seen. */
+  #isReady(item: ItemInfo): void {
+    const { channel } = item;
+    const key = `ready ${channel}`;
+    const open = this.toasts.some((toast) => toast.key === key);
+    const before = open ? (this.#ready.get(channel)?.items ?? []) : [];
+    const ready: ReadyItems = { channel: this.#model.channels.get(channel)?.name ?? "", items: [...before, item] };
+    this.#ready.set(channel, ready);
+    const text = readyWords(ready, this.t);
+    const seen = this.place.screen === "transfers" || (this.place.screen === "channels" && this.place.channel === channel);
+    if (seen && !document.hidden) this.said = text;
+    else this.#toast({ tone: "done", text, key });
+  }
+
+  /** The route that was asked for is up, and that is said; one that is down stands in red by itself. */
+  #routeCame(): void {
+    const route = this.#model.status?.route;
+    if (this.#routeAsked === null || route?.kind !== this.#routeAsked || route.state.state === "starting") return;
+    if (route.state.state === "up") this.say(this.t.route.changed(this.t.route.names[route.kind]));
+    this.#routeAsked = null;
+  }
+  /** Another route was taken: it is said once it is up. */
+  routeAsked(kind: RouteKind): void {
+    this.#routeAsked = kind;
+    this.#routeCame();
+  }
+
+  /** A channel that the node told in an answer: its own event may come later. */
+  know(channel: ChannelInfo): void {
+    this.#model = { ...this.#model, channels: new Map(this.#model.channels).set(channel.key, channel) };
+    this.world = this.#model;
+  }
+
   /** Nothing is drawn while the window is hidden. */
   #draw(): void {
     if (!document.hidden) this.world = this.#model;
+  }
+
+  /** Waits until something of the world is there; rejects when it does not come in time. */
+  until<T>(look: (world: World) => T | null, ms: number): Promise<T> {
+    return new Promise((found, refuse) => {
+      const once = () => {
+        const value = look(this.#model);
+        if (value === null) return;
+        end();
+        found(value);
+      };
+      const timer = setTimeout(() => {
+        end();
+        const error: ErrorInfo = { code: "timed_out", message: `not within ${ms / 1000} s` };
+        refuse(error);
+      }, ms);
+      const end = () => {
+        clearTimeout(timer);
+        this.#lookers.delete(once);
+      };
+      this.#lookers.add(once);
+      once();
+    });
   }
 
   /** Asks the node; rejects with an {@link ErrorInfo}. */
@@ -194,14 +311,16 @@ export class App {
     }
   }
 
-  /** Like {@link attempt}, for what needs a secret: asks for the vault's passphrase where that helps, then goes on. */
-  async withSecrets(act: () => Promise<unknown>): Promise<boolean> {
+  /** Whether the secrets are within reach; asks for the vault's passphrase where that helps. */
+  async unlocked(): Promise<boolean> {
     const what = lockedBy(this.world.status?.secrets);
-    if (what === null) return this.attempt(act);
-    const opened = await new Promise<boolean>((resolve) =>
-      this.open({ kind: "unlock", what, then: () => resolve(true), turned: () => resolve(false) }),
-    );
-    return opened ? this.attempt(act) : false;
+    if (what === null) return true;
+    return new Promise<boolean>((resolve) => this.open({ kind: "unlock", what, then: () => resolve(true), turned: () => resolve(false) }));
+  }
+
+  /** Like {@link attempt}, for what needs a secret. */
+  async withSecrets(act: () => Promise<unknown>): Promise<boolean> {
+    return (await this.unlocked()) ? this.attempt(act) : false;
   }
 
   /** Reads the node's settings; others may have changed them. */
@@ -226,24 +345,42 @@ export class App {
   }
 
   fail(thrown: unknown): void {
-    const { title, help } = this.errorText(thrown);
-    this.#toast({ tone: "danger", text: title, more: help, act: null });
+    const { title, help, detail } = this.errorText(thrown);
+    this.#toast({ tone: "danger", text: title, more: help, detail });
   }
 
+  /** Something is done. */
   say(text: string, act: Toast["act"] = null): void {
-    this.#toast({ tone: "plain", text, more: "", act });
+    this.#toast({ tone: "done", text, act });
   }
 
-  #toast(toast: Omit<Toast, "id">): void {
-    const id = (this.#toastId += 1);
+  /** Something to know, neither done nor wrong. */
+  tell(text: string): void {
+    this.#toast({ tone: "plain", text });
+  }
+
+  /** Something did not come out as it was meant; stays until it is dismissed. */
+  warn(text: string, more = "", act: Toast["act"] = null): void {
+    this.#toast({ tone: "caution", text, more, act });
+  }
+
+  #toast(given: Pick<Toast, "tone" | "text"> & Partial<Toast>): void {
+    const known = given.key ? this.toasts.find((other) => other.key === given.key) : undefined;
+    const id = known?.id ?? (this.#toastId += 1);
+    const toast: Toast = { more: "", detail: "", act: null, key: null, ...given, id };
     // Three lie on each other at most; the same words are not said twice at once.
-    this.toasts = [...this.toasts.filter((other) => other.text !== toast.text).slice(-2), { ...toast, id }];
+    this.toasts = known
+      ? this.toasts.map((other) => (other === known ? toast : other))
+      : [...this.toasts.filter((other) => other.text !== toast.text).slice(-2), toast];
     this.said = toast.more ? `${toast.text}. ${toast.more}` : toast.text;
+    clearTimeout(this.#gone.get(id));
     // What went wrong stays until it is dismissed.
-    if (toast.tone === "plain") setTimeout(() => this.dismiss(id), 6000);
+    if (toast.tone === "done" || toast.tone === "plain") this.#gone.set(id, setTimeout(() => this.dismiss(id), SAID_MS));
   }
 
   dismiss(id: number): void {
+    clearTimeout(this.#gone.get(id));
+    this.#gone.delete(id);
     this.toasts = this.toasts.filter((toast) => toast.id !== id);
   }
 
@@ -251,6 +388,11 @@ export class App {
     if (same(place, this.place)) return;
     this.#back = [...this.#back, this.place].slice(-HISTORY);
     this.place = place;
+  }
+
+  /** Opens a screen where the person was on it last; the one that is open already, at its head. */
+  goScreen(name: ScreenName): void {
+    this.go(this.place.screen === name ? above(this.place) : (this.#places.get(name) ?? screen(name)));
   }
 
   /** To where the person came from, or to `home` when that is not known. */
@@ -282,13 +424,13 @@ export class App {
   #linkAfterStart: string | null = null;
 
   /** First start is through; a link that was waiting opens now. */
-  async welcome(change: Partial<HostSettings>): Promise<boolean> {
+  async welcome(change: HostSettingsChange): Promise<boolean> {
     const saved = await this.saveSettings({ ...change, welcomed: true });
     if (saved && this.#linkAfterStart) this.openLink(this.#linkAfterStart, true);
     return saved;
   }
 
-  async saveSettings(change: Partial<HostSettings>): Promise<boolean> {
+  async saveSettings(change: HostSettingsChange): Promise<boolean> {
     return this.attempt(async () => {
       this.settings = await this.host.setSettings(change);
     });
@@ -317,9 +459,36 @@ export class App {
   }
 
   /** What a person chooses by a native dialog, or, where there is none, by looking through the node's folders. */
-  pick(pick: Pick): Promise<Picked[]> {
+  pick(pick: Choice): Promise<Picked[]> {
     if (!this.host.browse) return this.host.pick(pick);
     return new Promise((answer) => this.open({ kind: "pick", pick, answer }));
+  }
+
+  /** What is to be published, added to the draft where it stands: an update stays an update. */
+  addToDraft(items: Picked[]): void {
+    if (this.job?.state === "running") return this.warn(this.t.publish.busy, this.t.publish.busyText);
+    if (this.job?.state === "done") this.newDraft(null);
+    this.draft.picked = [...this.draft.picked, ...items];
+    this.goScreen("publish");
+  }
+
+  /** Opens the Publish screen for a channel of ours, to replace an item or to add one. What is finished there makes room. */
+  publishTo(identity: string, update: string | null = null): void {
+    if (this.job?.state === "running") {
+      this.warn(this.t.publish.busy, this.t.publish.busyText);
+      return this.goScreen("publish");
+    }
+    if (this.job?.state === "done") this.newDraft(identity);
+    this.go(publish(identity, update));
+  }
+
+  /** Begins anew what is to be published. */
+  newDraft(identity: string | null): void {
+    Object.assign(this.draft, { picked: [], title: "", about: "" });
+    this.job = null;
+    const place = publish(identity);
+    if (this.place.screen === "publish") this.place = place;
+    else this.#places.set("publish", place);
   }
 
   /** Registers a place for drops; it says whether it took the drop. The last one registered is asked first. */

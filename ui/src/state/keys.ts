@@ -1,7 +1,10 @@
 /** Keyboard shortcuts of the whole window. Lists and the player have their own. */
 import { pauseAll, quit } from "./acts";
 import type { App } from "./app.svelte";
-import { publish, screen, SCREENS } from "./place";
+import { channels, SCREENS } from "./place";
+
+/** Where there is room for one pane only. */
+export const ONE_PANE = "(max-width: 45rem)";
 
 /** The shortcut list as it is shown: keys, and which words say what they do. */
 export const SHORTCUTS = [
@@ -36,6 +39,30 @@ function focus(...selectors: string[]): boolean {
   return false;
 }
 
+/** Clears a search that has something in it, wherever the focus is; whether there was one. */
+function clearSearch(): boolean {
+  for (const field of document.querySelectorAll<HTMLInputElement>("[data-search], [data-find]")) {
+    if (field.value === "") continue;
+    field.value = "";
+    field.dispatchEvent(new window.Event("input", { bubbles: true }));
+    return true;
+  }
+  return false;
+}
+
+/** One step out of what lies nearest: a message, a search, an item. Never to another screen. */
+function escape(app: App): boolean {
+  const { place } = app;
+  const last = app.toasts.at(-1);
+  if (last) app.dismiss(last.id);
+  else if (clearSearch()) return true;
+  else if (place.screen === "channels" && place.item !== null) app.go(channels(place.channel));
+  // One pane at a time: the list lies below the channel.
+  else if (place.screen === "channels" && place.channel !== null && window.matchMedia?.(ONE_PANE).matches) app.go(channels());
+  else return false;
+  return true;
+}
+
 /** Whether it was a shortcut. */
 function act(app: App, event: KeyboardEvent): boolean {
   const { place } = app;
@@ -43,16 +70,16 @@ function act(app: App, event: KeyboardEvent): boolean {
     if (event.shiftKey || event.altKey) return false;
     const number = Number(event.key);
     const name = SCREENS[number - 1];
-    if (name) app.go(screen(name));
+    if (name) app.goScreen(name);
     else if (event.key === "k") {
-      if (place.screen !== "channels") app.go(screen("channels"));
+      if (place.screen !== "channels") app.goScreen("channels");
+      if (app.place.screen === "channels" && app.place.item !== null) app.go(channels(app.place.channel));
       requestAnimationFrame(() => focus("[data-find]"));
     } else if (event.key === "f") return focus("[data-search]", "[data-find]");
     else if (event.key === "o") app.open({ kind: "add", link: "", outside: false });
-    else if (event.key === "n") app.go(publish());
+    else if (event.key === "n") app.goScreen("publish");
     else if (event.key === "p") void pauseAll(app, !app.world.status?.paused);
-    else if (event.key === ",") app.go(screen("settings"));
-    else if (event.key === "q") void quit(app);
+    else if (event.key === ",") app.goScreen("settings");
     else return false;
     return true;
   }
@@ -60,19 +87,26 @@ function act(app: App, event: KeyboardEvent): boolean {
     app.back();
     return true;
   }
-  if (typing(event.target) || event.altKey) return false;
+  if (event.altKey) return false;
+  if (event.key === "Escape" && typing(event.target)) return escape(app);
+  if (typing(event.target)) return false;
   if (event.key === "?") {
     app.open({ kind: "keys" });
     return true;
   }
-  if (event.key === "Escape" && place.screen === "channels" && (place.item || place.channel)) {
-    app.back();
-    return true;
-  }
-  return false;
+  return event.key === "Escape" && escape(app);
 }
 
 export function onKeys(app: App, event: KeyboardEvent): void {
   if (event.defaultPrevented || app.sheets.length > 0 || !app.settings.welcomed || app.world.status === null) return;
   if (act(app, event)) event.preventDefault();
+}
+
+/** What holds also while a sheet or a menu is open: they keep their keys to themselves, so this hears them first. */
+export function onKeysFirst(app: App, event: KeyboardEvent): void {
+  if (!(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey || event.key.toLowerCase() !== "q") return;
+  event.preventDefault();
+  event.stopPropagation();
+  if (app.settings.welcomed) void quit(app);
+  else void app.attempt(() => app.host.quit());
 }

@@ -27,5 +27,11 @@ export function screen(name: ScreenName): Place {
   return { screen: name };
 }
 
+/**
+ * Where a screen leads that is opened while it shows already: from an item to its channel. A draft stays as it is, with what
+ * it replaces.
+ */
+export const above = (place: Place): Place => (place.screen === "channels" ? channels(place.channel) : place);
+
 /** Whether two places are the same. */
 export const same = (a: Place, b: Place): boolean => JSON.stringify(a) === JSON.stringify(b);

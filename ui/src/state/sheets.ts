@@ -11,6 +11,10 @@ export interface Confirm {
   danger: boolean;
   /** A box to tick, off at first. */
   also?: string;
+  /** It asks whether to end the program. */
+  quits?: boolean;
+  /** Another way out of it, beside turning back. */
+  instead?: { label: string; go: () => void };
   /** Whether to do it, and whether the box was ticked; null when the person turned back. */
   answer: (yes: { also: boolean } | null) => void;
 }
@@ -43,8 +47,13 @@ export type Sheet =
 
 export interface Toast {
   id: number;
-  tone: "plain" | "danger";
+  /** Something is done; something to know; something to look at; something went wrong. */
+  tone: "done" | "plain" | "caution" | "danger";
   text: string;
   more: string;
+  /** What the node said, word by word: shown when asked for. */
+  detail: string;
   act: { label: string; go: () => void } | null;
+  /** One of a kind: a later one takes its place. */
+  key: string | null;
 }

@@ -60,6 +60,18 @@ export const isUnderWay = (item: ItemInfo): boolean =>
 
 export const isMoving = (item: ItemInfo): boolean => item.state === "fetching" && item.cause === null;
 
+/**
+ * How fast an item moves; null while that is not known. The node counts whole blobs: until the first is there, what comes in
+ * belongs to the only item that moves.
+ */
+export function rateOf(item: ItemInfo, world: World): number | null {
+  if (item.rate > 0 || !isMoving(item)) return item.rate;
+  let others = 0;
+  for (const other of world.transfers.values()) if (isMoving(other) && !(other.id === item.id && other.channel === item.channel)) others += 1;
+  const down = (world.status?.down ?? 0) - (world.status?.lending?.rate ?? 0);
+  return others === 0 && down > 0 ? down : null;
+}
+
 /** Complete here, or published from here. */
 export const isHere = (item: ItemInfo): boolean => item.state === "complete" || item.state === "published";
 

@@ -1,7 +1,7 @@
 /** German. Its shape is checked against English. */
 import type { Cause, Code, RouteInfo } from "../host/gen/api";
 import { deCare } from "./deCare";
-import { deNetwork } from "./deNetwork";
+import { deNetwork, deRouteWhy } from "./deNetwork";
 import type { Format } from "./format";
 import type { Sentence, Words } from "./words";
 
@@ -91,6 +91,8 @@ export const de = (f: Format): Words => {
       waiting: s("Wartet:", "bis es an der Reihe ist"),
       fetching: s("Lädt"),
       complete: s("Fertig"),
+      completePart: (k, of) => s("Fertig,", `${n(k)} von ${count(of, "Datei", "Dateien")}`),
+      begins: "beginnt",
       paused: s("Angehalten"),
       published: s("Veröffentlicht", "von hier"),
       changed: s("Dateien geändert,", "nicht mehr geteilt"),
@@ -142,7 +144,7 @@ export const de = (f: Format): Words => {
         case "folder_not_writable":
           return s("Ordner nicht beschreibbar:", cause.path);
         case "bad_content":
-          return s("Daten des Herausgebers sind falsch:", cause.what);
+          return s("Daten des Herausgebers sind falsch");
         case "wrong_read_key":
           return s("Der Link passt nicht zum Kanal:", "falscher Leseschlüssel oder keiner");
         case "locked":
@@ -163,7 +165,7 @@ export const de = (f: Format): Words => {
           return "";
         case "tor_down":
         case "proxy_down":
-          return `${cause.why}. Es wird von selbst wieder versucht.`;
+          return `${deRouteWhy[cause.reason]}. Es wird von selbst wieder versucht.`;
         case "no_way_in":
           return "Bitte um einen Link mit einer Onion-Adresse, oder nenne in den Einstellungen ein Gateway.";
         case "paused":
@@ -190,6 +192,33 @@ export const de = (f: Format): Words => {
           return "Kündige das Abo und abonniere neu mit dem Link, wie ihn der Herausgeber gab.";
         case "locked":
           return "Öffne den Tresor, dann geht es weiter.";
+      }
+    },
+
+    leftOutWhy: (why) => {
+      switch (why.reason) {
+        case "empty":
+          return "Ein Teil ihres Pfads hat keinen Namen.";
+        case "outside":
+          return "Ihr Pfad führt aus dem Ordner des Eintrags hinaus.";
+        case "character":
+          return `Windows kann keinen Namen mit „${why.character}“ ablegen.`;
+        case "invisible":
+          return `Ihr Name enthält das Zeichen ${why.code}, das man nicht sieht.`;
+        case "device":
+          return `Windows behält den Namen „${why.name}“ für ein Gerät.`;
+        case "trailing":
+          return "Windows kann keinen Namen ablegen, der mit Punkt oder Leerzeichen endet.";
+        case "long":
+          return `Ihr Name hat ${count(why.bytes, "Byte", "Bytes")}; ${n(why.most)} sind möglich.`;
+        case "deep":
+          return "Sie liegt zu tief in ihren Ordnern.";
+        case "same":
+          return "Eine andere Datei heißt auf manchen Systemen ebenso.";
+        case "link":
+          return "Sie ist ein Verweis auf eine andere Datei.";
+        case "other":
+          return "Sie lässt sich nicht überall ablegen.";
       }
     },
 
@@ -226,8 +255,10 @@ export const de = (f: Format): Words => {
       checked: (when) => `geprüft ${when}`,
       neverChecked: "noch nicht geprüft",
       sources: (k) => count(k, "Quelle", "Quellen"),
+      followers: (k) => (k === 0 ? "niemand, der folgt, ist verbunden" : `${count(k, "Folgender", "Folgende")} verbunden`),
       seenBy: (k) => `gesehen von ${nodes(k)}`,
-      sequence: (k) => `Folgenummer ${k}`,
+      signed: (when) => `Neueste Liste: ${when}`,
+      sequence: (k) => `Neueste Liste: Nummer ${k}`,
       search: (k) => `${items(k)} durchsuchen`,
       item: "Eintrag",
       published: "Datum",
@@ -302,6 +333,7 @@ export const de = (f: Format): Words => {
         return "Andere im Kanal sehen die Adresse dieses Geräts, denn der Weg ist direkt.";
       },
       giveBack: "Was du hast, teilst du mit anderen, die folgen.",
+      lends: (bytes) => `Dazu bis zu ${bytes} an versiegelten Teilen, die du leihst, wenn die Leitung frei ist.`,
       hosts: (hosts, kind) =>
         `Der Link nennt ${hosts}. Dort wird zuerst gefragt${kind === "tor" || kind === "proxy" ? "" : " und deine Adresse gesehen"}.`,
       add: "Kanal hinzufügen",
@@ -310,8 +342,10 @@ export const de = (f: Format): Words => {
       goThere: "Zum Kanal",
       inside: (k, bytes) => `${items(k)}, ${bytes}`,
       newestItems: "Neueste Einträge",
-      added: (name) => (name ? `„${name}“ hinzugefügt` : "Der Kanal ist hinzugefügt"),
-      noQr: "In diesem Bild ist kein QR-Code mit einem Kanal-Link.",
+      added: (name) => (name ? `„${name}“ hinzugefügt` : "Hinzugefügt. Der Name des Kanals kommt mit seiner Liste."),
+      noQr: "In diesem Bild ist kein Code mit einem Kanal-Link",
+      noQrText: "Stattdessen lässt es sich veröffentlichen.",
+      publishPicture: "Bild veröffentlichen",
       cutOff: (have) => `Dieser Link ist abgeschnitten: ${n(have)} von 64 Zeichen des Schlüssels.`,
       notLink: "Ein Kanal-Link beginnt mit megatorrent:// und einem Schlüssel aus 64 Zeichen.",
     },
@@ -372,10 +406,13 @@ export const de = (f: Format): Words => {
       first: "Die nächsten Minuten kommen zuerst.",
       here: (percent) => `${percent} sind hier.`,
       rest: (rate, left) => `Der Rest folgt mit ${rate}, etwa ${left}.`,
+      restComes: "Der Rest ist unterwegs.",
       restSlow: "Der Rest wartet auf jemanden, der ihn hat.",
       all: "Alles davon ist auf diesem Gerät.",
       waiting: "Diese Stelle wird geholt",
-      cannot: "Dieses Fenster kann die Datei nicht abspielen",
+      loading: "Der erste Teil wird geladen",
+      cannot: "Dieses Programm kann sie hier nicht abspielen",
+      cannotHere: "Alles davon ist auf diesem Gerät. Dem System fehlt ein Decoder dafür, oder die Datei ist beschädigt.",
       cannotText: "Dem System fehlt ein Decoder dafür, oder der Anfang ist noch nicht hier.",
       close: "Wiedergabe schließen",
     },
@@ -410,6 +447,11 @@ export const de = (f: Format): Words => {
       go: "Veröffentlichen",
       goUpdate: "Neue Fassung veröffentlichen",
       updating: (name) => `Neue Fassung von „${name}“. Kopien auf anderen Platten bleiben.`,
+      asNew: "Als neuen Eintrag veröffentlichen",
+      willLeaveOut: (k) => `${files(k)} ${k === 1 ? "bleibt" : "bleiben"} weg.`,
+      renameFirst: "Benenne sie vorher um, dann kommen sie mit.",
+      busy: "Eine Veröffentlichung läuft noch",
+      busyText: "Füge Weiteres hinzu, wenn sie fertig ist.",
       another: "Noch etwas veröffentlichen",
       needFiles: "Wähle zuerst, was veröffentlicht wird.",
       needName: "Der Kanal braucht einen Namen.",
@@ -503,6 +545,7 @@ export const de = (f: Format): Words => {
       passphraseAgain: "Passphrase noch einmal",
       showPass: "Passphrase zeigen",
       hidePass: "Passphrase verbergen",
+      short: (k) => `Mindestens ${n(k)} Zeichen.`,
       strong: "Stark genug",
       weak: "Kurz. Vier oder mehr Wörter sind sicherer.",
       differ: "Die beiden sind verschieden.",
@@ -531,9 +574,10 @@ export const de = (f: Format): Words => {
       folderText: "Neues kommt dorthin, als gewöhnliche Dateien. Was schon da ist, bleibt, wo es ist.",
       change: "Ändern …",
       window: "Fenster",
-      tray: "In der Leiste weiterlaufen, wenn das Fenster zu ist",
-      trayText: "„Beenden“ im Menü der Leiste oder Strg+Q hält es an.",
-      autostart: "Mit dem Computer starten, in der Leiste",
+      tray: "Im Infobereich weiterlaufen, wenn das Fenster zu ist",
+      trayText: "„Beenden“ im Menü des Infobereichs oder Strg+Q hält es an.",
+      autostart: "Mit dem Computer starten, im Infobereich",
+      autostartPlain: "Mit dem Computer starten, verkleinert",
       autostartText: "Kanäle bleiben aktuell, und du gibst zurück, während du anderes tust.",
       looks: "Sprache und Aussehen",
       language: "Sprache",
@@ -609,11 +653,14 @@ export const de = (f: Format): Words => {
       lead2: "Fertiges liegt als gewöhnliche Dateien in diesem Ordner. Die Grenze wird vor jedem Schreiben geprüft.",
       folder: "Ordner",
       tray: "Weiterlaufen, wenn das Fenster zu ist",
-      trayText: "Es bleibt in der Leiste und gibt zurück. „Beenden“ hält es an.",
-      autostart: "Mit dem Computer starten, in der Leiste",
+      trayText: "Es bleibt im Infobereich und gibt zurück. „Beenden“ hält es an.",
+      autostart: "Mit dem Computer starten, im Infobereich",
+      autostartPlain: "Mit dem Computer starten, verkleinert",
+      noTray: "Hier gibt es keinen Infobereich. Das Fenster zu schließen beendet das Programm, nach einer Frage.",
       autostartText: "Kanäle bleiben aktuell, während du anderes tust.",
-      lend: (bytes) => `${bytes} davon anderen leihen`,
-      lendText: "Hält seltene Teile deiner Kanäle am Leben. Versiegelt; lesen kann sie nur, wer den Link hat.",
+      lend: (bytes) => `Bis zu ${bytes} davon anderen leihen`,
+      lendText: (all, each) =>
+        `Hält seltene Teile deiner Kanäle am Leben, versiegelt. Dafür wird bei freier Leitung bis zu ${each} aus jedem Kanal geladen, dem du folgst, insgesamt ${all}, neben dem, was du selbst holst.`,
       start: "Los",
       steps: "Schritte",
       stepOf: (a, b) => `Schritt ${n(a)} von ${n(b)}`,
@@ -680,6 +727,8 @@ export const de = (f: Format): Words => {
 
     toast: {
       ready: (name) => `„${name}“ ist fertig`,
+      readyPart: (name, k, of) => `„${name}“: ${n(k)} von ${count(of, "Datei", "Dateien")} fertig`,
+      readyMany: (k, channel) => `${items(k)} aus „${channel}“ ${k === 1 ? "ist" : "sind"} fertig`,
       paused: "Angehalten",
       resumed: "Geht weiter",
       removed: "Entfernt",
@@ -691,6 +740,14 @@ export const de = (f: Format): Words => {
       label: "Meldungen",
     },
 
+    outside: {
+      title: "Dieses Programm benutzt deinen Weg nicht",
+      text: (route) => `Dateien können Adressen enthalten, und ein anderes Programm holt sie auf direktem Weg: wer die Datei gemacht hat, sieht dann deine Internet-Adresse, obwohl der Weg ${route} ist.`,
+      go: "Trotzdem öffnen",
+      remember: (kind) => `Bei ${kind}-Dateien nicht mehr fragen`,
+      shown: (name) => `„${name}“ wird von hier aus nicht geöffnet. Stattdessen zeigt sich der Ordner.`,
+    },
+
     keys: {
       title: "Tastenkürzel",
       screens: "Zu den Seiten der Leiste, in ihrer Reihenfolge",
@@ -698,7 +755,7 @@ export const de = (f: Format): Words => {
       search: "In der Liste suchen",
       add: "Kanal hinzufügen",
       publish: "Veröffentlichen",
-      back: "Zurück",
+      back: "Meldung ausblenden, Suche leeren, Eintrag verlassen",
       rows: "In einer Liste bewegen",
       open: "Gewähltes öffnen",
       pauseAll: "Alles anhalten oder fortsetzen",

@@ -1,7 +1,22 @@
 /** German: the route, its proof, gateways, peers. */
 import type { RouteKind } from "../host/gen/api";
-import type { enNetwork } from "./enNetwork";
+import type { enNetwork, enRouteWhy } from "./enNetwork";
 import type { Format } from "./format";
+
+/** What is wrong with a way out; a full stop follows. */
+export const deRouteWhy: typeof enRouteWhy = {
+  proxy_refused: "An der Adresse des Proxys antwortet nichts",
+  proxy_unreachable: "Die Adresse des Proxys ist nicht erreichbar",
+  proxy_silent: "Der Proxy nimmt die Verbindung an und schweigt",
+  no_socks: "Was dort antwortet, ist kein SOCKS5-Proxy",
+  login_wanted: "Der Proxy verlangt Benutzername und Passwort",
+  login_refused: "Der Proxy nimmt diesen Benutzernamen und dieses Passwort nicht",
+  no_tor: "Hier läuft kein Tor, und keines ist installiert",
+  tor_ended: "Tor wurde gestartet und hat sich wieder beendet",
+  control_refused: "Das Tor, das hier läuft, lässt dieses Programm nicht herein",
+  no_circuits: "Tor läuft und erreicht sein Netz nicht",
+  other: "Er lässt sich nicht benutzen",
+};
 
 export const deNetwork = (f: Format): ReturnType<typeof enNetwork> => {
   const n = f.number;
@@ -42,6 +57,7 @@ export const deNetwork = (f: Format): ReturnType<typeof enNetwork> => {
       changing: "Wird gewechselt",
       changed: (name) => `Der Weg ist jetzt ${name}`,
       change: "Ändern …",
+      why: (reason) => deRouteWhy[reason],
       down: (name) => `${name} antwortet nicht. Nichts verlässt dieses Gerät.`,
       downText: (why) => `${why}. Es wird von selbst wieder versucht; nichts weicht auf „Direkt“ aus.`,
       lostDirect: "Das Netz lässt sich nicht benutzen",
@@ -69,6 +85,11 @@ export const deNetwork = (f: Format): ReturnType<typeof enNetwork> => {
       again: "Noch einmal prüfen",
       running: (seconds) => `Beobachtet ${n(seconds)} Sekunden lang`,
       when: (when, route) => `${when}, über ${route}`,
+      old: (tested, now) => `Geprüft über ${tested}. Der Weg ist jetzt ${now}.`,
+      before: (route) => `Nimmt für die Prüfung ${route} und kommt danach zu Direkt zurück. Bis dahin geht nichts direkt hinaus.`,
+      beforeGo: "Vor dem Wechsel prüfen",
+      notUp: (route) => `${route} kam nicht zustande, also wurde nichts geprüft`,
+      backAgain: "Der Weg ist wieder direkt.",
       clean: "Nichts ging am Weg vorbei",
       looks: (looks, seconds) => `${n(looks)} Blicke in ${count(seconds, "Sekunde", "Sekunden")}`,
       leaks: "Etwas ging am Weg vorbei",
@@ -88,6 +109,8 @@ export const deNetwork = (f: Format): ReturnType<typeof enNetwork> => {
       dht: "DHT",
       dhtNodes: (k) => `${n(k)} Knoten bekannt`,
       dhtOff: "Aus",
+      dhtAsking: "Knoten werden gefragt",
+      dhtAskingText: "die erste Antwort dauert ein paar Sekunden",
       dhtNone: "Kein Knoten antwortet",
       dhtText: "findet Kanäle und Quellen",
       dhtOffText: "stattdessen werden Gegenstellen und Gateways gefragt",
@@ -108,6 +131,8 @@ export const deNetwork = (f: Format): ReturnType<typeof enNetwork> => {
       onionNone: "jeder Kanal bekommt eine eigene Onion-Adresse",
       onionText: (k) => (k === 1 ? "Tor hat sie bekannt gemacht" : `und ${n(k - 1)} weitere, eine für jeden Kanal`),
       onionSoon: "Tor macht sie bekannt",
+      onionFails: "Tor macht sie nicht bekannt; du rufst andere",
+      noInbound: "andere können dich nicht rufen; du rufst sie",
       proxyIn: "ein Proxy lässt niemanden herein; du rufst andere",
       announced: "In dieser Runde bekannt gemacht",
       announcedOf: (a, b) => `${n(a)} von ${count(b, "Blob", "Blobs")}`,

@@ -1,7 +1,7 @@
 /** English, and the pattern for every other language. Short, present tense, no blame: a fact, then what follows. */
-import type { Cause, Code, RouteInfo, RouteKind } from "../host/gen/api";
+import type { Cause, Code, LeftOutReason, RouteInfo, RouteKind } from "../host/gen/api";
 import { enCare } from "./enCare";
-import { enNetwork } from "./enNetwork";
+import { enNetwork, enRouteWhy } from "./enNetwork";
 import type { Format } from "./format";
 import type { Sentence } from "./words";
 
@@ -93,6 +93,8 @@ export const en = (f: Format) => {
       waiting: s("Waiting:", "its turn"),
       fetching: s("Downloading"),
       complete: s("Ready"),
+      completePart: (k: number, of: number) => s("Ready,", `${n(k)} of ${files(of)}`),
+      begins: "begins",
       paused: s("Paused"),
       published: s("Published", "from here"),
       changed: s("Files changed on disk,", "no longer shared"),
@@ -148,7 +150,7 @@ export const en = (f: Format) => {
         case "folder_not_writable":
           return s("Folder cannot be written:", cause.path);
         case "bad_content":
-          return s("The publisher's data is wrong:", cause.what);
+          return s("The publisher's data is wrong");
         case "wrong_read_key":
           return s("The link does not fit the channel:", "wrong read key, or none");
         case "locked":
@@ -170,7 +172,7 @@ export const en = (f: Format) => {
           return "";
         case "tor_down":
         case "proxy_down":
-          return `${cause.why}. It is tried again by itself.`;
+          return `${enRouteWhy[cause.reason]}. It is tried again by itself.`;
         case "no_way_in":
           return "Ask for a link that names an onion address, or name a gateway in the settings.";
         case "paused":
@@ -197,6 +199,34 @@ export const en = (f: Format) => {
           return "Unsubscribe, then subscribe with the link as the publisher gave it.";
         case "locked":
           return "Unlock the vault to go on.";
+      }
+    },
+
+    /** Why a file is left out. */
+    leftOutWhy: (why: LeftOutReason): string => {
+      switch (why.reason) {
+        case "empty":
+          return "A part of its path has no name.";
+        case "outside":
+          return "Its path leads out of the item's folder.";
+        case "character":
+          return `Windows cannot store a name with “${why.character}”.`;
+        case "invisible":
+          return `Its name holds the character ${why.code}, which does not show.`;
+        case "device":
+          return `Windows keeps the name “${why.name}” for a device.`;
+        case "trailing":
+          return "Windows cannot store a name that ends with a dot or a space.";
+        case "long":
+          return `Its name has ${count(why.bytes, "byte", "bytes")}; ${n(why.most)} can be stored.`;
+        case "deep":
+          return "It lies too deep in its folders.";
+        case "same":
+          return "Another file has the same name on some systems.";
+        case "link":
+          return "It is a link to another file.";
+        case "other":
+          return "It cannot be stored everywhere.";
       }
     },
 
@@ -233,8 +263,11 @@ export const en = (f: Format) => {
       checked: (when: string) => `checked ${when}`,
       neverChecked: "not checked yet",
       sources: (k: number) => count(k, "source", "sources"),
+      /** The same of an own channel: whoever is connected for it follows it. */
+      followers: (k: number) => (k === 0 ? "nobody who follows is connected" : `${count(k, "follower", "followers")} connected`),
       seenBy: (k: number) => `seen by ${nodes(k)}`,
-      sequence: (k: number) => `sequence ${k}`,
+      signed: (when: string) => `Newest list: ${when}`,
+      sequence: (k: string) => `Newest list: number ${k}`,
       search: (k: number) => `Search ${items(k)}`,
       item: "Item",
       published: "Published",
@@ -309,6 +342,7 @@ export const en = (f: Format) => {
         return "Other members see this device's address, because the route is Direct.";
       },
       giveBack: "You share what you hold with others who follow it.",
+      lends: (bytes: string) => `And up to ${bytes} of sealed parts that you lend, when the line is idle.`,
       hosts: (hosts: string, kind: RouteKind) =>
         `The link names ${hosts}. They are asked first${kind === "tor" || kind === "proxy" ? "" : " and see your address"}.`,
       add: "Add channel",
@@ -317,8 +351,10 @@ export const en = (f: Format) => {
       goThere: "Go to the channel",
       inside: (k: number, bytes: string) => `${items(k)}, ${bytes}`,
       newestItems: "Newest items",
-      added: (name: string) => (name ? `Added “${name}”` : "The channel is added"),
-      noQr: "No QR code with a channel link was found in that picture.",
+      added: (name: string) => (name ? `Added “${name}”` : "Added. The channel's name comes with its list."),
+      noQr: "No code with a channel link in that picture",
+      noQrText: "It can be published instead.",
+      publishPicture: "Publish the picture",
       cutOff: (have: number) => `This link is cut off: ${n(have)} of 64 characters of the key.`,
       notLink: "A channel link starts with megatorrent:// and a key of 64 characters.",
     },
@@ -380,11 +416,14 @@ export const en = (f: Format) => {
       first: "The next minutes come first.",
       here: (percent: string) => `${percent} is here.`,
       rest: (rate: string, left: string) => `The rest follows at ${rate}, about ${left}.`,
+      restComes: "The rest is on its way.",
       restSlow: "The rest waits for someone who has it.",
       all: "All of it is on this device.",
       waiting: "Fetching this part",
-      cannot: "This window cannot play the file",
-      cannotText: "The desktop lacks a decoder for it, or the beginning is not here yet.",
+      loading: "Loading the first part",
+      cannot: "This program cannot play it here",
+      cannotHere: "All of it is on this device. This desktop lacks a decoder for it, or the file is damaged.",
+      cannotText: "This desktop lacks a decoder for it, or the beginning is not here yet.",
       close: "Close the player",
     },
 
@@ -418,6 +457,11 @@ export const en = (f: Format) => {
       go: "Publish",
       goUpdate: "Publish update",
       updating: (name: string) => `New version of “${name}”. Copies already on followers' disks stay.`,
+      asNew: "Publish as a new item",
+      willLeaveOut: (k: number) => `${files(k)} will be left out.`,
+      renameFirst: "Rename them first to take them along.",
+      busy: "A publication goes on",
+      busyText: "Add more when it is through.",
       another: "Publish something else",
       needFiles: "Choose what to publish first.",
       needName: "The channel needs a name.",
@@ -511,6 +555,7 @@ export const en = (f: Format) => {
       passphraseAgain: "Passphrase again",
       showPass: "Show the passphrase",
       hidePass: "Hide the passphrase",
+      short: (k: number) => `At least ${n(k)} characters.`,
       strong: "Strong enough",
       weak: "Short. Four or more words are safer.",
       differ: "The two differ.",
@@ -542,6 +587,7 @@ export const en = (f: Format) => {
       tray: "Keep running in the tray when the window is closed",
       trayText: "Quit in the tray's menu, or Ctrl+Q, stops it.",
       autostart: "Start with the computer, in the tray",
+      autostartPlain: "Start with the computer, minimised",
       autostartText: "Channels stay up to date and you give back while you do other things.",
       looks: "Language and looks",
       language: "Language",
@@ -619,9 +665,12 @@ export const en = (f: Format) => {
       tray: "Keep running when the window is closed",
       trayText: "It stays in the tray and gives back. Quit stops it.",
       autostart: "Start with the computer, in the tray",
+      autostartPlain: "Start with the computer, minimised",
+      noTray: "This desktop has no tray. Closing the window ends the program, after a question.",
       autostartText: "Channels stay up to date while you do other things.",
-      lend: (bytes: string) => `Lend ${bytes} of it to others`,
-      lendText: "Keeps rare pieces of your channels alive. Sealed; only those with the link can read them.",
+      lend: (bytes: string) => `Lend up to ${bytes} of it to others`,
+      lendText: (all: string, each: string) =>
+        `Keeps rare parts of your channels alive, sealed. When the line is idle that downloads up to ${each} of each channel you follow, ${all} in all, beside what you get yourself.`,
       start: "Start",
       steps: "Steps",
       stepOf: (a: number, b: number) => `Step ${n(a)} of ${n(b)}`,
@@ -688,6 +737,8 @@ export const en = (f: Format) => {
 
     toast: {
       ready: (name: string) => `“${name}” is ready`,
+      readyPart: (name: string, k: number, of: number) => `“${name}”: ${n(k)} of ${files(of)} ready`,
+      readyMany: (k: number, channel: string) => `${items(k)} of “${channel}” ${f.plural(k, "is", "are")} ready`,
       paused: "Paused",
       resumed: "Resumed",
       removed: "Removed",
@@ -699,6 +750,15 @@ export const en = (f: Format) => {
       label: "Messages",
     },
 
+    /** A file goes to another program while the route hides. */
+    outside: {
+      title: "This program does not use your route",
+      text: (route: string) => `Files can hold addresses, and another program fetches them straight: whoever made the file then sees your internet address, although the route is ${route}.`,
+      go: "Open all the same",
+      remember: (kind: string) => `Do not ask again for ${kind} files`,
+      shown: (name: string) => `“${name}” is not opened from here. Its folder is shown instead.`,
+    },
+
     keys: {
       title: "Keyboard shortcuts",
       screens: "Go to the screens in the sidebar, in their order",
@@ -706,7 +766,7 @@ export const en = (f: Format) => {
       search: "Search in the list",
       add: "Add a channel",
       publish: "Publish",
-      back: "Back",
+      back: "Dismiss a message, clear a search, leave an item",
       rows: "Move in a list",
       open: "Open what is selected",
       pauseAll: "Pause or resume everything",

@@ -1,5 +1,5 @@
 /** English: the route, its proof, gateways, peers. */
-import type { RouteInfo, RouteKind } from "../host/gen/api";
+import type { RouteInfo, RouteKind, RouteReason } from "../host/gen/api";
 import type { Format } from "./format";
 
 /** A line of the table that says who sees what. */
@@ -10,6 +10,21 @@ export interface Seen {
   tor: string;
   both: string;
 }
+
+/** What is wrong with a way out; a full stop follows. */
+export const enRouteWhy: Record<RouteReason, string> = {
+  proxy_refused: "Nothing answers at the proxy's address",
+  proxy_unreachable: "The proxy's address cannot be reached",
+  proxy_silent: "The proxy takes the connection and says nothing",
+  no_socks: "What answers there is no SOCKS5 proxy",
+  login_wanted: "The proxy wants a user name and a password",
+  login_refused: "The proxy does not take this user name and password",
+  no_tor: "No Tor runs here, and none is installed",
+  tor_ended: "Tor was started and ended again",
+  control_refused: "The Tor that runs here does not let this program in",
+  no_circuits: "Tor runs and does not reach its network",
+  other: "It cannot be used",
+};
 
 export const enNetwork = (f: Format) => {
   const n = f.number;
@@ -51,6 +66,8 @@ export const enNetwork = (f: Format) => {
       changing: "Changing over",
       changed: (name: string) => `The route is ${name} now`,
       change: "Change…",
+      /** A reason as a sentence without its full stop. */
+      why: (reason: RouteReason): string => enRouteWhy[reason],
       down: (name: string) => `${name} does not answer. Nothing leaves this device.`,
       downText: (why: string) => `${why}. It is tried again by itself; nothing falls back to Direct.`,
       lostDirect: "The network cannot be used",
@@ -78,6 +95,12 @@ export const enNetwork = (f: Format) => {
       again: "Test again",
       running: (seconds: number) => `Watching for ${n(seconds)} seconds`,
       when: (when: string, route: string) => `${when}, on ${route}`,
+      /** What was tested is no longer in use. */
+      old: (tested: string, now: string) => `Tested on ${tested}. The route is ${now} now.`,
+      before: (route: string) => `Takes ${route} for the test, and comes back to Direct. Meanwhile nothing leaves straight.`,
+      beforeGo: "Test before switching",
+      notUp: (route: string) => `${route} did not come up, so nothing was tested`,
+      backAgain: "The route is Direct again.",
       clean: "Nothing got past the route",
       looks: (looks: number, seconds: number) => `${n(looks)} looks in ${count(seconds, "second", "seconds")}`,
       leaks: "Something went past the route",
@@ -97,6 +120,8 @@ export const enNetwork = (f: Format) => {
       dht: "DHT",
       dhtNodes: (k: number) => `${n(k)} ${f.plural(k, "node", "nodes")} known`,
       dhtOff: "Off",
+      dhtAsking: "Asking for nodes",
+      dhtAskingText: "the first answer takes a few seconds",
       dhtNone: "No node answers",
       dhtText: "finds channels and sources",
       dhtOffText: "peers and gateways are asked instead",
@@ -117,6 +142,8 @@ export const enNetwork = (f: Format) => {
       onionNone: "each channel gets an onion address of its own",
       onionText: (k: number) => (k === 1 ? "Tor has made it known" : `and ${n(k - 1)} more, one for each channel`),
       onionSoon: "Tor is making it known",
+      onionFails: "Tor does not make it known; you call others",
+      noInbound: "others cannot call you; you call them",
       proxyIn: "a proxy lets nobody in; you call others",
       announced: "Announced in this round",
       announcedOf: (a: number, b: number) => `${n(a)} of ${count(b, "blob", "blobs")}`,

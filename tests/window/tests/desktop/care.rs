@@ -98,7 +98,7 @@ fn files_are_chosen_items_kept_and_the_rest_goes() -> Result<()> {
     page.choose("The newest")?;
     page.run("document.querySelectorAll('dialog input[type=number]')[0].select()", &[])?;
     page.fill("How many of the newest items to keep", "1")?;
-    page.see("What does not fit the rule is deleted")?;
+    page.see("Deletes 1 item with 300 KB from this device now")?;
     page.press("Use this rule")?;
     page.see("3 items · 2 on this device")?;
     let channels = ask(&desktop, ["channels"])?;

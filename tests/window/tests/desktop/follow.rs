@@ -112,9 +112,14 @@ fn a_download_pauses_resumes_and_goes_on_after_a_quit() -> Result<()> {
     for id in &served[..1 + BEFORE] {
         assert_eq!(all.iter().filter(|asked| *asked == id).count(), 1, "{id} was here and was fetched again");
     }
-    // Where there is no tray to hide in, closing quits.
+    // Where there is no tray to hide in, closing would quit: it asks as Ctrl+Q does.
     desktop.close_window()?;
-    window.wait()
+    window.page.see("Quit Megatorrent?")?;
+    window.page.press("Cancel")?;
+    window.page.lose("Quit Megatorrent?")?;
+    desktop.close_window()?;
+    window.page.see("Quit Megatorrent?")?;
+    window.leave_by("Quit")
 }
 
 #[test]

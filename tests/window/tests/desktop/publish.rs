@@ -44,7 +44,9 @@ fn a_dropped_folder_becomes_a_channel_and_its_secret_stays_in_the_keyring() -> R
     page.run(LISTEN, &[])?;
     page.see("Paste a channel link to begin")?;
     drop_on(&window, &desktop, &songs)?;
-    page.see("3 files")?;
+    page.see("2 files")?;
+    page.see("1 file will be left out.")?;
+    page.see("Windows cannot store a name with “?”.")?;
     page.press("Publish")?;
     page.see("The channel needs a name.")?;
     page.fill("Name of the channel", "Lisa’s songs")?;
@@ -58,6 +60,22 @@ fn a_dropped_folder_becomes_a_channel_and_its_secret_stays_in_the_keyring() -> R
     let stranger = Home::new("stranger", &[])?;
     std::fs::remove_file(songs.join("what?.txt"))?;
     compare(&songs, &fetch(&desktop, &stranger, &link, "here")?)?;
+
+    // A new version by drop: the place stays what it was, and the channel still has one item.
+    write(&songs.join("live/two.flac"), 900_000, 4)?;
+    page.press("Go to the channel")?;
+    page.press("More for My songs")?;
+    page.press("Publish a new version…")?;
+    page.see("New version of “My songs”")?;
+    drop_on(&window, &desktop, &songs)?;
+    page.see("3 files")?;
+    page.see("New version of “My songs”")?;
+    page.press("Publish update")?;
+    page.see("The link is ready")?;
+    let items = ask(&desktop, ["items", "Lisa’s songs"])?;
+    assert_eq!(items.as_array().map(Vec::len), Some(1), "{items}");
+    assert_eq!(items[0]["files"], 3);
+    compare(&songs, &fetch(&desktop, &stranger, &link, "later")?)?;
 
     // What was copied is the link, and the window knows its own.
     page.go("Channels")?;

@@ -5,6 +5,17 @@ use anyhow::{Context, Result};
 use megatorrent_window_tests::{Desktop, Observer, Window, until};
 
 #[test]
+fn started_hidden_without_a_tray_it_can_be_found() -> Result<()> {
+    let desktop = Desktop::new()?;
+    let mut args = alone(&[]);
+    args.push("--hidden".to_owned());
+    let _window = Window::open_welcomed(&desktop, &args)?;
+    until("the window in the desktop's list", || Ok(desktop.lists_window()?.then_some(())))?;
+    assert!(!desktop.shows_window(), "it is minimised");
+    Ok(())
+}
+
+#[test]
 fn settings_hold_at_once_and_at_the_next_start() -> Result<()> {
     let desktop = Desktop::new()?;
     let _panel = Observer::start(&desktop)?;
@@ -35,7 +46,9 @@ fn settings_hold_at_once_and_at_the_next_start() -> Result<()> {
     page.see("Einstellungen")?;
     page.see("Sprache")?;
     assert_eq!(page.run("return document.documentElement.lang", &[])?, "de");
-    // Closing quits now, tray or not.
+    // Closing would quit now, tray or not: it asks. Who closes again while it asks means it.
+    desktop.close_window()?;
+    page.see("Megatorrent beenden?")?;
     desktop.close_window()?;
     window.wait()?;
 

@@ -12,10 +12,14 @@ known: number, } | { "cause": "nobody_has_it",
 connected: number, } | { "cause": "no_manifest" } | { "cause": "dht_unreachable" } | { "cause": "tor_starting",
 /** How far, of 100. */
 percent: number, } | { "cause": "tor_down",
-/** Why. */
-why: string, } | { "cause": "proxy_down",
-/** Why. */
-why: string, } | { "cause": "no_way_in" } | { "cause": "paused" } | { "cause": "paused_until",
+/** Why, in English. */
+why: string,
+/** The same as a code. */
+reason: RouteReason, } | { "cause": "proxy_down",
+/** Why, in English. */
+why: string,
+/** The same as a code. */
+reason: RouteReason, } | { "cause": "no_way_in" } | { "cause": "paused" } | { "cause": "paused_until",
 /** ms since 1970. */
 until: number, } | { "cause": "schedule",
 /** ms since 1970; none: it never lets anything move. */
@@ -213,7 +217,11 @@ bytes: number,
 /** The counts are lower bounds: the folder was too large to count at once. */
 more: boolean,
 /** Its direct children, folders first, at most 50. */
-entries: Array<InsideEntry>, };
+entries: Array<InsideEntry>,
+/** Files that will be left out, with the reason; the first 20. */
+left_out: Array<LeftOut>,
+/** How many will be. */
+lost: number, };
 
 /** See [`Request::Inside`]. */
 export type InsideArg = {
@@ -273,7 +281,9 @@ priority?: ItemPriority,
 /** It is kept only encrypted: there are no files. */
 encrypted?: boolean,
 /** Plain bytes of its files that are not wanted. */
-skipped?: number, };
+skipped?: number,
+/** How many files these are. */
+skipped_files?: number, };
 
 /** When an item is fetched. */
 export type ItemPriority = "low" | "normal" | "high";
@@ -306,8 +316,36 @@ elsewhere: Array<string>, };
 export type LeftOut = {
 /** Path: hostile text. */
 path: string,
-/** Why. */
-why: string, };
+/** Why, in English. */
+why: string,
+/** The same as a code. */
+code: LeftOutReason, };
+
+/** Why a file is left out: a closed list, to be said in every language. */
+export type LeftOutReason = { "reason": "empty" } | { "reason": "outside" } | { "reason": "character",
+/** The character. */
+character: string, } | { "reason": "invisible",
+/** Its number, such as `U+202E`. */
+code: string, } | { "reason": "device",
+/** The name. */
+name: string, } | { "reason": "trailing" } | { "reason": "long",
+/** Bytes that it has. */
+bytes: number,
+/** Bytes that can be stored. */
+most: number, } | { "reason": "deep" } | { "reason": "same" } | { "reason": "link" } | { "reason": "other" };
+
+/** Space that is lent to followed channels, and what fills it. */
+export type Lending = {
+/** Bytes that may be kept there. */
+space: number,
+/** Bytes that are. */
+kept: number,
+/** Bytes a second that come in for it now. */
+rate: number,
+/** Paused by the user. */
+paused: boolean,
+/** Something else is being fetched: it waits for an idle line. */
+waits: boolean, };
 
 /** A link. */
 export type LinkArg = {
@@ -488,12 +526,17 @@ no_inbound: string | null, };
 /** Which kind of way out. */
 export type RouteKind = "direct" | "proxy" | "tor" | "both";
 
+/** What is wrong with a way out: a closed list, to be said in every language. */
+export type RouteReason = "proxy_refused" | "proxy_unreachable" | "proxy_silent" | "no_socks" | "login_wanted" | "login_refused" | "no_tor" | "tor_ended" | "control_refused" | "no_circuits" | "other";
+
 /** Whether anything can leave. */
 export type RouteStanding = { "state": "starting",
 /** Tor's own count; 0 where there is none. */
 percent: number, } | { "state": "up" } | { "state": "down",
-/** Why. */
-why: string, };
+/** Why, in English. */
+why: string,
+/** The same as a code. */
+reason: RouteReason, };
 
 /** See [`Request::Search`]. */
 export type Search = {
@@ -549,6 +592,12 @@ month?: number,
 quota?: number,
 /** Bytes lent to followed channels: parts that few others hold are kept there, sealed; 0: none. */
 lend?: number,
+/** Of these, bytes for each channel; 0: as many as are lent in all. */
+lend_channel?: number,
+/** Bytes a second in for what is lent; 0: no limit of its own. */
+lend_rate?: number,
+/** Nothing is fetched for what is lent; what is kept there stays, and is given. */
+lend_paused?: boolean,
 /** Find neighbours on the local network, and be found. A neighbour who knows a channel's link can tell that you
  * follow it. */
 lan?: boolean,
@@ -606,6 +655,10 @@ held?: Cause,
 used?: number,
 /** Of these, bytes kept for others in the space that is lent. */
 lent?: number,
+/** How lending goes; none: nothing is lent. */
+lending?: Lending,
+/** The DHT was asked only a moment ago: that no node is known yet means nothing. */
+dht_asking?: boolean,
 /** Bytes in and out this month. */
 month_used?: number,
 /** Secrets: "keyring", "vault" (open), "locked" (a vault that waits for its passphrase), "none" (no keyring, and no

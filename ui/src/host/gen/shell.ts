@@ -16,6 +16,11 @@ y: number,
 /** What was dropped. */
 items: Array<Picked>, };
 
+/** What became of a file that another program was to get. */
+export type Handed = { "handed": "opened" } | { "handed": "shown" } | { "handed": "asks",
+/** The file's ending in lower case, empty if it has none: an answer may hold for all of its kind. */
+kind: string, };
+
 /** Settings of the window and of the program around it. */
 export type HostSettings = {
 /** First start was gone through; before that the node opens no socket. */
@@ -29,7 +34,11 @@ close_to_tray: boolean,
 /** Start when the user logs in. Kept by the desktop, not in our file. */
 autostart: boolean,
 /** By channel key. */
-seen: { [key in string]: SeenMark }, };
+seen: { [key in string]: SeenMark },
+/** Where the window was last. */
+last: LastPlace | null,
+/** Kinds of files that other programs get without a question while the route hides: endings in lower case. */
+outside: Array<string>, };
 
 /** The settings to change. */
 export type HostSettingsChange = {
@@ -44,10 +53,21 @@ close_to_tray?: boolean,
 /** … */
 autostart?: boolean,
 /** … */
-seen?: { [key in string]: SeenMark }, };
+seen?: { [key in string]: SeenMark },
+/** … */
+last?: LastPlace,
+/** … */
+outside?: Array<string>, };
 
 /** Language of the window. */
 export type Language = "system" | "en" | "de";
+
+/** What the window showed last of a channel. */
+export type LastPlace = {
+/** Channel key, hex. */
+channel: string,
+/** How far its list was scrolled, in CSS pixels. */
+top: number, };
 
 /** The node behind the window. */
 export type NodeState = { "state": "starting" } | { "state": "running" } | { "state": "failed",

@@ -1,5 +1,5 @@
 /** The host of the mock world. Its address chooses the scene: `?scene=stress&theme=dark&lang=de&dir=rtl`. */
-import { isErrorInfo, type Drag, type Host, type HostSettings, type NodeState, type Picked, type SeenMark } from "../host";
+import { isErrorInfo, type Drag, type Handed, type Host, type HostSettings, type NodeState, type Picked, type SeenMark } from "../host";
 import { MockNode, type Scene } from "./node";
 import moon from "./moon.webm?url";
 import { tone } from "./tone";
@@ -11,6 +11,7 @@ export interface MockHost extends Host {
   /** For tests: drops, links and states as the shell would send them. */
   drag(drag: Drag): void;
   link(link: string): void;
+  close(): void;
   state(state: NodeState): void;
   copied: string[];
   picks: Picked[][];
@@ -26,6 +27,8 @@ export function makeMock(scene: Scene = "world", change: Partial<HostSettings> =
     close_to_tray: true,
     autostart: false,
     seen: {},
+    last: null,
+    outside: [],
     ...change,
   };
   if (scene !== "first" && !change.seen) {
@@ -41,6 +44,14 @@ export function makeMock(scene: Scene = "world", change: Partial<HostSettings> =
   const states = new Set<(state: NodeState) => void>();
   const drags = new Set<(drag: Drag) => void>();
   const links = new Set<(link: string) => void>();
+  const closes = new Set<() => void>();
+  /** As the shell does: what may run is shown in its folder, and while the route hides another program is asked about. */
+  const hand = (path: string, sure: boolean): Handed => {
+    const kind = /\.([a-z0-9]+)$/i.exec(path)?.[1]?.toLowerCase() ?? "";
+    if (!/^(flac|mp3|ogg|wav|webm|mp4|mkv|pdf|txt|png|jpg)$/.test(kind)) return { handed: "shown" };
+    const hides = node.status.route.kind === "tor" || node.status.route.kind === "proxy";
+    return hides && !sure && !settings.outside.includes(kind) ? { handed: "asks", kind } : { handed: "opened" };
+  };
   let handle = 0;
 
   const tell = (next: NodeState) => {
@@ -60,6 +71,7 @@ export function makeMock(scene: Scene = "world", change: Partial<HostSettings> =
     picks: [],
     drag: (drag) => drags.forEach((listener) => listener(drag)),
     link: (link) => links.forEach((listener) => listener(link)),
+    close: () => closes.forEach((listener) => listener()),
     state: tell,
 
     async call(request) {
@@ -108,13 +120,18 @@ export function makeMock(scene: Scene = "world", change: Partial<HostSettings> =
       links.add(listener);
       return () => links.delete(listener);
     },
+    async onClose(listener) {
+      closes.add(listener);
+      return () => closes.delete(listener);
+    },
+    stay: async () => undefined,
     openFolder: async () => undefined,
-    openFile: async () => undefined,
+    openFile: async (_item, path, sure) => hand(path, sure),
     async copyText(text) {
       host.copied.push(text);
     },
     play: (_item, path) => later(/\.(flac|mp3|ogg|wav)$/.test(path) ? { url: tone(), mime: "audio/wav" } : { url: moon, mime: "video/webm" }),
-    playOutside: async () => undefined,
+    playOutside: async (_item, path, sure) => hand(path, sure),
   };
   return host;
 }

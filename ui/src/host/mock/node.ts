@@ -1,5 +1,5 @@
 /** A node that is none: answers every verb from memory, and lets time pass. */
-import type { Cause, ChannelInfo, Code, ErrorInfo, Event, FileInfo, IdentityInfo, ItemInfo, Published, Reply, Request, RouteInfo, RouteStanding, Settings, Status } from "../gen/api";
+import type { Cause, ChannelInfo, Code, ErrorInfo, Event, FileInfo, IdentityInfo, ItemInfo, LeftOut, Published, Reply, Request, RouteInfo, RouteStanding, Settings, Status } from "../gen/api";
 import type { Picked } from "../host";
 import { RATE_MIN } from "../../parts/amount";
 import { makeChance } from "./chance";
@@ -9,6 +9,7 @@ import { DAY, filesOf, fingerprintOf, GB, KB, MB, peersOf, settle, stress, tidew
 export type Scene = "world" | "empty" | "first" | "locked" | "nokeyring" | "failed" | "paused" | "stress" | "lonely" | "tor" | "torlost" | "proxy" | "ringlocked" | "ringunused";
 
 const done: Reply = { kind: "done" };
+const leftOut: LeftOut = { path: "interviews/take?2.wav", why: "Windows cannot store a name with \"?\"", code: { reason: "character", character: "?" } };
 const refuse = (code: Code, message: string): never => {
   const error: ErrorInfo = { code, message };
   throw error;
@@ -49,6 +50,9 @@ export class MockNode {
     month: 500 * GB,
     quota: 400 * GB,
     lend: 20 * GB,
+    lend_channel: 200 * MB,
+    lend_rate: 0,
+    lend_paused: false,
     lan: true,
     port_mapping: true,
     schedule: "mon-fri 08:00-18:00 down 500k",
@@ -84,11 +88,12 @@ export class MockNode {
       route: routeOf("direct"),
       used: all.length > 0 ? 214 * GB : 0,
       lent: all.length > 0 ? 12.4 * GB : 0,
+      ...(all.length > 0 ? { lending: { space: 20 * GB, kept: 12.4 * GB, rate: 0, paused: false, waits: true } } : {}),
       month_used: all.length > 0 ? 61.3 * GB : 0,
     };
     if (scene === "tor" || scene === "torlost" || scene === "proxy") {
       this.settings = { ...this.settings, gateways: ["gate.example.org:6881", "198.51.100.7:6881", `${"k5w2q3".padEnd(52, "a")}7xad.onion:6881`] };
-      this.#take(scene === "proxy" ? "socks5://10.0.0.1:1080" : "tor", scene === "torlost" ? { state: "down", why: "its control port does not answer" } : { state: "up" });
+      this.#take(scene === "proxy" ? "socks5://10.0.0.1:1080" : "tor", scene === "torlost" ? { state: "down", why: "its control port does not answer", reason: "control_refused" } : { state: "up" });
     }
     if (all.length > 0) {
       const kept = scene === "locked" ? "vault" : "keyring";
@@ -129,6 +134,16 @@ export class MockNode {
   #files(item: ItemInfo): FileInfo[] {
     const skipped = this.#skipped.get(item.id);
     return filesOf(item).map((file) => (skipped?.has(file.path) ? { ...file, skipped: true } : file));
+  }
+
+  /** Lending as the settings have it. */
+  #lends(): void {
+    const { lend = 0, lend_paused: paused = false } = this.settings;
+    const { lending: before, ...status } = this.status;
+    const kept = Math.min(before?.kept ?? 0, lend);
+    const lending = lend > 0 ? { lending: { space: lend, kept, rate: paused ? 0 : (before?.rate ?? 0), paused, waits: !paused && (before?.waits ?? false) } } : {};
+    this.status = { ...status, ...lending };
+    this.emit({ event: "status", data: this.status });
   }
 
   /** Stands on another route at once. */
@@ -196,7 +211,8 @@ export class MockNode {
     if (paused) return held ?? { cause: "paused" };
     if (route.state.state === "up") return null;
     if (route.state.state === "starting") return { cause: "tor_starting", percent: route.state.percent };
-    return route.kind === "proxy" ? { cause: "proxy_down", why: route.state.why } : { cause: "tor_down", why: route.state.why };
+    const { why, reason } = route.state;
+    return route.kind === "proxy" ? { cause: "proxy_down", why, reason } : { cause: "tor_down", why, reason };
   }
 
   #tick(): void {
@@ -275,6 +291,7 @@ export class MockNode {
         const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null && value !== undefined));
         this.settings = { ...this.settings, ...given };
         if (typeof dir === "string") this.settings = { ...this.settings, download_dir: this.#folder(dir) };
+        this.#lends();
         if (typeof gateway === "boolean") this.settings = { ...this.settings, gateway };
         if (typeof route === "string") await this.#change(route);
         return { kind: "settings", value: this.settings };
@@ -379,6 +396,8 @@ export class MockNode {
               { name: "photographs", folder: true, files: 4, bytes: 61_800_000 },
               { name: "README.txt", folder: false, files: 1, bytes: 4000 },
             ],
+            left_out: [leftOut],
+            lost: 1,
           },
         };
       case "place":
@@ -552,7 +571,6 @@ export class MockNode {
     const item: ItemInfo = { id: this.#chance.hex(32), channel: identity.key, name: title, about: args.about ?? "", published: Date.now(), files: 42, bytes, have: bytes, rate: 0, state: "published", cause: null, path: null, left_out: [] };
     made.items = [item, ...made.items];
     this.#tell(made, { sequence: Date.now(), listed: Date.now() });
-    const out = [{ path: "interviews/take?2.wav", why: "Windows cannot store a name with “?”" }];
-    return { ...this.#published(made.channel, item), left_out: out };
+    return { ...this.#published(made.channel, item), left_out: [leftOut] };
   }
 }
