@@ -16,6 +16,7 @@ pub mod manifest;
 pub mod message;
 pub mod params;
 pub mod path;
+pub mod price;
 pub mod rendezvous;
 pub mod session;
 pub mod tree;

@@ -308,7 +308,7 @@ impl Session {
             Err(MessageError::Malformed(_)) => self.drop_silently()?,
         }
         self.settle();
-        Ok(())
+        self.budget.check()
     }
 
     fn message(&mut self, now: Duration, message: Message<'_>) -> Result<(), Violation> {
@@ -436,9 +436,11 @@ impl Session {
 
     /// What follows from any input: the node is shown what it has room for, and the clock of unread bytes runs.
     fn settle(&mut self) {
+        self.budget.refund_blobs(self.serving.take_refunds());
         while !self.closing
             && let Some(event) = self.serving.hand_over()
         {
+            self.budget.pay_blob(self.now);
             self.events.push_back(event);
         }
         self.unread_since = if self.has_output() { self.unread_since.or(Some(self.now)) } else { None };

@@ -1,7 +1,8 @@
 //! What a peer may ask of us beyond blobs: a purse that fills with time. Whoever empties it is let go.
 //!
 //! Everything that an honest node says fits in many times over; a flood costs its sender the connection, and the
-//! handshake of the next one. DATA, REQUEST and their answers are bounded elsewhere.
+//! handshake of the next one. A REQUEST costs what making a blob costs, once the node works on it, and nothing when the
+//! blob went whole; DATA and answers are bounded elsewhere.
 
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use crate::message::Message;
 const FULL: f64 = 16_384.0;
 /// What comes in each second.
 const A_SECOND: f64 = 512.0;
+/// What making a blob costs: reading, sealing and hashing 1 MiB.
+const BLOB: f64 = 32.0;
 
 /// One peer's purse.
 pub(super) struct Budget {
@@ -30,10 +33,30 @@ impl Budget {
         if price == 0.0 {
             return Ok(());
         }
+        self.fill(now);
+        self.left -= price;
+        self.check()
+    }
+
+    /// Pays for a blob that is made from now on.
+    pub(super) fn pay_blob(&mut self, now: Duration) {
+        self.fill(now);
+        self.left -= BLOB;
+    }
+
+    /// Gives back what so many blobs cost.
+    pub(super) fn refund_blobs(&mut self, count: u32) {
+        self.left = (self.left + BLOB * f64::from(count)).min(FULL);
+    }
+
+    /// Whether everything is paid for.
+    pub(super) fn check(&self) -> Result<(), Violation> {
+        if self.left < 0.0 { Err(Violation::Peer("more work than anybody needs")) } else { Ok(()) }
+    }
+
+    fn fill(&mut self, now: Duration) {
         self.left = (self.left + now.saturating_sub(self.filled).as_secs_f64() * A_SECOND).min(FULL);
         self.filled = self.filled.max(now);
-        self.left -= price;
-        if self.left < 0.0 { Err(Violation::Peer("more questions than anybody needs")) } else { Ok(()) }
     }
 }
 

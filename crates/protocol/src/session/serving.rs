@@ -18,10 +18,12 @@ const SLOTS_MAX: usize = 1024;
 const HANDED_MAX: usize = 4;
 /// PUBLISHes that wait for an answer.
 const PUBLISHES_MAX: usize = 16;
-/// How often one blob goes to one peer whole: who has it wrong on its disk asks again, and once more.
-const AGAIN_MAX: u8 = 16;
-/// Blobs of which is known how often they went.
+/// How often one blob is made for one peer: who has it wrong on its disk asks again, and once more.
+const AGAIN_MAX: usize = 16;
+/// Blobs of which is known how often they were made.
 const REMEMBERED: usize = 64;
+/// After so many blobs, a peer that cancelled more than half of them is served one at a time.
+const FICKLE_AFTER: u32 = 32;
 
 enum Answer {
     /// Not yet shown to the node.
@@ -38,6 +40,8 @@ struct Slot {
     /// A malformed REQUEST names none.
     id: Option<BlobId>,
     answer: Answer,
+    /// The node was shown it, and what that costs was taken.
+    paid: bool,
 }
 
 /// The peer's side of REQUEST and PUBLISH.
@@ -47,8 +51,13 @@ pub(super) struct Serving {
     /// Bytes of the front's blob that are sent.
     sent: usize,
     publishes: usize,
-    /// The last blobs that went whole, and how often.
-    gone: VecDeque<(BlobId, u8)>,
+    /// The last blobs that were made for the peer, and how often.
+    gone: VecDeque<(BlobId, usize)>,
+    /// Blobs that the node was shown and had, and those that the peer cancelled then.
+    handed: u32,
+    cancelled: u32,
+    /// Paid for and not to be paid any more.
+    refunds: u32,
 }
 
 impl Serving {
@@ -60,41 +69,67 @@ impl Serving {
         if self.slots.len() >= SLOTS_MAX {
             return Err(Violation::Peer("too many open REQUESTs"));
         }
-        if self.gone.iter().any(|(gone, times)| Some(*gone) == id && *times >= AGAIN_MAX) {
+        let waits = |slot: &&Slot| id.is_some() && slot.id == id && matches!(slot.answer, Answer::Waiting);
+        let made = self.gone.iter().find(|(gone, _)| Some(*gone) == id).map_or(0, |(_, times)| *times);
+        if made + self.slots.iter().filter(waits).count() >= AGAIN_MAX {
             return Err(Violation::Peer("one blob again and again"));
         }
         let refused = id.is_none() || self.slots.len() >= OPEN_MAX;
-        self.slots.push_back(Slot { id, answer: if refused { Answer::NotFound } else { Answer::Waiting } });
+        let answer = if refused { Answer::NotFound } else { Answer::Waiting };
+        self.slots.push_back(Slot { id, answer, paid: false });
         Ok(())
     }
 
-    /// Shows the next REQUEST to the node, when it has room for one.
+    /// How many the node is shown at once. Who cancels most of what is made for it gets the next when the last is gone.
+    fn at_once(&self) -> usize {
+        let fickle = self.handed >= FICKLE_AFTER && self.cancelled > self.handed / 2;
+        if fickle { 1 } else { HANDED_MAX }
+    }
+
+    /// Shows the next REQUEST to the node, when it has room for one. It is work from here on, and has its price: see
+    /// [`Serving::take_refunds`].
     pub(super) fn hand_over(&mut self) -> Option<Event> {
-        let mut handed = 0;
+        let (mut handed, at_once) = (0, self.at_once());
         for slot in &mut self.slots {
             match (&slot.answer, slot.id) {
                 (Answer::Handed | Answer::Blob(_), _) => handed += 1,
-                (Answer::Waiting, Some(id)) if handed < HANDED_MAX => {
+                (Answer::Waiting, Some(id)) if handed < at_once => {
                     slot.answer = Answer::Handed;
+                    slot.paid = true;
+                    self.handed = self.handed.saturating_add(1);
+                    self.note_made(id);
                     return Some(Event::Requested(id));
                 }
                 _ => {}
             }
-            if handed == HANDED_MAX {
+            if handed >= at_once {
                 return None;
             }
         }
         None
     }
 
+    /// REQUESTs whose price is to be given back: they went whole, or what they asked for is not here.
+    pub(super) fn take_refunds(&mut self) -> u32 {
+        std::mem::take(&mut self.refunds)
+    }
+
     /// The node's answer to the oldest REQUEST of this blob that it was shown; bytes that no blob can have count as none.
     pub(super) fn answer(&mut self, id: BlobId, blob: Option<Arc<Vec<u8>>>) {
         let open = |slot: &&mut Slot| slot.id == Some(id) && matches!(slot.answer, Answer::Handed);
         if let Some(slot) = self.slots.iter_mut().find(open) {
-            slot.answer = match blob.filter(|blob| (1..=BLOB_LEN).contains(&blob.len())) {
-                Some(blob) => Answer::Blob(blob),
-                None => Answer::NotFound,
-            };
+            match blob.filter(|blob| (1..=BLOB_LEN).contains(&blob.len())) {
+                Some(blob) => slot.answer = Answer::Blob(blob),
+                None => {
+                    // Nothing was made.
+                    slot.answer = Answer::NotFound;
+                    self.refunds += u32::from(std::mem::take(&mut slot.paid));
+                    self.handed = self.handed.saturating_sub(1);
+                    if let Some((_, times)) = self.gone.iter_mut().find(|(gone, _)| *gone == id) {
+                        *times = times.saturating_sub(1);
+                    }
+                }
+            }
         }
     }
 
@@ -109,6 +144,7 @@ impl Serving {
         let open = |slot: &Slot| slot.id == Some(id) && !matches!(slot.answer, Answer::NotFound);
         let at = self.slots.iter().position(open)?;
         let before = std::mem::replace(&mut self.slots[at].answer, Answer::NotFound);
+        self.cancelled = self.cancelled.saturating_add(u32::from(self.slots[at].paid));
         if at == 0 {
             self.sent = 0;
         }
@@ -138,13 +174,13 @@ impl Serving {
             Some(Answer::Waiting | Answer::Handed) | None => return false,
         }
         self.sent = 0;
-        if let Some(Slot { id: Some(id), answer: Answer::Blob(_) }) = self.slots.pop_front() {
-            self.note_gone(id);
+        if let Some(Slot { answer: Answer::Blob(_), paid: true, .. }) = self.slots.pop_front() {
+            self.refunds += 1;
         }
         true
     }
 
-    fn note_gone(&mut self, id: BlobId) {
+    fn note_made(&mut self, id: BlobId) {
         let times = match self.gone.iter().position(|(gone, _)| *gone == id) {
             Some(at) => self.gone.remove(at).map_or(0, |(_, times)| times),
             None => 0,
@@ -152,7 +188,7 @@ impl Serving {
         if self.gone.len() >= REMEMBERED {
             self.gone.pop_front();
         }
-        self.gone.push_back((id, times.saturating_add(1)));
+        self.gone.push_back((id, times + 1));
     }
 
     /// A PUBLISH arrived.

@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// Blobs after which a fickle peer is known as one.
+const FICKLE: u8 = 32;
+
 #[test]
 fn data_needs_an_open_request() {
     let mut session = greeted(ALL);
@@ -39,6 +42,115 @@ fn pipelined_requests_reach_the_node_four_at_a_time() {
     }
     assert!(events(&mut session).is_empty());
     assert!(feed(&mut session, &Message::Request(id(9))).is_err());
+}
+
+/// Bytes of a small blob.
+fn few(n: u8) -> Arc<Vec<u8>> {
+    Arc::new(vec![n; 64])
+}
+
+/// Asks for a blob, and takes it back before or after the node has made it.
+fn ask_and_cancel(session: &mut Session, now: Duration, n: u8, made: bool) -> Result<usize, Violation> {
+    session.handle_frame(now, &Message::Request(id(n)).to_frame())?;
+    let asked = events(session).iter().filter(|event| matches!(event, Event::Requested(_))).count();
+    if made {
+        session.handle_command(now, Command::Serve(id(n), few(n)));
+    }
+    session.handle_frame(now, &Message::Cancel(id(n)).to_frame())?;
+    sent(session);
+    events(session);
+    Ok(asked)
+}
+
+#[test]
+fn work_for_nothing_has_a_price() {
+    for made in [false, true] {
+        let mut session = greeted(ALL);
+        let mut asked = 0;
+        // Two hundred different ones in turn: no single blob is asked for again and again.
+        let ended = (0..10_000_u32).find_map(|n| match ask_and_cancel(&mut session, START, (n % 200) as u8, made) {
+            Ok(more) => {
+                asked += more;
+                None
+            }
+            Err(violation) => Some(violation),
+        });
+        assert_eq!(ended, Some(Violation::Peer("more work than anybody needs")), "made: {made}");
+        assert!((400..=520).contains(&asked), "{asked} blobs were made for nothing");
+    }
+    // Some now and then are nobody's fault.
+    let mut session = greeted(ALL);
+    for n in 0..2000_u32 {
+        let now = START + Duration::from_millis(100) * n;
+        ask_and_cancel(&mut session, now, (n % 200) as u8, true).unwrap();
+    }
+}
+
+#[test]
+fn what_goes_whole_or_is_not_here_costs_nothing() {
+    let mut session = greeted(ALL);
+    for n in 0..3000_u32 {
+        let n = (n % 200) as u8;
+        feed(&mut session, &Message::Request(id(n))).unwrap();
+        let answer = if n % 2 == 0 { Command::Serve(id(n), few(n)) } else { Command::NotFound(id(n)) };
+        session.handle_command(START, answer);
+        assert_eq!(sent(&mut session).len(), 1);
+        events(&mut session);
+    }
+}
+
+#[test]
+fn who_takes_most_of_it_back_is_served_one_at_a_time() {
+    let mut session = greeted(ALL);
+    let shown = |session: &mut Session, from: u8| {
+        (from..from + 4).for_each(|n| feed(session, &Message::Request(id(n))).unwrap());
+        events(session).iter().filter(|event| matches!(event, Event::Requested(_))).count()
+    };
+    for n in 0..FICKLE {
+        ask_and_cancel(&mut session, START, n, true).unwrap();
+    }
+    assert_eq!(shown(&mut session, 100), 1);
+    // Who takes what it asked for is served as before.
+    let mut session = greeted(ALL);
+    for n in 0..FICKLE {
+        if n % 2 == 0 {
+            ask_and_cancel(&mut session, START, n, true).unwrap();
+        } else {
+            feed(&mut session, &Message::Request(id(n))).unwrap();
+            session.handle_command(START, Command::Serve(id(n), few(n)));
+            sent(&mut session);
+            events(&mut session);
+        }
+    }
+    assert_eq!(shown(&mut session, 100), 4);
+}
+
+#[test]
+fn one_blob_is_made_for_one_peer_some_times_only() {
+    for takes_back in [false, true] {
+        let mut session = greeted(ALL);
+        let mut made = 0;
+        let ended = (0..100).find_map(|_| match takes_back {
+            true => ask_and_cancel(&mut session, START, 1, true).map(|more| made += more).err(),
+            false => feed(&mut session, &Message::Request(id(1))).err().or_else(|| {
+                session.handle_command(START, Command::Serve(id(1), few(1)));
+                sent(&mut session);
+                made += 1;
+                None
+            }),
+        });
+        assert_eq!((ended, made), (Some(Violation::Peer("one blob again and again")), 16), "{takes_back}");
+    }
+    // Nor by asking for it many times at once. One that is not here may come.
+    let mut session = greeted(ALL);
+    let many = (0..100).take_while(|_| feed(&mut session, &Message::Request(id(1))).is_ok()).count();
+    assert_eq!(many, 16);
+    let mut session = greeted(ALL);
+    for _ in 0..100 {
+        feed(&mut session, &Message::Request(id(1))).unwrap();
+        session.handle_command(START, Command::NotFound(id(1)));
+        sent(&mut session);
+    }
 }
 
 #[test]
