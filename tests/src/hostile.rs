@@ -20,6 +20,8 @@ pub const HAVE: u8 = 0x13;
 pub const GET_MANIFEST: u8 = 0x10;
 /// MANIFEST (E4).
 pub const MANIFEST: u8 = 0x11;
+/// CANCEL (E5).
+pub const CANCEL: u8 = 0x16;
 /// NONE (E3).
 pub const NONE: u8 = 0x14;
 

@@ -44,6 +44,25 @@ impl Space {
         command
     }
 
+    /// Does this inside, by a thread of its own: what it opens, and what the threads open that it starts, is there.
+    ///
+    /// # Errors
+    /// It cannot be entered.
+    #[cfg(target_os = "linux")]
+    pub fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
+        use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+        use std::os::fd::AsFd;
+        let door = std::fs::File::open(format!("/run/netns/{}", self.name))?;
+        let inside = move || {
+            move_into_link_name_space(door.as_fd(), Some(LinkNameSpaceType::Network))?;
+            anyhow::Ok(work())
+        };
+        std::thread::scope(|scope| match scope.spawn(inside).join() {
+            Ok(done) => done,
+            Err(panic) => std::panic::resume_unwind(panic),
+        })
+    }
+
     /// Runs a command inside, its words parted by blanks; gives back what it printed.
     ///
     /// # Errors

@@ -5,6 +5,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so by panicking")]
 
+#[cfg(target_os = "linux")]
+#[path = "bad_input/callers.rs"]
+mod callers;
 #[path = "bad_input/content.rs"]
 mod content;
 #[cfg(target_os = "linux")]

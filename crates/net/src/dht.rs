@@ -174,12 +174,25 @@ impl Dht {
     /// # Errors
     /// [`DhtError::TimedOut`] when no node is there to be asked; no peers is not an error.
     pub async fn get_peers(&self, infohash: InfoHash, limit: usize) -> Result<Vec<SocketAddr>, DhtError> {
+        self.get_peers_within(infohash, limit, STREAM_TIMEOUT).await
+    }
+
+    /// As [`Dht::get_peers`], and what came within `time` counts.
+    ///
+    /// # Errors
+    /// As [`Dht::get_peers`].
+    pub async fn get_peers_within(
+        &self,
+        infohash: InfoHash,
+        limit: usize,
+        time: Duration,
+    ) -> Result<Vec<SocketAddr>, DhtError> {
         self.shared.lookups.token().await;
         let turn = self.shared.turns.take(infohash.0).await;
         let peers = self.shared.keeper.operate(turn, move |dht| async move {
             let mut peers: BTreeSet<SocketAddrV4> = BTreeSet::new();
             let stream = dht.get_peers(Id::from(infohash.0));
-            let ended = to_the_end(stream, |told| {
+            let ended = to_the_end(stream, time, |told| {
                 for peer in told.into_iter().filter(|peer| peer.port() != 0) {
                     if peers.len() < limit {
                         peers.insert(peer);
@@ -347,20 +360,20 @@ async fn alone(dht: &AsyncDht) -> bool {
     dht.to_bootstrap().await.is_empty()
 }
 
-/// Takes all that a stream brings, at most for [`STREAM_TIMEOUT`]; tells whether it came to its end.
-async fn to_the_end<T>(mut stream: GetStream<T>, mut take: impl FnMut(T)) -> bool {
+/// Takes all that a stream brings, at most for `time`; tells whether it came to its end.
+async fn to_the_end<T>(mut stream: GetStream<T>, time: Duration, mut take: impl FnMut(T)) -> bool {
     let all = async {
         while let Some(item) = poll_fn(|cx| Pin::new(&mut stream).poll_next(cx)).await {
             take(item);
         }
     };
-    tokio::time::timeout(STREAM_TIMEOUT, all).await.is_ok()
+    tokio::time::timeout(time, all).await.is_ok()
 }
 
 /// Reads a key's items to the end of the stream; tells whether any node answered.
 async fn read_items(dht: &AsyncDht, key: &ChannelKey, of_salt: &[u8], take: impl FnMut(MutableItem)) -> bool {
     let reading = dht.get_mutable_detailed(&key.0, salt(of_salt), None);
-    let ended = to_the_end(reading.items, take).await;
+    let ended = to_the_end(reading.items, STREAM_TIMEOUT, take).await;
     ended && reading.outcome.recv().await.responded() > 0
 }
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use protocol::manifest::Head;
 use protocol::params::{BODY_MAX, PAGE_MAX};
-use protocol::session::PublishRequest;
 use protocol::{
     BlobId, Body, ChannelKey, Chunk, Content, FileEntry, Item, ItemId, Payload, PeerAddr, SafePath, SignedManifest,
     body,
@@ -466,28 +465,4 @@ pub(crate) async fn recheck(ctx: &Ctx, (key, id): (ChannelKey, ItemId), file: Pa
     let gone = ctx.with_store(move |s| s.recheck(&key, &id, &file, &mut || !stop.is_cancelled())).await?;
     ctx.engine.send(Input::Unhold(gone)).await;
     Ok(())
-}
-
-/// A peer asks us, as a gateway, to publish: checked before it is relayed; the text goes back to the peer.
-pub(crate) async fn publish_for(ctx: &Ctx, request: PublishRequest) -> std::result::Result<(), String> {
-    protocol::manifest::verify_publish(&request).map_err(|error| error.to_string())?;
-    if !request.salt.is_empty() {
-        return Err("This gateway publishes channels without a salt only".into());
-    }
-    let manifest =
-        SignedManifest::verify(&request.key, &request.value, &request.signature).map_err(|e| e.to_string())?;
-    let Some(dht) = ctx.dht() else { return Err("This node has no DHT".into()) };
-    let key = request.key;
-    let floor = ctx.with_store(move |s| s.floor(&key)).await.map_err(|error| error.message)?;
-    if manifest.sequence() < floor {
-        return Err("A newer manifest is known".into());
-    }
-    match dht.put_manifest(&manifest, None).await {
-        Ok(0) => Err("No DHT node took it".into()),
-        Ok(_) => {
-            ctx.engine.send(Input::Manifest(Arc::new(manifest))).await;
-            Ok(())
-        }
-        Err(error) => Err(error.to_string()),
-    }
 }

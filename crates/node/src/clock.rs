@@ -1,8 +1,10 @@
 //! The one place of this crate that asks what time it is.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Monotonic time since the node started, and the wall clock.
+use tokio::time::Instant;
+
+/// Monotonic time since the node started, which a test can hold, and the wall clock.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock(Instant);
 

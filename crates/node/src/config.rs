@@ -47,8 +47,21 @@ pub const SECOND_CIRCUIT: Duration = Duration::from_secs(12);
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The same on a detour, and for whoever comes to us.
 pub const HANDSHAKE_TIMEOUT_DETOUR: Duration = Duration::from_secs(30);
-/// Handshakes of callers under way at once.
+/// Handshakes of callers under way at once, of those who come in the clear.
 pub const HANDSHAKES_MAX: usize = 128;
+/// Of them, of one network. Who comes by an onion service cannot be told from the others there: each counts for itself.
+pub const HANDSHAKES_EACH: usize = 4;
+/// Handshakes under way at once, of those who come by one onion service: who floods it with 130 streams a second does not
+/// reach the end of them before an honest caller's key has come through Tor, which takes a second or two.
+pub const HANDSHAKES_SERVICE: usize = 512;
+/// The same, of all onion services.
+pub const HANDSHAKES_ONION: usize = 640;
+/// A caller has this long to send its key before it makes room for its like.
+pub const HANDSHAKES_YOUNG: Duration = Duration::from_secs(3);
+/// Callers who are refused and have not gone yet, and how long they may take.
+pub const PARTINGS_MAX: usize = 64;
+/// See [`PARTINGS_MAX`].
+pub const PARTING_TIMEOUT: Duration = Duration::from_secs(1);
 /// Opened frames of one connection that wait to be handled; a v5 peer's may have 1 MiB each.
 pub const FRAMES_QUEUED: usize = 4;
 /// Plain frames of one connection that wait to be sealed.
@@ -94,12 +107,28 @@ pub const LIST_TIMEOUT: Duration = Duration::from_secs(60);
 pub const GATEWAY_PUTS: u32 = 8;
 /// See [`GATEWAY_PUTS`].
 pub const GATEWAY_PUTS_IN: Duration = Duration::from_secs(60);
+/// As a gateway: a manifest that was put is not put again before this time, whoever asks for it.
+pub const GATEWAY_PUTS_KEPT: Duration = Duration::from_secs(3600);
 /// As a gateway: channels remembered for that, and for look-ups.
 pub const GATEWAY_REMEMBERS: usize = 4096;
+/// As a gateway: topics remembered with the peers that were found for them.
+pub const GATEWAY_SOUGHT: usize = 512;
 /// As a gateway: a look-up's answer is given to others for this long.
 pub const GATEWAY_CACHE: Duration = Duration::from_secs(60);
 /// As a gateway: look-ups and puts for others at one time.
 pub const GATEWAY_AT_ONCE: usize = 16;
+/// As a gateway: of them, for one network.
+pub const GATEWAY_EACH: usize = 2;
+/// As a gateway: look-ups and puts that wait for their turn, and askers of one thing.
+pub const GATEWAY_WAITING: usize = 64;
+/// As a gateway: how long they wait.
+pub const GATEWAY_PATIENCE: Duration = Duration::from_secs(4);
+/// As a gateway: time for a look-up of peers. Who asked has an answer within five seconds, with what came until then.
+pub const GATEWAY_SEEKS_FOR: Duration = Duration::from_secs(3);
+/// As a gateway: a look-up that nobody answered is tried again after this time.
+pub const GATEWAY_FAILED: Duration = Duration::from_secs(10);
+/// As a gateway: questions that are not looked at yet.
+pub const GATEWAY_INPUTS: usize = 256;
 /// Gateways that one manifest is handed to.
 pub const GATEWAYS_ASKED: usize = 4;
 /// Waits before a gateway is asked for what another one took: the DHT and its own memory need a moment.

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use net::wire::{FrameReader, FrameWriter, WireError};
@@ -75,8 +75,24 @@ impl Slots {
 
 /// A frame to be sealed and sent, and the slot of the blob that ends with it.
 type Write = (Vec<u8>, Option<OwnedSemaphorePermit>);
-/// A blob to be served, or why not, and its slot.
-type Loaded = (BlobId, Result<VerifiedBlob, ReadError>, OwnedSemaphorePermit);
+/// A blob to be served, or why not, and its slot; nothing, if it was cancelled meanwhile.
+type Loaded = (BlobId, Option<Result<VerifiedBlob, ReadError>>, OwnedSemaphorePermit);
+
+/// A blob that is being loaded, and whether the peer took its question back: then what is left of the work is not done.
+#[derive(Clone)]
+struct Loading {
+    blob: BlobId,
+    cancelled: Arc<AtomicBool>,
+}
+
+impl Loading {
+    fn new(blob: BlobId) -> Self {
+        Self { blob, cancelled: Arc::new(AtomicBool::new(false)) }
+    }
+    fn is_wanted(&self, blob: &BlobId) -> bool {
+        self.blob == *blob && !self.cancelled.load(Ordering::Acquire)
+    }
+}
 
 /// What a connection loads beside what it has loaded already, if there is a slot for it.
 fn ahead(to_serve: &mut VecDeque<BlobId>, slots: &Slots) -> Option<(BlobId, OwnedSemaphorePermit)> {
@@ -91,8 +107,8 @@ fn ahead(to_serve: &mut VecDeque<BlobId>, slots: &Slots) -> Option<(BlobId, Owne
 async fn load(
     store: Store,
     slots: Slots,
-    first: (BlobId, Option<OwnedSemaphorePermit>),
-    second: Option<(BlobId, OwnedSemaphorePermit)>,
+    first: (Loading, Option<OwnedSemaphorePermit>),
+    second: Option<(Loading, OwnedSemaphorePermit)>,
 ) -> Vec<Loaded> {
     let slot = match first.1 {
         Some(slot) => slot,
@@ -104,16 +120,11 @@ async fn load(
     let Ok(turn) = slots.loads.acquire_owned().await else { return Vec::new() };
     let read = tokio::task::spawn_blocking(move || {
         let _turn = turn;
-        match second {
-            Some((other, ahead)) => {
-                let [one, two] = store.read_two([first.0, other]);
-                vec![(first.0, one, slot), (other, two, ahead)]
-            }
-            None => {
-                let read = store.read_blob(&first.0);
-                vec![(first.0, read, slot)]
-            }
-        }
+        let (loading, held): (Vec<Loading>, Vec<OwnedSemaphorePermit>) =
+            std::iter::once((first.0, slot)).chain(second).unzip();
+        let blobs: Vec<BlobId> = loading.iter().map(|loading| loading.blob).collect();
+        let read = store.read_wanted(&blobs, &|blob| loading.iter().any(|loading| loading.is_wanted(blob)));
+        blobs.into_iter().zip(read).zip(held).map(|((blob, read), slot)| (blob, read, slot)).collect()
     });
     read.await.unwrap_or_default()
 }
@@ -195,14 +206,25 @@ impl Conn {
         let mut to_serve: VecDeque<BlobId> = VecDeque::new();
         // Blobs that the swarm gave us to serve and was not told to be gone.
         let mut given = 0;
-        let (mut loads, mut loading) = (JoinSet::<Vec<Loaded>>::new(), 0_usize);
+        let (mut loads, mut loading) = (JoinSet::<Vec<Loaded>>::new(), Vec::<Loading>::new());
         // A slot for each blob that waits in the session; when something last went out, and how much had by then.
         let mut holding: VecDeque<OwnedSemaphorePermit> = VecDeque::new();
         // Blobs that left the session with their slot, and that the kernel does not have yet.
         let mut leaving = 0;
+        // Blobs that the kernel has whole, and that the swarm was not told of.
+        let mut whole = 0;
         let mut went = (clock.now(), 0);
         let mut pending: Option<Write> = None;
         let why = loop {
+            // A peer that sends without a pause must not keep either from its turn: what went out, and what is due.
+            while sent.try_recv().is_ok() {
+                leaving -= 1;
+                whole += 1;
+            }
+            let now = clock.now();
+            if session.poll_timeout().is_some_and(|due| due <= now) && session.handle_timeout(now).is_err() {
+                break Closed::Failed;
+            }
             while let Some(event) = session.poll_event() {
                 match event {
                     Event::Blob(blob, bytes) => {
@@ -213,6 +235,8 @@ impl Conn {
                     Event::Cancelled(blob) => {
                         if let Some(at) = to_serve.iter().position(|b| *b == blob) {
                             to_serve.remove(at);
+                        } else if let Some(loading) = loading.iter().find(|loading| loading.is_wanted(&blob)) {
+                            loading.cancelled.store(true, Ordering::Release);
                         }
                         engine.send(Input::Session(id, Event::Cancelled(blob))).await;
                     }
@@ -234,21 +258,24 @@ impl Conn {
             // Cancelled by the peer.
             holding.truncate(session.blobs_held());
             // Sent, cancelled, or not readable.
-            let in_hand = to_serve.len() + loading + session.blobs_held() + leaving;
+            let in_hand = to_serve.len() + loading.len() + session.blobs_held() + leaving;
             if in_hand < given {
-                engine.send(Input::Served(id, given - in_hand)).await;
+                let went = whole.min(given - in_hand);
+                engine.send(Input::Served { conn: id, whole: went, dropped: given - in_hand - went }).await;
                 given = in_hand;
+                whole -= went;
             }
             // Two are hashed at once for little more than one: there is room for both, or nothing is loaded yet.
-            if loading == 0 && holding.len() + 2 <= SERVE_AHEAD {
+            if loading.is_empty() && holding.len() + 2 <= SERVE_AHEAD {
                 let first = match holding.is_empty() && leaving == 0 {
                     true => to_serve.pop_front().map(|blob| (blob, None)),
                     // Without a free slot it waits until something of its own went out.
                     false => ahead(&mut to_serve, &slots).map(|(blob, slot)| (blob, Some(slot))),
                 };
                 if let Some(first) = first {
-                    let second = ahead(&mut to_serve, &slots);
-                    loading = 1 + usize::from(second.is_some());
+                    let first = (Loading::new(first.0), first.1);
+                    let second = ahead(&mut to_serve, &slots).map(|(blob, slot)| (Loading::new(blob), slot));
+                    loading = std::iter::once(&first.0).chain(second.iter().map(|(other, _)| other)).cloned().collect();
                     loads.spawn(load(store.clone(), slots.clone(), first, second));
                 }
             }
@@ -278,17 +305,19 @@ impl Conn {
                     if loaded.is_empty() {
                         break Closed::Failed;
                     }
-                    loading = loading.saturating_sub(loaded.len());
+                    loading.clear();
                     for (blob, read, slot) in loaded {
                         match read {
-                            Ok(bytes) => {
+                            // Its question was answered when it was taken back.
+                            None => {}
+                            Some(Ok(bytes)) => {
                                 if holding.is_empty() {
                                     went.0 = clock.now();
                                 }
                                 holding.push_back(slot);
                                 session.handle_command(clock.now(), Command::Serve(blob, Arc::new(bytes.into_bytes())));
                             }
-                            Err(error) => {
+                            Some(Err(error)) => {
                                 session.handle_command(clock.now(), Command::NotFound(blob));
                                 engine.send(Input::Unreadable(blob, error)).await;
                             }
@@ -323,7 +352,10 @@ impl Conn {
                         break Closed::Failed;
                     }
                 },
-                Some(()) = sent.recv() => leaving -= 1,
+                Some(()) = sent.recv() => {
+                    leaving -= 1;
+                    whole += 1;
+                }
                 _ = broken.recv() => break Closed::Failed,
                 () = tokio::time::sleep(sleep) => if session.handle_timeout(clock.now()).is_err() {
                     break Closed::Failed;

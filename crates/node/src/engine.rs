@@ -3,19 +3,19 @@
 //! Everything that happens to peers passes here, one message at a time; nothing here blocks. Fetched blobs are
 //! hashed by the hasher's workers, written by workers of this task, and only then counted as held.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use net::gate::{Came, Gate, GateError};
+use net::gate::{Gate, GateError};
 use net::wire::{FrameReader, FrameWriter};
 use protocol::handshake::Binding;
+use protocol::price::Payer;
 use protocol::session::{Command, Event, Role};
 use protocol::{AddrClass, BlobId, ChannelKey, InfoHash, PeerAddr, SignedManifest, VerifiedBlob};
 use store::{Placed, ReadError, Store, StoreError};
 use swarm::{Closed, ConnId, Follow, Output, Priority, Rank, Source, Swarm, Verdict};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
-use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -27,6 +27,7 @@ use crate::library::{LibraryInput, LibrarySender};
 use crate::limits::Limits;
 use crate::meter::Traffic;
 use crate::network::Network;
+use crate::relay::{self, Asked, RelaySender};
 
 /// A blob that a peer sent, hashed; holds its place among the blobs in hand.
 pub(crate) struct BlobInHand {
@@ -75,8 +76,12 @@ pub(crate) enum Input {
     Accepted(Box<Connected>),
     Session(ConnId, Event),
     Blob(BlobInHand),
-    /// So many blobs that this connection had to serve are off its hands.
-    Served(ConnId, usize),
+    /// So many blobs that this connection had to serve are off its hands: they went whole, or were taken back or not readable.
+    Served {
+        conn: ConnId,
+        whole: usize,
+        dropped: usize,
+    },
     Placed(ConnId, BlobId, Result<Placement, StoreError>),
     Unreadable(BlobId, ReadError),
     Closed(ConnId, Closed),
@@ -88,8 +93,10 @@ pub(crate) enum Input {
     Network(Arc<Network>, oneshot::Sender<()>),
     /// What HELLO names from here on.
     Capabilities(protocol::session::Capabilities),
-    /// Tell a connection's session something (answers made elsewhere).
-    Tell(ConnId, Command),
+    /// What a gateway says to who asked.
+    Answer(relay::Answer),
+    /// What was paid for costs nothing after all.
+    GiveBack(Payer),
     /// Look at the swarm.
     Ask(Ask),
 }
@@ -133,6 +140,37 @@ impl Engine {
     }
 }
 
+/// Whose turn it is: what is due goes before the next input, and the next input before what is due again. So neither a
+/// queue that is never empty keeps timers from running, nor the timers the queue.
+enum Turn {
+    Input,
+    Due,
+}
+
+enum Next<T> {
+    Input(T),
+    Due,
+    /// Nothing comes any more.
+    Over,
+}
+
+impl Turn {
+    /// The next thing to do; something is due after `due`. May be dropped and called again: nothing is lost.
+    async fn next<T>(&mut self, inputs: &mut mpsc::Receiver<T>, due: Duration) -> Next<T> {
+        if due.is_zero() && matches!(self, Self::Due) {
+            *self = Self::Input;
+            return Next::Due;
+        }
+        let next = tokio::select! {
+            biased;
+            input = inputs.recv() => input.map_or(Next::Over, Next::Input),
+            () = tokio::time::sleep(due) => Next::Due,
+        };
+        *self = if matches!(next, Next::Due) { Self::Input } else { Self::Due };
+        next
+    }
+}
+
 struct Structure {
     channel: ChannelKey,
     role: store::Role,
@@ -148,6 +186,7 @@ pub(crate) struct EngineTask {
     pub(crate) network: Arc<Network>,
     pub(crate) config: NodeConfig,
     pub(crate) library: LibrarySender,
+    pub(crate) relay: RelaySender,
     pub(crate) clock: Clock,
     pub(crate) ours: protocol::session::Capabilities,
     pub(crate) tasks: TaskTracker,
@@ -168,24 +207,28 @@ impl EngineTask {
         let mut conns: HashMap<ConnId, mpsc::Sender<ConnCommand>> = HashMap::new();
         let mut structure: HashMap<BlobId, Structure> = HashMap::new();
         let mut next_accepted: u64 = 1 << 63;
+        let mut turn = Turn::Input;
         loop {
             while let Some(output) = self.swarm.poll_output() {
                 self.carry_out(output, &mut conns);
             }
             let due =
                 self.swarm.poll_timeout().map_or(Duration::from_secs(60), |at| at.saturating_sub(self.clock.now()));
-            let input = tokio::select! {
+            let next = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => break,
-                input = self.inputs.recv() => input,
-                () = tokio::time::sleep(due) => {
+                next = turn.next(&mut self.inputs, due) => next,
+            };
+            let input = match next {
+                Next::Input(input) => input,
+                Next::Due => {
                     let now = self.clock.now();
                     self.swarm.handle_clock(now, self.clock.unix_ms());
                     self.swarm.handle_timeout(now);
                     continue;
                 }
+                Next::Over => break,
             };
-            let Some(input) = input else { break };
             let now = self.clock.now();
             match input {
                 Input::Follow(follow, addrs) => {
@@ -263,7 +306,10 @@ impl EngineTask {
                     }
                 }
                 Input::Session(id, event) => self.swarm.handle_event(now, id, event),
-                Input::Served(id, count) => (0..count).for_each(|_| self.swarm.handle_served(now, id)),
+                Input::Served { conn, whole, dropped } => {
+                    (0..whole).for_each(|_| self.swarm.handle_served(now, conn, true));
+                    (0..dropped).for_each(|_| self.swarm.handle_served(now, conn, false));
+                }
                 Input::Blob(hand) => self.take_blob(hand, &structure),
                 Input::Placed(id, blob, result) => self.placed(id, blob, result, &mut structure),
                 Input::Unreadable(blob, error) => {
@@ -295,7 +341,8 @@ impl EngineTask {
                     self.ours = ours;
                     self.swarm.set_capabilities(ours);
                 }
-                Input::Tell(id, command) => tell(&mut conns, id, ConnCommand::Session(command)),
+                Input::Answer(answer) => self.answer(answer, &mut conns),
+                Input::GiveBack(payer) => self.swarm.give_back(now, &payer),
                 Input::Ask(ask) => ask(&mut self.swarm, now),
             }
         }
@@ -448,11 +495,28 @@ impl EngineTask {
             Output::DhtRefresh(key) => self.library.send(LibraryInput::Refresh(key)),
             Output::NewManifest(manifest) => self.library.send(LibraryInput::Manifest(manifest)),
             Output::SignedTwice(key) => self.library.send(LibraryInput::SignedTwice(key)),
-            Output::Publish(id, request) => self.library.send(LibraryInput::GatewayPublish(id, request)),
-            Output::GatewayLookup(id, request, key, sequence) => {
-                self.library.send(LibraryInput::GatewayShow(id, request, key, sequence));
+            Output::Publish(id, payer, request) => self.relay(Asked::Publish(id, payer, request)),
+            Output::GatewayLookup(id, payer, request, key, sequence) => {
+                self.relay(Asked::Show(id, payer, request, key, sequence));
             }
+            Output::GatewaySeek(id, payer, topic) => self.relay(Asked::Seek(id, payer, topic)),
             Output::Banned(addr, time) => tracing::info!(%addr, seconds = time.as_secs(), "banned for a wrong blob"),
+        }
+    }
+
+    /// Hands a stranger's question to the gateway's task. Where too much waits already, the answer is that.
+    fn relay(&self, asked: Asked) {
+        if let Err(asked) = self.relay.ask(asked) {
+            // The queue of this very task may be full: nobody waits for it here.
+            let (engine, answer) = (self.engine.clone(), asked.busy());
+            self.tasks.spawn(async move { engine.send(Input::Answer(answer)).await });
+        }
+    }
+
+    fn answer(&mut self, answer: relay::Answer, conns: &mut HashMap<ConnId, mpsc::Sender<ConnCommand>>) {
+        match answer {
+            relay::Answer::Tell(id, command) => tell(conns, id, ConnCommand::Session(command)),
+            relay::Answer::Found(id, topic, found) => self.swarm.handle_sought(self.clock.now(), id, topic, found),
         }
     }
 
@@ -560,48 +624,45 @@ fn tell(conns: &mut HashMap<ConnId, mpsc::Sender<ConnCommand>>, id: ConnId, comm
     }
 }
 
-/// Accepts peers until the route ends; handshakes run beside. Whoever comes while too many are under way takes the place
-/// of the one that has waited longest: an honest one is done in a moment, and silent ones cannot keep the door shut.
-pub(crate) async fn accept(network: Arc<Network>, engine: Engine) {
-    let Some(gate) = &network.gate else { return };
-    let mut shaking: VecDeque<AbortHandle> = VecDeque::new();
-    loop {
-        let accepted = tokio::select! {
-            () = network.stop.cancelled() => return,
-            accepted = gate.accept() => accepted,
-        };
-        let Came { stream, from: addr, dialled } = match accepted {
-            Ok(came) => came,
-            Err(error) => {
-                tracing::warn!(%error, "the listener is lost");
-                return;
-            }
-        };
-        let only = dialled.and_then(|onion| network.channel_at(&onion));
-        // Its service is being given up: nothing is known that could be spoken of.
-        if dialled.is_some() && only.is_none() {
-            continue;
-        }
-        let limit = if gate.is_far(&addr) { HANDSHAKE_TIMEOUT_DETOUR } else { HANDSHAKE_TIMEOUT };
-        shaking.retain(|hand| !hand.is_finished());
-        if shaking.len() >= HANDSHAKES_MAX
-            && let Some(longest) = shaking.pop_front()
-        {
-            longest.abort();
-        }
-        let (engine, number, stop) = (engine.clone(), network.number, network.stop.clone());
-        let hand = network.tasks.spawn(async move {
-            let work = async {
-                match net::wire::handshake(stream, Role::Acceptor, limit).await {
-                    Ok((reader, writer, binding)) => {
-                        let connected = Connected { network: number, addr, only, reader, writer, binding };
-                        engine.send(Input::Accepted(Box::new(connected))).await;
-                    }
-                    Err(error) => tracing::debug!(%addr, %error, "no handshake"),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_sends_without_end_does_not_keep_what_is_due_from_its_turn() {
+        let clock = Clock::start();
+        let (tx, mut inputs) = mpsc::channel(4);
+        let mut turn = Turn::Input;
+        let (mut due_at, mut rounds, mut taken) = (Duration::from_secs(1), 0_u64, 0_u64);
+        for n in 0..100_000_u64 {
+            // The queue is never empty.
+            while tx.try_send(n).is_ok() {}
+            match turn.next(&mut inputs, due_at.saturating_sub(clock.now())).await {
+                Next::Input(_) => taken += 1,
+                Next::Due => {
+                    let late = clock.now() - due_at;
+                    assert!(late <= Duration::from_millis(2), "{late:?} late");
+                    rounds += 1;
+                    due_at = clock.now() + Duration::from_secs(1);
                 }
-            };
-            stop.run_until_cancelled(work).await;
-        });
-        shaking.push_back(hand.abort_handle());
+                Next::Over => panic!("the sender is here"),
+            }
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        assert!(rounds >= 99 && taken >= 99_000, "{rounds} rounds, {taken} inputs");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_always_due_does_not_keep_inputs_waiting() {
+        let (tx, mut inputs) = mpsc::channel(4);
+        let mut turn = Turn::Input;
+        let mut taken = 0;
+        for n in 0..100 {
+            while tx.try_send(n).is_ok() {}
+            taken += usize::from(matches!(turn.next(&mut inputs, Duration::ZERO).await, Next::Input(_)));
+        }
+        assert_eq!(taken, 50);
+        drop(tx);
+        while let Next::Input(_) | Next::Due = turn.next(&mut inputs, Duration::from_secs(1)).await {}
     }
 }

@@ -1,72 +1,21 @@
-//! §5 PUBLISH — hands a manifest to gateways and looks whether it can be read back; and what a gateway remembers.
+//! §5 PUBLISH — hands a manifest to gateways and looks whether it can be read back. What we do for others
+//! as a gateway is [`crate::relay`]'s.
 //!
 //! Each gateway is asked on a connection of its own, which the swarm does not know: nothing else is said on it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use net::gate::Gate;
 use protocol::session::{Capabilities, Command, Event, Hello, PublishRequest, Role, Session};
-use protocol::{ChannelKey, PeerAddr, SignedManifest};
+use protocol::{PeerAddr, SignedManifest};
 use tokio::task::JoinSet;
 
 use crate::config::{
-    DIAL_TIMEOUT, DIAL_TIMEOUT_DETOUR, GATEWAY_CACHE, GATEWAY_HELLO, GATEWAY_HELLO_DETOUR, GATEWAY_PUTS,
-    GATEWAY_PUTS_IN, GATEWAY_REMEMBERS, GATEWAY_TIMEOUT, GATEWAYS_ASKED, HANDSHAKE_TIMEOUT, HANDSHAKE_TIMEOUT_DETOUR,
-    SHOWN_AFTER,
+    DIAL_TIMEOUT, DIAL_TIMEOUT_DETOUR, GATEWAY_HELLO, GATEWAY_HELLO_DETOUR, GATEWAY_TIMEOUT, GATEWAYS_ASKED,
+    HANDSHAKE_TIMEOUT, HANDSHAKE_TIMEOUT_DETOUR, SHOWN_AFTER,
 };
 use crate::ctx::{Ctx, Inner};
-
-/// What a gateway remembers of those it serves: bounded, the oldest goes first.
-#[derive(Default)]
-pub(crate) struct Served {
-    /// Since when, and how many.
-    puts: HashMap<ChannelKey, (Duration, u32)>,
-    shown: HashMap<ChannelKey, (Duration, Option<Arc<SignedManifest>>)>,
-}
-
-impl Served {
-    /// Whether a manifest of this channel may be put now; counts it if so.
-    pub(crate) fn may_put(&mut self, now: Duration, key: ChannelKey) -> bool {
-        let young = |at: Duration| now.saturating_sub(at) < GATEWAY_PUTS_IN;
-        match self.puts.get_mut(&key) {
-            Some((at, puts)) if young(*at) => {
-                if *puts >= GATEWAY_PUTS {
-                    return false;
-                }
-                *puts += 1;
-            }
-            _ => {
-                if self.puts.len() >= GATEWAY_REMEMBERS {
-                    self.puts.retain(|_, (at, _)| young(*at));
-                    if self.puts.len() >= GATEWAY_REMEMBERS {
-                        return false;
-                    }
-                }
-                self.puts.insert(key, (now, 1));
-            }
-        }
-        self.shown.remove(&key);
-        true
-    }
-
-    /// A look-up's answer, if it is young.
-    pub(crate) fn shown(&self, now: Duration, key: &ChannelKey) -> Option<Option<Arc<SignedManifest>>> {
-        let (at, found) = self.shown.get(key)?;
-        (now.saturating_sub(*at) < GATEWAY_CACHE).then(|| found.clone())
-    }
-
-    /// Keeps a look-up's answer.
-    pub(crate) fn show(&mut self, now: Duration, key: ChannelKey, found: Option<Arc<SignedManifest>>) {
-        if self.shown.len() >= GATEWAY_REMEMBERS {
-            self.shown.retain(|_, (at, _)| now.saturating_sub(*at) < GATEWAY_CACHE);
-        }
-        if self.shown.len() < GATEWAY_REMEMBERS {
-            self.shown.insert(key, (now, found));
-        }
-    }
-}
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -270,34 +219,4 @@ async fn converse(
 async fn close(session: &mut Session, writer: &mut net::wire::FrameWriter, ctx: &Inner) {
     session.handle_command(ctx.clock.now(), Command::Close);
     let _ = tokio::time::timeout(Duration::from_secs(1), writer.close()).await;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_channel_is_put_now_and_then_and_strangers_do_not_fill_the_memory() {
-        let mut served = Served::default();
-        let key = |n: u64| {
-            let mut key = [0; 32];
-            key[..8].copy_from_slice(&n.to_be_bytes());
-            ChannelKey(key)
-        };
-        let now = Duration::from_secs(100);
-        for _ in 0..GATEWAY_PUTS {
-            assert!(served.may_put(now, key(0)));
-        }
-        assert!(!served.may_put(now + Duration::from_secs(4), key(0)));
-        assert!(served.may_put(now + GATEWAY_PUTS_IN, key(0)));
-        for n in 1..GATEWAY_REMEMBERS as u64 + 500 {
-            served.may_put(now + GATEWAY_PUTS_IN, key(n));
-            served.show(now, key(n), None);
-        }
-        assert!(served.puts.len() <= GATEWAY_REMEMBERS && served.shown.len() <= GATEWAY_REMEMBERS);
-        let later = now + GATEWAY_PUTS_IN * 2;
-        assert!(served.may_put(later, key(30_000)), "the old make room");
-        assert!(served.shown(now, &key(1)).is_some());
-        assert!(served.shown(now + GATEWAY_CACHE, &key(1)).is_none());
-    }
 }

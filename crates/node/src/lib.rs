@@ -1,5 +1,6 @@
 //! A full node: joins protocol, swarm, store and net, and owns every task.
 
+mod accept;
 pub mod amounts;
 pub mod api;
 mod channel;
@@ -23,6 +24,7 @@ mod network;
 mod node;
 mod play;
 mod publish;
+mod relay;
 mod repair;
 pub mod rpc;
 mod schedule;

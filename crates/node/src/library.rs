@@ -8,11 +8,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::session::{Command, PublishRequest, RequestId};
 use protocol::{BlobId, ChannelKey, ItemId, SignedManifest};
 use store::{Placed, ReadError, Standing, StoreError, Urgency};
-use swarm::ConnId;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{Cause, Code, ErrorInfo, Event};
@@ -22,7 +20,7 @@ use crate::engine::Input;
 use crate::error::{Result, sentence};
 use crate::meter::Meter;
 use crate::view;
-use crate::{channel, gateway, keep, network};
+use crate::{channel, keep, network};
 
 /// What the library hears.
 pub(crate) enum LibraryInput {
@@ -51,11 +49,6 @@ pub(crate) enum LibraryInput {
     /// All of a changed file was read again.
     Rechecked((ChannelKey, ItemId), PathBuf),
     Announced(BlobId),
-    GatewayPublish(ConnId, PublishRequest),
-    /// A peer asks us, as a gateway, for a manifest newer than this sequence.
-    GatewayShow(ConnId, RequestId, ChannelKey, u64),
-    /// The DHT answered such a question.
-    GatewayShown(ChannelKey, Option<Arc<SignedManifest>>),
     /// Everything stops for this cause, or goes on.
     Hold(Option<Cause>),
     /// Items that had no room are tried again: there may be some now.
@@ -126,8 +119,6 @@ pub(crate) struct Library {
     held: Option<Cause>,
     urgent: HashMap<Key, Urgency>,
     keep_own_at: Duration,
-    served: gateway::Served,
-    at_once: Arc<Semaphore>,
 }
 
 impl Library {
@@ -146,8 +137,6 @@ impl Library {
             held,
             urgent: HashMap::new(),
             keep_own_at: Duration::ZERO,
-            served: gateway::Served::default(),
-            at_once: Arc::new(Semaphore::new(GATEWAY_AT_ONCE)),
         }
     }
 
@@ -345,9 +334,6 @@ impl Library {
                     self.flush_announced().await;
                 }
             }
-            LibraryInput::GatewayPublish(conn, request) => self.publish_for(conn, request),
-            LibraryInput::GatewayShow(conn, request, key, sequence) => self.show_for(conn, request, key, sequence),
-            LibraryInput::GatewayShown(key, found) => self.served.show(self.ctx.clock.now(), key, found),
             LibraryInput::Hold(held) => {
                 self.held = held;
                 if self.held.is_some() {
@@ -385,53 +371,6 @@ impl Library {
                 let _ = answer.send(Standings { causes, rates, fresh, held, unread });
             }
         }
-    }
-
-    /// As a gateway: checks a peer's manifest, puts it, and says what came of it.
-    fn publish_for(&mut self, conn: ConnId, request: PublishRequest) {
-        let now = self.ctx.clock.now();
-        // Checked first: a stranger's forgery does not count against the channel.
-        let refused = match protocol::manifest::verify_publish(&request) {
-            Err(error) => Some(error.to_string()),
-            Ok(_) if !self.served.may_put(now, request.key) => {
-                Some(format!("This channel was published too often. Wait {} s.", GATEWAY_PUTS_IN.as_secs()))
-            }
-            Ok(_) => None,
-        };
-        let (ctx, slots) = (self.ctx.clone(), self.at_once.clone());
-        self.ctx.spawn(async move {
-            let answer = match (refused, slots.try_acquire()) {
-                (Some(why), _) => Err(why),
-                (None, Err(_)) => Err("This gateway is busy".into()),
-                (None, Ok(_slot)) => channel::publish_for(&ctx, request).await,
-            };
-            ctx.engine.send(Input::Tell(conn, Command::Published(answer))).await;
-        });
-    }
-
-    /// As a gateway: shows a manifest of a channel that this node does not follow, by one look-up for all who ask.
-    fn show_for(&mut self, conn: ConnId, request: RequestId, key: ChannelKey, sequence: u64) {
-        let kept = self.served.shown(self.ctx.clock.now(), &key);
-        let (ctx, slots) = (self.ctx.clone(), self.at_once.clone());
-        self.ctx.spawn(async move {
-            let found = match (kept, ctx.dht(), slots.try_acquire()) {
-                (Some(kept), ..) => kept,
-                (None, Some(dht), Ok(_slot)) => match dht.get_manifest(&key, 0).await {
-                    Ok(found) => {
-                        let found = found.map(|found| Arc::new(found.manifest));
-                        ctx.library.send(LibraryInput::GatewayShown(key, found.clone()));
-                        found
-                    }
-                    Err(error) => {
-                        tracing::debug!(channel = %key, %error, "look-up for another failed");
-                        None
-                    }
-                },
-                _ => None,
-            };
-            let newer = found.filter(|manifest| manifest.sequence() > sequence);
-            ctx.engine.send(Input::Tell(conn, Command::Manifest(request, newer))).await;
-        });
     }
 
     /// Reads a manifest's list; a newer one replaces the reading of an older.

@@ -26,10 +26,10 @@ use tokio_util::task::TaskTracker;
 use crate::api::{Code, ErrorInfo, Event, OnionInfo, RouteInfo, RouteKind, RouteReason, RouteStanding};
 use crate::config::*;
 use crate::ctx::{Ctx, Inner};
-use crate::engine::{self, Input};
+use crate::engine::Input;
 use crate::error::{Result, blocking, fail};
 use crate::library::log;
-use crate::{channel, gateway, view};
+use crate::{accept, channel, gateway, view};
 
 /// The setting that names the route, without a login.
 const ROUTE: &str = "route";
@@ -421,7 +421,7 @@ pub(crate) async fn put(ctx: &Ctx, network: Arc<Network>) -> Result<()> {
     // An engine that stopped needs no network.
     let _ = taken.await;
     if network.gate.is_some() {
-        network.tasks.spawn(engine::accept(network.clone(), ctx.engine.clone()));
+        network.tasks.spawn(accept::run(network.clone(), ctx.engine.clone(), ctx.clock));
         network.tasks.spawn(mind(ctx.clone(), network.clone()));
         network.tasks.spawn(crate::near::run(ctx.clone(), network.clone()));
     }

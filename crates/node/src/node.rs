@@ -25,6 +25,7 @@ use crate::limits::Limits;
 use crate::meter::{self, Rates, Traffic};
 use crate::near::Near;
 use crate::network::{self, Network};
+use crate::relay::{self, RelaySender};
 use crate::{channel, hasher, keep, repair, verbs, view};
 
 /// A running node. Cheap to clone; [`Node::stop`] ends it.
@@ -95,6 +96,7 @@ impl Node {
         let network = Arc::new(network);
         let (engine, inputs) = Engine::channel();
         let (library, library_inputs) = LibrarySender::channel();
+        let (relay, relay_inputs) = RelaySender::channel();
         let kept = store.clone();
         let near = blocking(move || Ok(Near::load(&kept)?)).await?;
         let ctx: Ctx = Arc::new(Inner {
@@ -157,6 +159,7 @@ impl Node {
             network: network.clone(),
             config: ctx.config.clone(),
             library,
+            relay,
             clock,
             ours,
             tasks: ctx.tasks.clone(),
@@ -175,6 +178,7 @@ impl Node {
         ctx.tasks.spawn(governor::run(ctx.clone()));
         ctx.tasks.spawn(keep::run(ctx.clone()));
         ctx.tasks.spawn(repair::run(ctx.clone()));
+        ctx.tasks.spawn(relay::run(ctx.clone(), relay_inputs));
         network::put(&ctx, network).await?;
         node.tell_all().await?;
         library::resume_all(&ctx).await?;

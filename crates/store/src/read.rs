@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use protocol::params::BLOB_LEN;
-use protocol::{BlobId, ChannelKey, ItemId, VerifiedBlob, blob};
+use protocol::{BlobId, BlobKey, ChannelKey, ItemId, VerifiedBlob, blob};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::db::{array, chunk_state, int, path};
@@ -42,13 +42,37 @@ impl Store {
         }
     }
 
-    /// As [`Store::read_blob`] of two, hashed at once: what a core does for two takes little longer than for one.
-    pub fn read_two(&self, blobs: [BlobId; 2]) -> [Result<VerifiedBlob, ReadError>; 2] {
+    /// As [`Store::read_blob`], for others who may not want it any more: `wanted` is asked before each step of the work
+    /// (reading, sealing, hashing). `None`: it was not, and the rest was left undone. Two at once are hashed together: what a
+    /// core does for two takes little longer than for one.
+    pub fn read_wanted(
+        &self,
+        blobs: &[BlobId],
+        wanted: &dyn Fn(&BlobId) -> bool,
+    ) -> Vec<Option<Result<VerifiedBlob, ReadError>>> {
         // Whatever is not as usual (several sources, a changed file, trouble) is told by the reading of one.
-        let raw = blobs.each_ref().map(|blob| self.core.raw(blob).ok().flatten());
-        let [Some(one), Some(two)] = raw else { return blobs.map(|blob| self.read_blob(&blob)) };
-        let [first, second] = VerifiedBlob::verify_two([(blobs[0], one), (blobs[1], two)]);
-        [first.or_else(|_| self.read_blob(&blobs[0])), second.or_else(|_| self.read_blob(&blobs[1]))]
+        let alone = |blob: &BlobId| wanted(blob).then(|| self.read_blob(blob));
+        let made: Vec<Made> = blobs.iter().map(|blob| self.core.make(blob, wanted)).collect();
+        let hashed = |blob: &BlobId, made: Result<VerifiedBlob, Vec<u8>>| match made {
+            Ok(made) => Some(Ok(made)),
+            Err(_) => alone(blob),
+        };
+        let finish = |blobs: &[BlobId], made: Vec<Made>| {
+            let one = |(blob, made): (&BlobId, Made)| match made {
+                Made::Unwanted => None,
+                Made::Unusual => alone(blob),
+                Made::Sealed(bytes) => hashed(blob, VerifiedBlob::verify(*blob, bytes)),
+            };
+            blobs.iter().zip(made).map(one).collect()
+        };
+        match <[Made; 2]>::try_from(made) {
+            Ok([Made::Sealed(first), Made::Sealed(second)]) => {
+                let made = VerifiedBlob::verify_two([(blobs[0], first), (blobs[1], second)]);
+                blobs.iter().zip(made).map(|(blob, made)| hashed(blob, made)).collect()
+            }
+            Ok(made) => finish(blobs, made.into()),
+            Err(made) => finish(blobs, made),
+        }
     }
 
     /// Reads every blob that one file of an item is said to hold, and withdraws those that it does not: after
@@ -126,6 +150,16 @@ fn sources(tx: &Transaction<'_>, blob: &BlobId) -> Result<(bool, Vec<Group>), St
 /// A file that does not look as it did, and its item.
 pub type Touched = ((ChannelKey, ItemId), PathBuf);
 
+/// How far a blob for others came.
+enum Made {
+    /// Nobody wants it any more.
+    Unwanted,
+    /// It takes more than one look.
+    Unusual,
+    /// To be hashed.
+    Sealed(Vec<u8>),
+}
+
 /// Where a span's bytes lie now.
 pub(crate) fn place_of(span: &Span) -> &Path {
     match &span.part {
@@ -157,15 +191,32 @@ fn plain_of(group: &Group) -> Result<Option<Vec<u8>>, StoreError> {
 }
 
 impl Core {
-    /// What should be a blob's sealed bytes, not hashed yet; `None` where that takes more than one look.
-    fn raw(&self, blob: &BlobId) -> Result<Option<Vec<u8>>, StoreError> {
+    /// What should be a blob's sealed bytes, not hashed yet, if it is wanted until then.
+    fn make(&self, blob: &BlobId, wanted: &dyn Fn(&BlobId) -> bool) -> Made {
+        if !wanted(blob) {
+            return Made::Unwanted;
+        }
+        let found = self.raw(blob).ok().flatten();
+        match found {
+            _ if !wanted(blob) => Made::Unwanted,
+            None => Made::Unusual,
+            Some((bytes, None)) => Made::Sealed(bytes),
+            Some((plain, Some(key))) => {
+                let sealed = blob::encrypt(plain, &key);
+                if wanted(blob) { Made::Sealed(sealed) } else { Made::Unwanted }
+            }
+        }
+    }
+
+    /// A blob's sealed bytes, or plain ones and the key that seals them; `None` where that takes more than one look.
+    fn raw(&self, blob: &BlobId) -> Result<Option<(Vec<u8>, Option<BlobKey>)>, StoreError> {
         let _layout = self.shared();
         let (stored, derived) = self.db.read(|tx| sources(tx, blob))?;
         if stored {
-            return self.blobs.read_raw(blob);
+            return Ok(self.blobs.read_raw(blob)?.map(|bytes| (bytes, None)));
         }
         match derived.as_slice() {
-            [group] => Ok(plain_of(group)?.map(|plain| blob::encrypt(plain, &group.key))),
+            [group] => Ok(plain_of(group)?.map(|plain| (plain, Some(group.key.clone())))),
             _ => Ok(None),
         }
     }

@@ -1,16 +1,15 @@
 //! E10 Addresses — which are worth dialling.
 //!
-//! Owns: known addresses, the channels each was found for, back-off, bans. Promises: never more than [`ADDRS_MAX`]
+//! Owns: known addresses, the channels each was found for, back-off; bans by [`Bans`]. Promises: never more than [`ADDRS_MAX`]
 //! addresses, [`PER_CHANNEL_MAX`] of one channel; what the user named is never given up.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
-use protocol::addr::OnionKey;
-use protocol::{AddrClass, ChannelKey, PeerAddr};
+use protocol::{ChannelKey, PeerAddr};
 
 use crate::Source;
+use crate::bans::Bans;
 
 /// Addresses known at most.
 const ADDRS_MAX: usize = 4096;
@@ -18,8 +17,6 @@ const ADDRS_MAX: usize = 4096;
 const PER_CHANNEL_MAX: usize = 256;
 /// Channels that one address is known for at most: what a HELLO may name.
 const CHANNELS_MAX: usize = protocol::params::HELLO_CHANNELS_MAX;
-/// Bans kept at most; the oldest end first.
-const BANS_MAX: usize = 4096;
 /// First wait after a failed dial; doubles with each.
 const BACKOFF_START: Duration = Duration::from_secs(5);
 /// Longest wait for an address that somebody told.
@@ -30,6 +27,8 @@ const BACKOFF_USER: Duration = Duration::from_secs(60);
 const CROWDED: u32 = 3;
 /// The pause of theirs.
 const CROWDED_PAUSE: Duration = Duration::from_secs(900);
+/// An address that the user named and that sent something wrong is left alone for this long.
+const USER_RESTS: Duration = Duration::from_secs(120);
 /// Failures in a row after which an address that somebody told is forgotten.
 const FAILS_MAX: u32 = 8;
 
@@ -39,36 +38,6 @@ fn is_dialable(addr: &PeerAddr) -> bool {
         PeerAddr::Ip(socket) => PeerAddr::from_socket(*socket).is_ok(),
         PeerAddr::Onion(_, port) => *port != 0,
         PeerAddr::Name(name, port) => *port != 0 && !name.is_empty(),
-    }
-}
-
-/// What a ban hits.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Culprit {
-    /// An IPv4 address, or an IPv6 network of 64 bits: one household either way.
-    Net(IpAddr),
-    Onion(OnionKey),
-    /// Many nodes share this machine (tests, onion listener), or the name is all we know: this one place.
-    Place(PeerAddr),
-}
-
-fn culprit(addr: &PeerAddr) -> Culprit {
-    match addr {
-        PeerAddr::Onion(key, _) => Culprit::Onion(*key),
-        PeerAddr::Name(..) => Culprit::Place(addr.clone()),
-        PeerAddr::Ip(socket) if addr.class() == AddrClass::Loopback => Culprit::Place(addr.clone()),
-        PeerAddr::Ip(socket) => Culprit::Net(network(socket.ip())),
-    }
-}
-
-/// The part of an IP that one subscriber owns.
-pub(crate) fn network(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(v6) => {
-            let s = v6.segments();
-            IpAddr::V6(Ipv6Addr::new(s[0], s[1], s[2], s[3], 0, 0, 0, 0))
-        }
-        v4 => v4,
     }
 }
 
@@ -100,9 +69,9 @@ pub(crate) struct Book {
     any: BTreeSet<PeerAddr>,
     /// Those that the user named.
     users: BTreeSet<PeerAddr>,
-    bans: BTreeMap<Culprit, Duration>,
+    bans: Bans,
     /// Whose hints of newer manifests came to nothing, and until when they are not asked about.
-    boasters: BTreeMap<Culprit, Duration>,
+    boasters: Bans,
 }
 
 impl Book {
@@ -257,7 +226,7 @@ impl Book {
             if entry.own {
                 continue;
             }
-            let at = self.bans.get(&culprit(addr)).map_or(entry.next, |until| entry.next.max(*until));
+            let at = self.bans.until(now, addr).map_or(entry.next, |until| entry.next.max(until));
             if at <= now {
                 ready.push((entry.source, entry.fails, addr.clone()));
             } else {
@@ -320,34 +289,41 @@ impl Book {
         }
     }
 
-    /// Bans whoever is at this address.
-    pub(crate) fn ban(&mut self, addr: &PeerAddr, until: Duration) {
-        if self.bans.len() >= BANS_MAX
-            && let Some(first) = self.bans.iter().min_by_key(|(_, until)| **until).map(|(who, _)| who.clone())
-        {
-            self.bans.remove(&first);
+    /// Whoever was met at this address sent something wrong. `listens`: where it says that it can be dialled. Returns until
+    /// when it is banned, or, being the user's own, who is never banned, left alone.
+    pub(crate) fn ban(
+        &mut self,
+        now: Duration,
+        addr: &PeerAddr,
+        listens: Option<&PeerAddr>,
+        span: Duration,
+    ) -> Duration {
+        let named = |addr: &PeerAddr| self.entries.get(addr).is_some_and(|entry| entry.source == Source::User);
+        if named(addr) || listens.is_some_and(named) {
+            [Some(addr), listens].into_iter().flatten().for_each(|addr| self.rest(addr, now + USER_RESTS));
+            return now + USER_RESTS;
         }
-        self.bans.insert(culprit(addr), until);
+        self.bans.wrong(now, addr, listens, span)
     }
     /// Whether somebody there is banned.
     pub(crate) fn is_banned(&self, now: Duration, addr: &PeerAddr) -> bool {
-        self.bans.get(&culprit(addr)).is_some_and(|until| *until > now)
+        self.bans.until(now, addr).is_some()
     }
     /// Whoever is at this address hinted at manifests that nobody can show.
-    pub(crate) fn boasted(&mut self, addr: &PeerAddr, until: Duration) {
-        if self.boasters.len() < BANS_MAX {
-            self.boasters.insert(culprit(addr), until);
-        }
-        self.rest(addr, until);
+    pub(crate) fn boasted(&mut self, now: Duration, addr: &PeerAddr, span: Duration) {
+        // The first time is not short: three hints were false by then.
+        self.boasters.wrong(now, addr, None, span);
+        self.boasters.wrong(now, addr, None, span);
+        self.rest(addr, now + span);
     }
     /// Whether hints from there are worth nothing for now.
     pub(crate) fn is_boaster(&self, now: Duration, addr: &PeerAddr) -> bool {
-        self.boasters.get(&culprit(addr)).is_some_and(|until| *until > now)
+        self.boasters.until(now, addr).is_some()
     }
     /// Drops what has ended.
     pub(crate) fn expire(&mut self, now: Duration) {
-        self.bans.retain(|_, until| *until > now);
-        self.boasters.retain(|_, until| *until > now);
+        self.bans.expire(now);
+        self.boasters.expire(now);
     }
 }
 

@@ -173,8 +173,9 @@ impl Swarm {
             self.outputs.push_back(Output::Close(conn));
         }
     }
-    /// Both sides dialled each other: one connection is enough. Both see the same two, and both let go of the one whose
-    /// dialler's key is the smaller, unless it is about more than the other.
+    /// Both sides dialled each other: one connection is enough, the one whose dialler's key is the greater, unless the other
+    /// is about more. Each side ends what it accepted and never what it dialled: both see the same two, so one of them ends
+    /// the lesser; and who only says that it listens where somebody else does ends nothing but its own connection.
     pub(crate) fn part_with_double(&mut self, accepted: ConnId) {
         let Some(peer) = self.peers.get(accepted) else { return };
         let Some(listens) = peer.listens.as_ref().filter(|_| peer.role == Role::Acceptor) else { return };
@@ -182,12 +183,9 @@ impl Swarm {
         let same = |id: &&ConnId| self.peers.get(**id).is_some_and(|p| p.role == Role::Dialler && p.addr == *listens);
         let Some(dialled) = met.copied().find(|id| same(&id)) else { return };
         let Some(other) = self.peers.get(dialled) else { return };
-        let (gone, stays, conn) = match peer.binding.dialler < other.binding.dialler {
-            true => (peer, other, accepted),
-            false => (other, peer, dialled),
-        };
-        if other.stage == Stage::Spoke && gone.shared.is_subset(&stays.shared) {
-            self.outputs.push_back(Output::Close(conn));
+        let lesser = peer.binding.dialler < other.binding.dialler;
+        if lesser && other.stage == Stage::Spoke && peer.shared.is_subset(&other.shared) {
+            self.outputs.push_back(Output::Close(accepted));
         }
     }
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use protocol::params::{BLOB_LEN, HAVE_QUERY_MAX};
 use protocol::session::{Command, Role};
-use protocol::{BlobId, ChannelKey};
+use protocol::{BlobId, ChannelKey, PeerAddr};
 use rand_core::Rng;
 
-use crate::peers::Stage;
+use crate::peers::{Peer, Stage};
 use crate::picker::LACKS;
 use crate::swarm::Swarm;
 use crate::timers::Timer;
@@ -165,15 +165,16 @@ impl Swarm {
     }
     fn ban(&mut self, now: Duration, conn: ConnId) {
         let Some(addr) = self.peers.addr(conn).cloned() else { return };
-        self.book.ban(&addr, now + self.config.ban);
-        self.outputs.push_back(Output::Banned(addr.clone(), self.config.ban));
-        // Whoever else connects from there is the same household.
-        let there: Vec<ConnId> = self.peers.iter().map(|(id, _)| id).collect();
+        let listens = self.peers.get(conn).and_then(|peer| peer.listens.clone());
+        let until = self.book.ban(now, &addr, listens.as_ref(), self.config.ban);
+        self.outputs.push_back(Output::Banned(addr, until.saturating_sub(now)));
+        // Whoever else is there now is the same.
+        let banned = |addr: &PeerAddr| self.book.is_banned(now, addr);
+        let there = |id: ConnId, p: &Peer| id == conn || banned(&p.addr) || p.listens.as_ref().is_some_and(banned);
+        let there: Vec<ConnId> = self.peers.iter().filter(|(id, p)| there(*id, p)).map(|(id, _)| id).collect();
         for id in there {
-            if id == conn || self.peers.addr(id).is_some_and(|addr| self.book.is_banned(now, addr)) {
-                self.outputs.push_back(Output::Close(id));
-                self.picker.remove_lane(id);
-            }
+            self.outputs.push_back(Output::Close(id));
+            self.picker.remove_lane(id);
         }
     }
     pub(crate) fn why_still(&self, _now: Duration, key: &ChannelKey) -> Cause {

@@ -186,7 +186,7 @@ impl Swarm {
             peer.sequences.remove(&key);
             peer.broken += 1;
             if peer.broken >= BROKEN_MAX {
-                self.book.boasted(&peer.addr, now + BOASTER);
+                self.book.boasted(now, &peer.addr, BOASTER);
                 self.outputs.push_back(Output::Close(conn));
             }
         }

@@ -5,18 +5,20 @@
 //! `handle_*(now, …)`, `now` being the time since the process (or the simulation) started; outputs are polled. The same
 //! seed and the same inputs give the same outputs.
 //!
-//! Each part is a machine that owns its state: addresses and bans (`book`), connections (`peers`), wants (`picker`),
+//! Each part is a machine that owns its state: addresses (`book`), bans (`bans`), connections (`peers`), wants (`picker`),
 //! holdings that others wait for (`have`), who else holds what is ours (`census`), upload slots (`uploads`), announces (`announce`), peer exchange (`pex`), deadlines (`timers`).
 //! [`repair`] chooses what is kept for others. The
-//! [`Swarm`] joins them: `meet` (look-ups, HELLO), `dial`, `gossip` (manifests), `fetch` (blobs for us), `serve` (answers).
+//! [`Swarm`] joins them: `meet` (look-ups, HELLO), `guests` (callers), `dial`, `gossip` (manifests), `fetch` (blobs for us), `serve` (answers).
 
 mod announce;
+mod bans;
 mod book;
 mod census;
 mod channel;
 mod dial;
 mod fetch;
 mod gossip;
+mod guests;
 mod have;
 mod meet;
 mod peers;

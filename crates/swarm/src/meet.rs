@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use protocol::handshake::Binding;
 use protocol::params::HELLO_CHANNELS_MAX;
 use protocol::session::{Command, Hello, Role};
 use protocol::{AddrClass, BlobId, ChannelKey, InfoHash, PeerAddr, Topic};
@@ -48,11 +47,6 @@ const REST: Duration = Duration::from_secs(30);
 const PROVEN: Duration = Duration::from_secs(60);
 /// A peer with whom we share nothing now is left alone this long.
 const STRANGER: Duration = Duration::from_secs(600);
-
-/// An accepted connection that shares nothing has this long before it makes room for others.
-const STRANGER_STAYS: Duration = Duration::from_secs(30);
-/// One that shares something and moves nothing has this long.
-const GUEST_STAYS: Duration = Duration::from_secs(60);
 
 /// A DHT look-up under way.
 pub(crate) struct LookUp {
@@ -311,45 +305,6 @@ impl Swarm {
         }
         hello
     }
-    /// Somebody connected; `id` comes from [`Swarm::next_conn`]. `only`: by an address that is one channel's alone. False:
-    /// refused (banned, too many); drop it.
-    pub fn handle_accepted(
-        &mut self,
-        now: Duration,
-        id: ConnId,
-        addr: PeerAddr,
-        only: Option<ChannelKey>,
-        binding: Binding,
-    ) -> bool {
-        // A quarter of the slots is kept for those whom we dial.
-        let max = self.config.connections_max - self.config.connections_max / 4;
-        if self.book.is_banned(now, &addr) || !self.peers.has_room(&addr) || self.peers.get(id).is_some() {
-            return false;
-        }
-        if self.peers.len() >= max && !self.evict(now) {
-            return false;
-        }
-        let mut peer = Peer::new(now, addr, Role::Acceptor, binding);
-        peer.only = only;
-        if let Some(twin) = self.peers.insert(id, peer) {
-            self.meet_ourselves(id, twin);
-        }
-        true
-    }
-    /// Makes room for a newcomer: ends an accepted connection that shares nothing; else, of those that moved nothing for a
-    /// while, the one that came last. So a full node is no closed door: whoever calls has a minute to hear what is new and
-    /// whom else to ask, and a crowd of callers replaces itself before it replaces those who were here before.
-    fn evict(&mut self, now: Duration) -> bool {
-        let accepted = || self.peers.iter().filter(|(_, p)| p.role == Role::Acceptor);
-        let strange = |p: &Peer| p.shared.is_empty() && p.since + STRANGER_STAYS < now;
-        let useless = accepted().filter(|(_, p)| strange(p)).min_by_key(|(_, p)| (p.sent, p.since));
-        let rests = |conn: ConnId, p: &Peer| p.moved + GUEST_STAYS <= now && !self.uploads.is_waiting(conn);
-        let resting = || accepted().filter(|(conn, p)| rests(*conn, p)).max_by_key(|(_, p)| p.since);
-        let Some((conn, _)) = useless.or_else(resting) else { return false };
-        self.outputs.push_back(Output::Close(conn));
-        self.forget_conn(now, conn, &Closed::Clean);
-        true
-    }
 
     pub(crate) fn take_hello(&mut self, now: Duration, id: ConnId, hello: &Hello) {
         let Some(peer) = self.peers.get(id) else { return };
@@ -405,6 +360,7 @@ impl Swarm {
         let old = peer.channels().clone();
         let Some(peer) = self.peers.get_mut(id) else { return };
         peer.stage = Stage::Spoke;
+        peer.answered = Some(now.saturating_sub(peer.since));
         peer.ext = ext;
         peer.shared = shared;
         peer.sequences.extend(sequences);

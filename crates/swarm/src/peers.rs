@@ -5,17 +5,15 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use protocol::handshake::Binding;
+use protocol::price::{Payer, Source};
 use protocol::session::{Capabilities, Role};
 use protocol::{AddrClass, ChannelKey, PeerAddr, Topic};
 
-use crate::book::network;
 use crate::channel::Channel;
 use crate::{ConnId, PeerInfo};
 
-/// Most accepted connections from one network; loopback, where the onion listener's peers appear, is exempt.
+/// Most accepted connections from one network; this computer, where anything may stand behind an address, is exempt.
 const PER_NETWORK_MAX: usize = 8;
-/// Work that one peer may cause at a stretch: announces for every channel that a HELLO names.
-const FAVOURS_MAX: f64 = 64.0;
 /// Closed connections whose blobs may still be judged.
 const GONE_MAX: usize = 256;
 
@@ -68,9 +66,8 @@ pub(crate) struct Peer {
     pub(crate) seeking: BTreeMap<Topic, Duration>,
     /// Where it says it can be dialled.
     pub(crate) listens: Option<PeerAddr>,
-    /// Tokens for what costs us work: announces and gateway look-ups.
-    pub(crate) favours: f64,
-    pub(crate) favours_at: Duration,
+    /// How long after it was met its HELLO came: a round trip at least.
+    pub(crate) answered: Option<Duration>,
     pub(crate) received: u64,
     pub(crate) sent: u64,
 }
@@ -98,8 +95,7 @@ impl Peer {
             queried: BTreeMap::new(),
             seeking: BTreeMap::new(),
             listens: None,
-            favours: FAVOURS_MAX,
-            favours_at: now,
+            answered: None,
             received: 0,
             sent: 0,
         }
@@ -135,15 +131,12 @@ impl Peer {
     pub(crate) fn class(&self) -> AddrClass {
         self.addr.class()
     }
-    /// Whether it may cause work once more: one a second, [`FAVOURS_MAX`] at a stretch.
-    pub(crate) fn spend(&mut self, now: Duration) -> bool {
-        self.favours = (self.favours + now.saturating_sub(self.favours_at).as_secs_f64()).min(FAVOURS_MAX);
-        self.favours_at = now;
-        let granted = self.favours >= 1.0;
-        if granted {
-            self.favours -= 1.0;
+    /// Who pays for the work that it causes.
+    pub(crate) fn payer(&self) -> Payer {
+        match self.role {
+            Role::Acceptor => Payer::caller(&self.addr, self.only),
+            Role::Dialler => Payer::called(&self.addr),
         }
-        granted
     }
 }
 
@@ -154,7 +147,8 @@ pub(crate) struct Peers {
     /// Our ephemeral keys as dialler: one that comes back as acceptor is ourselves.
     dialled: BTreeMap<[u8; 32], ConnId>,
     accepted: BTreeMap<[u8; 32], ConnId>,
-    networks: BTreeMap<IpAddr, usize>,
+    /// Accepted connections of each network and each crowd.
+    guests: BTreeMap<Source, usize>,
     gone: BTreeMap<ConnId, PeerAddr>,
 }
 
@@ -172,13 +166,12 @@ impl Peers {
         self.map.iter().map(|(conn, peer)| (*conn, peer))
     }
     /// Whether one more may connect from there.
-    pub(crate) fn has_room(&self, addr: &PeerAddr) -> bool {
-        match addr {
-            PeerAddr::Ip(socket) if addr.class() != AddrClass::Loopback => {
-                self.networks.get(&network(socket.ip())).is_none_or(|count| *count < PER_NETWORK_MAX)
-            }
-            _ => true,
-        }
+    pub(crate) fn has_room(&self, caller: &Payer) -> bool {
+        !matches!(caller.one, Source::V4(_) | Source::V6(_)) || self.guests_of(&caller.one) < PER_NETWORK_MAX
+    }
+    /// Accepted connections from a network, or of those who cannot be told apart.
+    pub(crate) fn guests_of(&self, source: &Source) -> usize {
+        self.guests.get(source).copied().unwrap_or(0)
     }
     /// Takes a connection. Returns the other end's connection if the peer is ourselves.
     pub(crate) fn insert(&mut self, conn: ConnId, peer: Peer) -> Option<ConnId> {
@@ -189,8 +182,11 @@ impl Peers {
         };
         mine.insert(key, conn);
         let twin = other.get(&key).copied();
-        if let (Role::Acceptor, Some(ip)) = (peer.role, peer.ip()) {
-            *self.networks.entry(network(ip)).or_default() += 1;
+        if peer.role == Role::Acceptor {
+            let payer = peer.payer();
+            for source in std::iter::once(payer.one).chain(payer.crowd) {
+                *self.guests.entry(source).or_default() += 1;
+            }
         }
         self.map.insert(conn, peer);
         twin
@@ -204,12 +200,15 @@ impl Peers {
         if keys.get(&peer.binding.dialler) == Some(&conn) {
             keys.remove(&peer.binding.dialler);
         }
-        if let (Role::Acceptor, Some(ip)) = (peer.role, peer.ip())
-            && let Some(count) = self.networks.get_mut(&network(ip))
-        {
-            *count -= 1;
-            if *count == 0 {
-                self.networks.remove(&network(ip));
+        if peer.role == Role::Acceptor {
+            let payer = peer.payer();
+            for source in std::iter::once(payer.one).chain(payer.crowd) {
+                if let Some(count) = self.guests.get_mut(&source) {
+                    *count -= 1;
+                    if *count == 0 {
+                        self.guests.remove(&source);
+                    }
+                }
             }
         }
         if self.gone.len() >= GONE_MAX {

@@ -1,14 +1,16 @@
 //! Answers — who may ask what (E4, E5, E7, E9, E10).
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use protocol::params::{BLOB_LEN, PEERS_MAX};
+use protocol::price::Payer;
 use protocol::session::{Command, PublishRequest, RequestId, Role};
-use protocol::{BlobId, ChannelKey, PeerAddr, Topic};
+use protocol::{AddrClass, BlobId, ChannelKey, PeerAddr, Topic};
 
-use crate::peers::Stage;
-use crate::pex::Taken;
+use crate::peers::{Peer, Stage};
+use crate::pex::{Kin, Taken};
 use crate::swarm::{Held, Swarm};
 use crate::timers::Timer;
 use crate::way::{Circle, Side};
@@ -18,6 +20,8 @@ use crate::{ConnId, Output, Rank, Source};
 const TELL: Duration = Duration::from_secs(15 * 60);
 /// So many copies of a root count as one of another blob.
 const ROOT_COPIES: u16 = 8;
+/// A gateway that knows fewer addresses than this looks in the DHT for who asks.
+const FEW: usize = 8;
 
 impl Swarm {
     /// Any blob we hold, to anybody who knows its ID; where we hide, only those of the channel that is spoken of.
@@ -34,23 +38,44 @@ impl Swarm {
     pub(crate) fn fill_slots(&mut self, now: Duration) {
         // Without a root nothing else can even be asked for: it goes out to more before it is common, for others to hand on.
         let times = |held: &Held| if held.rank == Rank::Root { held.sent / ROOT_COPIES } else { held.sent };
-        while let Some((conn, blob)) = self.uploads.next(now, |blob| self.held.get(blob).map_or(0, times)) {
+        loop {
+            let may = |conn| self.peers.get(conn).is_none_or(|peer| self.loads.could_pay(now, &peer.payer(), 1));
+            let times = |blob: &BlobId| self.held.get(blob).map_or(0, times);
+            let Some((conn, blob)) = self.uploads.next(now, times, may) else { break };
             let Some(held) = self.held.get_mut(&blob) else {
                 // Gone while it waited.
-                self.uploads.ended(now, conn);
+                self.uploads.ended(now, conn, false);
                 self.send(conn, Command::NotFound(blob));
                 continue;
             };
             held.sent = held.sent.saturating_add(1);
-            if let Some(peer) = self.peers.get_mut(conn) {
-                peer.sent += BLOB_LEN as u64;
-                peer.moved = now;
+            if let Some(peer) = self.peers.get(conn) {
+                self.loads.pay(now, &peer.payer(), 1);
             }
             self.outputs.push_back(Output::Serve(conn, blob));
         }
-        match self.uploads.next_at(now) {
+        let broke = self.uploads.waiters().filter_map(|conn| self.peers.get(conn));
+        let broke = broke.map(|peer| self.loads.payable_at(now, &peer.payer(), 1)).filter(|at| *at > now);
+        match self.uploads.next_at(now).into_iter().chain(broke).min() {
             Some(at) => self.timers.set(Timer::Uploads, at),
             None => self.timers.cancel(Timer::Uploads),
+        }
+    }
+    /// What was to be sent is sent, and costs nothing; or it was made for nothing, and its network has paid for it.
+    pub(crate) fn end_serving(&mut self, now: Duration, conn: ConnId, whole: bool) {
+        let blob = self.uploads.ended(now, conn, whole);
+        match self.peers.get_mut(conn) {
+            Some(peer) if whole => {
+                peer.sent += BLOB_LEN as u64;
+                peer.moved = now;
+                let payer = peer.payer();
+                self.loads.refund(now, &payer, 1);
+            }
+            _ => {
+                if let Some(held) = blob.filter(|_| !whole).and_then(|blob| self.held.get_mut(&blob)) {
+                    held.sent = held.sent.saturating_sub(1);
+                }
+            }
         }
     }
     /// Only blobs of channels that both named are admitted.
@@ -86,29 +111,54 @@ impl Swarm {
                 peer.sequences.insert(key, manifest.sequence());
             }
             self.send(conn, Command::Manifest(id, manifest));
-        } else if self.config.capabilities.gateway && peer.spend(now) {
+        } else if let Some(payer) = self.favour(now, conn) {
             // Followed or not: a channel that was not named on this connection is unknown here.
-            self.outputs.push_back(Output::GatewayLookup(conn, id, key, after));
+            self.outputs.push_back(Output::GatewayLookup(conn, payer, id, key, after));
         } else {
             self.send(conn, Command::Manifest(id, None));
         }
     }
     pub(crate) fn answer_publish(&mut self, now: Duration, conn: ConnId, request: PublishRequest) {
-        let Some(peer) = self.peers.get_mut(conn) else { return };
         if !self.config.capabilities.gateway {
             self.send(conn, Command::Published(Err("this node publishes nothing for others".to_owned())));
-        } else if !peer.spend(now) {
-            self.send(conn, Command::Published(Err("too many publishes on this connection".to_owned())));
+        } else if let Some(payer) = self.favour(now, conn) {
+            self.outputs.push_back(Output::Publish(conn, payer, request));
         } else {
-            self.outputs.push_back(Output::Publish(conn, request));
+            self.send(conn, Command::Published(Err("too many publishes from this network".to_owned())));
         }
+    }
+    /// As a gateway: takes the price of something that is done for a stranger. `None`: it is not to be done.
+    fn favour(&mut self, now: Duration, conn: ConnId) -> Option<Payer> {
+        let payer = self.peers.get(conn).filter(|_| self.config.capabilities.gateway)?.payer();
+        self.favours.pay(now, &payer, 1).then_some(payer)
     }
 
     pub(crate) fn answer_find_peers(&mut self, now: Duration, conn: ConnId, topic: Topic) {
-        let unix = self.unix_ms(now);
         let Some(peer) = self.peers.get(conn) else { return };
+        // Through an onion service of ours nobody sees that this is the node that the DHT sees asking.
+        let looks = self.config.dht && Circle::of(peer) == Circle { side: Side::Clear, channel: None };
+        let addrs = self.known_peers(now, peer, topic, Vec::new());
+        match if addrs.len() < FEW && looks { self.favour(now, conn) } else { None } {
+            Some(payer) => self.outputs.push_back(Output::GatewaySeek(conn, payer, topic)),
+            None => self.send(conn, Command::Peers(topic, addrs)),
+        }
+    }
+    /// What a gateway found in the DHT for who asked by FIND_PEERS ([`Output::GatewaySeek`]), beside what it knows.
+    pub fn handle_sought(&mut self, now: Duration, conn: ConnId, topic: Topic, found: Vec<SocketAddr>) {
+        let Some(peer) = self.peers.get(conn) else { return };
+        let found = found.into_iter().map(PeerAddr::Ip).filter(|addr| {
+            // As from everybody, the DHT's word counts for the wide world.
+            self.config.allow_local || addr.class() == AddrClass::Global
+        });
+        let addrs = self.known_peers(now, peer, topic, found.collect());
+        self.send(conn, Command::Peers(topic, addrs));
+    }
+    /// Whom a peer may hear of, as far as we know, and `more`.
+    fn known_peers(&self, now: Duration, peer: &Peer, topic: Topic, more: Vec<PeerAddr>) -> Vec<PeerAddr> {
+        let unix = self.unix_ms(now);
         let circle = Circle::of(peer);
         let mut addrs = self.pex.peers(now, circle, &topic);
+        addrs.extend(more);
         // Of a channel that both named we also pass on whom we reached ourselves.
         let of_blob = self.held.get(&BlobId(topic.0)).into_iter().flat_map(|held| &held.channels);
         let wanted = self.picker.channel_of(&BlobId(topic.0));
@@ -131,25 +181,45 @@ impl Swarm {
         addrs.sort();
         addrs.dedup();
         addrs.truncate(PEERS_MAX);
-        self.send(conn, Command::Peers(topic, addrs));
+        addrs
+    }
+    /// What a topic is to us where it was told: not what it is to another channel, where one alone is spoken of.
+    fn kin(&self, circle: &Circle, topic: &Topic) -> Kin {
+        let here = |key: &ChannelKey| circle.channel.is_none_or(|only| only == *key) && self.channels.contains_key(key);
+        if self.channels.iter().any(|(key, channel)| here(key) && channel.announced.contains(topic)) {
+            return Kin::Ours;
+        }
+        let blob = BlobId(topic.0);
+        let held = self.held.get(&blob).into_iter().flat_map(|held| &held.channels);
+        if held.copied().chain(self.picker.channel_of(&blob)).any(|key| here(&key)) { Kin::Blob } else { Kin::Strange }
     }
     pub(crate) fn take_announce(&mut self, now: Duration, conn: ConnId, topic: Topic, addr: PeerAddr) {
-        let unix = self.unix_ms(now);
-        let Some(peer) = self.peers.get_mut(conn) else { return };
-        if !peer.spend(now) {
+        let Some(peer) = self.peers.get(conn) else { return };
+        let (ip, circle, payer) = (peer.ip(), Circle::of(peer), peer.payer());
+        let shared = |key: &&ChannelKey| self.channels.get(key).is_some_and(|c| c.announced.contains(&topic));
+        let shared = peer.shared.iter().find(shared).copied();
+        let kin = self.kin(&circle, &topic);
+        // What is ours concerns nobody's crowd: no stranger's spending keeps a follower from saying where it is.
+        let price = match kin {
+            Kin::Ours | Kin::Blob => Payer { crowd: None, ..payer.clone() },
+            Kin::Strange if self.config.capabilities.gateway => payer.clone(),
+            Kin::Strange => return,
+        };
+        if !self.favours.pay(now, &price, 1) {
             return;
         }
-        let (ip, circle) = (peer.ip(), Circle::of(peer));
-        let shared =
-            peer.shared.iter().find(|key| self.channels.get(key).is_some_and(|c| c.topics(unix).contains(&topic)));
-        let shared = shared.copied();
         if self.book.is_banned(now, &addr) {
+            if matches!(&addr, PeerAddr::Ip(at) if Some(at.ip().to_canonical()) == ip) {
+                // It is who was banned there, back from another port.
+                self.outputs.push_back(Output::Close(conn));
+            }
             return;
         }
-        match self.pex.announced(now, ip, circle, topic, &addr) {
-            Taken::Refused => return,
+        match self.pex.announced(now, ip, &payer, (topic, circle), kin, &addr) {
+            // An onion that is passed on to nobody may be of use to ourselves.
+            Taken::Refused if shared.is_none() || !matches!(addr, PeerAddr::Onion(_, 1..)) => return,
             Taken::Check => self.dial(addr.clone(), None),
-            Taken::Kept | Taken::Waiting => {}
+            Taken::Refused | Taken::Kept | Taken::Waiting => {}
         }
         // An onion may be anybody's: naming a stranger's must not keep us from dialling it.
         if matches!(addr, PeerAddr::Ip(_))

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use protocol::handshake::Binding;
 use protocol::params::HAVE_QUERY_MAX;
+use protocol::price::{Payer, Purses};
 use protocol::session::{Command, Event};
 use protocol::{BlobId, ChannelKey, InfoHash, PeerAddr, SignedManifest, Topic};
 use rand_chacha::ChaCha8Rng;
@@ -34,6 +35,16 @@ const EXPIRE: Duration = Duration::from_secs(30);
 /// Between looks for idle peers that may help while blobs are under way.
 const IDLERS: Duration = Duration::from_millis(500);
 
+/// Work that one network may cause at a stretch, announces and what a gateway does: as much as a HELLO names channels; and
+/// how often one more comes in.
+const FAVOURS: (u32, Duration) = (64, Duration::from_secs(1));
+
+/// Blobs that are made for one network and not sent whole, at a stretch, and how often one more comes in.
+const LOADS: (u32, Duration) = (64, Duration::from_millis(250));
+
+/// Networks whose debts are remembered.
+const PAYERS_MAX: usize = 4096;
+
 /// A clock that went ahead by more than this did not go by itself.
 const AWAY_MS: u64 = 120_000;
 
@@ -60,6 +71,8 @@ pub struct Swarm {
     pub(crate) watches: Watches,
     pub(crate) census: Census,
     pub(crate) uploads: Uploads,
+    pub(crate) loads: Purses,
+    pub(crate) favours: Purses,
     pub(crate) announces: Announces,
     pub(crate) pex: Pex,
     pub(crate) held: BTreeMap<BlobId, Held>,
@@ -93,6 +106,8 @@ impl Swarm {
             watches: Watches::default(),
             census: Census::default(),
             uploads: Uploads::default(),
+            loads: Purses::new(LOADS.0, LOADS.1, PAYERS_MAX),
+            favours: Purses::new(FAVOURS.0, FAVOURS.1, PAYERS_MAX),
             announces,
             pex: Pex::default(),
             held: BTreeMap::new(),
@@ -242,10 +257,14 @@ impl Swarm {
         self.judge(now, id, blob, verdict);
         self.settle(now);
     }
-    /// A blob of an [`Output::Serve`] is off this connection's hands: sent, cancelled, or not readable.
-    pub fn handle_served(&mut self, now: Duration, id: ConnId) {
-        self.uploads.ended(now, id);
+    /// A blob of an [`Output::Serve`] is off this connection's hands: sent whole, or cancelled or not readable.
+    pub fn handle_served(&mut self, now: Duration, id: ConnId, whole: bool) {
+        self.end_serving(now, id, whole);
         self.settle(now);
+    }
+    /// What a gateway was paid for with [`Output::Publish`] and its like cost no work after all.
+    pub fn give_back(&mut self, now: Duration, payer: &Payer) {
+        self.favours.refund(now, payer, 1);
     }
     /// A connection ended.
     pub fn handle_closed(&mut self, now: Duration, id: ConnId, why: Closed) {

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use protocol::price::Payer;
 use protocol::session::{Command, Role};
-use protocol::{BlobId, ChannelKey, InfoHash, PeerAddr, ReadKey, SignedManifest};
+use protocol::{BlobId, ChannelKey, InfoHash, PeerAddr, ReadKey, SignedManifest, Topic};
 
 /// One connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -114,10 +115,13 @@ pub enum Output {
     /// Same sequence, other bytes: the channel shows "signed twice".
     SignedTwice(ChannelKey),
     /// A peer asked us as a gateway to publish; check, put, and answer with `Command::Published`.
-    Publish(ConnId, protocol::session::PublishRequest),
+    Publish(ConnId, Payer, protocol::session::PublishRequest),
     /// A peer asks for a manifest of a channel we do not follow (gateway): look up, answer with `Command::Manifest`.
-    GatewayLookup(ConnId, protocol::session::RequestId, ChannelKey, u64),
-    /// An IP was banned for this long, for a wrong blob.
+    GatewayLookup(ConnId, Payer, protocol::session::RequestId, ChannelKey, u64),
+    /// A peer asks for peers of a topic of which we know few (gateway): look in the DHT, for a few seconds at most, and
+    /// answer with [`Swarm::handle_sought`](crate::Swarm::handle_sought), also when nothing was found.
+    GatewaySeek(ConnId, Payer, Topic),
+    /// A peer was banned for this long, for a wrong blob; or left alone, if the user named it.
     Banned(PeerAddr, Duration),
 }
 

@@ -33,7 +33,7 @@ const COMMON: u16 = 2;
 struct Queue {
     waiting: VecDeque<BlobId>,
     /// Since when each blob is being sent.
-    sending: VecDeque<Duration>,
+    sending: VecDeque<(Duration, BlobId)>,
     /// When it was served last, or asked first.
     served: Duration,
     /// Its last blob was late.
@@ -43,7 +43,7 @@ struct Queue {
 impl Queue {
     /// It takes blobs slowly: they do not count against the few, and do not keep the line from others.
     fn is_slow(&self, now: Duration, late: Duration) -> bool {
-        self.slow || self.sending.front().is_some_and(|since| *since + late <= now)
+        self.slow || self.sending.front().is_some_and(|(since, _)| *since + late <= now)
     }
 }
 
@@ -76,26 +76,35 @@ impl Uploads {
             self.waiting -= 1;
         }
     }
-    /// A blob given to this connection is off our hands.
-    pub(crate) fn ended(&mut self, now: Duration, conn: ConnId) {
+    /// A blob given to this connection is off our hands: it went whole, or was cancelled or not readable. Returns which one
+    /// it most likely is: what goes whole goes in order, what is cancelled is what was asked for last.
+    pub(crate) fn ended(&mut self, now: Duration, conn: ConnId, whole: bool) -> Option<BlobId> {
         let late = self.line.late();
-        let Some(queue) = self.queues.get_mut(&conn) else { return };
-        if let Some(since) = queue.sending.pop_front() {
-            queue.slow = since + late <= now;
-        }
+        let queue = self.queues.get_mut(&conn)?;
         queue.served = now;
+        if !whole {
+            return queue.sending.pop_back().map(|(_, blob)| blob);
+        }
+        let (since, blob) = queue.sending.pop_front()?;
+        queue.slow = since + late <= now;
         self.line.ended(now);
+        Some(blob)
     }
     /// It is gone.
     pub(crate) fn remove(&mut self, conn: ConnId) {
         self.waiting -= self.queues.remove(&conn).map_or(0, |queue| queue.waiting.len());
     }
-    /// Whether it waits for anything.
-    pub(crate) fn is_waiting(&self, conn: ConnId) -> bool {
-        self.queues.get(&conn).is_some_and(|queue| !queue.waiting.is_empty())
+    /// Whether it waits for anything, or something is being sent to it.
+    pub(crate) fn is_busy(&self, conn: ConnId) -> bool {
+        self.queues.get(&conn).is_some_and(|queue| !queue.waiting.is_empty() || !queue.sending.is_empty())
     }
-    /// The next blob to send, if a slot is free. `sent`: how often a blob went out already.
-    pub(crate) fn next(&mut self, now: Duration, sent: impl Fn(&BlobId) -> u16) -> Option<(ConnId, BlobId)> {
+    /// The next blob to send, if a slot is free. `sent`: how often a blob went out already; `may`: whether a peer can pay.
+    pub(crate) fn next(
+        &mut self,
+        now: Duration,
+        sent: impl Fn(&BlobId) -> u16,
+        may: impl Fn(ConnId) -> bool,
+    ) -> Option<(ConnId, BlobId)> {
         if self.waiting == 0 {
             self.line.has_room();
             return None;
@@ -113,7 +122,7 @@ impl Uploads {
         let ahead = if self.line.is_fastest() { AHEAD_FAST } else { AHEAD };
         let place = |(conn, queue): (&ConnId, &Queue)| {
             let blob = *queue.waiting.front().filter(|_| queue.sending.len() < ahead)?;
-            if slow >= AT_ONCE_SLOW && queue.is_slow(now, late) {
+            if (slow >= AT_ONCE_SLOW && queue.is_slow(now, late)) || !may(*conn) {
                 return None;
             }
             // Where many are slow, nobody holds two of the last places.
@@ -134,8 +143,12 @@ impl Uploads {
         let queue = self.queues.get_mut(&conn)?;
         queue.waiting.pop_front();
         self.waiting -= 1;
-        queue.sending.push_back(now);
+        queue.sending.push_back((now, blob));
         Some((conn, blob))
+    }
+    /// Who waits.
+    pub(crate) fn waiters(&self) -> impl Iterator<Item = ConnId> {
+        self.queues.iter().filter(|(_, queue)| !queue.waiting.is_empty()).map(|(conn, _)| *conn)
     }
     /// When a slot becomes free though nothing ends: what is sent slowly then does not count any more.
     pub(crate) fn next_at(&self, now: Duration) -> Option<Duration> {
@@ -143,7 +156,12 @@ impl Uploads {
             return None;
         }
         let late = self.line.late();
-        self.queues.values().flat_map(|queue| &queue.sending).map(|since| *since + late).filter(|at| *at > now).min()
+        self.queues
+            .values()
+            .flat_map(|queue| &queue.sending)
+            .map(|(since, _)| *since + late)
+            .filter(|at| *at > now)
+            .min()
     }
 }
 

@@ -163,10 +163,11 @@ impl World {
                     subscription.signed_twice = true;
                 }
             }
-            Output::Publish(conn, _) => {
+            Output::Publish(conn, ..) => {
                 self.command(id, conn, Command::Published(Err("no gateway".into())));
             }
-            Output::GatewayLookup(conn, request, ..) => self.command(id, conn, Command::Manifest(request, None)),
+            Output::GatewayLookup(conn, _, request, ..) => self.command(id, conn, Command::Manifest(request, None)),
+            Output::GatewaySeek(conn, _, topic) => self.command(id, conn, Command::Peers(topic, Vec::new())),
             Output::Banned(PeerAddr::Ip(addr), _) => {
                 let now = self.now;
                 self.nodes[id].seen.banned.push((addr, now));
@@ -491,7 +492,7 @@ impl World {
         }
     }
     /// Tells the mind of blobs that were given to this end and wait there no more: sent, or cancelled.
-    fn off_our_hands(&mut self, link: LinkId, side: Side) {
+    fn off_our_hands(&mut self, link: LinkId, side: Side, mut whole: bool) {
         let now = self.now;
         let Some(end) = self.links.get_mut(&link).and_then(|l| l.ends[side].as_mut()) else { return };
         let (id, conn, gone) = (end.node, end.conn, end.given.saturating_sub(end.blobs_held()));
@@ -500,7 +501,8 @@ impl World {
         }
         end.given -= gone;
         if let Some(swarm) = &mut self.nodes[id].swarm {
-            (0..gone).for_each(|_| swarm.handle_served(now, conn));
+            // One goes whole at a time; the others were taken back.
+            (0..gone).for_each(|_| swarm.handle_served(now, conn, std::mem::take(&mut whole)));
         }
         self.minds.push_back(id);
     }
@@ -515,10 +517,11 @@ impl World {
             if end.sending || !end.next_frame(&mut frame) {
                 return;
             }
-            if end.blobs_held() < held {
+            let whole = end.blobs_held() < held;
+            if whole {
                 self.nodes[end.node].seen.served += 1;
             }
-            self.off_our_hands(link, side);
+            self.off_our_hands(link, side, whole);
             let Some(l) = self.links.get_mut(&link) else { return };
             let Some(end) = &mut l.ends[side] else { return };
             let wire = match &mut end.cipher {

@@ -98,6 +98,18 @@ impl Author {
         )
     }
 
+    /// As [`Self::publish_payload`], for the item of this key with a salt.
+    pub fn publish_salted(&self, manifest: &str, sequence: u64, salt: &[u8]) -> String {
+        let signed = [format!("4:salt{}:", salt.len()).as_bytes(), salt, &item_bytes(manifest, sequence)].concat();
+        format!(
+            "{{\"k\":\"{}\",\"seq\":{sequence},\"v\":\"{}\",\"sig\":\"{}\",\"salt\":\"{}\"}}",
+            self.channel(),
+            HEXLOWER.encode(manifest.as_bytes()),
+            HEXLOWER.encode(&self.sign_text(&signed)),
+            HEXLOWER.encode(salt)
+        )
+    }
+
     /// The manifest as a signed DHT item.
     ///
     /// # Errors

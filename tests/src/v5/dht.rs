@@ -64,8 +64,16 @@ impl Dht {
     /// # Errors
     /// The key is none, or the DHT does not answer.
     pub fn look_up(&self, channel: &str) -> io::Result<Option<(u64, String)>> {
+        self.look_up_salted(channel, None)
+    }
+
+    /// As [`Self::look_up`], of the key's item with this salt.
+    ///
+    /// # Errors
+    /// As [`Self::look_up`].
+    pub fn look_up_salted(&self, channel: &str, salt: Option<&[u8]>) -> io::Result<Option<(u64, String)>> {
         let key: [u8; 32] = bytes(channel).map_err(io::Error::other)?;
-        let stream = self.dht.get_mutable(&key, None, None);
+        let stream = self.dht.get_mutable(&key, salt, None);
         let all: Vec<mainline::MutableItem> = self.wait(stream.collect())?;
         let Some(newest) = all.into_iter().max_by_key(mainline::MutableItem::seq) else { return Ok(None) };
         let sequence = u64::try_from(newest.seq()).map_err(io::Error::other)?;

@@ -1,7 +1,7 @@
 //! Peers that ask for more than anybody needs: each pays with its connection, and the next honest one is served.
 
 use super::Scene;
-use megatorrent_tests::hostile::{self, HAVE_QUERY};
+use megatorrent_tests::hostile::{self, CANCEL, HAVE_QUERY};
 use megatorrent_tests::people::publish;
 use megatorrent_tests::process::{Daemon, Home, PATIENCE};
 use megatorrent_tests::v5::{self, ANNOUNCE, DATA, FIND_PEERS, Gossip, REQUEST, V5Error, Wire};
@@ -94,6 +94,8 @@ fn one_blob_asked_for_without_end_is_sent_some_times_only() {
     let mut times = 0;
     let ended = loop {
         assert!(times < 1000, "served for ever");
+        // A v5 downloader's ten seconds are for one blob, not for a thousand.
+        wire.be_patient(PATIENCE);
         if let Err(error) = wire.send(REQUEST, publisher.blob.as_bytes()) {
             break error;
         }
@@ -116,6 +118,61 @@ fn one_blob_asked_for_without_end_is_sent_some_times_only() {
     };
     assert!(times >= 2, "{times}: whose disk lost it asks again");
     assert!(matches!(ended, V5Error::Io(_)), "{ended}");
+    publisher.end();
+}
+
+#[test]
+fn one_blob_taken_back_without_end_is_made_some_times_only() {
+    let publisher = Publisher::new("taken-back");
+    let mut wire = Wire::dial(publisher.node).unwrap();
+    wire.send(v5::HELLO, &hostile::hello(&publisher.channel, 0)).unwrap();
+    deaf(&wire);
+    let taken_back = data_encoding::HEXLOWER.decode(publisher.blob.as_bytes()).unwrap();
+    let mut times = 0;
+    while wire.send(REQUEST, publisher.blob.as_bytes()).is_ok() && wire.send(CANCEL, &taken_back).is_ok() {
+        times += 1;
+        assert!(times < 100_000, "made for ever");
+        if times % 50 == 49 && times < 200 {
+            publisher.serves("one who takes back what it asked for");
+        }
+    }
+    publisher.serves("one who took back what it asked for");
+    publisher.end();
+}
+
+/// An announce of an onion address for a topic.
+fn announce(topic: &str, onion: u32) -> (String, Vec<u8>) {
+    let mut key = [3; 32];
+    key[..4].copy_from_slice(&onion.to_be_bytes());
+    let address = protocol::PeerAddr::Onion(protocol::addr::OnionKey(key), 6881).to_string();
+    let said = format!("{{\"blobId\":\"{topic}\",\"peerAddress\":\"{address}\"}}").into_bytes();
+    (address, said)
+}
+
+#[test]
+fn announces_of_a_nodes_own_channels_survive_any_flood() {
+    let publisher = Publisher::new("announces");
+    let channel: protocol::ChannelKey = publisher.channel.parse().unwrap();
+    let topic = data_encoding::HEXLOWER.encode(&protocol::rendezvous::public(&channel).0);
+    // More topics of nobody's than a node keeps, by as many connections as it takes.
+    for n in 0..40_u32 {
+        let mut wire = Wire::dial(publisher.node).unwrap();
+        wire.be_patient(PATIENCE);
+        wire.send(v5::HELLO, &hostile::hello(&publisher.channel, 0)).unwrap();
+        for m in 0..64_u32 {
+            let strange = format!("{:064x}", (n << 8) + m);
+            wire.send(ANNOUNCE, &announce(&strange, (n << 8) + m).1).unwrap();
+        }
+        assert!(hostile::dealt_with(&mut wire).unwrap());
+    }
+    let mut wire = Wire::dial(publisher.node).unwrap();
+    wire.be_patient(PATIENCE);
+    wire.send(v5::HELLO, &hostile::hello(&publisher.channel, 0)).unwrap();
+    let (address, said) = announce(&topic, 1 << 30);
+    wire.send(ANNOUNCE, &said).unwrap();
+    assert!(hostile::dealt_with(&mut wire).unwrap());
+    let told = v5::find_peers(publisher.node, &topic).unwrap();
+    assert!(told.contains(&address), "{told:?}");
     publisher.end();
 }
 

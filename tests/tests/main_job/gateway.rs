@@ -65,11 +65,59 @@ fn we_are_a_gateway_for_v5_authors() -> Result<()> {
     assert_eq!(v5::publish(peer, &payload)?, "Published");
     let outside = Dht::join(&dht.bootstrap(), Ipv4Addr::LOCALHOST)?;
     assert_eq!(outside.look_up(&writer.channel())?.context("it is in the DHT")?.1, manifest);
+    // Handed in again, by whomever, it is known, and costs its author nothing.
+    for _ in 0..20 {
+        assert_eq!(v5::publish(peer, &payload)?, "Published");
+    }
+    let newer = writer.sign_public(&author::collections(&[]), 1_700_000_000_001);
+    assert_eq!(v5::publish(peer, &writer.publish_payload(&newer, 1_700_000_000_001))?, "Published");
     // A v5 client signs the JSON itself, which no DHT node takes: it is told so.
     let wrong = payload.replacen("\"sig\":\"", "\"sig\":\"00", 1).replacen("00\"}", "\"}", 1);
     assert!(matches!(v5::publish(peer, &wrong), Err(V5Error::Refused(_))));
     let forged = writer.publish_payload(&manifest.replace("a.txt", "b.txt"), 1_700_000_000_000);
     assert!(matches!(v5::publish(peer, &forged), Err(V5Error::Refused(_))));
+    gateway.stop()
+}
+
+#[test]
+fn a_gateway_relays_salted_items_beside_the_channels_list() -> Result<()> {
+    let dht = dht()?;
+    let gateway = Person::new("gateway", &dht.bootstrap(), &[])?;
+    gateway.ask(&["set", "gateway", "on"])?;
+    let peer: SocketAddr = gateway.node.address().parse()?;
+    let writer = author::Author::new([14; 32]);
+    let manifest = |n| writer.sign_public(&author::collections(&[]), 1_700_000_000_000 + n);
+    let salted = writer.publish_salted(&manifest(5), 1_700_000_000_005, b"drafts");
+    assert_eq!(v5::publish(peer, &salted)?, "Published");
+    // Another item: an older number of the list itself is no older number of this one, nor the other way round.
+    assert_eq!(v5::publish(peer, &writer.publish_payload(&manifest(1), 1_700_000_000_001))?, "Published");
+    let outside = Dht::join(&dht.bootstrap(), Ipv4Addr::LOCALHOST)?;
+    let found = outside.look_up_salted(&writer.channel(), Some(b"drafts"))?.context("the salted item")?;
+    assert_eq!(found, (1_700_000_000_005, manifest(5)));
+    let found = outside.look_up(&writer.channel())?.context("the list")?;
+    assert_eq!(found, (1_700_000_000_001, manifest(1)));
+    // The signature covers the salt.
+    let forged =
+        salted.replace(&data_encoding::HEXLOWER.encode(b"drafts"), &data_encoding::HEXLOWER.encode(b"droughts"));
+    assert!(matches!(v5::publish(peer, &forged), Err(V5Error::Refused(_))));
+    gateway.stop()
+}
+
+#[test]
+fn a_gateway_looks_in_the_dht_for_who_asks_for_peers() -> Result<()> {
+    let dht = dht()?;
+    let gateway = Person::new("gateway", &dht.bootstrap(), &[])?;
+    let peer: SocketAddr = gateway.node.address().parse()?;
+    let (blob, nobodys) = ("3c".repeat(32), "4d".repeat(32));
+    Dht::join(&dht.bootstrap(), Ipv4Addr::LOCALHOST)?.announce(&blob, 17_003)?;
+    assert!(v5::find_peers(peer, &blob)?.is_empty(), "nobody becomes a gateway unasked");
+    gateway.ask(&["set", "gateway", "on"])?;
+    // Within what a v5 client waits; a machine at its limits may need a second try, as that client makes one.
+    let seeder = vec!["127.0.0.1:17003".to_owned()];
+    let found =
+        (0..5).map(|_| v5::find_peers(peer, &blob)).find(|found| found.as_ref().is_ok_and(|all| *all == seeder));
+    assert!(found.is_some(), "{:?}", v5::find_peers(peer, &blob));
+    assert!(v5::find_peers(peer, &nobodys)?.is_empty());
     gateway.stop()
 }
 

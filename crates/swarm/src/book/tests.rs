@@ -77,39 +77,46 @@ fn a_full_channel_prefers_what_is_trusted_more() {
 }
 
 #[test]
-fn a_ban_hits_the_household_and_ends() {
+fn who_is_banned_is_neither_dialled_nor_learnt_and_the_users_own_never() {
     let mut book = Book::default();
-    let v4: PeerAddr = "45.1.2.3:1000".parse().unwrap();
-    let (one, neighbour): (PeerAddr, PeerAddr) =
-        ("[2a00:1:2:3::1]:1".parse().unwrap(), "[2a00:1:2:3:ffff::9]:77".parse().unwrap());
-    book.ban(&v4, secs(3600));
-    book.ban(&one, secs(3600));
-    assert!(book.is_banned(secs(0), &"45.1.2.3:2000".parse().unwrap()));
-    assert!(book.is_banned(secs(0), &"[::ffff:45.1.2.3]:5".parse().unwrap()));
-    assert!(!book.is_banned(secs(0), &"45.1.2.4:1000".parse().unwrap()));
-    assert!(book.is_banned(secs(0), &neighbour));
-    assert!(!book.is_banned(secs(0), &"[2a00:1:2:4::1]:1".parse().unwrap()));
-    // Many nodes of one test machine share its address: the port tells them apart.
-    book.ban(&"127.0.0.1:1".parse().unwrap(), secs(3600));
-    assert!(!book.is_banned(secs(0), &"127.0.0.1:2".parse().unwrap()));
-    assert!(!book.add(secs(0), v4.clone(), Some(KEY), Source::Dht), "a banned address is not learnt");
-    assert!(book.add(secs(0), v4.clone(), Some(KEY), Source::User));
-    assert_eq!(book.candidates(secs(0), &KEY), (vec![], Some(secs(3600))));
-    book.expire(secs(3600));
-    assert!(book.bans.is_empty());
-    assert_eq!(ready(&book, secs(3600)), [v4]);
+    let (one, other): (PeerAddr, PeerAddr) = ("45.1.2.3:1000".parse().unwrap(), "45.1.2.3:2000".parse().unwrap());
+    let neighbour: PeerAddr = "45.1.2.3:3000".parse().unwrap();
+    book.add(secs(0), one.clone(), Some(KEY), Source::Dht);
+    let until = book.ban(secs(0), &one, None, secs(3600));
+    assert_eq!((until, book.candidates(secs(0), &KEY)), (secs(600), (vec![], Some(secs(600)))));
+    assert!(!book.add(secs(0), one.clone(), Some(OTHER), Source::Dht), "a banned address is not learnt");
+    assert!(!book.is_banned(secs(0), &neighbour));
+    assert_eq!(book.ban(secs(1), &other, None, secs(3600)), secs(3601));
+    assert!(book.is_banned(secs(2), &neighbour), "two of its places");
+    book.expire(secs(3601));
+    assert_eq!(ready(&book, secs(3601)), [one]);
+    // The user's own is left alone for a moment: there may be nobody else.
+    let mut book = Book::default();
+    book.add(secs(0), other.clone(), Some(KEY), Source::User);
+    for n in 0..5 {
+        assert_eq!(book.ban(secs(n), &other, None, secs(3600)), secs(n) + USER_RESTS);
+        assert_eq!(book.ban(secs(n), &neighbour, Some(&other), secs(3600)), secs(n) + USER_RESTS, "it called");
+    }
+    assert!(!book.is_banned(secs(5), &other) && ready(&book, secs(5)).is_empty());
+    assert_eq!(ready(&book, secs(4) + USER_RESTS), [other]);
 }
 
 #[test]
 fn a_boaster_is_left_alone_for_its_time() {
     let mut book = Book::default();
     book.add(secs(0), addr(1), Some(KEY), Source::Dht);
-    book.boasted(&addr(1), secs(600));
-    assert!(book.is_boaster(secs(599), &"45.0.0.1:4000".parse().unwrap()), "from whatever port it calls");
+    book.boasted(secs(0), &addr(1), secs(600));
+    assert!(book.is_boaster(secs(599), &addr(1)));
+    assert!(!book.is_boaster(secs(0), &"45.0.0.1:4000".parse().unwrap()), "another one behind the same address");
     assert!(!book.is_banned(secs(0), &addr(1)));
     assert!(ready(&book, secs(599)).is_empty());
     assert_eq!(ready(&book, secs(600)), [addr(1)]);
     assert!(!book.is_boaster(secs(600), &addr(1)));
+    // Who calls again and again from other ports is known in the end.
+    for port in [4000, 4001] {
+        book.boasted(secs(700), &format!("45.0.0.1:{port}").parse().unwrap(), secs(600));
+    }
+    assert!(book.is_boaster(secs(701), &"45.0.0.1:4002".parse().unwrap()));
 }
 
 #[test]

@@ -8,7 +8,7 @@ fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 fn next(uploads: &mut Uploads, now: Duration) -> Vec<(u64, u8)> {
-    std::iter::from_fn(|| uploads.next(now, |_| 0)).map(|(conn, blob)| (conn.0, blob.0[0])).collect()
+    std::iter::from_fn(|| uploads.next(now, |_| 0, |_| true)).map(|(conn, blob)| (conn.0, blob.0[0])).collect()
 }
 
 #[test]
@@ -19,10 +19,10 @@ fn a_few_at_a_time_and_of_one_peer_fewer() {
     uploads.asked(Duration::ZERO, ConnId(2), id(20));
     uploads.asked(Duration::ZERO, ConnId(2), id(21));
     assert!(next(&mut uploads, Duration::ZERO).is_empty());
-    uploads.ended(secs(1), ConnId(1));
-    uploads.ended(secs(1), ConnId(1));
+    uploads.ended(secs(1), ConnId(1), true);
+    uploads.ended(secs(1), ConnId(1), true);
     assert_eq!(next(&mut uploads, secs(1)), [(2, 20), (1, 2)], "who has less under way goes first");
-    uploads.ended(secs(2), ConnId(2));
+    uploads.ended(secs(2), ConnId(2), true);
     assert_eq!(next(&mut uploads, secs(2)), [(2, 21)]);
     // However quick the line, one peer does not get all of it.
     for (blobs, most) in [(100, AHEAD), (200, AHEAD_FAST)] {
@@ -30,7 +30,7 @@ fn a_few_at_a_time_and_of_one_peer_fewer() {
         for n in 0..blobs {
             uploads.asked(Duration::ZERO, ConnId(1), id(n));
             assert_eq!(next(&mut uploads, Duration::ZERO).len(), 1);
-            uploads.ended(Duration::ZERO, ConnId(1));
+            uploads.ended(Duration::ZERO, ConnId(1), true);
         }
         (0..9).for_each(|n| uploads.asked(secs(1), ConnId(1), id(n)));
         assert_eq!(next(&mut uploads, secs(1)).len(), most);
@@ -47,10 +47,10 @@ fn everything_goes_out_once_before_anything_goes_out_twice() {
     }
     let mut order = Vec::new();
     for at in 0..12 {
-        while let Some((conn, blob)) = uploads.next(secs(at), |blob| sent.get(blob).copied().unwrap_or(0)) {
+        while let Some((conn, blob)) = uploads.next(secs(at), |blob| sent.get(blob).copied().unwrap_or(0), |_| true) {
             *sent.entry(blob).or_default() += 1;
             order.push(blob);
-            uploads.ended(secs(at), conn);
+            uploads.ended(secs(at), conn, true);
             if order.len() as u64 == 4 * (at + 1) {
                 break;
             }
@@ -71,8 +71,8 @@ fn nobody_waits_for_ever() {
         (1..9).for_each(|conn| uploads.asked(secs(at), ConnId(conn), id(1)));
         for _ in 0..4 {
             let common = |blob: &BlobId| if *blob == id(0) { 9 } else { 0 };
-            let Some((conn, _)) = uploads.next(secs(at), common) else { break };
-            uploads.ended(secs(at), conn);
+            let Some((conn, _)) = uploads.next(secs(at), common, |_| true) else { break };
+            uploads.ended(secs(at), conn, true);
             served = served.or((conn == ConnId(0)).then_some(at));
         }
     }
@@ -109,7 +109,7 @@ fn a_quick_one_among_many_slow_ones_is_served_at_once() {
     for n in 0..100 {
         uploads.asked(Duration::ZERO, ConnId(1000), id(n));
         assert_eq!(next(&mut uploads, Duration::ZERO).len(), 1);
-        uploads.ended(secs(if n < 99 { 0 } else { 2 }), ConnId(1000));
+        uploads.ended(secs(if n < 99 { 0 } else { 2 }), ConnId(1000), true);
     }
     assert_eq!(uploads.line.late(), Duration::from_secs_f64(40.0 * 4.0 / 50.0));
     // Fifty take a blob in 16 seconds, and never have enough.
@@ -117,7 +117,7 @@ fn a_quick_one_among_many_slow_ones_is_served_at_once() {
     let mut slowly = |uploads: &mut Uploads, at: u64| {
         while under_way.front().is_some_and(|(since, _)| since + 16 <= at) {
             let (_, conn) = under_way.pop_front().unwrap();
-            uploads.ended(secs(at), ConnId(conn));
+            uploads.ended(secs(at), ConnId(conn), true);
             uploads.asked(secs(at), ConnId(conn), id(1));
         }
         under_way.extend(next(uploads, secs(at)).iter().map(|(conn, _)| (at, *conn)));
@@ -131,7 +131,7 @@ fn a_quick_one_among_many_slow_ones_is_served_at_once() {
     for at in 60..70 {
         uploads.asked(secs(at), ConnId(2000), id(1));
         assert_eq!(next(&mut uploads, secs(at)), [(2000, 1)], "nobody slow is served before it");
-        uploads.ended(secs(at), ConnId(2000));
+        uploads.ended(secs(at), ConnId(2000), true);
         slowly(&mut uploads, at);
     }
 }
@@ -147,7 +147,7 @@ fn a_thin_line_of_our_own_is_not_taken_for_slow_peers() {
         under_way.extend(next(&mut uploads, secs(6 * at)).iter().map(|(conn, _)| *conn));
         most = if at > 5 { most.max(under_way.len()) } else { 0 };
         if let Some(conn) = under_way.pop_front() {
-            uploads.ended(secs(6 * at + 6), ConnId(conn));
+            uploads.ended(secs(6 * at + 6), ConnId(conn), true);
         }
     }
     assert!(most <= 2 * AT_ONCE, "{most}");
@@ -162,6 +162,6 @@ fn what_is_not_wanted_any_more_is_not_sent() {
     assert_eq!(next(&mut uploads, Duration::ZERO), [(1, 1), (1, 2)]);
     uploads.remove(ConnId(1));
     assert_eq!(uploads.waiting, 0);
-    uploads.ended(secs(1), ConnId(1));
+    uploads.ended(secs(1), ConnId(1), true);
     assert!(next(&mut uploads, secs(1)).is_empty());
 }
