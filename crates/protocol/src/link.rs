@@ -1,7 +1,9 @@
 //! Links — `megatorrent://<key>[:<read key>][?bootstrap=host:port[&bootstrap=host:port]…]`
 //!
-//! What people hand to each other. Read in upper and lower case, with white space around it and one `/` behind the
-//! keys, as mail and browsers make of it; written in lower case, one way only. A private channel's link is a secret.
+//! What people hand to each other. Read in upper and lower case, in brackets or quotes, broken over lines, with a `/` behind
+//! the keys, as mail and browsers make of it; written in lower case, one way only. Members of the query that are not known
+//! here, and whatever stands behind a `#`, are passed over: later versions say more there, and the channel is the same. A
+//! private channel's link is a secret.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,6 +17,8 @@ use crate::{ChannelKey, PeerAddr, ReadKey};
 
 /// How every link begins.
 pub const SCHEME: &str = "megatorrent://";
+/// What of it must be there.
+const SCHEME_NAME: &str = "megatorrent:";
 /// Longest text that is looked at.
 const TEXT_MAX: usize = 4096;
 
@@ -71,9 +75,6 @@ pub enum LinkError {
         /// Which character of the key, from 1.
         at: usize,
     },
-    /// Something behind the keys that links do not have.
-    #[error("This link has a part that is not known here; only bootstrap= may follow the keys.")]
-    Unknown,
     /// A bootstrap address is none.
     #[error("The bootstrap address {number} of this link is wrong: {why}.")]
     Bootstrap {
@@ -126,15 +127,13 @@ impl FromStr for Link {
     type Err = LinkError;
 
     fn from_str(text: &str) -> Result<Self, LinkError> {
-        let text = text.trim();
-        if text.len() > TEXT_MAX {
-            return Err(LinkError::Long(text.len()));
-        }
-        let scheme = text.get(..SCHEME.len()).ok_or(LinkError::Scheme)?;
-        if !scheme.eq_ignore_ascii_case(SCHEME) {
+        let text = bare(text)?;
+        let scheme = text.get(..SCHEME_NAME.len()).ok_or(LinkError::Scheme)?;
+        if !scheme.eq_ignore_ascii_case(SCHEME_NAME) {
             return Err(LinkError::Scheme);
         }
-        let rest = &text[SCHEME.len()..];
+        let rest = text[SCHEME_NAME.len()..].trim_start_matches('/');
+        let rest = rest.split_once('#').map_or(rest, |(rest, _)| rest);
         let (keys, query) = match rest.split_once('?') {
             Some((keys, query)) => (keys, Some(query)),
             None => (rest, None),
@@ -152,6 +151,24 @@ impl FromStr for Link {
         let bootstrap = query.map_or(Ok(Vec::new()), parse_query)?;
         Ok(Self { channel, read_key, bootstrap })
     }
+}
+
+/// The text without what programs and people put around and into a link: brackets, quotes, a sentence's end, line breaks,
+/// marks that nobody sees.
+fn bare(text: &str) -> Result<Zeroizing<String>, LinkError> {
+    if text.len() > TEXT_MAX {
+        return Err(LinkError::Long(text.trim().chars().count()));
+    }
+    let unseen =
+        |c: char| c.is_whitespace() || matches!(c, '\u{FEFF}' | '\u{200B}'..='\u{200F}' | '\u{2060}' | '\u{AD}');
+    let mut bare = Zeroizing::new(String::with_capacity(text.len()));
+    bare.extend(text.chars().filter(|c| !unseen(*c)));
+    let around =
+        |c: char| matches!(c, '<' | '>' | '"' | '\'' | '`' | '“' | '”' | '„' | '‘' | '’' | '«' | '»' | '(' | ')');
+    let inner = bare.trim_start_matches(around).trim_end_matches(|c| around(c) || matches!(c, '.' | ',' | ';' | '!'));
+    let mut link = Zeroizing::new(String::with_capacity(inner.len()));
+    link.push_str(inner);
+    Ok(link)
 }
 
 fn push_hex(text: &mut Zeroizing<String>, bytes: &[u8; 32]) {
@@ -178,11 +195,12 @@ fn parse_key(text: &str, part: LinkPart) -> Result<Zeroizing<[u8; 32]>, LinkErro
 
 fn parse_query(query: &str) -> Result<Vec<PeerAddr>, LinkError> {
     let mut peers: Vec<PeerAddr> = Vec::new();
-    for (i, pair) in query.split(['&', '?']).enumerate() {
-        let value = match pair.split_once('=') {
-            Some((name, value)) if name.eq_ignore_ascii_case("bootstrap") => value,
-            _ => return Err(LinkError::Unknown),
-        };
+    let named = query.split(['&', '?']).filter_map(|pair| {
+        // An & that a web page wrote as &amp; leaves this before the name.
+        let (name, value) = pair.strip_prefix("amp;").unwrap_or(pair).split_once('=')?;
+        name.eq_ignore_ascii_case("bootstrap").then_some(value)
+    });
+    for (i, value) in named.enumerate() {
         if i == LINK_PEERS_MAX {
             return Err(LinkError::Bootstraps);
         }
@@ -266,11 +284,11 @@ mod tests {
             (format!("{good}:abc"), LinkError::CutOff { part: ReadKey, found: 3 }),
             (format!("{SCHEME}abxd"), LinkError::Digit { part: Key, at: 3 }),
             (format!("{}:00", keys(true)), LinkError::Digit { part: ReadKey, at: 65 }),
-            (format!("{good}?"), LinkError::Unknown),
-            (format!("{good}?title=x"), LinkError::Unknown),
             (format!("{good}?bootstrap=x"), LinkError::Bootstrap { number: 1, why: AddrError::NoPort }),
             (format!("{good}?bootstrap=a.b:1&bootstrap=%zz"), LinkError::Bootstrap { number: 2, why: AddrError::Host }),
             (format!("{good}?{}", ["bootstrap=a.b:1"; 5].join("&")), LinkError::Bootstraps),
+            (format!("{good}?v=2&bootstrap=x"), LinkError::Bootstrap { number: 1, why: AddrError::NoPort }),
+            (format!("{good}/item"), LinkError::Digit { part: Key, at: 65 }),
             ("x".repeat(5000), LinkError::Long(5000)),
         ];
         for (text, why) in cases {
@@ -278,6 +296,49 @@ mod tests {
         }
         let cut = parse(&format!("{SCHEME}abcdef")).unwrap_err().to_string();
         assert_eq!(cut, "This link is cut off: 6 of 64 characters of the key.");
+    }
+
+    #[test]
+    fn what_later_versions_say_is_passed_over() {
+        for (read, key) in [(false, keys(false)), (true, keys(true))] {
+            let plain = parse(&key).unwrap();
+            assert_eq!(plain.read_key.is_some(), read);
+            for more in ["?", "?&", "?title=x", "?v=2&flag&=&x=%zz", "#", "#item=ab", "/#x?bootstrap=nonsense", "/?a#b"]
+            {
+                assert_eq!(parse(&format!("{key}{more}")), Ok(plain.clone()), "{more}");
+            }
+            let with_peer = parse(&format!("{key}?bootstrap=a.example:1")).unwrap();
+            for more in ["?v=2&bootstrap=a.example:1", "?bootstrap=a.example:1&v=2", "?bootstrap=a.example:1#x"] {
+                assert_eq!(parse(&format!("{key}{more}")), Ok(with_peer.clone()), "{more}");
+            }
+        }
+    }
+
+    #[test]
+    fn links_are_read_as_programs_and_people_hand_them_on() {
+        let key = keys(true);
+        let plain = parse(&key).unwrap();
+        let (head, tail) = key.split_at(60);
+        for text in [
+            format!("\u{FEFF}{key}\r\n"),
+            format!("\r\n\t {key} \n\n"),
+            format!("<{key}>"),
+            format!("\"{key}\","),
+            format!("„{key}“."),
+            format!("`{key}`"),
+            format!("({key})."),
+            format!("{head}\r\n  {tail}"),
+            format!("{head}\u{200B}{tail}"),
+            key.replacen("://", ":", 1),
+            key.replacen("://", ":/", 1),
+            key.replacen("://", ":///", 1),
+            key.replacen("megatorrent", "MegaTorrent", 1),
+        ] {
+            assert_eq!(parse(&text), Ok(plain.clone()), "{text:?}");
+        }
+        let both = parse(&format!("{key}?bootstrap=a.example:1&bootstrap=[::1]:2")).unwrap();
+        assert_eq!(parse(&format!("{key}?bootstrap=a.example:1&amp;bootstrap=[::1]:2")), Ok(both));
+        assert_eq!(parse(&format!("see {key}")), Err(LinkError::Scheme));
     }
 
     #[test]
