@@ -165,6 +165,7 @@ impl House {
         NodeConfig {
             data_dir: self.data_dir.clone(),
             listen: Some(listen).filter(|_| !offline),
+            listen_name: None,
             bootstrap: args.bootstrap.clone(),
             dht: !args.no_dht && !offline,
             peers: args.peer.clone(),

@@ -238,6 +238,26 @@ impl Home {
         Daemon::start(self, &["daemon"], args)
     }
 
+    /// As [`Self::daemon`], through a program that starts others.
+    ///
+    /// # Errors
+    /// As [`Self::daemon`].
+    pub fn daemon_started_by(&self, starter: &[&str]) -> Result<Daemon> {
+        let mut args = self.network();
+        args.insert(0, "--json".into());
+        args.push("daemon".into());
+        let plain = self.command()?;
+        let mut command = Command::new(starter.first().context("a program that starts")?);
+        command.args(&starter[1..]).arg(plain.get_program()).args(plain.get_args()).args(args).stdin(Stdio::null());
+        for (name, value) in plain.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        Daemon::await_ready(self, command)
+    }
+
     /// Starts a gateway here and waits until it answers.
     ///
     /// # Errors
@@ -255,9 +275,10 @@ impl Home {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let log = daemon.log();
-            let line = log.lines().find_map(|line| line.strip_prefix("Web interface: "));
-            match line {
-                Some(address) => return Ok((daemon, address.to_owned())),
+            let said = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            let address = said.filter_map(|line| Some(line["remark"]["web"].as_str()?.to_owned())).next();
+            match address {
+                Some(address) => return Ok((daemon, address)),
                 None if Instant::now() > deadline => bail!("no web interface: {log}"),
                 None => std::thread::sleep(Duration::from_millis(20)),
             }

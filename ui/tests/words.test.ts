@@ -59,6 +59,10 @@ const CAUSES: Cause[] = [
   { cause: "month_used", limit: 5e11, until: 1_800_000_000_000 },
   { cause: "quota", quota: 6e10, used: 5.9e10, needed: 2e9 },
   { cause: "wrong_read_key", what: "x" },
+  { cause: "no_dht", listening: true },
+  { cause: "no_dht", listening: false },
+  { cause: "unreached", addr: "host.example:1", why: "no answer", dht: false },
+  { cause: "trouble", code: "corrupt", what: "x" },
 ];
 const STANDINGS: RouteStanding[] = [{ state: "up" }, { state: "starting", percent: 0 }, { state: "starting", percent: 40 }, { state: "down", why: "x", reason: "other" }];
 const KINDS: RouteKind[] = ["direct", "proxy", "tor", "both"];

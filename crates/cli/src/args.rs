@@ -6,7 +6,7 @@ use node::api::{FetchRule, ItemPriority, KeepRule};
 use node::{PeerAddr, Route};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use values::{dash, fetch, host_port, keep, listen, peer, priority, proxy, route, switch, time};
+use values::{dash, fetch, host_port, keep, listen, peer, priority, proxy, route, switch, time, web};
 
 mod values;
 
@@ -14,7 +14,14 @@ pub(crate) use values::{Dash, Listen};
 
 /// The whole command line. No `Debug`: links carry read keys.
 #[derive(Parser)]
-#[command(name = "megatorrent", version, about = "Publish and fetch files, without servers", after_help = AFTER_HELP)]
+#[command(
+    name = "megatorrent",
+    bin_name = "megatorrent",
+    version,
+    about = "Publish and fetch files, without servers",
+    after_help = AFTER_HELP,
+    arg_required_else_help = true
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -44,25 +51,32 @@ Exit codes:
   6    disk: a file or folder cannot be read or written, no space, files changed
   7    bad link, or content that its publisher made wrong
   8    busy: another process holds the data folder
-  130  interrupted by Ctrl-C or SIGTERM before it was done
+  130  asked to stop (Ctrl-C, SIGTERM, a closed terminal) before it was done
+
+With --json, stdout holds the result, and stderr one object a line, with one of these members:
+  error    {\"code\": …, \"message\": …}: why it failed; the last line, usage errors too
+  event    what happens meanwhile, with \"data\"; as \"watch\" prints it
+  remark   {\"message\": …}: a sentence beside the result
+  log      {\"level\": …, \"message\": …}: what -v or RUST_LOG asks for
 
 Variables:
   MEGATORRENT_DATA_DIR    data folder
   MEGATORRENT_PASSPHRASE  passphrase of the vault, or of a backup
   MEGATORRENT_PROXY       as --proxy, out of sight of the process list
   MEGATORRENT_NO_KEYRING  1: keep secrets in the vault, never in the keyring
+  NO_COLOR                any text: no colours in the log
   RUST_LOG                what is logged; goes before -v";
 
 /// Options of every command.
 #[derive(Args)]
 pub(crate) struct Global {
-    /// Print JSON: one value on stdout (watch: one a line); progress and failures as JSON lines on stderr
+    /// Print JSON, and nothing else: one value on stdout (watch: one a line); the rest, one object a line, on stderr
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// Data folder
     #[arg(long, global = true, env = "MEGATORRENT_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Address to listen on, port 0 picks one; "none": nothing comes in [default: 0.0.0.0:0]
+    /// Where to listen, a name or address of this computer; port 0 picks one; "none": nothing comes in [default: 0.0.0.0:0]
     #[arg(long, global = true, value_name = "HOST:PORT", value_parser = listen)]
     pub(crate) listen: Option<Listen>,
     /// DHT node to start from, instead of the well-known ones (repeatable)
@@ -198,14 +212,18 @@ Examples:
   megatorrent get megatorrent://…
   megatorrent get Tidewater/3fa94c1e -o music
   megatorrent get - < link.txt
+  megatorrent get Tidewater/3fa94c1e --timeout 10m
 
-Ctrl-C ends it; the same command goes on where it stood.")]
+It says what it waits for. Ctrl-C ends it; the same command goes on where it stood.")]
     Get {
         /// Link or CHANNEL/ITEM; "-" reads it from stdin
         what: String,
         /// Folder to write to [default: the download folder]
         #[arg(short, long, value_name = "DIR")]
         output: Option<PathBuf>,
+        /// Give up (4) when nothing new came for this long: 30s, 10m, 1h [default: wait]
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        timeout: Option<std::time::Duration>,
     },
     /// Pause an item, a channel, or everything
     #[command(
@@ -420,8 +438,8 @@ With --web it also answers a browser: it prints the address to open, which holds
 from another one come through a tunnel: ssh -L 4180:127.0.0.1:4180 HOST. The token stays the same until the file
 \"web-token\" in the data folder is deleted.")]
     Daemon {
-        /// Serve the web interface, at 127.0.0.1:4180 unless said otherwise
-        #[arg(long, value_name = "IP:PORT", num_args = 0..=1, default_missing_value = DEFAULT_WEB)]
+        /// Serve the web interface, at 127.0.0.1:4180 unless said otherwise: "localhost", or an address of this computer
+        #[arg(long, value_name = "HOST:PORT", num_args = 0..=1, default_missing_value = DEFAULT_WEB, value_parser = web)]
         web: Option<SocketAddr>,
         /// A name (with its port, if it has one) under which a proxy of yours hands the web interface on
         #[arg(long, value_name = "NAME[:PORT]", requires = "web")]

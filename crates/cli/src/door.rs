@@ -3,7 +3,7 @@
 
 use crate::args::{Global, Listen};
 use crate::passphrase::Passphrases;
-use crate::run::{Failure, absolute, remark};
+use crate::run::{Failure, Out, absolute};
 use node::api::{Code, ErrorInfo, Event, Reply, Request, Unlock};
 use node::rpc::{Client, Serving, Watching};
 use node::{Events, Node, NodeConfig, Route};
@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// How long to wait for another command that holds the data folder for a moment.
 const BUSY: Duration = Duration::from_secs(5);
+/// After this long it is said that one waits.
+const SAY_AFTER: Duration = Duration::from_secs(1);
 /// Time between tries.
 const RETRY: Duration = Duration::from_millis(100);
 /// How often a person may type a passphrase.
@@ -39,6 +41,7 @@ enum Way {
 pub(crate) struct Door {
     way: Way,
     pub(crate) passphrases: Passphrases,
+    out: Out,
 }
 
 /// The data folder of this run.
@@ -65,7 +68,8 @@ pub(crate) async fn running(data_dir: &Path) -> Result<Option<Client>, Failure> 
             Ok(None)
         }
         Err(error) => {
-            let message = format!("The socket of the node in {} cannot be used: {error}", data_dir.display());
+            let error = node::words::without_number(error);
+            let message = format!("The socket of the node in {} cannot be used: {error}.", data_dir.display());
             Err(Failure::Refused(ErrorInfo { code: Code::Io, message }))
         }
     }
@@ -76,7 +80,9 @@ impl Door {
     pub(crate) async fn open(global: &Global, need: Need) -> Result<Self, Failure> {
         let data_dir = data_dir(global)?;
         let mut passphrases = Passphrases::new(global.passphrase.is_some());
-        let until = Instant::now() + BUSY;
+        let out = Out { json: global.json };
+        let begun = Instant::now();
+        let (until, mut told) = (begun + BUSY, false);
         loop {
             if let Some(client) = running(&data_dir).await? {
                 if need == Need::Own {
@@ -84,19 +90,23 @@ impl Door {
                     return Err(Failure::Refused(ErrorInfo { code: Code::Busy, message }));
                 }
                 if global.shapes_a_node() {
-                    remark(
+                    out.remark(
                         "A node runs already: --listen, --bootstrap, --no-dht, --peer, --route and --proxy change nothing",
                     );
                 }
-                return Ok(Self { way: Way::Socket(Box::new(client)), passphrases });
+                return Ok(Self { way: Way::Socket(Box::new(client)), passphrases, out });
             }
             match start(global, &data_dir, need, &mut passphrases).await {
                 Ok(node) => {
-                    let serving = serve(&node, &data_dir, need).await?;
-                    return Ok(Self { way: Way::Own { node, serving }, passphrases });
+                    let serving = serve(&node, &data_dir, need, out).await?;
+                    return Ok(Self { way: Way::Own { node, serving }, passphrases, out });
                 }
                 // Another command is at it, or a node that just starts or ends.
                 Err(Failure::Refused(error)) if error.code == Code::Busy && Instant::now() < until => {
+                    if !told && begun.elapsed() > SAY_AFTER {
+                        told = true;
+                        out.remark("Another process uses the data folder. Waiting for it.");
+                    }
                     tokio::time::sleep(RETRY).await;
                 }
                 Err(failure) => return Err(failure),
@@ -158,7 +168,7 @@ impl Door {
                 Err(error)
                     if error.code == Code::WrongPassphrase && self.passphrases.asks_a_person() && tries < TRIES =>
                 {
-                    remark(&error.message);
+                    self.out.remark(&error.message);
                 }
                 Err(error) => return Err(Failure::Refused(error)),
                 Ok(_) => return Ok(()),
@@ -275,7 +285,7 @@ async fn start(global: &Global, data_dir: &Path, need: Need, passphrases: &mut P
                     && (error.code == Code::Secrets && !given || error.code == Code::WrongPassphrase) =>
             {
                 if given {
-                    remark(&error.message);
+                    Out { json: global.json }.remark(&error.message);
                 }
                 typed = Some(passphrases.ask("Vault", false).await?);
             }
@@ -294,12 +304,17 @@ fn config(
     let offline = need == Need::Store;
     let listen = match global.listen {
         Some(Listen::At(addr)) => Some(addr),
-        Some(Listen::Nowhere) => None,
+        Some(Listen::Name(..) | Listen::Nowhere) => None,
         None => Some(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))),
+    };
+    let listen_name = match &global.listen {
+        Some(Listen::Name(name, port)) => Some((name.clone(), *port)),
+        _ => None,
     };
     NodeConfig {
         data_dir: data_dir.to_owned(),
         listen: listen.filter(|_| !offline),
+        listen_name: listen_name.filter(|_| !offline),
         bootstrap: global.bootstrap.clone(),
         dht: !global.no_dht && !offline,
         peers: global.peer.clone(),
@@ -312,7 +327,7 @@ fn config(
 }
 
 /// Lets later commands talk to a node that runs for more than a moment.
-async fn serve(node: &Node, data_dir: &Path, need: Need) -> Result<Option<Serving>, Failure> {
+async fn serve(node: &Node, data_dir: &Path, need: Need, out: Out) -> Result<Option<Serving>, Failure> {
     if need == Need::Store {
         return Ok(None);
     }
@@ -321,11 +336,14 @@ async fn serve(node: &Node, data_dir: &Path, need: Need) -> Result<Option<Servin
         Err(error) if need == Need::Own => {
             // Nobody could ask such a node for anything, not even to stop.
             node.stop().await.map_err(Failure::Refused)?;
-            let message = format!("The node's socket cannot be made: {error}");
+            let message = format!("The node's socket cannot be made: {}.", node::words::without_number(error));
             Err(Failure::Refused(ErrorInfo { code: Code::Io, message }))
         }
         Err(error) => {
-            remark(&format!("Other commands cannot talk to this one meanwhile: its socket: {error}"));
+            let error = node::words::without_number(error);
+            out.remark(&format!(
+                "Other commands cannot talk to this one meanwhile, for its socket cannot be made: {error}"
+            ));
             Ok(None)
         }
     }

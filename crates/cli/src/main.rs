@@ -12,13 +12,15 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = args::Cli::parse();
-    run::log(cli.global.verbose);
+    let cli = match args::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return ExitCode::from(run::usage(&error, std::env::args_os())),
+    };
+    run::log(cli.global.verbose, cli.global.json);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            run::remark(&format!("The system gives no threads: {error}"));
-            return ExitCode::FAILURE;
+            return ExitCode::from(run::no_threads(&error, cli.global.json));
         }
     };
     let code = runtime.block_on(run::main(cli));

@@ -3,7 +3,7 @@
 
 use crate::run::Failure;
 use node::api::{Code, ErrorInfo};
-use std::io::{BufRead, IsTerminal, Read};
+use std::io::{BufRead, IsTerminal};
 use zeroize::Zeroizing;
 
 /// The variable that holds it.
@@ -89,7 +89,9 @@ impl Drop for Echo {
 }
 
 fn type_in(prompt: &str, new: bool) -> Result<Zeroizing<String>, Failure> {
-    let failed = |error: std::io::Error| no_passphrase(format!("The terminal cannot be read: {error}"));
+    let failed = |error: std::io::Error| {
+        no_passphrase(format!("The terminal cannot be read: {}", node::words::without_number(error)))
+    };
     let first = Zeroizing::new(rpassword::prompt_password(prompt).map_err(failed)?);
     if first.is_empty() {
         return Err(no_passphrase("The passphrase is empty".into()));
@@ -113,23 +115,76 @@ fn long_enough(passphrase: Zeroizing<String>) -> Result<Zeroizing<String>, Failu
     Ok(passphrase)
 }
 
-/// One line of stdin without its end: a passphrase or a link that must not stand in the process list.
+/// The first line of stdin without its end: a passphrase, which must not stand in the process list.
 pub(crate) fn line_of_stdin(what: &str) -> Result<Zeroizing<String>, Failure> {
-    let mut line = Zeroizing::new(String::new());
-    std::io::stdin()
-        .lock()
-        .take(MAX_LINE)
-        .read_line(&mut line)
-        .map_err(|error| Failure::Refused(ErrorInfo { code: Code::Io, message: format!("stdin: {error}") }))?;
-    let length = line.trim_end_matches(['\r', '\n']).len();
-    line.truncate(length);
-    if line.is_empty() {
-        let message = format!("stdin holds no {what}");
-        return Err(Failure::Refused(ErrorInfo { code: Code::BadArgument, message }));
+    first_line(std::io::stdin().lock(), what, false)
+}
+
+/// The first line of stdin that is not blank: a link or a route. The file that it comes from may begin as it likes.
+pub(crate) fn words_of_stdin(what: &str) -> Result<Zeroizing<String>, Failure> {
+    first_line(std::io::stdin().lock(), what, true)
+}
+
+/// `skip`: past blank lines. A mark of the encoding, which some editors write first, belongs to no line.
+fn first_line(input: impl BufRead, what: &str, skip: bool) -> Result<Zeroizing<String>, Failure> {
+    let mut input = input.take(MAX_LINE);
+    loop {
+        // Reserved in one piece: growing would leave copies behind.
+        let mut line = Zeroizing::new(String::with_capacity(4096));
+        let read = input.read_line(&mut line).map_err(|error| {
+            let message = match error.kind() {
+                std::io::ErrorKind::InvalidData => "Standard input is no text in UTF-8.".to_owned(),
+                _ => format!("Standard input cannot be read: {}.", node::words::without_number(error)),
+            };
+            Failure::Refused(ErrorInfo { code: Code::Io, message })
+        })?;
+        let text = line.trim_end_matches(['\r', '\n']).trim_start_matches('\u{FEFF}');
+        if read > 0 && skip && text.trim().is_empty() {
+            continue;
+        }
+        if text.is_empty() {
+            let message = format!("Standard input holds no {what}.");
+            return Err(Failure::Refused(ErrorInfo { code: Code::BadArgument, message }));
+        }
+        return Ok(Zeroizing::new(text.to_owned()));
     }
-    Ok(line)
 }
 
 fn no_passphrase(message: String) -> Failure {
     Failure::Refused(ErrorInfo { code: Code::Secrets, message })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(input: &[u8], skip: bool) -> Result<String, String> {
+        match first_line(input, "link", skip) {
+            Ok(line) => Ok(line.as_str().to_owned()),
+            Err(Failure::Refused(error)) => Err(error.message),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_passphrase_is_the_first_line_as_it_is() {
+        for input in ["pw\n", "pw\r\n", "pw", "pw\nmore\n", "\u{FEFF}pw\r\n"] {
+            assert_eq!(read(input.as_bytes(), false).as_deref(), Ok("pw"), "{input:?}");
+        }
+        assert_eq!(read(b" p w \n", false).as_deref(), Ok(" p w "));
+        for input in ["", "\n", "\npw\n"] {
+            assert_eq!(read(input.as_bytes(), false).unwrap_err(), "Standard input holds no link.", "{input:?}");
+        }
+    }
+
+    #[test]
+    fn a_link_is_the_first_line_that_says_something() {
+        for input in ["x\n", "\n\r\n \t\nx\n", "\u{FEFF}\r\nx", "\u{FEFF}x\r\nmore"] {
+            assert_eq!(read(input.as_bytes(), true).as_deref(), Ok("x"), "{input:?}");
+        }
+        for input in ["", "\n\n", " \r\n"] {
+            assert_eq!(read(input.as_bytes(), true).unwrap_err(), "Standard input holds no link.", "{input:?}");
+        }
+        assert_eq!(read(b"m\xe4\n", true).unwrap_err(), "Standard input is no text in UTF-8.");
+    }
 }

@@ -1,15 +1,21 @@
-//! How far it is: bars on a terminal, else a plain line at most every two seconds, else JSON lines. Always on stderr.
+//! How far it is, and what it waits for: a bar on a terminal, else a plain line at most every two seconds, else JSON lines.
+//! Always on stderr.
+//!
+//! Promises: who waits reads for what within two seconds; what lasts less than one is not said.
 
+use crate::run::said;
 use crate::show;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use node::api::{Event, ItemInfo, ItemState, PublishProgress};
 use std::collections::HashMap;
-use std::io::{IsTerminal, Write as _};
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
+use unicode_width::UnicodeWidthStr as _;
 
 /// Time between plain lines.
 const PACE: Duration = Duration::from_secs(2);
-
+/// A reason to wait is said when it has lasted for so long.
+const LASTING: Duration = Duration::from_secs(1);
 /// How often a bar is drawn in a second, at most.
 const REDRAWS: u8 = 4;
 
@@ -19,6 +25,10 @@ pub(crate) enum Subject {
     Publication,
     /// The items that fit.
     Items(Filter),
+    /// A channel's list, by key; none: which is not known.
+    List(Option<String>),
+    /// An item's list of files.
+    Files,
     /// A move of all downloads.
     Move,
 }
@@ -43,11 +53,56 @@ impl Filter {
     }
 }
 
+impl Subject {
+    /// Whether what is waited for in this channel is this command's business.
+    fn waits_in(&self, channel: &str) -> bool {
+        match self {
+            Self::Items(Filter::Channel(key)) | Self::List(Some(key)) => key == channel,
+            _ => true,
+        }
+    }
+
+    /// What is done before anything is known of it.
+    fn first_words(&self) -> &'static str {
+        match self {
+            Self::Publication => "Looking through the files",
+            Self::Items(Filter::Channel(_)) | Self::List(_) => "Looking for the channel's list",
+            Self::Items(Filter::Item(_) | Filter::Any) => "Waiting for the first part",
+            Self::Files => "Looking for the item's list of files",
+            Self::Move => "Moving",
+        }
+    }
+}
+
 /// A way to show progress.
 enum Face {
     Json,
     Bar(ProgressBar),
-    Lines { last: Option<Instant>, said: String },
+    Lines { last: Option<Instant> },
+}
+
+/// A line that is to be shown: text, and how much of what is done.
+#[derive(Default)]
+struct Line {
+    text: String,
+    done: u64,
+    total: u64,
+    /// Why it does not move, which must be read to its end.
+    reason: Option<String>,
+}
+
+/// Columns of a bar with the space behind it.
+const BAR_WIDTH: usize = 25;
+
+/// Columns of the terminal on stderr.
+fn terminal_width() -> usize {
+    #[cfg(unix)]
+    if let Ok(size) = rustix::termios::tcgetwinsize(std::io::stderr())
+        && size.ws_col > 0
+    {
+        return size.ws_col.into();
+    }
+    80
 }
 
 /// Shows one command's progress.
@@ -55,13 +110,28 @@ pub(crate) struct Progress {
     subject: Subject,
     face: Face,
     items: HashMap<String, ItemInfo>,
+    /// Since when an item has a reason to wait.
+    waiting: HashMap<String, Instant>,
+    begun: Instant,
+    /// When something new came last, and what had come by then: bytes, and items that were known.
+    news: Instant,
+    had: (u64, usize),
+    /// What was shown last.
+    said: String,
+    /// What is shown at that time, unless something else is to be shown by then.
+    next: Option<(Instant, Line)>,
+    /// The reason to wait that was heard last.
+    why: String,
+    /// The reason that stands above the bar.
+    above: Option<String>,
 }
 
 impl Progress {
-    pub(crate) fn new(subject: Subject, json: bool) -> Self {
+    /// `plainly`: no bar, though there is a terminal.
+    pub(crate) fn new(subject: Subject, json: bool, plainly: bool) -> Self {
         let face = if json {
             Face::Json
-        } else if std::io::stderr().is_terminal() {
+        } else if std::io::stderr().is_terminal() && !plainly {
             let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(REDRAWS));
             // A template of ours: it parses, or the plain style stands in.
             let style = ProgressStyle::with_template("{bar:24} {wide_msg}")
@@ -70,61 +140,155 @@ impl Progress {
             bar.set_style(style);
             Face::Bar(bar)
         } else {
-            Face::Lines { last: None, said: String::new() }
+            Face::Lines { last: None }
         };
-        Self { subject, face, items: HashMap::new() }
+        let now = Instant::now();
+        Self {
+            subject,
+            face,
+            items: HashMap::new(),
+            waiting: HashMap::new(),
+            begun: now,
+            news: now,
+            had: (0, 0),
+            said: String::new(),
+            next: None,
+            why: String::new(),
+            above: None,
+        }
     }
 
     /// Takes an event; what is not about the subject is passed over.
     pub(crate) fn event(&mut self, event: &Event) {
-        let (done, total, text) = match (&self.subject, event) {
+        let line = match (&self.subject, event) {
             (Subject::Publication, Event::Publishing(progress)) => {
                 let (done, total) = match progress.stage.as_str() {
                     "scan" | "seal" => (progress.done, progress.total),
                     _ => (progress.announced, progress.to_announce),
                 };
-                (done, total, publishing(progress))
+                Line { text: publishing(progress), done, total, reason: None }
             }
             (Subject::Items(filter), Event::Item(item) | Event::Ready(item)) if filter.takes(item) => {
-                self.items.insert(item.id.clone(), item.clone());
-                let all = || self.items.values().filter(|item| item.state != ItemState::Listed);
-                let done = all().map(|item| item.have).fold(0, u64::saturating_add);
-                let total = all().map(|item| item.bytes).fold(0, u64::saturating_add);
-                (done, total, fetching(item, done, total, all().map(|item| item.rate).fold(0, u64::saturating_add)))
+                let item = item.clone();
+                self.item(event, item);
+                return;
             }
             (Subject::Move, Event::Moving(progress)) => {
                 let text = format!("{} of {}", show::size(progress.done), show::size(progress.total));
-                (progress.done, progress.total, text)
+                Line { text, done: progress.done, total: progress.total, reason: None }
+            }
+            (_, Event::Waiting(waiting)) if self.subject.waits_in(&waiting.channel) => {
+                let text = show::escape(&waiting.cause.to_string());
+                self.why.clone_from(&text);
+                if let Face::Lines { last } = &mut self.face {
+                    // It is news: it does not wait for its turn.
+                    *last = None;
+                }
+                Line { reason: Some(text.clone()), text, ..Line::default() }
             }
             (_, Event::Notice(notice)) => {
-                self.say(&show::escape(&notice.message), event);
+                match &self.face {
+                    Face::Json => json_line(event),
+                    Face::Bar(bar) => bar.println(show::escape(&notice.message)),
+                    Face::Lines { .. } => said(&show::escape(&notice.message)),
+                }
                 return;
             }
             _ => return,
         };
-        match &mut self.face {
-            Face::Json => json_line(event),
-            Face::Bar(bar) => {
-                bar.set_length(total.max(1));
-                bar.set_position(done.min(total));
-                bar.set_message(text);
+        if let Face::Json = self.face {
+            json_line(event);
+        }
+        self.came((line.done, 0));
+        self.next = None;
+        self.show(line);
+    }
+
+    fn item(&mut self, event: &Event, item: ItemInfo) {
+        let now = Instant::now();
+        match &item.cause {
+            Some(cause) => {
+                self.why = show::escape(&cause.to_string());
+                self.waiting.entry(item.id.clone()).or_insert(now);
             }
-            Face::Lines { last, said } => {
-                if last.is_none_or(|last| last.elapsed() >= PACE) && *said != text {
-                    plain_line(&text);
-                    *last = Some(Instant::now());
-                    *said = text;
+            None => {
+                self.waiting.remove(&item.id);
+                self.why.clear();
+            }
+        }
+        let since = self.waiting.get(&item.id).copied();
+        self.items.insert(item.id.clone(), item.clone());
+        let all = || self.items.values().filter(|item| item.state != ItemState::Listed);
+        let done = all().map(|item| item.have).fold(0, u64::saturating_add);
+        let total = all().map(|item| item.bytes).fold(0, u64::saturating_add);
+        let rate = all().map(|item| item.rate).fold(0, u64::saturating_add);
+        self.came((done, self.items.len()));
+        if let Face::Json = self.face {
+            json_line(event);
+            return;
+        }
+        let reason = item.cause.as_ref().map(|_| self.why.clone());
+        let line = Line { text: fetching(&item, done, total, rate), done, total, reason };
+        match since.map(|since| since + LASTING).filter(|due| *due > now) {
+            // Most reasons pass at once.
+            Some(due) => self.next = Some((due, line)),
+            None => {
+                self.next = None;
+                self.show(line);
+            }
+        }
+    }
+
+    fn came(&mut self, had: (u64, usize)) {
+        if had != self.had {
+            (self.had, self.news) = (had, Instant::now());
+        }
+    }
+
+    fn show(&mut self, line: Line) {
+        match &mut self.face {
+            Face::Json => {}
+            Face::Bar(bar) => {
+                let fits = BAR_WIDTH + line.text.width() <= terminal_width();
+                if let Some(reason) = line.reason.filter(|reason| !fits && self.above.as_ref() != Some(reason)) {
+                    bar.println(&reason);
+                    self.above = Some(reason);
+                }
+                bar.set_length(line.total.max(1));
+                bar.set_position(line.done.min(line.total));
+                bar.set_message(line.text.clone());
+                self.said = line.text;
+            }
+            Face::Lines { last } => {
+                if self.said == line.text {
+                    return;
+                }
+                match last.map(|last| last + PACE).filter(|due| *due > Instant::now()) {
+                    Some(due) => self.next = Some((due, line)),
+                    None => {
+                        said(&line.text);
+                        *last = Some(Instant::now());
+                        self.said = line.text;
+                    }
                 }
             }
         }
     }
 
-    fn say(&self, text: &str, event: &Event) {
-        match &self.face {
-            Face::Json => json_line(event),
-            Face::Bar(bar) => bar.println(text),
-            Face::Lines { .. } => plain_line(text),
+    /// Shows what was put off; how long nothing new came.
+    pub(crate) fn still(&mut self) -> Duration {
+        let now = Instant::now();
+        if let Some((_, line)) = self.next.take_if(|(due, _)| *due <= now) {
+            self.show(line);
+        } else if self.said.is_empty() && self.next.is_none() && now - self.begun >= LASTING {
+            self.show(Line { text: self.subject.first_words().to_owned(), ..Line::default() });
         }
+        now - self.news
+    }
+
+    /// What is waited for, as a sentence with a space before it; empty: nothing is known.
+    pub(crate) fn why(&self) -> String {
+        if self.why.is_empty() { String::new() } else { format!(" {}.", self.why.trim_end_matches('.')) }
     }
 
     /// Takes the bar away; what came of it is printed by others.
@@ -137,13 +301,8 @@ impl Progress {
 
 fn json_line(event: &Event) {
     if let Ok(text) = serde_json::to_string(event) {
-        plain_line(&text);
+        said(&text);
     }
-}
-
-fn plain_line(text: &str) {
-    // A closed stderr wants to hear no more.
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// A publication's progress as a sentence.
@@ -178,6 +337,7 @@ fn fetching(item: &ItemInfo, done: u64, total: u64, rate: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use node::api::{Cause, Waiting};
 
     #[test]
     fn a_publication_reads_as_a_sentence() {
@@ -201,11 +361,7 @@ mod tests {
             state: ItemState::Fetching,
             ..Default::default()
         };
-        let mut progress = Progress {
-            subject: Subject::Items(Filter::Channel("c".into())),
-            face: Face::Lines { last: Some(Instant::now()), said: String::new() },
-            items: HashMap::new(),
-        };
+        let mut progress = Progress::new(Subject::Items(Filter::Channel("c".into())), false, true);
         progress.event(&Event::Item(item("1", "c")));
         progress.event(&Event::Item(item("2", "other")));
         progress.event(&Event::Ready(item("3", "c")));
@@ -214,5 +370,54 @@ mod tests {
         assert_eq!(ids, ["1", "3"]);
         assert!(Filter::Any.takes(&item("1", "x")));
         assert!(!Filter::Item("2".into()).takes(&item("1", "c")));
+    }
+
+    #[test]
+    fn a_reason_that_passes_at_once_is_not_said() {
+        let mut progress = Progress::new(Subject::Items(Filter::Any), false, true);
+        let mut item = ItemInfo { id: "1".into(), bytes: 10, state: ItemState::Waiting, ..Default::default() };
+        item.cause = Some(Cause::NobodyHasIt { connected: 1 });
+        progress.event(&Event::Item(item.clone()));
+        assert_eq!(progress.said, "");
+        assert!(progress.why().ends_with("missing parts."), "{}", progress.why());
+        item.cause = None;
+        item.have = 5;
+        progress.event(&Event::Item(item.clone()));
+        assert!(progress.said.starts_with("5 B of 10 B"), "{}", progress.said);
+        assert_eq!(progress.why(), "");
+        // One that lasts is.
+        progress.waiting.insert("1".into(), Instant::now() - LASTING);
+        progress.face = Face::Lines { last: None };
+        item.cause = Some(Cause::NobodyHasIt { connected: 1 });
+        progress.event(&Event::Item(item));
+        assert!(progress.said.contains("only peer online"), "{}", progress.said);
+    }
+
+    #[test]
+    fn what_is_waited_for_elsewhere_is_not_ours() {
+        let key = |byte: &str| byte.repeat(64);
+        let mut progress = Progress::new(Subject::List(Some(key("a"))), false, true);
+        let waiting = |channel| Event::Waiting(Waiting { channel, cause: Cause::NoManifest });
+        progress.event(&waiting(key("b")));
+        assert_eq!(progress.said, "");
+        progress.event(&waiting(key("a")));
+        assert_eq!(progress.said, "Waiting: the channel's list has not been found yet");
+    }
+
+    #[test]
+    fn nothing_new_is_told_from_something() {
+        let mut progress = Progress::new(Subject::Items(Filter::Any), false, true);
+        progress.news -= Duration::from_secs(60);
+        assert!(progress.still() >= Duration::from_secs(60));
+        assert_eq!(progress.said, "");
+        progress.begun -= LASTING;
+        progress.still();
+        assert_eq!(progress.said, "Waiting for the first part");
+        let item = ItemInfo { id: "1".into(), bytes: 10, have: 1, state: ItemState::Fetching, ..Default::default() };
+        progress.event(&Event::Item(item.clone()));
+        assert!(progress.still() < Duration::from_secs(60));
+        progress.news -= Duration::from_secs(60);
+        progress.event(&Event::Item(item));
+        assert!(progress.still() >= Duration::from_secs(60), "the same again is nothing new");
     }
 }

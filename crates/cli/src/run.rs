@@ -2,7 +2,7 @@
 
 use crate::args::{Cli, Command, Global, Key, SetArgs};
 use crate::door::{self, Door, Need};
-use crate::passphrase::line_of_stdin;
+use crate::passphrase::words_of_stdin;
 use crate::progress::{Filter, Progress, Subject};
 use crate::show;
 use crate::web::Web;
@@ -13,39 +13,32 @@ use node::api::{
     Remove, Reply, Request, RouteKind, Search, SetChannel, SetItem, Settings, Subscribe, Target, Unpublish,
     Unsubscribe,
 };
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use tracing_subscriber::EnvFilter;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 mod content;
 mod failure;
 mod identity;
+mod log;
 mod out;
 mod signals;
+mod usage;
 
 use content::{get, publish};
 pub(crate) use failure::Failure;
 use failure::{exit, refused, strange};
 use identity::identity;
-use out::Out;
+pub(crate) use log::start as log;
+pub(crate) use out::{Out, said};
 use signals::Signals;
+pub(crate) use usage::tell as usage;
 
-/// Starts logging to stderr.
-pub(crate) fn log(verbose: u8) {
-    let default = match verbose {
-        0 => "error",
-        1 => "info",
-        2 => "debug",
-        _ => "trace",
-    };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-}
-
-/// A line for people, beside the result.
-pub(crate) fn remark(text: &str) {
-    // A closed stderr wants to hear no more.
-    let _ = writeln!(std::io::stderr().lock(), "{}", show::escape(text));
+/// The runtime does not start: says so; the exit code.
+pub(crate) fn no_threads(error: &std::io::Error, json: bool) -> u8 {
+    let message = format!("The system gives no threads: {}.", node::words::without_number(error));
+    Out { json }.failed(&ErrorInfo { code: Code::Internal, message });
+    exit::OTHER
 }
 
 /// Runs the command and says how it ended.
@@ -53,18 +46,22 @@ pub(crate) async fn main(cli: Cli) -> u8 {
     let json = cli.global.json;
     let outcome = match Signals::listen() {
         Ok(signals) => run(cli, signals).await,
-        Err(error) => refused(Code::Internal, format!("The system gives no signals: {error}")),
+        Err(error) => {
+            let error = node::words::without_number(error);
+            refused(Code::Internal, format!("The system gives no signals: {error}"))
+        }
     };
     match outcome {
         Ok(()) => exit::DONE,
         Err(failure) => {
-            if let Failure::Refused(error) = &failure {
-                if json {
-                    let value = serde_json::json!({ "error": error });
-                    let _ = writeln!(std::io::stderr().lock(), "{value}");
-                } else {
-                    remark(&error.message);
+            match &failure {
+                Failure::Refused(error) => Out { json }.failed(error),
+                // Who pressed Ctrl-C knows; a program may not.
+                Failure::Interrupted if json => {
+                    let message = "It was asked to stop before it was done.".to_owned();
+                    Out { json }.failed(&ErrorInfo { code: Code::Cancelled, message });
                 }
+                Failure::Interrupted | Failure::Changed | Failure::Leaked | Failure::Unread => {}
             }
             failure.exit_code()
         }
@@ -78,7 +75,7 @@ async fn run(cli: Cli, mut signals: Signals) -> Result<(), Failure> {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "megatorrent", &mut script);
-            out.text(&String::from_utf8_lossy(&script))
+            out.whole("completions", &String::from_utf8_lossy(&script))
         }
         Command::Stop => stop(&global, &out, &mut signals).await,
         Command::Daemon { web, web_host } => {
@@ -113,14 +110,14 @@ async fn run(cli: Cli, mut signals: Signals) -> Result<(), Failure> {
             let mut door = unless_stopped(&mut signals, Door::open(&global, need(&command))).await?;
             let outcome = match command {
                 Command::Publish(args) => {
-                    let published = unless_stopped(&mut signals, publish(args, &mut door, &out)).await;
+                    let published = unless_stopped(&mut signals, publish(args, &mut door, &out, &global)).await;
                     // What is published stays so: the signal ends the sharing, not the work.
                     if matches!(published, Ok(true)) {
                         until_stopped(&mut signals, &door).await;
                     }
                     published.map(|_| ())
                 }
-                command => unless_stopped(&mut signals, work(command, &mut door, &out)).await,
+                command => unless_stopped(&mut signals, work(command, &mut door, &out, &global)).await,
             };
             // What failed first is what the person needs to know.
             let closed = door.close().await;
@@ -175,26 +172,33 @@ fn resolve_link(mut command: Command) -> Result<Command, Failure> {
         _ => return Ok(command),
     };
     if link == "-" {
-        *link = line_of_stdin("link")?.trim().to_owned();
+        *link = words_of_stdin("link")?.trim().to_owned();
     }
-    let no_item = link.contains("://") || link.starts_with("magnet:");
+    let no_item = link.contains("://") || link.starts_with("magnet:") || link.starts_with("megatorrent:");
     if only || no_item {
-        let parsed: Result<Link, _> = link.parse();
-        parsed.map_err(|error| Failure::Refused(ErrorInfo { code: Code::BadLink, message: error.to_string() }))?;
+        let of_channel = |link: &str| link.rsplit_once('/').is_some_and(|(channel, _)| channel.parse::<Link>().is_ok());
+        match link.parse::<Link>() {
+            Ok(_) => {}
+            // LINK/ITEM names an item, as CHANNEL/ITEM does.
+            Err(_) if !only && of_channel(link) => {}
+            Err(error) => return refused(Code::BadLink, error.to_string()),
+        }
     }
     Ok(command)
 }
 
 /// A path as the node must see it: its working folder may be another.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    std::path::absolute(path).or_else(|error| refused(Code::Io, format!("{}: {error}", path.display())))
+    std::path::absolute(path)
+        .or_else(|error| refused(Code::Io, format!("{}: {}", path.display(), node::words::without_number(error))))
 }
 
-async fn work(command: Command, door: &mut Door, out: &Out) -> Result<(), Failure> {
+async fn work(command: Command, door: &mut Door, out: &Out, global: &Global) -> Result<(), Failure> {
+    let watching = Watching { out: *out, verbose: global.verbose > 0, patience: None };
     match command {
         Command::Id(command) => identity(command, door, out).await,
         Command::Unpublish { item } => {
-            match with_progress(door, out, Subject::Publication, Request::Unpublish(Unpublish { item })).await? {
+            match with_progress(door, watching, Subject::Publication, Request::Unpublish(Unpublish { item })).await? {
                 Reply::Published(published) => out.value(&published, |published| {
                     show::published(published, true)
                         + "It is out of the list. This recalls nothing: copies that others have stay theirs.\n"
@@ -204,15 +208,18 @@ async fn work(command: Command, door: &mut Door, out: &Out) -> Result<(), Failur
         }
         Command::Edit(args) => {
             let request = Request::Edit(Edit { what: args.what, name: args.name, about: args.about });
-            match with_progress(door, out, Subject::Publication, request).await? {
+            match with_progress(door, watching, Subject::Publication, request).await? {
                 Reply::Published(published) => out.value(&published, |published| show::published(published, true)),
                 _ => strange(),
             }
         }
-        Command::Look { link } => match door.call(Request::Look(LinkArg { link })).await? {
-            Reply::Looked(looked) => out.value(&looked, show::looked),
-            _ => strange(),
-        },
+        Command::Look { link } => {
+            let subject = Subject::List(key_of(&link));
+            match with_progress(door, watching, subject, Request::Look(LinkArg { link })).await? {
+                Reply::Looked(looked) => out.value(&looked, show::looked),
+                _ => strange(),
+            }
+        }
         Command::Subscribe { link, fetch } => {
             match door.call(Request::Subscribe(Subscribe { link, fetch })).await? {
                 Reply::Channel(channel) => out.value(&channel, show::channel)?,
@@ -220,7 +227,7 @@ async fn work(command: Command, door: &mut Door, out: &Out) -> Result<(), Failur
                 _ => return strange(),
             }
             if !door.is_running_node() {
-                remark("Noted. Nothing is fetched until a node runs. Start one: megatorrent daemon");
+                out.remark("Noted. Nothing is fetched until a node runs. Start one: megatorrent daemon");
             }
             Ok(())
         }
@@ -239,7 +246,9 @@ async fn work(command: Command, door: &mut Door, out: &Out) -> Result<(), Failur
             Reply::Files(files) => out.value(&files, |files| show::files(files)),
             _ => strange(),
         },
-        Command::Get { what, output } => get(what, output, door, out).await,
+        Command::Get { what, output, timeout } => {
+            get(what, output, door, Watching { patience: timeout, ..watching }).await
+        }
         Command::Rule(args) => {
             let request =
                 SetChannel { channel: args.channel, fetch: args.fetch, keep: args.keep, encrypted: args.encrypted };
@@ -252,34 +261,34 @@ async fn work(command: Command, door: &mut Door, out: &Out) -> Result<(), Failur
         Command::Unpin { item } => care(door, out, item, Some(false), None, "Rules have it again.").await,
         Command::Priority { item, priority } => care(door, out, item, None, Some(priority), "Noted.").await,
         Command::Want { item, paths } => {
-            done(door, out, Request::Choose(Choose { item, paths, want: true }), "They are fetched.").await
+            choose(door, watching, Choose { item, paths, want: true }, "They are fetched.").await
         }
         Command::Skip { item, paths } => {
-            done(door, out, Request::Choose(Choose { item, paths, want: false }), "They are not fetched.").await
+            choose(door, watching, Choose { item, paths, want: false }, "They are not fetched.").await
         }
         Command::Open { item } => {
             let subject = Subject::Items(Filter::Any);
-            match with_progress(door, out, subject, Request::Open(ItemArg { item })).await? {
+            match with_progress(door, watching, subject, Request::Open(ItemArg { item })).await? {
                 Reply::Done => out.done("Its files are written."),
                 _ => strange(),
             }
         }
         Command::Search { words, channel } => {
             match door.call(Request::Search(Search { text: words.join(" "), channel, limit: 0 })).await? {
-                Reply::Items(items) => out.value(&items, |items| show::items(items)),
+                Reply::Items(items) => out.value(&items, |items| show::found(items)),
                 _ => strange(),
             }
         }
         Command::MoveData { dir } => {
             let dir = absolute(&dir)?;
-            match with_progress(door, out, Subject::Move, Request::MoveData(MoveData { dir })).await? {
+            match with_progress(door, watching, Subject::Move, Request::MoveData(MoveData { dir })).await? {
                 Reply::Done => out.done("Moved."),
                 _ => strange(),
             }
         }
         Command::Rekey { channel } => {
             let request = Request::Rekey(ChannelArg { channel });
-            match with_progress(door, out, Subject::Publication, request).await? {
+            match with_progress(door, watching, Subject::Publication, request).await? {
                 Reply::Published(published) => out.value(&published, |published| {
                     show::published(published, true)
                         + "Hand out this link: the old one reads no list that comes. What was read stays read.\n"
@@ -330,7 +339,7 @@ async fn work(command: Command, door: &mut Door, out: &Out) -> Result<(), Failur
             Reply::Peers(peers) => {
                 out.value(&peers, |peers| show::peers(peers))?;
                 if !door.is_running_node() {
-                    remark("No node runs on this data folder.");
+                    out.remark("No node runs on this data folder.");
                 }
                 Ok(())
             }
@@ -341,13 +350,16 @@ async fn work(command: Command, door: &mut Door, out: &Out) -> Result<(), Failur
             _ => strange(),
         },
         Command::Set(args) => set(args, door, out).await,
-        Command::Doctor { seconds, .. } => match door.call(Request::Leak(Leak { seconds })).await? {
-            Reply::Leak(report) => {
-                out.value(&report, show::leak)?;
-                if report.elsewhere.is_empty() { Ok(()) } else { Err(Failure::Leaked) }
+        Command::Doctor { seconds, .. } => {
+            let slow = || out.remark(&format!("Watching for {}.", show::count(seconds, "second", "seconds")));
+            match or_say(slow, door.call(Request::Leak(Leak { seconds }))).await? {
+                Reply::Leak(report) => {
+                    out.value(&report, show::leak)?;
+                    if report.elsewhere.is_empty() { Ok(()) } else { Err(Failure::Leaked) }
+                }
+                _ => strange(),
             }
-            _ => strange(),
-        },
+        }
         // These need no door, or hold it themselves; `run` has dealt with them.
         Command::Publish(_)
         | Command::Watch
@@ -376,11 +388,61 @@ async fn done(door: &mut Door, out: &Out, request: Request, text: &str) -> Resul
     }
 }
 
-async fn with_progress(door: &mut Door, out: &Out, subject: Subject, request: Request) -> Result<Reply, Failure> {
-    let mut progress = Progress::new(subject, out.json);
-    let outcome = door.call_with(request, |event| progress.event(event)).await;
-    progress.end();
+async fn choose(door: &mut Door, watching: Watching, choice: Choose, text: &str) -> Result<(), Failure> {
+    match with_progress(door, watching, Subject::Files, Request::Choose(choice)).await? {
+        Reply::Done => watching.out.done(text),
+        _ => strange(),
+    }
+}
+
+/// How what takes long is watched.
+#[derive(Clone, Copy)]
+pub(crate) struct Watching {
+    out: Out,
+    /// The log is on: a bar would be torn by its lines.
+    verbose: bool,
+    /// Give up when nothing new came for so long.
+    patience: Option<Duration>,
+}
+
+/// Between two looks at how long nothing new came.
+const LOOK: Duration = Duration::from_millis(250);
+
+async fn with_progress(
+    door: &mut Door,
+    watching: Watching,
+    subject: Subject,
+    request: Request,
+) -> Result<Reply, Failure> {
+    let progress = Mutex::new(Progress::new(subject, watching.out.json, watching.verbose));
+    let shown = || progress.lock().unwrap_or_else(PoisonError::into_inner);
+    let outcome = {
+        let call = door.call_with(request, |event| shown().event(event));
+        let minded = async {
+            loop {
+                tokio::time::sleep(LOOK).await;
+                let still = shown().still();
+                if let Some(patience) = watching.patience.filter(|patience| still >= *patience) {
+                    return patience;
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            outcome = call => outcome,
+            patience = minded => {
+                let time = show::count(patience.as_secs(), "second", "seconds");
+                refused(Code::TimedOut, format!("Nothing new came for {time}.{}", shown().why()))
+            }
+        }
+    };
+    progress.into_inner().unwrap_or_else(PoisonError::into_inner).end();
     outcome
+}
+
+/// The channel that a link names; none: it is no link, which the node says better.
+fn key_of(link: &str) -> Option<String> {
+    link.parse::<Link>().ok().map(|link| link.channel.to_string())
 }
 
 async fn move_or_not(
@@ -446,7 +508,7 @@ async fn set(args: SetArgs, door: &mut Door, out: &Out) -> Result<(), Failure> {
                 let several = value.split([',', ' ']).filter(|word| !word.is_empty());
                 settings.gateways = Some(several.map(str::to_owned).collect());
             }
-            Key::Route if value == "-" => settings.route = Some(line_of_stdin("route")?.trim().to_owned()),
+            Key::Route if value == "-" => settings.route = Some(words_of_stdin("route")?.trim().to_owned()),
             Key::Route => settings.route = Some(value),
         }
         match door.call(Request::SetSettings(settings)).await? {
@@ -464,7 +526,10 @@ async fn set(args: SetArgs, door: &mut Door, out: &Out) -> Result<(), Failure> {
 fn amount(value: &str) -> Result<u64, Failure> {
     match node::amounts::bytes(value) {
         Some(bytes) => Ok(bytes),
-        None => refused(Code::BadArgument, format!("{value:?} is no amount: write one such as 500k, 2M, 50G, or off")),
+        None => {
+            let value = node::words::quoted(value);
+            refused(Code::BadArgument, format!("{value} is no amount: write one such as 500k, 2M, 50G, or off"))
+        }
     }
 }
 
@@ -501,11 +566,11 @@ async fn daemon(mut door: Door, web: Option<Web>, out: &Out, signals: &mut Signa
             }
         })?;
         if matches!(status.secrets.as_str(), "locked" | "keyring_locked") {
-            remark("The secrets are locked: public holdings are shared, nothing private is read or published.");
+            out.remark("The secrets are locked: public holdings are shared, nothing private is read or published.");
         }
         if let Some(address) = &address {
             // Not on stdout, which may go to a log: whoever has it can use this node.
-            remark(&format!("Web interface: {address}"));
+            out.remark_with(&format!("Web interface: {address}"), [("web", address.as_str().into())]);
         }
         until_stopped(signals, &door).await;
         Ok(())
@@ -543,6 +608,21 @@ fn print_event(event: &Event, out: &Out) -> Result<(), Failure> {
     out.value(event, |event| format!("{}\n", show::event(event)))
 }
 
+/// After this long a command says what it waits for.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// Waits for this, and says so when it takes long.
+async fn or_say<T>(say: impl FnOnce(), work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    match tokio::time::timeout(SLOW, &mut work).await {
+        Ok(outcome) => outcome,
+        Err(_) => {
+            say();
+            work.await
+        }
+    }
+}
+
 async fn stop(global: &Global, out: &Out, signals: &mut Signals) -> Result<(), Failure> {
     unless_stopped(signals, async {
         let Some(mut client) = door::running(&door::data_dir(global)?).await? else {
@@ -553,7 +633,7 @@ async fn stop(global: &Global, out: &Out, signals: &mut Signals) -> Result<(), F
             Ok(_) | Err(ErrorInfo { code: Code::Stopping, .. }) => {}
             Err(error) => return Err(Failure::Refused(error)),
         }
-        client.closed().await;
+        or_say(|| out.remark("The node ends what it has begun."), client.closed()).await;
         out.done("Stopped.")
     })
     .await

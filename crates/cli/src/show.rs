@@ -9,7 +9,9 @@ use text::{Column, UNKNOWN, age, date, now, percent, sheet, shorten, shorten_pat
 
 mod text;
 
-pub(crate) use text::{count, escape, size};
+use node::words::plural;
+pub(crate) use node::words::{count, size};
+pub(crate) use text::escape;
 
 /// Columns that a name takes at most in a table.
 const NAME_WIDTH: usize = 60;
@@ -179,6 +181,10 @@ pub(crate) fn items(infos: &[ItemInfo]) -> String {
     table(&columns, &rows) + &left_out(infos.iter().flat_map(|info| &info.left_out))
 }
 
+pub(crate) fn found(infos: &[ItemInfo]) -> String {
+    if infos.is_empty() { "No item has these words.\n".to_owned() } else { items(infos) }
+}
+
 pub(crate) fn transfers(infos: &[ItemInfo]) -> String {
     if infos.is_empty() { "No transfers.\n".to_owned() } else { items(infos) }
 }
@@ -263,10 +269,14 @@ pub(crate) fn got(info: &Got) -> String {
 
 pub(crate) fn verified(info: &VerifyReport) -> String {
     if info.bad == 0 {
-        return format!("All {} are right.\n", count(info.good, "part", "parts"));
+        return match info.good {
+            0 => "Nothing of it is here that could be read.\n".to_owned(),
+            1 => "The only part is right.\n".to_owned(),
+            good => format!("All {good} parts are right.\n"),
+        };
     }
-    let mut text =
-        format!("{} of {} missing or changed:\n", info.bad, count(info.good.saturating_add(info.bad), "part", "parts"));
+    let all = count(info.good.saturating_add(info.bad), "part", "parts");
+    let mut text = format!("{} of {all} {} missing or changed:\n", info.bad, plural(info.bad, "is", "are"));
     for file in &info.files {
         let _ = writeln!(text, "  {}", escape(file));
     }
@@ -349,10 +359,10 @@ pub(crate) fn status(info: &Status, runs: bool) -> String {
 
 pub(crate) fn leak(info: &LeakReport) -> String {
     let mut text = format!(
-        "Route {}: all open sockets were looked at {} times in {} s.\n",
+        "Route {}: all open sockets were looked at {} in {}.\n",
         escape(&info.route),
-        info.looks,
-        info.seconds
+        count(info.looks, "time", "times"),
+        count(info.seconds, "second", "seconds")
     );
     match info.through.as_slice() {
         [] => text += "No connection was made at all.\n",
@@ -461,6 +471,9 @@ pub(crate) fn event(event: &Event) -> String {
         Event::Publishing(progress) => crate::progress::publishing(progress),
         Event::Moving(progress) => format!("Moving: {} of {}", size(progress.done), size(progress.total)),
         Event::Notice(info) => escape(&info.message),
+        Event::Waiting(waiting) => {
+            format!("Channel {}: {}", short_id(&waiting.channel), escape(&waiting.cause.to_string()))
+        }
     }
 }
 

@@ -71,7 +71,7 @@ pub enum GateError {
     #[error("{0} is in use by another program")]
     PortTaken(SocketAddr),
     /// The route forbids this address.
-    #[error("the route does not lead to {0:?}")]
+    #[error("the route does not lead to {0}")]
     NoRoute(PeerAddr),
     /// The proxy failed, or did not reach the peer.
     #[error(transparent)]
@@ -85,6 +85,15 @@ pub enum GateError {
     /// Timed out.
     #[error("no answer in time")]
     TimedOut,
+    /// It is no address of this computer, so nobody can listen there.
+    #[error("{0} is no address of this computer")]
+    NotHere(SocketAddr),
+    /// A name to listen at that has no address.
+    #[error("the name \"{0}\" has no address")]
+    NoAddress(String),
+    /// No address belongs to this name, or nobody who could tell answers.
+    #[error("its name is not known")]
+    NoSuchName,
     /// Refused, reset, unreachable.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -262,10 +271,20 @@ async fn in_the_dark(tor: &Tor) -> Result<Came, GateError> {
     Ok(Came { stream, from, dialled: Some(dialled) })
 }
 
+/// The address of a name to listen at. Only for a route that leads straight: it asks whom the system asks.
+///
+/// # Errors
+/// [`GateError::NoAddress`]
+pub async fn address_of(name: &str, port: u16) -> Result<SocketAddr, GateError> {
+    let none = || GateError::NoAddress(name.to_owned());
+    tokio::net::lookup_host((name, port)).await.map_err(|_| none())?.next().ok_or_else(none)
+}
+
 async fn bind(listen: Option<SocketAddr>) -> Result<Listener, GateError> {
     let Some(addr) = listen else { return Ok(None) };
     let listener = TcpListener::bind(addr).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => GateError::PortTaken(addr),
+        io::ErrorKind::AddrNotAvailable => GateError::NotHere(addr),
         _ => GateError::Io(error),
     })?;
     let bound = listener.local_addr()?;
@@ -310,9 +329,13 @@ async fn dial_direct(addr: &PeerAddr, timeout: Duration) -> Result<Box<dyn Strea
 
 /// Tries a name's addresses one after another; each has its share of the time, so a dead one does not cost the others theirs.
 async fn dial_name(name: &str, port: u16, timeout: Duration) -> Result<TcpStream, GateError> {
-    let found: Vec<SocketAddr> = tokio::net::lookup_host((name, port)).await?.take(NAME_ADDRESSES).collect();
+    let looked_up = tokio::net::lookup_host((name, port)).await.map_err(|error| {
+        tracing::debug!(name, %error, "a name has no address");
+        GateError::NoSuchName
+    })?;
+    let found: Vec<SocketAddr> = looked_up.take(NAME_ADDRESSES).collect();
     let share = timeout / u32::try_from(found.len().max(1)).unwrap_or(1);
-    let mut last = GateError::Io(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+    let mut last = GateError::NoSuchName;
     for addr in found {
         match tokio::time::timeout(share, TcpStream::connect(addr)).await {
             Ok(Ok(stream)) => return Ok(stream),
@@ -379,6 +402,18 @@ mod tests {
         drop(gate);
         let refused = Gate::open(Route::Direct { listen: None }).await.unwrap();
         assert!(matches!(refused.dial(&PeerAddr::Ip(addr), b"", LIMIT).await, Err(GateError::Io(_))));
+    }
+
+    #[tokio::test]
+    async fn a_place_that_is_not_here_is_named() {
+        let addr: SocketAddr = "192.0.2.1:7".parse().unwrap();
+        let elsewhere = Gate::open(Route::Direct { listen: Some(addr) }).await;
+        assert!(matches!(elsewhere, Err(GateError::NotHere(at)) if at == addr));
+        assert!(matches!(address_of("localhost", 7).await, Ok(at) if at.ip().is_loopback() && at.port() == 7));
+        // Longer than any label of a name: nobody has to be asked.
+        let name = "x".repeat(64);
+        let nowhere = address_of(&name, 7).await.unwrap_err().to_string();
+        assert_eq!(nowhere, format!("the name \"{name}\" has no address"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use protocol::manifest::Head;
 use protocol::params::{BODY_MAX, PAGE_MAX};
+use protocol::words::quoted;
 use protocol::{
     BlobId, Body, ChannelKey, Chunk, Content, FileEntry, Item, ItemId, Payload, PeerAddr, SafePath, SignedManifest,
     body,
@@ -93,6 +94,7 @@ pub(crate) async fn refresh(ctx: &Ctx, key: ChannelKey) -> Result<()> {
     let floor = ctx.with_store(move |s| s.floor(&key)).await?;
     let found = dht.get_manifest(&key, floor).await?;
     let (now, nodes) = (ctx.clock.unix_ms(), found.as_ref().map_or(0, |f| f.nodes));
+    tracing::info!(channel = %key, nodes, sequence = found.as_ref().map(|f| f.manifest.sequence()), "looked into the DHT");
     let noted =
         ctx.with_store(move |s| s.change_channel(&key, |c| (c.checked, c.seen_by) = (Some(now), Some(nodes)))).await?;
     let Some(channel) = noted else { return Ok(()) };
@@ -202,6 +204,7 @@ pub(crate) async fn absorb(ctx: &Ctx, manifest: Arc<SignedManifest>) -> Result<(
     told(ctx, key).await;
     let mut blobs = Vec::new();
     let (body, rows) = open(ctx, &channel, &manifest, &mut blobs).await?;
+    let listed = rows.len();
     let read = ctx
         .with_store(move |s| {
             let noted = s.change_channel(&key, |c| {
@@ -219,6 +222,7 @@ pub(crate) async fn absorb(ctx: &Ctx, manifest: Arc<SignedManifest>) -> Result<(
         .await?;
     let Some((channel, gone)) = read else { return Ok(()) };
     ctx.engine.send(Input::Unhold(gone)).await;
+    tracing::info!(channel = %key, sequence, items = listed, "a list is read");
     told(ctx, key).await;
     start_wanted(ctx, &channel).await?;
     keep::channel(ctx, key).await
@@ -421,7 +425,7 @@ pub(crate) async fn no_room(ctx: &Ctx, needed: u64) -> Cause {
 /// A channel's name in quotes, or the start of its key.
 pub(crate) async fn named(ctx: &Ctx, key: ChannelKey) -> String {
     match ctx.with_store(move |s| s.channel(&key)).await {
-        Ok(Some(row)) if !row.name.is_empty() => format!("{:?}", row.name),
+        Ok(Some(row)) if !row.name.is_empty() => quoted(row.name),
         _ => format!("channel {}", &key.to_string()[..16]),
     }
 }

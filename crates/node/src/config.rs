@@ -14,6 +14,8 @@ pub struct NodeConfig {
     pub data_dir: PathBuf,
     /// Where to listen for peers (TCP); port 0 picks one; `None`: no inbound.
     pub listen: Option<SocketAddr>,
+    /// A name of this computer to listen at, in place of `listen`. It is looked up only where the route leads straight.
+    pub listen_name: Option<(String, u16)>,
     /// DHT nodes to join by; empty: the public ones.
     pub bootstrap: Vec<String>,
     /// Whether to join the DHT.
@@ -103,6 +105,8 @@ pub const STILL_AFTER: Duration = Duration::from_secs(5);
 pub const DHT_PATIENCE: Duration = Duration::from_secs(20);
 /// Time for somebody to show a channel's list to a person who waits for it.
 pub const LIST_TIMEOUT: Duration = Duration::from_secs(60);
+/// A person who waits is told for what after this long, and again when it changes.
+pub const SAY_AFTER: Duration = Duration::from_secs(1);
 /// As a gateway: manifests of one channel within [`GATEWAY_PUTS_IN`].
 pub const GATEWAY_PUTS: u32 = 8;
 /// See [`GATEWAY_PUTS`].

@@ -320,6 +320,7 @@ impl EngineTask {
                     self.library.send(LibraryInput::Unreadable(error));
                 }
                 Input::Closed(id, why) => {
+                    tracing::info!(conn = id.0, "a connection ended");
                     conns.remove(&id);
                     self.swarm.handle_closed(now, id, why);
                 }
@@ -372,6 +373,8 @@ impl EngineTask {
         connected: Connected,
         conns: &mut HashMap<ConnId, mpsc::Sender<ConnCommand>>,
     ) {
+        let came = role == Role::Acceptor;
+        tracing::info!(conn = id.0, addr = %connected.addr, came, "a peer is connected");
         let (tx, rx) = mpsc::channel(COMMANDS_QUEUED);
         conns.insert(id, tx);
         let conn = Conn {
@@ -562,9 +565,11 @@ async fn connect(
         Ok(stream) => stream,
         Err(error) => {
             tracing::debug!(%addr, %error, "no connection");
+            network.unreached.note(addr, Some(&error));
             return None;
         }
     };
+    network.unreached.note(addr, None);
     match net::wire::handshake(stream, Role::Dialler, handshake).await {
         Ok((reader, writer, binding)) => {
             Some(Connected { network: network.number, addr: addr.clone(), only: None, reader, writer, binding })

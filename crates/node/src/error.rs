@@ -6,9 +6,10 @@ use crate::api::{Code, ErrorInfo};
 pub(crate) type Result<T> = std::result::Result<T, ErrorInfo>;
 
 impl ErrorInfo {
-    /// An error with this code and text.
+    /// An error with this code and text; the system's numbers of errors are left out of it.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        let message: String = message.into();
+        Self { code, message: protocol::words::without_number(message) }
     }
 
     /// An I/O error at a path that the user knows.
@@ -24,7 +25,7 @@ impl ErrorInfo {
             std::io::ErrorKind::AlreadyExists => format!("{path} exists already. It is not written over."),
             std::io::ErrorKind::PermissionDenied => format!("{path} cannot be opened: this account has no permission."),
             std::io::ErrorKind::StorageFull => format!("The disk with {path} is full."),
-            _ => format!("{path}: {error}"),
+            _ => format!("{path}: {}", protocol::words::without_number(error)),
         };
         Self::new(code, text)
     }
@@ -32,7 +33,7 @@ impl ErrorInfo {
 
 /// A lower room's error as a sentence: rooms write fragments, people read sentences. A path in front stays as it is.
 pub(crate) fn sentence(fragment: &impl std::fmt::Display) -> String {
-    let fragment = fragment.to_string();
+    let fragment = protocol::words::without_number(fragment);
     let mut chars = fragment.chars();
     let mut text: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
     text.push_str(chars.as_str());
@@ -58,7 +59,13 @@ impl From<store::StoreError> for ErrorInfo {
             E::SecretsLocked => Code::Secrets,
             E::BadPlan { .. } => Code::BadContent,
             E::UnknownChannel | E::UnknownItem => Code::NotFound,
-            _ => Code::Io,
+            E::Newer { .. } => Code::NewerData,
+            E::Incomplete => Code::Incomplete,
+            E::NothingThere(_) => Code::NothingThere,
+            E::OutsideRoot { .. } => Code::OutsideRoot,
+            E::Unsynced => Code::Unsynced,
+            E::Closed => Code::Stopping,
+            E::Io { .. } | E::NotWritable { .. } | E::Database(_) => Code::Io,
         };
         Self::new(code, sentence(&error))
     }
@@ -81,7 +88,12 @@ impl From<protocol::link::LinkError> for ErrorInfo {
 
 impl From<net::gate::GateError> for ErrorInfo {
     fn from(error: net::gate::GateError) -> Self {
-        let code = if matches!(error, net::gate::GateError::PortTaken(_)) { Code::PortTaken } else { Code::Io };
+        use net::gate::GateError as E;
+        let code = match error {
+            E::PortTaken(_) => Code::PortTaken,
+            E::NotHere(_) | E::NoAddress(_) => Code::BadArgument,
+            _ => Code::Io,
+        };
         Self::new(code, sentence(&error))
     }
 }
@@ -129,6 +141,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_can_be_told_apart_has_its_own_code() {
+        use store::StoreError as E;
+        let of = |error: E| ErrorInfo::from(error).code;
+        assert_eq!(of(E::Incomplete), Code::Incomplete);
+        assert_eq!(of(E::Unsynced), Code::Unsynced);
+        assert_eq!(of(E::NothingThere("/x".into())), Code::NothingThere);
+        assert_eq!(of(E::OutsideRoot { path: "/x".into() }), Code::OutsideRoot);
+        assert_eq!(of(E::Newer { found: 2, known: 1 }), Code::NewerData);
+        assert_eq!(of(E::Closed), Code::Stopping);
+        let told = ErrorInfo::from(E::NothingThere("/x".into())).message;
+        assert_eq!(told, "None of the item's files is in \"/x\".");
+    }
+
+    #[test]
     fn fragments_become_sentences() {
         assert_eq!(sentence(&"the disk with \"/x\" is full"), "The disk with \"/x\" is full.");
         assert_eq!(
@@ -136,6 +162,7 @@ mod tests {
             "127.0.0.1:80 is in use by another program."
         );
         assert_eq!(sentence(&"Set it."), "Set it.");
+        assert_eq!(sentence(&"\"/x\": File exists (os error 17)"), "\"/x\": File exists.");
         assert_eq!(sentence(&""), ".");
     }
 }

@@ -29,6 +29,7 @@ mod repair;
 pub mod rpc;
 mod schedule;
 mod stream;
+mod unreached;
 mod verbs;
 mod view;
 
@@ -36,5 +37,5 @@ pub use config::{NodeConfig, default_data_dir};
 pub use net::route::{Choice as Route, ChoiceError as RouteError};
 pub use net::web;
 pub use node::{Events, Node};
-pub use protocol::{Link, PeerAddr};
+pub use protocol::{Link, PeerAddr, words};
 pub use store::keys::{PASSPHRASE_MIN, is_short as is_short_passphrase};

@@ -293,6 +293,12 @@ impl Library {
                     self.ctx.spawn(async move {
                         log(keep::channel(&ctx, channel).await);
                         if let Ok(Some(info)) = view::item(&ctx, channel, item).await {
+                            tracing::info!(
+                                channel = info.channel,
+                                item = info.id,
+                                bytes = info.bytes,
+                                "an item is here"
+                            );
                             ctx.emit(Event::Ready(info));
                         }
                         // With nothing more to wait for, the channel stands otherwise too.
@@ -547,7 +553,8 @@ impl Library {
             Code::DiskFull => channel::disk_full(&self.ctx, key.0, key.1).await,
             Code::Quota => channel::quota_full(&self.ctx, key.0, key.1).await,
             Code::BadContent => Cause::BadContent { what: error.message.clone() },
-            _ => Cause::FolderNotWritable { path: channel::place_of(&self.ctx, key.0, key.1).await },
+            Code::Io => Cause::FolderNotWritable { path: channel::place_of(&self.ctx, key.0, key.1).await },
+            code => Cause::Trouble { code, what: error.message.trim_end_matches('.').to_owned() },
         };
         // A retry that fails as before is no news.
         let news = self.stalled.get(&key).map(std::mem::discriminant) != Some(std::mem::discriminant(&cause))

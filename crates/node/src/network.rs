@@ -16,6 +16,7 @@ use net::route::{Choice, Inbound, OnionStanding, Route, RouteState, RouteStatus,
 use net::socks::SocksError;
 use net::tor::{OnionSecret, OnionService, TorChoice, TorConfig};
 use protocol::addr::OnionKey;
+use protocol::words::{count, without_number};
 use protocol::{AddrClass, ChannelKey, PeerAddr};
 use store::{Store, StoreError};
 use swarm::{Source, Way};
@@ -29,6 +30,7 @@ use crate::ctx::{Ctx, Inner};
 use crate::engine::Input;
 use crate::error::{Result, blocking, fail};
 use crate::library::log;
+use crate::unreached::Unreached;
 use crate::{accept, channel, gateway, view};
 
 /// The setting that names the route, without a login.
@@ -56,6 +58,8 @@ pub(crate) struct Network {
     pub(crate) renew: Notify,
     /// Where a router lets the world in to us.
     pub(crate) mapped: watch::Sender<Option<SocketAddrV4>>,
+    /// Addresses that could not be reached last time.
+    pub(crate) unreached: Unreached,
     /// Everything that uses the gate.
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
@@ -220,6 +224,7 @@ impl Network {
             onions: watch::Sender::default(),
             renew: Notify::new(),
             mapped: watch::Sender::new(None),
+            unreached: Unreached::default(),
             tasks: TaskTracker::new(),
             stop: stop.child_token(),
         }
@@ -242,11 +247,15 @@ impl Network {
             },
         };
         let mut network = Self::closed(number, choice.clone(), None, stop);
+        let listen = match &config.listen_name {
+            Some((name, port)) if !choice.is_detour() => Some(net::gate::address_of(name, *port).await?),
+            _ => config.listen,
+        };
         let route = match choice {
-            Choice::Direct => Route::Direct { listen: config.listen },
+            Choice::Direct => Route::Direct { listen },
             Choice::Socks5(proxy) => Route::Socks5(proxy),
             Choice::Tor(choice) => Route::Tor(tor_config(config, choice)),
-            Choice::Both(choice) => Route::Both { listen: config.listen, tor: tor_config(config, choice) },
+            Choice::Both(choice) => Route::Both { listen, tor: tor_config(config, choice) },
         };
         let gate = Gate::open(route).await?;
         let gate = if is_local(config) { gate.into_local() } else { gate };
@@ -319,6 +328,11 @@ impl Network {
         published.filter_map(with_channel).collect()
     }
 
+    /// Whether somebody whom we do not know could come to us.
+    pub(crate) fn lets_in(&self) -> bool {
+        self.gate.as_ref().is_some_and(|gate| gate.listening().is_some()) || self.takes_onions()
+    }
+
     /// Nothing leaves straight.
     pub(crate) fn is_detour(&self) -> bool {
         self.choice.is_detour()
@@ -364,13 +378,13 @@ impl Network {
                         RouteStanding::Up
                     }
                     RouteState::Down(trouble) if kind == RouteKind::Both => {
-                        info.no_inbound = Some(trouble.to_string());
+                        info.no_inbound = Some(without_number(trouble));
                         RouteStanding::Up
                     }
                     RouteState::Starting(percent) => RouteStanding::Starting { percent },
                     RouteState::Up => RouteStanding::Up,
                     RouteState::Down(trouble) => {
-                        RouteStanding::Down { why: trouble.to_string(), reason: reason_of(&trouble) }
+                        RouteStanding::Down { why: without_number(&trouble), reason: reason_of(&trouble) }
                     }
                 }
             }
@@ -406,7 +420,10 @@ impl Network {
         }
         match ended {
             Ok(()) => Ok(()),
-            Err(_) => fail(Code::Internal, format!("{} connections did not end in time", self.tasks.len())),
+            Err(_) => fail(
+                Code::Internal,
+                format!("{} did not end in time.", count(self.tasks.len() as u64, "connection", "connections")),
+            ),
         }
     }
 }

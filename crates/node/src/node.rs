@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use net::route::Choice;
 use protocol::session::Capabilities;
+use protocol::words::count;
 use store::keys::{KeyError, KeyStore};
 use store::{DataDir, Role, Store};
 use swarm::{Rank, Swarm};
-use tokio::sync::{Mutex, Notify, OnceCell, RwLock, Semaphore, broadcast, watch};
+use tokio::sync::{Mutex, Notify, OnceCell, RwLock, Semaphore, broadcast, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -182,6 +183,9 @@ impl Node {
         network::put(&ctx, network).await?;
         node.tell_all().await?;
         library::resume_all(&ctx).await?;
+        let way = ctx.network();
+        let listen = way.gate.as_ref().and_then(net::gate::Gate::listening).map(tracing::field::display);
+        tracing::info!(route = %way.choice, listen, dht = way.dht.is_some(), "the node runs");
         Ok(node)
     }
 
@@ -219,12 +223,25 @@ impl Node {
         .await
     }
 
-    /// Asks the node to do something.
+    /// Asks the node to do something. It is a task of the node: dropping the future cuts nothing between two steps. What
+    /// only waits (`get`, `look`), and what has recorded nothing yet (a publication that is being sealed), then ends; the
+    /// rest is done though nobody hears of it.
     pub async fn call(&self, request: Request) -> Result<Reply> {
         if self.ctx.stop.is_cancelled() {
             return fail(Code::Stopping, "The node is stopping.");
         }
-        verbs::call(&self.ctx, request).await
+        let (caller, _waiting) = verbs::Caller::waiting();
+        let (answer, answered) = oneshot::channel();
+        let ctx = self.ctx.clone();
+        self.ctx.tasks.spawn(async move {
+            let outcome = verbs::call(&ctx, request, &caller).await;
+            // Who asked may be gone.
+            answer.send(outcome).ok();
+        });
+        match answered.await {
+            Ok(outcome) => outcome,
+            Err(_) => fail(Code::Internal, "The node failed at this: it has a fault. Its log tells more."),
+        }
     }
 
     /// Listens.
@@ -242,7 +259,9 @@ impl Node {
         ctx.with_store(|s| s.close()).await?;
         match ended {
             Ok(()) => closed,
-            Err(_) => fail(Code::Internal, format!("{} tasks did not end in time", ctx.tasks.len())),
+            Err(_) => {
+                fail(Code::Internal, format!("{} did not end in time.", count(ctx.tasks.len() as u64, "task", "tasks")))
+            }
         }
     }
 

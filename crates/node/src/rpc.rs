@@ -2,12 +2,13 @@
 //!
 //! One JSON object per line, UTF-8, ended by `\n`. `method` and `params` are those of [`Request`]; `result` is a
 //! [`Reply`]; an `error` carries the [`Code`] in `data`. Requests of one connection run side by side. While a
-//! `publish` or `get` runs, its progress comes as notifications `{"method":"event","params":{"id":<its id>,"event":…}}`;
+//! `publish`, `get` or another long request runs, its progress comes as notifications `{"method":"event","params":{"id":<its id>,"event":…}}`;
 //! after `watch` every event comes so, until the connection ends.
 //!
 //! Promises: a request line is at most [`MAX_REQUEST`] bytes; at most [`MAX_CONNECTIONS`] connections and
-//! [`MAX_RUNNING`] requests on each; a client that goes away cancels its `publish`, `get` and `watch`, while short
-//! requests run to their end; every task of a connection ends with it. Only the same user reaches the socket
+//! [`MAX_RUNNING`] requests on each; a client that goes away ends its `watch`, and what only waits (`get`, `look`, a
+//! publication that is still being sealed); whatever changes something is finished by the node; every task of a
+//! connection ends with it. Only the same user reaches the socket
 //! (`net::local`), so nothing here asks who is calling.
 
 mod client;
@@ -40,7 +41,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub trait Handler: Clone + Send + Sync + 'static {
     /// Its news.
     type News: News;
-    /// Does one thing; dropping the future cancels a long one.
+    /// Does one thing; dropping the future ends what only waits, and cuts nothing between two steps.
     fn call(&self, request: Request) -> impl Future<Output = Result<Reply, ErrorInfo>> + Send;
     /// What happens from now on, a snapshot first.
     fn events(&self) -> Self::News;

@@ -3,6 +3,8 @@
 //! Written `mon-fri 08:00-18:00 off; sat,sun 20:00-23:00 down 200k up 50k`. Times are those of this computer's clock and
 //! time zone. A span that ends before it begins goes on after midnight. Where spans overlap, the strictest holds.
 
+use protocol::words::quoted;
+
 use crate::amounts;
 use crate::limits::Speed;
 
@@ -109,18 +111,19 @@ impl std::str::FromStr for Schedule {
 fn span(text: &str) -> Result<Span, String> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let [days, times, rest @ ..] = words.as_slice() else {
-        return Err(format!("{text:?}: write DAYS FROM-TO off, or DAYS FROM-TO down RATE up RATE"));
+        return Err(format!("{}: write DAYS FROM-TO off, or DAYS FROM-TO down RATE up RATE", quoted(text)));
     };
-    let (from, to) = times.split_once('-').ok_or_else(|| format!("{times:?}: write FROM-TO, such as 08:00-18:00"))?;
+    let (from, to) =
+        times.split_once('-').ok_or_else(|| format!("{}: write FROM-TO, such as 08:00-18:00", quoted(times)))?;
     let (from, to) = (minute(from)?, minute(to)?);
     if from == DAY || from == to {
-        return Err(format!("{times:?} is no span of time; a whole day is 00:00-24:00"));
+        return Err(format!("{} is no span of time; a whole day is 00:00-24:00", quoted(times)));
     }
     Ok(Span { days: day_set(days)?, from, to, speed: speed(rest)? })
 }
 
 fn minute(text: &str) -> Result<u16, String> {
-    let wrong = || format!("{text:?}: write a time such as 08:30");
+    let wrong = || format!("{}: write a time such as 08:30", quoted(text));
     let (hour, minute) = text.split_once(':').ok_or_else(wrong)?;
     let number = |text: &str| text.parse::<u16>().ok().filter(|_| (1..=2).contains(&text.len()));
     match (number(hour), number(minute)) {
@@ -134,7 +137,7 @@ fn day_set(text: &str) -> Result<u8, String> {
     let day = |name: &str| {
         DAYS.iter()
             .position(|day| *day == name)
-            .ok_or_else(|| format!("{name:?} is no day: write mon to sun, or daily"))
+            .ok_or_else(|| format!("{} is no day: write mon to sun, or daily", quoted(name)))
     };
     if text == "daily" {
         return Ok(0x7f);
@@ -163,13 +166,13 @@ fn speed(words: &[&str]) -> Result<Option<Speed>, String> {
     }
     let mut speed = Speed::default();
     for pair in words.chunks(2) {
-        let &[which, amount] = pair else { return Err(format!("{:?} lacks its rate", pair[0])) };
+        let &[which, amount] = pair else { return Err(format!("{} lacks its rate", quoted(pair[0]))) };
         let rate = amounts::bytes(amount).filter(|rate| *rate > 0);
-        let rate = rate.ok_or_else(|| format!("{amount:?} is no rate: write one such as 200k"))?;
+        let rate = rate.ok_or_else(|| format!("{} is no rate: write one such as 200k", quoted(amount)))?;
         match which {
             "down" => speed.down = rate,
             "up" => speed.up = rate,
-            _ => return Err(format!("{which:?}: write off, or down RATE, up RATE")),
+            _ => return Err(format!("{}: write off, or down RATE, up RATE", quoted(which))),
         }
     }
     if speed == Speed::default() {

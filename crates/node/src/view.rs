@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use protocol::words::quoted;
 use protocol::{ChannelKey, Item, ItemId, Link, Payload};
 use store::keys::KeyStore;
 use store::{Channel, ItemRow, Standing, Tally};
@@ -42,31 +43,47 @@ async fn channel_infos(ctx: &Ctx, found: Vec<(Channel, Tally)>) -> Vec<ChannelIn
     let keys: Vec<ChannelKey> = found.iter().map(|(row, _)| row.key).collect();
     let in_swarm = ctx
         .engine
-        .ask(move |swarm, now| keys.iter().map(|key| (swarm.peers_of(key), swarm.cause(now, key))).collect::<Vec<_>>())
+        .ask(move |swarm, now| {
+            let of = |key| (swarm.peers_of(key), swarm.cause(now, key), swarm.of_user(key));
+            keys.iter().map(of).collect::<Vec<_>>()
+        })
         .await
         .unwrap_or_default();
     let in_swarm = in_swarm.into_iter().map(Some).chain(std::iter::repeat(None));
     let mut known = standings(ctx).await;
     let mut infos = Vec::with_capacity(found.len());
     for ((row, tally), in_swarm) in found.into_iter().zip(in_swarm) {
-        let (peers, cause) = in_swarm.map_or((0, None), |(peers, cause)| (peers, from_swarm(ctx, cause)));
+        let (peers, cause) = match in_swarm {
+            Some((peers, cause, named)) if row.manifest.is_none() && peers == 0 => (0, no_list(ctx, cause, &named)),
+            Some((peers, cause, _)) => (peers, from_swarm(ctx, cause)),
+            None => (0, None),
+        };
         let moves = known.fresh.iter().any(|(channel, _)| *channel == row.key);
         let cause = cause.filter(|cause| !(moves && is_of_sources(cause)));
-        let cause = cause_of(ctx, &row, &tally, peers, cause, known.unread.remove(&row.key));
+        let cause = cause_of(ctx, &row, &tally, cause, known.unread.remove(&row.key));
         infos.push(channel_info(ctx, row, tally, peers, cause).await);
     }
     infos
 }
 
+/// Why the first list of a channel without any peer does not come: `cause` is the swarm's, `named` whom the user named.
+fn no_list(ctx: &Ctx, cause: swarm::Cause, named: &[protocol::PeerAddr]) -> Option<Cause> {
+    let network = ctx.network();
+    if let Some((addr, why)) = network.unreached.of(named) {
+        return Some(Cause::Unreached { addr: addr.to_string(), why, dht: network.dht.is_some() });
+    }
+    match cause {
+        _ if network.is_dht_silent() => Some(Cause::DhtUnreachable),
+        swarm::Cause::NoPeersKnown { asked: 0 } if network.dht.is_none() && !network.is_detour() => {
+            Some(Cause::NoDht { listening: network.lets_in() })
+        }
+        swarm::Cause::NoPeersKnown { .. } if network.is_detour() => Some(Cause::NoWayIn),
+        _ => Some(Cause::NoManifest),
+    }
+}
+
 /// Why a channel does not stand as it should; `cause` is the swarm's, `unread` the reader's of its list.
-fn cause_of(
-    ctx: &Ctx,
-    row: &Channel,
-    tally: &Tally,
-    peers: usize,
-    cause: Option<Cause>,
-    unread: Option<Cause>,
-) -> Option<Cause> {
+fn cause_of(ctx: &Ctx, row: &Channel, tally: &Tally, cause: Option<Cause>, unread: Option<Cause>) -> Option<Cause> {
     if row.paused {
         Some(Cause::Paused)
     } else if unread.is_some() {
@@ -77,12 +94,14 @@ fn cause_of(
         Some(Cause::Locked)
     } else if let Some(of_route) = of_route(ctx).filter(|_| !row.own) {
         Some(of_route)
-    } else if row.manifest.is_none() && cause == Some(Cause::NoWayIn) {
-        cause
-    } else if row.manifest.is_none() && ctx.network().is_dht_silent() && peers == 0 {
-        Some(Cause::DhtUnreachable)
+    } else if row.manifest.is_none() && ctx.config.offline {
+        // Nothing is waited for: no node runs.
+        None
     } else if row.manifest.is_none() {
-        Some(Cause::NoManifest)
+        let of_list = |cause: &Cause| {
+            matches!(cause, Cause::NoWayIn | Cause::NoDht { .. } | Cause::Unreached { .. } | Cause::DhtUnreachable)
+        };
+        cause.filter(of_list).or(Some(Cause::NoManifest))
     } else if tally.wanted > 0 {
         cause
     } else {
@@ -136,7 +155,7 @@ pub(crate) fn keep_rule(keep: store::Keep) -> KeepRule {
 }
 
 /// Why nothing can move at all, if the route is at fault.
-fn of_route(ctx: &Ctx) -> Option<Cause> {
+pub(crate) fn of_route(ctx: &Ctx) -> Option<Cause> {
     if ctx.config.offline {
         return None;
     }
@@ -144,6 +163,10 @@ fn of_route(ctx: &Ctx) -> Option<Cause> {
     match (info.kind, info.state) {
         (RouteKind::Tor, RouteStanding::Starting { percent }) => Some(Cause::TorStarting { percent }),
         (RouteKind::Tor, RouteStanding::Down { why, reason }) => Some(Cause::TorDown { why, reason }),
+        (RouteKind::Proxy, RouteStanding::Down { why, reason }) if why.contains("the proxy") => {
+            // Which one, for a person may have several.
+            Some(Cause::ProxyDown { why: why.replacen("the proxy", &info.route, 1), reason })
+        }
         (_, RouteStanding::Down { why, reason }) => Some(Cause::ProxyDown { why, reason }),
         (_, RouteStanding::Starting { .. } | RouteStanding::Up) => None,
     }
@@ -163,6 +186,24 @@ fn from_swarm(ctx: &Ctx, cause: swarm::Cause) -> Option<Cause> {
         swarm::Cause::NobodyHasIt { connected } => Some(Cause::NobodyHasIt { connected }),
         swarm::Cause::Queued => Some(Cause::Queued),
     }
+}
+
+/// Why nothing of this channel comes, whatever is wanted of it; nothing while something does.
+pub(crate) async fn why_still(ctx: &Ctx, key: ChannelKey) -> Option<Cause> {
+    match of_route(ctx) {
+        Some(cause) => Some(cause),
+        None => from_swarm(ctx, ctx.engine.ask(move |swarm, now| swarm.cause(now, &key)).await?),
+    }
+}
+
+/// Whether a first list that does not come for this cause cannot come at all, for nobody can be asked and nobody can come.
+pub(crate) async fn is_hopeless(ctx: &Ctx, cause: &Cause) -> bool {
+    let alone = match cause {
+        Cause::NoDht { listening } => !listening,
+        Cause::NoWayIn => !ctx.network().lets_in(),
+        _ => false,
+    };
+    alone && !ctx.near.borrow().lan && ctx.engine.ask(|swarm, _| swarm.peers().is_empty()).await == Some(true)
 }
 
 /// What the library knows of its items and lists; nothing while the node is offline.
@@ -413,5 +454,5 @@ pub(crate) fn named(row: &Channel) -> String {
 
 /// Not found, named.
 pub(crate) fn unknown(what: &str, text: &str) -> ErrorInfo {
-    ErrorInfo::new(Code::NotFound, format!("There is no {what} {text:?} here."))
+    ErrorInfo::new(Code::NotFound, format!("There is no {what} {} here.", quoted(text)))
 }

@@ -20,6 +20,7 @@ pub mod price;
 pub mod rendezvous;
 pub mod session;
 pub mod tree;
+pub mod words;
 
 pub use addr::{AddrClass, PeerAddr};
 pub use blob::{BlobKey, VerifiedBlob};

@@ -1,5 +1,6 @@
 //! What goes wrong in a data folder, and where.
 
+use protocol::words::{quoted, size, without_number};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -7,10 +8,10 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Another process owns the data folder.
-    #[error("another process uses {0:?}")]
+    #[error("another process uses {}", quoted(.0.display()))]
     Locked(PathBuf),
     /// A file could not be read or written.
-    #[error("{path:?}: {source}")]
+    #[error("{}: {}", quoted(.path.display()), without_number(.source))]
     Io {
         /// The file.
         path: PathBuf,
@@ -18,7 +19,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// No space left. What was there before is as it was.
-    #[error("the disk with {path:?} is full: {free} bytes are free{}", and_needed(*.needed))]
+    #[error("the disk with {} is full: {} free{}", quoted(.path.display()), size(*.free), and_needed(*.needed))]
     DiskFull {
         /// The file that was written, or the folder that it would go to.
         path: PathBuf,
@@ -28,7 +29,7 @@ pub enum StoreError {
         needed: u64,
     },
     /// The quota that the user set is used up. What was there before is as it was.
-    #[error("the quota of {quota} bytes is used up: {used} bytes are here, {needed} more are needed")]
+    #[error("the quota of {} is used up: {} are here, {} more are needed", size(*.quota), size(*.used), size(*.needed))]
     Quota {
         /// What the user allows.
         quota: u64,
@@ -38,13 +39,13 @@ pub enum StoreError {
         needed: u64,
     },
     /// The folder may not be written to.
-    #[error("{path:?} cannot be written: permission denied")]
+    #[error("{} cannot be written: this account has no permission", quoted(.path.display()))]
     NotWritable {
         /// The file or folder.
         path: PathBuf,
     },
     /// A folder below an item's root is a link that leads out of it, or something that is no folder.
-    #[error("{path:?} leads out of its item's folder")]
+    #[error("{} leads out of its item's folder, or is no folder: nothing is written there", quoted(.path.display()))]
     OutsideRoot {
         /// The link.
         path: PathBuf,
@@ -56,7 +57,7 @@ pub enum StoreError {
     #[error("the database fails: {0}")]
     Database(rusqlite::Error),
     /// The data folder was written by a newer version of this program.
-    #[error("the data folder has format {found}, this version reads up to {known}")]
+    #[error("a newer version of this program wrote the data folder (format {found}; this one reads up to {known})")]
     Newer {
         /// Its format.
         found: i64,
@@ -64,10 +65,10 @@ pub enum StoreError {
         known: i64,
     },
     /// The secret is needed, and keyring or vault are locked.
-    #[error("the keyring is locked")]
+    #[error("the secrets are locked")]
     SecretsLocked,
     /// A file of a plan contradicts itself: the publisher's fault.
-    #[error("the plan of {path:?} is wrong: {why}")]
+    #[error("the plan of {} is wrong: {why}", quoted(.path))]
     BadPlan {
         /// The file as published.
         path: String,
@@ -81,16 +82,16 @@ pub enum StoreError {
     #[error("no such item")]
     UnknownItem,
     /// The item is not whole yet.
-    #[error("the item is not complete")]
+    #[error("the item is not complete yet: parts of it are missing")]
     Incomplete,
     /// None of an item's files is where the user says that they are.
-    #[error("none of the item's files is in {0:?}")]
+    #[error("none of the item's files is in {}", quoted(.0.display()))]
     NothingThere(PathBuf),
     /// Bytes written earlier did not reach the disk; they are read again at the next start.
-    #[error("an earlier write did not reach the disk")]
+    #[error("an earlier write did not reach the disk: start the node again, and what was written is read again")]
     Unsynced,
     /// The store was closed.
-    #[error("the store is closed")]
+    #[error("the node is stopping")]
     Closed,
 }
 
@@ -136,7 +137,7 @@ pub(crate) fn free_near(path: &Path) -> Option<u64> {
 }
 
 fn and_needed(needed: u64) -> String {
-    if needed == 0 { String::new() } else { format!(", {needed} are needed") }
+    if needed == 0 { String::new() } else { format!(", {} needed", size(needed)) }
 }
 
 impl From<rusqlite::Error> for StoreError {
@@ -156,4 +157,39 @@ impl From<rusqlite::Error> for StoreError {
 /// Shorthand for `map_err`: names the path.
 pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> StoreError + '_ {
     move |source| StoreError::io(path, source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_words_with_units_and_without_debug_text() {
+        let path = || PathBuf::from("/m\u{e4}rz/a \"b\"");
+        let errors = [
+            StoreError::Locked(path()),
+            StoreError::Io { path: path(), source: io::Error::from_raw_os_error(17) },
+            StoreError::DiskFull { path: path(), free: 1, needed: 1_500_000 },
+            StoreError::DiskFull { path: path(), free: 0, needed: 0 },
+            StoreError::Quota { quota: 2_000_000, used: 1, needed: 1 },
+            StoreError::NotWritable { path: path() },
+            StoreError::OutsideRoot { path: path() },
+            StoreError::Corrupt("x".into()),
+            StoreError::Newer { found: 9, known: 1 },
+            StoreError::SecretsLocked,
+            StoreError::BadPlan { path: "m\u{e4}rz".into(), why: "x" },
+            StoreError::UnknownChannel,
+            StoreError::UnknownItem,
+            StoreError::Incomplete,
+            StoreError::NothingThere(path()),
+            StoreError::Unsynced,
+            StoreError::Closed,
+        ];
+        for text in errors.iter().map(ToString::to_string) {
+            for slip in ["\\", "os error", "1 bytes", " bytes", "1 are "] {
+                assert!(!text.contains(slip), "{slip:?} in {text}");
+            }
+        }
+        assert_eq!(errors[2].to_string(), "the disk with \"/m\u{e4}rz/a \"b\"\" is full: 1 B free, 1.5 MB needed");
+    }
 }

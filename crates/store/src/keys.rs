@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
+use protocol::words::{quoted, without_number};
 use protocol::{ChannelKey, Identity};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -40,16 +41,16 @@ pub enum KeyError {
     #[error("A passphrase has at least {PASSPHRASE_MIN} characters.")]
     Short,
     /// The secrets are in a keyring that does not answer, or this store was started locked.
-    #[error("the keyring is locked")]
+    #[error("the secrets are locked")]
     Locked,
     /// The keyring answered with an error.
     #[error("the keyring fails: {0}")]
     Keyring(String),
     /// What the vault, `keys.json` or a keyring entry holds is not what was written.
-    #[error("{0:?} is damaged")]
+    #[error("{} is damaged", quoted(.0.display()))]
     Damaged(PathBuf),
     /// A file could not be read or written.
-    #[error("{path:?}: {source}")]
+    #[error("{}: {}", quoted(.path.display()), without_number(.source))]
     Io {
         /// The file.
         path: PathBuf,

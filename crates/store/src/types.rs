@@ -192,11 +192,11 @@ pub struct Placed {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// Not held.
-    #[error("not held")]
+    #[error("a part of it is not here")]
     Missing,
     /// The file below it changed or is gone. This blob is withdrawn, and with it all that lie behind the end that the
     /// file has now. What else of it still holds is to be found with [`crate::Store::recheck`].
-    #[error("{file:?} changed on disk")]
+    #[error("{} changed on disk", protocol::words::quoted(.file.display()))]
     Changed {
         /// The file.
         file: PathBuf,

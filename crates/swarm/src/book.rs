@@ -179,6 +179,11 @@ impl Book {
             }
         }
     }
+    /// Addresses that the user named for this channel or for any.
+    pub(crate) fn of_user(&self, channel: &ChannelKey) -> impl Iterator<Item = &PeerAddr> {
+        let fits = |entry: &Entry| entry.any || entry.channels.contains(channel);
+        self.users.iter().filter(move |addr| self.entries.get(*addr).is_some_and(fits))
+    }
     /// This address does not serve this channel.
     pub(crate) fn forget(&mut self, addr: &PeerAddr, channel: &ChannelKey) {
         let Some(entry) = self.entries.get_mut(addr) else { return };

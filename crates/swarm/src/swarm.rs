@@ -358,6 +358,10 @@ impl Swarm {
     pub fn peers_of(&self, channel: &ChannelKey) -> usize {
         self.channels.get(channel).map_or(0, |c| c.conns.len())
     }
+    /// Addresses that the user named for a channel or for any, at most 8.
+    pub fn of_user(&self, channel: &ChannelKey) -> Vec<PeerAddr> {
+        self.book.of_user(channel).take(8).cloned().collect()
+    }
     /// Announces done of those due.
     pub fn coverage(&self, now: Duration) -> Coverage {
         self.announces.coverage(now)

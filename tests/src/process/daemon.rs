@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
@@ -27,9 +27,14 @@ impl Daemon {
         words: &[&str],
         args: impl IntoIterator<Item = S>,
     ) -> Result<Self> {
-        let log = home.path().join("daemon.log");
         let mut command = home.command()?;
         command.arg("--json").args(home.network()).args(args).args(words);
+        Self::await_ready(home, command)
+    }
+
+    /// Starts a command that becomes a node, and waits until it says so.
+    pub(super) fn await_ready(home: &Home, mut command: Command) -> Result<Self> {
+        let log = home.path().join("daemon.log");
         command.stdout(Stdio::piped()).stderr(File::create(&log)?);
         let mut child = Killed(command.spawn().context("the daemon does not start")?);
         let stdout = child.0.stdout.take().context("no pipe")?;

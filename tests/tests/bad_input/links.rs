@@ -1,6 +1,7 @@
 //! Cut, mistyped and foreign links; wrong read keys.
 
 use super::{Scene, refused};
+use megatorrent_tests::people;
 use megatorrent_tests::process::Home;
 use megatorrent_tests::v5::{self, author::Author, author::collections};
 use std::net::Ipv4Addr;
@@ -18,7 +19,6 @@ fn a_cut_or_foreign_link_is_named_and_leaves_nothing_behind() {
     // One letter of a well-known address is another one.
     let service = "duckduckgogg42xjoc72x3sjasowoarfbgcmvfimaftt6twagswzczae.onion:80";
     let checksum = format!("megatorrent://{key}?bootstrap={service}");
-    let more = format!("megatorrent://{key}?tracker=x");
     for (link, words) in [
         (cut.as_str(), &["cut off", "6 of 64 characters of the key"][..]),
         ("megatorrent://", &["cut off", "0 of 64"]),
@@ -29,7 +29,6 @@ fn a_cut_or_foreign_link_is_named_and_leaves_nothing_behind() {
         ("https://example.org/x", &["no Megatorrent link"]),
         (&onion, &["bootstrap address 1", "56 letters and digits"]),
         (&checksum, &["bootstrap address 1", "mistyped", "checksum"]),
-        (&more, &["only bootstrap="]),
     ] {
         let message = refused(&home.run(["subscribe", link]).unwrap(), 7, "bad_link", words);
         assert!(!message.contains(&key[..60]), "a key, perhaps a secret one, is not repeated: {message}");
@@ -41,6 +40,27 @@ fn a_cut_or_foreign_link_is_named_and_leaves_nothing_behind() {
     for foreign in ["https://example.org/x", &magnet] {
         refused(&home.run(["get", foreign]).unwrap(), 7, "bad_link", &["no Megatorrent link"]);
     }
+}
+
+#[test]
+fn a_link_that_says_more_and_one_from_an_editor_open_the_channel() {
+    let key = "ab".repeat(32);
+    for link in [
+        format!("megatorrent://{key}?tracker=x"),
+        format!("megatorrent://{key}#item=ab"),
+        format!("megatorrent:{key}/?v=2&bootstrap=127.0.0.1:9&more#x?y"),
+        format!("\u{FEFF}\r\n \t\r\n  <MEGATORRENT://{}>. \r\nthe rest", key.to_uppercase()),
+    ] {
+        let home = Home::new("links", &[]).unwrap();
+        let mut command = home.command().unwrap();
+        command.args(["--json", "subscribe", "-"]);
+        let followed = people::feed(command, &link).unwrap().json().unwrap();
+        assert_eq!(followed["key"], key, "{link:?}");
+    }
+    let home = Home::new("links", &[]).unwrap();
+    let mut command = home.command().unwrap();
+    command.args(["--json", "look", "-"]);
+    refused(&people::feed(command, "\u{FEFF}\r\n \n").unwrap(), 2, "bad_argument", &["holds no link"]);
 }
 
 #[test]

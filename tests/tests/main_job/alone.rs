@@ -38,6 +38,12 @@ fn identities_are_made_listed_renamed_backed_up_and_restored() -> Result<()> {
     let import = ["id".as_ref(), "import".as_ref(), backup.as_os_str()];
     let restored = device.ask(import)?;
     assert_eq!((&restored["key"], &restored["name"]), (&made["key"], &"High water".into()));
+    // Once more changes nothing, and renames nothing behind its person's back.
+    device.ask(["id", "rename", "High water", "Mine"])?;
+    assert_eq!(device.ask(import)?["name"], "Mine");
+    let renamed = device.run(import.into_iter().chain(["--name".as_ref(), "Another".as_ref()]))?;
+    assert_eq!((renamed.code, renamed.error_code().as_deref()), (Some(1), Some("exists")), "{renamed:?}");
+    assert_eq!(device.ask(["id", "list"])?[0]["name"], "Mine");
     // Somebody else's passphrase does not open it, and nothing is left of the try.
     let bob = Home::new("bob", &[])?;
     let refused = bob.run(import)?;

@@ -33,7 +33,7 @@ fn a_data_folder_has_one_daemon_and_commands_talk_to_it() -> Result<()> {
 #[test]
 fn signals_end_a_daemon_cleanly_and_nothing_is_left() -> Result<()> {
     let dht = dht()?;
-    for name in ["INT", "TERM"] {
+    for name in ["INT", "TERM", "HUP", "QUIT"] {
         let alice = home("alice", &dht.bootstrap())?;
         let node = alice.daemon_with(["-v"])?;
         people::publish(&alice, &people::folder(&alice, "songs", &[("a", 3_000_000), ("b/c", 10)])?, &[])?;

@@ -12,8 +12,10 @@ mod channels;
 mod daemon;
 mod gateway;
 mod items;
+mod json;
 mod sources;
 mod v5;
+mod waits;
 
 use anyhow::{Context, Result};
 use megatorrent_tests::process::{Daemon, Home};

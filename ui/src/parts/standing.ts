@@ -24,6 +24,8 @@ const CAUSE_LOOKS: Record<Cause["cause"], { icon: IconName; tone: Tone }> = {
   tor_down: { icon: "shield-off", tone: "needs" },
   proxy_down: { icon: "unplug", tone: "needs" },
   no_way_in: { icon: "hourglass", tone: "waits" },
+  no_dht: { icon: "unplug", tone: "waits" },
+  unreached: { icon: "unplug", tone: "waits" },
   paused: { icon: "pause", tone: "settled" },
   paused_until: { icon: "pause", tone: "settled" },
   schedule: { icon: "calendar-clock", tone: "settled" },
@@ -36,6 +38,7 @@ const CAUSE_LOOKS: Record<Cause["cause"], { icon: IconName; tone: Tone }> = {
   bad_content: { icon: "triangle-alert", tone: "needs" },
   wrong_read_key: { icon: "lock", tone: "needs" },
   locked: { icon: "lock", tone: "waits" },
+  trouble: { icon: "triangle-alert", tone: "needs" },
 };
 
 /** A cause as it is drawn. What it quotes is hostile text. */

@@ -170,6 +170,9 @@ function apply(draft: Draft, event: Event, now: number): News | null {
       return null;
     case "notice":
       return { kind: "notice", error: event.data };
+    // Whoever asked for it sees it on the channel.
+    case "waiting":
+      return null;
   }
 }
 

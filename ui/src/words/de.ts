@@ -125,6 +125,10 @@ export const de = (f: Format): Words => {
           return s("Der Proxy geht nicht.", "Nichts verlässt dieses Gerät.");
         case "no_way_in":
           return s("Wartet:", "dieser Link nennt keinen Weg über Tor");
+        case "no_dht":
+          return s("Wartet:", "DHT ist aus, niemand bekannt");
+        case "unreached":
+          return s("Wartet:", `${cause.addr} ist nicht zu erreichen`);
         case "paused":
           return s("Angehalten");
         case "paused_until":
@@ -149,6 +153,8 @@ export const de = (f: Format): Words => {
           return s("Der Link passt nicht zum Kanal:", "falscher Leseschlüssel oder keiner");
         case "locked":
           return s("Wartet:", "die Geheimnisse sind verschlossen");
+        case "trouble":
+          return s("Steht:", "auf diesem Gerät ist etwas im Weg");
       }
     },
     remedy: (cause: Cause): string => {
@@ -168,6 +174,10 @@ export const de = (f: Format): Words => {
           return `${deRouteWhy[cause.reason]}. Es wird von selbst wieder versucht.`;
         case "no_way_in":
           return "Bitte um einen Link mit einer Onion-Adresse, oder nenne in den Einstellungen ein Gateway.";
+        case "no_dht":
+          return cause.listening ? "Es geht weiter, wenn sich jemand verbindet, der dem Kanal folgt." : "Es kann sich auch niemand verbinden. Lass das DHT zu, oder nenne in den Einstellungen ein Gateway.";
+        case "unreached":
+          return "Es wird von selbst wieder versucht. Sieh nach, ob die Adresse stimmt und ihr Knoten läuft.";
         case "paused":
           return "Setze es fort, wann du magst.";
         case "paused_until":
@@ -192,6 +202,8 @@ export const de = (f: Format): Words => {
           return "Kündige das Abo und abonniere neu mit dem Link, wie ihn der Herausgeber gab.";
         case "locked":
           return "Öffne den Tresor, dann geht es weiter.";
+        case "trouble":
+          return "Es wird von selbst wieder versucht.";
       }
     },
 
@@ -792,6 +804,12 @@ export const de = (f: Format): Words => {
       busy: ["Ein anderes Megatorrent benutzt diesen Datenordner", "Schließe das andere und versuche es dann noch einmal."],
       port_taken: ["Der Port ist belegt", "Ein anderes Programm horcht dort. Schließe es und versuche es dann noch einmal."],
       corrupt: ["Der Datenordner ist beschädigt", "Deine fertigen Dateien sind unberührt. Fehlen Identitäten, hole sie aus einer Sicherung zurück."],
+      newer_data: ["Ein neueres Megatorrent schrieb diesen Datenordner", "Starte das neuere oder erneuere dieses. Nichts wurde geändert."],
+      incomplete: ["Teile davon fehlen", "Sie werden von selbst wieder geholt, sobald jemand sie hat."],
+      nothing_there: ["Keine seiner Dateien liegt dort", "Wähle den Ordner oder die Datei, wo sie jetzt sind. Nichts wurde geändert."],
+      outside_root: ["Ein Ordner darin führt woandershin", "Er ist eine Verknüpfung oder gar kein Ordner. Dorthin wird nichts geschrieben; nimm ihn weg und versuche es dann noch einmal."],
+      unsynced: ["Nicht alles kam auf die Platte", "Sieh nach, ob die Platte heil ist, und starte das Programm neu: Was geschrieben war, wird noch einmal gelesen."],
+      unreachable: ["Es gibt niemanden zu fragen", "Das DHT ist aus, keine Gegenstelle ist bekannt, und niemand kann herein. Ändere eines davon und versuche es dann noch einmal."],
       bad_content: ["Was der Herausgeber unterschrieb, ist falsch", "Es wurde abgelehnt. Nur der Herausgeber kann das richten."],
       stopping: ["Es wird gerade beendet", "Starte es neu, um weiterzumachen."],
       internal: ["Etwas Unvorhergesehenes geschah", "Es lag nicht an dir. Noch einmal versuchen hilft oft."],

@@ -128,6 +128,10 @@ export const en = (f: Format) => {
           return s("The proxy does not work.", "Nothing leaves this device.");
         case "no_way_in":
           return s("Waiting:", "this link names no way in over Tor");
+        case "no_dht":
+          return s("Waiting:", "the DHT is off, no peer is known");
+        case "unreached":
+          return s("Waiting:", `${cause.addr} is not reached`);
         case "paused":
           return s("Paused");
         case "paused_until":
@@ -155,6 +159,8 @@ export const en = (f: Format) => {
           return s("The link does not fit the channel:", "wrong read key, or none");
         case "locked":
           return s("Waiting:", "the secrets are locked");
+        case "trouble":
+          return s("Stopped:", "something on this device is in its way");
       }
     },
     /** What a person can do about a cause; empty where only time helps. */
@@ -175,6 +181,10 @@ export const en = (f: Format) => {
           return `${enRouteWhy[cause.reason]}. It is tried again by itself.`;
         case "no_way_in":
           return "Ask for a link that names an onion address, or name a gateway in the settings.";
+        case "no_dht":
+          return cause.listening ? "It goes on when somebody who follows the channel connects." : "Nobody can connect to this node either. Let it use the DHT, or name a gateway in the settings.";
+        case "unreached":
+          return "It is tried again by itself. Look whether the address is right and its node runs.";
         case "paused":
           return "Resume it when you like.";
         case "paused_until":
@@ -199,6 +209,8 @@ export const en = (f: Format) => {
           return "Unsubscribe, then subscribe with the link as the publisher gave it.";
         case "locked":
           return "Unlock the vault to go on.";
+        case "trouble":
+          return "It is tried again by itself.";
       }
     },
 
@@ -804,6 +816,12 @@ export const en = (f: Format) => {
       busy: ["Another Megatorrent uses this data folder", "Close the other one, then try again."],
       port_taken: ["The port is in use", "Another program listens there. Close it, then try again."],
       corrupt: ["The data folder is damaged", "Your finished files are not touched. Restore identities from a backup if they are missing."],
+      newer_data: ["A newer Megatorrent wrote this data folder", "Start the newer one, or update this one. Nothing was changed."],
+      incomplete: ["Parts of it are missing", "They are fetched again by themselves as soon as someone has them."],
+      nothing_there: ["None of its files is there", "Choose the folder or file where they are now. Nothing was changed."],
+      outside_root: ["A folder inside leads somewhere else", "It is a link, or no folder. Nothing is written there; take it away, then try again."],
+      unsynced: ["Not everything reached the disk", "Look whether the disk is sound, then start the program again: what was written is read again."],
+      unreachable: ["There is no one to ask", "The DHT is off, no peer is known, and no one can connect. Change one of them, then try again."],
       bad_content: ["What the publisher signed is wrong", "It was refused. Only the publisher can put it right."],
       stopping: ["It is shutting down", "Start it again to go on."],
       internal: ["Something unforeseen happened", "It was not your doing. Trying again often helps."],

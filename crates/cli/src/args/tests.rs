@@ -56,7 +56,8 @@ fn every_command_parses() {
         ("channels", |c| matches!(c, C::Channels)),
         ("items A", |c| matches!(c, C::Items { channel } if channel == "A")),
         ("files A/1", |c| matches!(c, C::Files { item } if item == "A/1")),
-        ("get L", |c| matches!(c, C::Get { what, output: None } if what == "L")),
+        ("get L", |c| matches!(c, C::Get { what, output: None, timeout: None } if what == "L")),
+        ("get L --timeout 10m", |c| matches!(c, C::Get { timeout: Some(time), .. } if time.as_secs() == 600)),
         ("get L -o d", |c| matches!(c, C::Get { output: Some(dir), .. } if dir.ends_with("d"))),
         ("get L --output d", |c| matches!(c, C::Get { output: Some(dir), .. } if dir.ends_with("d"))),
         ("pause", |c| matches!(c, C::Pause { what: None, time: None })),
@@ -111,6 +112,10 @@ fn every_command_parses() {
         ("doctor --leak --seconds 5", |c| matches!(c, C::Doctor { seconds: 5, .. })),
         ("daemon", |c| matches!(c, C::Daemon { web: None, .. })),
         ("daemon --web", |c| matches!(c, C::Daemon { web: Some(addr), .. } if addr.to_string() == "127.0.0.1:4180")),
+        (
+            "daemon --web localhost:0",
+            |c| matches!(c, C::Daemon { web: Some(addr), .. } if addr.to_string() == "127.0.0.1:0"),
+        ),
         ("gateway", |c| matches!(c, C::Gateway)),
         ("stop", |c| matches!(c, C::Stop)),
         ("completions fish", |c| matches!(c, C::Completions { shell: Shell::Fish })),
@@ -142,6 +147,15 @@ fn global_options_stand_before_and_after_the_command() {
     }
     let Ok(Cli { global, .. }) = parse("status --listen none --peer a.example:1 --peer [::1]:2") else { panic!() };
     assert_eq!(global.listen, Some(Listen::Nowhere));
+    for (text, at) in [
+        ("localhost:0", Listen::At("127.0.0.1:0".parse().unwrap())),
+        ("[::1]:7", Listen::At("[::1]:7".parse().unwrap())),
+        ("attic.example:4170", Listen::Name("attic.example".into(), 4170)),
+        ("attic:0", Listen::Name("attic".into(), 0)),
+    ] {
+        let Ok(Cli { global, .. }) = parse(&format!("daemon --listen {text}")) else { panic!("{text}") };
+        assert_eq!(global.listen, Some(at), "{text}");
+    }
     assert_eq!(global.peer, [PeerAddr::Name("a.example".into(), 1), PeerAddr::Ip("[::1]:2".parse().unwrap())]);
 }
 
@@ -182,6 +196,12 @@ fn what_makes_no_sense_is_refused_as_usage() {
         "status --peer x.onion:1",
         "status --bootstrap :1",
         "status --listen 4170",
+        "status --listen host",
+        "status --listen ho/st:1",
+        "status --listen :1",
+        "daemon --web 4180",
+        "daemon --web elsewhere.example:4180",
+        "get L --timeout soon",
         "status --route fast",
         "status --route tor --proxy socks5://127.0.0.1:1",
     ] {

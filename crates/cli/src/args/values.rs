@@ -3,12 +3,14 @@
 use node::amounts;
 use node::api::{FetchRule, ItemPriority, KeepRule};
 use node::{PeerAddr, Route};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 /// Where to listen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Listen {
     At(SocketAddr),
+    /// At a name of this computer.
+    Name(String, u16),
     Nowhere,
 }
 
@@ -16,9 +18,11 @@ pub(crate) enum Listen {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Dash;
 
-fn split_host_port(text: &str) -> Result<(&str, u16), String> {
+/// A host's name and its port. A name cannot have port 0, unless it is to listen at.
+fn split_host_port(text: &str, least: u16) -> Result<(&str, u16), String> {
     let (host, port) = text.rsplit_once(':').ok_or("write HOST:PORT")?;
-    let port = port.parse().ok().filter(|port| *port != 0).ok_or("the port is a number from 1 to 65535")?;
+    let port = port.parse().ok().filter(|port| *port >= least);
+    let port = port.ok_or_else(|| format!("the port is a number from {least} to 65535"))?;
     let host_fits = !host.is_empty()
         && host.len() <= 253
         && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
@@ -28,7 +32,7 @@ fn split_host_port(text: &str) -> Result<(&str, u16), String> {
 pub(super) fn host_port(text: &str) -> Result<String, String> {
     match text.parse::<SocketAddr>() {
         Ok(addr) if addr.port() != 0 => Ok(addr.to_string()),
-        _ => split_host_port(text).map(|(host, port)| format!("{host}:{port}")),
+        _ => split_host_port(text, 1).map(|(host, port)| format!("{host}:{port}")),
     }
 }
 
@@ -37,7 +41,7 @@ pub(super) fn peer(text: &str) -> Result<PeerAddr, String> {
         Ok(addr) if addr.port() != 0 => return Ok(PeerAddr::Ip(addr)),
         _ => {}
     }
-    let (host, port) = split_host_port(text)?;
+    let (host, port) = split_host_port(text, 1)?;
     if host.to_ascii_lowercase().ends_with(".onion") {
         return text.parse().map_err(|error| format!("{error}"));
     }
@@ -60,7 +64,31 @@ pub(super) fn listen(text: &str) -> Result<Listen, String> {
     if text == "none" {
         return Ok(Listen::Nowhere);
     }
-    text.parse().map(Listen::At).map_err(|_| "write ADDRESS:PORT, such as 0.0.0.0:4170 or [::]:4170, or none".into())
+    if let Ok(addr) = text.parse() {
+        return Ok(Listen::At(addr));
+    }
+    let (host, port) = split_host_port(text, 0)
+        .map_err(|_| "write HOST:PORT, such as 0.0.0.0:4170, [::]:4170 or localhost:0, or none".to_owned())?;
+    Ok(match is_this_computer(host) {
+        true => Listen::At(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+        false => Listen::Name(host.to_owned(), port),
+    })
+}
+
+/// The name that means this computer everywhere: nobody is asked for its address.
+fn is_this_computer(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+}
+
+/// Nothing is looked up here: the route may hide us, and the web interface is for this computer alone.
+pub(super) fn web(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(addr) = text.parse() {
+        return Ok(addr);
+    }
+    match split_host_port(text, 0)? {
+        (host, port) if is_this_computer(host) => Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+        _ => Err("the web interface is for this computer only: write localhost:PORT or 127.0.0.1:PORT".into()),
+    }
 }
 
 pub(super) fn dash(text: &str) -> Result<Dash, String> {
@@ -103,7 +131,7 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
 }
 
 pub(super) fn time(text: &str) -> Result<std::time::Duration, String> {
-    amounts::time(text).ok_or_else(|| "write a time such as 30m, 1h or 2d".into())
+    amounts::time(text).filter(|time| !time.is_zero()).ok_or_else(|| "write a time such as 30m, 1h or 2d".into())
 }
 
 pub(super) fn fetch(text: &str) -> Result<FetchRule, String> {

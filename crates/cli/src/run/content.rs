@@ -2,16 +2,16 @@
 
 use super::failure::{Failure, refused, strange};
 use super::out::Out;
-use super::{absolute, remark, with_progress};
-use crate::args::PublishArgs;
+use super::{Watching, absolute, key_of, with_progress};
+use crate::args::{Global, PublishArgs};
 use crate::door::Door;
 use crate::progress::{Filter, Subject};
 use crate::show;
-use node::api::{ChannelArg, Code, Get, LinkArg, Publish, Reply, Request};
-use std::path::PathBuf;
+use node::api::{ChannelArg, Code, Get, ItemInfo, Publish, Reply, Request};
+use std::path::{Path, PathBuf};
 
 /// Publishes; true when this very node is to stay and share it.
-pub(super) async fn publish(args: PublishArgs, door: &mut Door, out: &Out) -> Result<bool, Failure> {
+pub(super) async fn publish(args: PublishArgs, door: &mut Door, out: &Out, global: &Global) -> Result<bool, Failure> {
     let identity = match args.id {
         Some(identity) => identity,
         None => only_identity(door).await?,
@@ -26,7 +26,8 @@ pub(super) async fn publish(args: PublishArgs, door: &mut Door, out: &Out) -> Re
         update: args.update,
         gateway: args.gateway,
     });
-    let mut published = match with_progress(door, out, Subject::Publication, request).await? {
+    let watching = Watching { out: *out, verbose: global.verbose > 0, patience: None };
+    let mut published = match with_progress(door, watching, Subject::Publication, request).await? {
         Reply::Published(published) => published,
         _ => return strange(),
     };
@@ -35,9 +36,9 @@ pub(super) async fn publish(args: PublishArgs, door: &mut Door, out: &Out) -> Re
     published.seeding = stays || door.is_running_node();
     out.value(&published, |published| show::published(published, stays))?;
     if stays {
-        remark("Seeding. Ctrl-C ends it.");
+        out.remark("Seeding. Ctrl-C ends it.");
     } else if args.seed {
-        remark("The running node seeds it.");
+        out.remark("The running node seeds it.");
     }
     Ok(stays)
 }
@@ -54,23 +55,37 @@ async fn only_identity(door: &mut Door) -> Result<String, Failure> {
     }
 }
 
-pub(super) async fn get(what: String, output: Option<PathBuf>, door: &mut Door, out: &Out) -> Result<(), Failure> {
+pub(super) async fn get(
+    what: String,
+    output: Option<PathBuf>,
+    door: &mut Door,
+    watching: Watching,
+) -> Result<(), Failure> {
     let dir = output.as_deref().map(absolute).transpose()?;
     let filter = about(&what, door).await?;
-    match with_progress(door, out, Subject::Items(filter), Request::Get(Get { what, dir })).await? {
-        Reply::Got(got) => out.value(&got, show::got),
+    let wanted = dir.clone();
+    match with_progress(door, watching, Subject::Items(filter), Request::Get(Get { what, dir })).await? {
+        Reply::Got(got) => {
+            watching.out.value(&got, show::got)?;
+            for item in got.items.iter().filter(|item| wanted.as_ref().is_some_and(|dir| lies_elsewhere(item, dir))) {
+                watching.out.remark(&format!("{} was here before: --output moved nothing.", show::quoted(&item.name)));
+            }
+            Ok(())
+        }
         _ => strange(),
     }
 }
 
+/// Whether an item that is here lies outside of a folder.
+fn lies_elsewhere(item: &ItemInfo, dir: &Path) -> bool {
+    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    item.path.as_ref().is_some_and(|path| !real(path).starts_with(real(dir)))
+}
+
 /// Whose progress to show for a `get`. What it cannot tell, `get` itself refuses better.
 async fn about(what: &str, door: &mut Door) -> Result<Filter, Failure> {
-    if what.starts_with("megatorrent:") {
-        let request = Request::ParseLink(LinkArg { link: what.to_owned() });
-        return match door.call(request).await? {
-            Reply::Link(link) => Ok(Filter::Channel(link.key)),
-            _ => strange(),
-        };
+    if let Some(key) = key_of(what) {
+        return Ok(Filter::Channel(key));
     }
     let Some((channel, item)) = what.rsplit_once('/') else { return Ok(Filter::Any) };
     let request = Request::Items(ChannelArg { channel: channel.to_owned() });

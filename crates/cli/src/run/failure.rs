@@ -35,10 +35,18 @@ pub(super) mod exit {
 pub(super) fn exit_code(code: Code) -> u8 {
     match code {
         Code::BadArgument => exit::USAGE,
-        Code::NotFound | Code::Ambiguous => exit::NOT_FOUND,
-        Code::NotPublished | Code::TimedOut | Code::PortTaken => exit::NETWORK,
+        Code::NotFound | Code::Ambiguous | Code::NothingThere => exit::NOT_FOUND,
+        Code::NotPublished | Code::TimedOut | Code::PortTaken | Code::Unreachable => exit::NETWORK,
         Code::Secrets | Code::WrongPassphrase => exit::SECRETS,
-        Code::Io | Code::DiskFull | Code::Quota | Code::SourceChanged | Code::Corrupt => exit::DISK,
+        Code::Io
+        | Code::DiskFull
+        | Code::Quota
+        | Code::SourceChanged
+        | Code::Corrupt
+        | Code::NewerData
+        | Code::Incomplete
+        | Code::OutsideRoot
+        | Code::Unsynced => exit::DISK,
         Code::BadLink | Code::OtherReadKey | Code::WrongReadKey | Code::BadContent => exit::BAD,
         Code::Busy => exit::BUSY,
         Code::Cancelled => exit::INTERRUPTED,

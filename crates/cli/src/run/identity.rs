@@ -1,12 +1,12 @@
 //! `megatorrent id …`
 
-use super::failure::{Failure, strange};
+use super::failure::{Failure, refused, strange};
 use super::out::Out;
 use super::{absolute, done};
 use crate::args::IdCommand;
 use crate::door::Door;
 use crate::show;
-use node::api::{IdExport, IdImport, IdNew, IdRename, Reply, Request};
+use node::api::{Code, IdExport, IdImport, IdNew, IdRename, Reply, Request};
 use std::path::Path;
 
 pub(super) async fn identity(command: IdCommand, door: &mut Door, out: &Out) -> Result<(), Failure> {
@@ -15,6 +15,7 @@ pub(super) async fn identity(command: IdCommand, door: &mut Door, out: &Out) -> 
         IdCommand::List => door.call(Request::IdList).await?,
         IdCommand::Export { identity, file } => {
             let file = absolute(&file)?;
+            is_here(&identity, door).await?;
             let passphrase = door.passphrases.ask("Backup", true).await?.as_str().to_owned();
             let shown = show::escape(&file.to_string_lossy());
             let request = Request::IdExport(IdExport { identity, file, passphrase });
@@ -51,6 +52,15 @@ pub(super) async fn identity(command: IdCommand, door: &mut Door, out: &Out) -> 
         Reply::Identities(infos) => out.value(&infos, |infos| show::identities(infos)),
         _ => strange(),
     }
+}
+
+/// Nobody is asked for the passphrase of an identity that is not here.
+async fn is_here(identity: &str, door: &mut Door) -> Result<(), Failure> {
+    let Reply::Identities(all) = door.call(Request::IdList).await? else { return strange() };
+    if all.iter().any(|one| one.name == identity || one.key.eq_ignore_ascii_case(identity)) {
+        return Ok(());
+    }
+    refused(Code::NotFound, format!("There is no identity {} here.", node::words::quoted(identity)))
 }
 
 /// Whether a file is an age backup, which needs a passphrase, and not a v5 `identity.json`.

@@ -1,3 +1,4 @@
+use super::text::table_within;
 use super::*;
 use node::api::{Cause, LeftOutReason, Snapshot};
 use unicode_width::UnicodeWidthStr as _;
@@ -114,22 +115,7 @@ fn every_table_escapes() {
 }
 
 #[test]
-fn sizes_have_units_and_never_round_up() {
-    let table = [
-        (0, "0 B"),
-        (999, "999 B"),
-        (1000, "1.0 KB"),
-        (1999, "1.9 KB"),
-        (99_999, "99.9 KB"),
-        (100_000, "100 KB"),
-        (999_999, "999 KB"),
-        (1_000_000, "1.0 MB"),
-        (26_300_000_000, "26.3 GB"),
-        (u64::MAX, "18.4 EB"),
-    ];
-    for (bytes, text) in table {
-        assert_eq!(size(bytes), text, "{bytes}");
-    }
+fn shares_are_rounded_down() {
     assert_eq!(percent(0, 0), "–");
     assert_eq!(percent(999, 1000), "99 %");
     assert_eq!(percent(1000, 1000), "100 %");
@@ -159,6 +145,12 @@ fn tables_line_up_by_what_is_seen() {
     let text = table(&[Column::Start("NAME"), Column::End("SIZE")], &rows);
     assert_eq!(text, "NAME  SIZE\n日本     1\na     1000\n");
     assert_eq!(table(&[Column::Start("NAME")], &[]), "");
+    // On a narrow terminal the names give way, down to what still names something.
+    let rows = [vec!["a name of twenty-seven cells".to_owned(), "1".to_owned()]];
+    let columns = [Column::Start("NAME"), Column::End("SIZE")];
+    let widths = |width| table_within(&columns, &rows, width).lines().map(|line| line.width()).max().unwrap();
+    assert_eq!((widths(None), widths(Some(80))), (34, 34));
+    assert_eq!((widths(Some(30)), widths(Some(10))), (30, 22));
 }
 
 #[test]
@@ -192,4 +184,95 @@ fn a_publication_that_nobody_seeds_says_so() {
     assert!(!published(&info, true).contains(warning));
     info.seeding = true;
     assert!(!published(&info, false).contains(warning));
+}
+
+/// "1 parts", "1 are": a number one with a word for many.
+fn miscounted(text: &str) -> Option<String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let slip = words.windows(2).find(|pair| {
+        let word = pair[1].trim_matches(|c: char| !c.is_alphanumeric());
+        let many = word.ends_with('s') && !matches!(word, "is" | "has" | "was" | "s" | "less" | "this");
+        pair[0] == "1" && (many || matches!(word, "are" | "have" | "were"))
+    });
+    slip.map(|pair| pair.join(" "))
+}
+
+#[test]
+fn one_of_anything_reads_as_one() {
+    assert_eq!(miscounted("All 1 parts are right.").as_deref(), Some("1 parts"));
+    assert_eq!(miscounted("1 are free, 11 parts, 1 part").as_deref(), Some("1 are"));
+    let item =
+        || ItemInfo { name: "a".into(), files: 1, bytes: 1, have: 1, rate: 1, published: 1, ..Default::default() };
+    let left_out = || vec![LeftOut { path: "a".into(), why: "b".into(), code: LeftOutReason::Other }];
+    let channel_info = ChannelInfo {
+        name: "a".into(),
+        sequence: 1,
+        items: 1,
+        complete: 1,
+        bytes: 1,
+        seen_by: Some(1),
+        peers: 1,
+        keep: Some(KeepRule::Days(1)),
+        fetch: FetchRule::Newest(1),
+        checked: Some(now() - 90_000_000),
+        ..Default::default()
+    };
+    let published_info = Published {
+        link: "l".into(),
+        item: None,
+        sequence: 1,
+        dht_nodes: 1,
+        gateways: 1,
+        shown_by: 1,
+        pushed: 1,
+        files: 1,
+        bytes: 1,
+        blobs: 1,
+        left_out: left_out(),
+        seeding: true,
+    };
+    let status_info = Status {
+        dht_nodes: Some(1),
+        peers: 1,
+        channels: 1,
+        own: 1,
+        blobs: 1,
+        announced: 1,
+        to_announce: 1,
+        used: Some(1),
+        month_used: Some(1),
+        ..Default::default()
+    };
+    let leak_info = LeakReport {
+        route: "tor".into(),
+        seconds: 1,
+        looks: 1,
+        through: vec!["127.0.0.1".into()],
+        elsewhere: Vec::new(),
+    };
+    let snapshot =
+        Snapshot { status: status_info.clone(), channels: vec![channel_info.clone()], transfers: vec![item()] };
+    for text in [
+        channel(&channel_info),
+        channels(&[channel_info.clone()]),
+        items(&[ItemInfo { left_out: left_out(), ..item() }]),
+        looked(&Looked { channel: channel_info.clone(), items: vec![item()] }),
+        published(&published_info, false),
+        got(&Got { items: vec![item()] }),
+        verified(&VerifyReport { good: 1, bad: 0, files: Vec::new() }),
+        verified(&VerifyReport { good: 0, bad: 1, files: vec!["a".into()] }),
+        status(&status_info, true),
+        leak(&leak_info),
+        event(&Event::Snapshot(snapshot)),
+        event(&Event::Status(status_info.clone())),
+        event(&Event::Channel(channel_info)),
+        event(&Event::Item(item())),
+        event(&Event::Ready(item())),
+    ] {
+        assert_eq!(miscounted(&text), None, "{text}");
+    }
+    assert_eq!(verified(&VerifyReport { good: 1, bad: 0, files: Vec::new() }), "The only part is right.\n");
+    assert_eq!(verified(&VerifyReport { good: 2, bad: 0, files: Vec::new() }), "All 2 parts are right.\n");
+    let one_bad = VerifyReport { good: 2, bad: 1, files: Vec::new() };
+    assert_eq!(verified(&one_bad), "1 of 3 parts is missing or changed:\n");
 }

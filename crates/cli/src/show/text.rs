@@ -1,5 +1,6 @@
 //! The letters of it: harmless text, sizes, ages, dates, columns.
 
+use node::words::count;
 use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 use unicode_width::UnicodeWidthStr;
@@ -62,26 +63,6 @@ pub(super) fn shorten_path(text: &str, width: usize) -> String {
     head + &tail
 }
 
-/// Bytes for people: decimal units, three digits at most before the point.
-pub(crate) fn size(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["KB", "MB", "GB", "TB", "PB", "EB"];
-    if bytes < 1000 {
-        return format!("{bytes} B");
-    }
-    let mut unit = 0;
-    // In tenths, rounded down: a transfer is never shown fuller than it is.
-    let mut tenths = bytes / 100;
-    while tenths >= 10_000 && unit + 1 < UNITS.len() {
-        tenths /= 1000;
-        unit += 1;
-    }
-    if tenths >= 1000 {
-        format!("{} {}", tenths / 10, UNITS[unit])
-    } else {
-        format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
-    }
-}
-
 /// A share of a whole in percent, rounded down: 100 means all.
 pub(super) fn percent(part: u64, whole: u64) -> String {
     if whole == 0 {
@@ -101,8 +82,7 @@ pub(super) fn age(then: u64, now: u64) -> String {
         0..60 => "just now".to_owned(),
         60..3600 => format!("{} min ago", seconds / 60),
         3600..86_400 => format!("{} h ago", seconds / 3600),
-        86_400..172_800 => "1 day ago".to_owned(),
-        _ => format!("{} days ago", seconds / 86_400),
+        _ => format!("{} ago", count(seconds / 86_400, "day", "days")),
     }
 }
 
@@ -121,11 +101,6 @@ pub(super) fn date(ms: u64) -> String {
     if ms == 0 || year > 9999 { UNKNOWN.to_owned() } else { format!("{year:04}-{month:02}-{day:02}") }
 }
 
-/// "1 file", "2 files".
-pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
-    if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
-}
-
 /// A column's head and on which side its cells align.
 #[derive(Clone, Copy)]
 pub(super) enum Column {
@@ -133,11 +108,50 @@ pub(super) enum Column {
     End(&'static str),
 }
 
-/// Lines up cells under heads; none: no line, not even the heads.
+/// Columns that the first cell of a row keeps, however narrow the terminal is.
+const FIRST_WIDTH: usize = 16;
+
+/// Columns of the terminal that results go to; none: they go elsewhere, where lines may be as long as they are.
+fn terminal_width() -> Option<usize> {
+    #[cfg(unix)]
+    if let Ok(size) = rustix::termios::tcgetwinsize(std::io::stdout()) {
+        return Some(usize::from(size.ws_col)).filter(|columns| *columns > 0);
+    }
+    None
+}
+
+/// Lines up cells under heads; none: no line, not even the heads. On a terminal the first cells give way to the others.
 pub(super) fn table(columns: &[Column], rows: &[Vec<String>]) -> String {
+    table_within(columns, rows, terminal_width())
+}
+
+/// As [`table`], in lines of this width if that can be.
+pub(super) fn table_within(columns: &[Column], rows: &[Vec<String>], width: Option<usize>) -> String {
     if rows.is_empty() {
         return String::new();
     }
+    let widest = |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.width()).max().unwrap_or(0);
+    let head = |column: &Column| match column {
+        Column::Start(head) | Column::End(head) => head.width(),
+    };
+    let all: Vec<usize> = columns.iter().enumerate().map(|(at, column)| widest(at).max(head(column))).collect();
+    let whole = all.iter().sum::<usize>() + 2 * columns.len().saturating_sub(1);
+    let over = width.map_or(0, |width| whole.saturating_sub(width));
+    let first = all.first().map_or(0, |first| first.saturating_sub(over).max(FIRST_WIDTH.min(*first)));
+    let narrowed: Vec<Vec<String>>;
+    let rows = if over == 0 {
+        rows
+    } else {
+        let narrow = |row: &Vec<String>| {
+            let mut row = row.clone();
+            if let Some(cell) = row.first_mut() {
+                *cell = shorten(cell, first);
+            }
+            row
+        };
+        narrowed = rows.iter().map(narrow).collect();
+        narrowed.as_slice()
+    };
     let heads: Vec<String> = columns
         .iter()
         .map(|column| match column {

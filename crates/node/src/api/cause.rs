@@ -1,7 +1,9 @@
 //! Why a thing does not move, and errors as they cross a border.
 
-use super::RouteReason;
+use protocol::words::{count, quoted, size};
 use serde::{Deserialize, Serialize};
+
+use super::RouteReason;
 
 /// Why something does not move: a closed list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +52,20 @@ pub enum Cause {
     },
     /// Nobody is known who could be asked without the DHT.
     NoWayIn,
+    /// The DHT is off, and nobody is known who could be asked in its place.
+    NoDht {
+        /// Others can come to this node.
+        listening: bool,
+    },
+    /// An address that the user named, here or by a link, cannot be reached.
+    Unreached {
+        /// The address.
+        addr: String,
+        /// Why not.
+        why: String,
+        /// The DHT is asked as well.
+        dht: bool,
+    },
     /// Paused.
     Paused,
     /// Paused for a while.
@@ -109,18 +125,13 @@ pub enum Cause {
     },
     /// The secrets are locked.
     Locked,
-}
-
-/// Bytes as people read them, in powers of 1000.
-fn size(bytes: u64) -> String {
-    let (mut whole, mut unit) = (bytes as f64, "B");
-    for larger in ["KB", "MB", "GB", "TB", "PB"] {
-        if whole < 999.95 {
-            break;
-        }
-        (whole, unit) = (whole / 1000.0, larger);
-    }
-    if unit == "B" { format!("{bytes} B") } else { format!("{whole:.1} {unit}") }
+    /// Something else went wrong on this computer; it is tried again.
+    Trouble {
+        /// What kind of thing.
+        code: Code,
+        /// A sentence without its full stop.
+        what: String,
+    },
 }
 
 /// A time on this computer's clock.
@@ -136,8 +147,13 @@ impl std::fmt::Display for Cause {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NoPeersKnown { asked: 0 } => f.write_str("Waiting: no source known yet"),
-            Self::NoPeersKnown { asked } => write!(f, "Waiting: no source known yet. Asking {asked} peers."),
+            Self::NoPeersKnown { asked } => {
+                write!(f, "Waiting: no source known yet. Asking {}.", count((*asked).into(), "peer", "peers"))
+            }
             Self::NoneOnline { known } => write!(f, "Waiting: no source online ({known} known)"),
+            Self::NobodyHasIt { connected: 1 } => {
+                f.write_str("Waiting: the only peer online does not have the missing parts")
+            }
             Self::NobodyHasIt { connected } => {
                 write!(f, "Waiting: none of the {connected} peers online has the missing parts")
             }
@@ -147,6 +163,16 @@ impl std::fmt::Display for Cause {
             Self::TorDown { why, .. } => write!(f, "Tor does not answer: {why}"),
             Self::ProxyDown { why, .. } => write!(f, "The proxy does not work: {why}"),
             Self::NoWayIn => f.write_str("This link names no way in over Tor"),
+            Self::NoDht { listening: true } => {
+                f.write_str("Waiting for somebody to connect: the DHT is off, and no peer is known who could be asked")
+            }
+            Self::NoDht { listening: false } => f.write_str(
+                "Nobody can be asked: the DHT is off, no peer is known, and nobody can connect to this node",
+            ),
+            Self::Unreached { addr, why, dht: false } => write!(f, "Waiting: {addr} cannot be reached: {why}"),
+            Self::Unreached { addr, why, dht: true } => {
+                write!(f, "Waiting: the channel's list has not been found yet, and {addr} cannot be reached: {why}")
+            }
             Self::Paused => f.write_str("Paused"),
             Self::PausedUntil { until } => write!(f, "Paused until {}", local(*until)),
             Self::Schedule { until: Some(until) } => {
@@ -154,7 +180,7 @@ impl std::fmt::Display for Cause {
             }
             Self::Schedule { until: None } => f.write_str("Waiting: the schedule never lets anything move"),
             Self::MonthUsed { limit, until } => {
-                write!(f, "Waiting: this month's {} are used up. It goes on at {}.", size(*limit), local(*until))
+                write!(f, "Waiting: this month's {} are used up until {}", size(*limit), local(*until))
             }
             Self::Quota { quota, used, needed } => write!(
                 f,
@@ -165,12 +191,14 @@ impl std::fmt::Display for Cause {
             ),
             Self::Queued => f.write_str("Queued"),
             Self::DiskFull { free, needed } => write!(f, "Disk full: {} free, {} needed", size(*free), size(*needed)),
-            Self::FilesChanged { files: 1 } => f.write_str("1 file changed on disk, no longer shared"),
-            Self::FilesChanged { files } => write!(f, "{files} files changed on disk, no longer shared"),
-            Self::FolderNotWritable { path } => write!(f, "The folder {path:?} cannot be written"),
+            Self::FilesChanged { files } => {
+                write!(f, "{} changed on disk, no longer shared", count(*files, "file", "files"))
+            }
+            Self::FolderNotWritable { path } => write!(f, "The folder {} cannot be written", quoted(path)),
             Self::BadContent { what } => write!(f, "The publisher's data is wrong: {what}"),
             Self::WrongReadKey { what } => f.write_str(what),
-            Self::Locked => f.write_str("The keyring is locked"),
+            Self::Locked => f.write_str("The secrets are locked"),
+            Self::Trouble { what, .. } => f.write_str(what),
         }
     }
 }
@@ -233,10 +261,101 @@ pub enum Code {
     PortTaken,
     /// The data folder is damaged.
     Corrupt,
+    /// A newer version of the program wrote the data folder.
+    NewerData,
+    /// Parts of the item are missing.
+    Incomplete,
+    /// None of the item's files is at the place that was named.
+    NothingThere,
+    /// A folder below an item's own leads out of it.
+    OutsideRoot,
+    /// Bytes that were written did not reach the disk.
+    Unsynced,
+    /// There is no way by which anybody could be asked.
+    Unreachable,
     /// What a publisher signed is wrong.
     BadContent,
     /// Shutting down.
     Stopping,
     /// A bug.
     Internal,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every cause, with these numbers in it. A new one does not compile here until it stands in the list.
+    fn all(n: u32) -> Vec<Cause> {
+        let bytes = u64::from(n);
+        let text = || "x".to_owned();
+        let all = vec![
+            Cause::NoPeersKnown { asked: n },
+            Cause::NoneOnline { known: n },
+            Cause::NobodyHasIt { connected: n },
+            Cause::NoManifest,
+            Cause::DhtUnreachable,
+            Cause::TorStarting { percent: 1 },
+            Cause::TorDown { why: text(), reason: RouteReason::Other },
+            Cause::ProxyDown { why: text(), reason: RouteReason::Other },
+            Cause::NoWayIn,
+            Cause::NoDht { listening: true },
+            Cause::NoDht { listening: false },
+            Cause::Unreached { addr: text(), why: text(), dht: true },
+            Cause::Unreached { addr: text(), why: text(), dht: false },
+            Cause::Paused,
+            Cause::PausedUntil { until: bytes },
+            Cause::Schedule { until: Some(bytes) },
+            Cause::Schedule { until: None },
+            Cause::MonthUsed { limit: bytes, until: bytes },
+            Cause::Quota { quota: bytes, used: bytes, needed: bytes },
+            Cause::Queued,
+            Cause::DiskFull { free: bytes, needed: bytes },
+            Cause::FilesChanged { files: bytes },
+            Cause::FolderNotWritable { path: "/m\u{e4}rz/\"a\"".into() },
+            Cause::BadContent { what: text() },
+            Cause::WrongReadKey { what: text() },
+            Cause::Locked,
+            Cause::Trouble { code: Code::Corrupt, what: text() },
+        ];
+        for cause in &all {
+            match cause {
+                Cause::NoPeersKnown { .. } | Cause::NoneOnline { .. } | Cause::NobodyHasIt { .. } => {}
+                Cause::NoManifest | Cause::DhtUnreachable | Cause::NoWayIn | Cause::NoDht { .. } => {}
+                Cause::TorStarting { .. } | Cause::TorDown { .. } | Cause::ProxyDown { .. } => {}
+                Cause::Unreached { .. } | Cause::Paused | Cause::PausedUntil { .. } | Cause::Schedule { .. } => {}
+                Cause::MonthUsed { .. } | Cause::Quota { .. } | Cause::Queued | Cause::DiskFull { .. } => {}
+                Cause::FilesChanged { .. } | Cause::FolderNotWritable { .. } | Cause::BadContent { .. } => {}
+                Cause::WrongReadKey { .. } | Cause::Locked | Cause::Trouble { .. } => {}
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn one_of_anything_reads_as_one() {
+        for text in all(1).iter().map(ToString::to_string) {
+            for slip in ["1 peers", "1 files", "1 known)s", "1 bytes", "1 file changed on disks", "the 1 "] {
+                assert!(!text.contains(slip), "{text}");
+            }
+        }
+        let said = |cause: Cause| cause.to_string();
+        assert_eq!(
+            said(Cause::NobodyHasIt { connected: 1 }),
+            "Waiting: the only peer online does not have the missing parts"
+        );
+        assert_eq!(said(Cause::FilesChanged { files: 1 }), "1 file changed on disk, no longer shared");
+        assert_eq!(said(Cause::FilesChanged { files: 2 }), "2 files changed on disk, no longer shared");
+        assert_eq!(said(Cause::NoPeersKnown { asked: 1 }), "Waiting: no source known yet. Asking 1 peer.");
+    }
+
+    #[test]
+    fn a_cause_is_no_debug_text() {
+        for text in all(2).iter().map(ToString::to_string) {
+            assert!(!text.contains("\\u{") && !text.contains("\\\"") && !text.contains("Some("), "{text}");
+            assert!(text.starts_with(char::is_uppercase) || text == "x", "{text}");
+        }
+        let folder = Cause::FolderNotWritable { path: "/märz".into() };
+        assert_eq!(folder.to_string(), "The folder \"/märz\" cannot be written");
+    }
 }

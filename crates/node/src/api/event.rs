@@ -1,6 +1,6 @@
 //! What a node tells those who listen.
 
-use super::{ChannelInfo, ErrorInfo, ItemInfo, Status};
+use super::{Cause, ChannelInfo, ErrorInfo, ItemInfo, Status};
 use serde::{Deserialize, Serialize};
 
 /// All that a listener needs to start.
@@ -40,6 +40,18 @@ pub enum Event {
     Moving(MoveProgress),
     /// Something a person should know; code and text.
     Notice(ErrorInfo),
+    /// What a verb that was asked for waits for, when that changed.
+    Waiting(Waiting),
+}
+
+/// See [`Event::Waiting`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Waiting {
+    /// Key of the channel that it is about.
+    pub channel: String,
+    /// Why it waits.
+    pub cause: Cause,
 }
 
 /// A publication's progress.

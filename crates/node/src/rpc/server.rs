@@ -74,11 +74,15 @@ async fn accept<H: Handler>(
     }
 }
 
+/// What tells its progress meanwhile, and is not waited for when its client goes away.
 fn runs_long(request: &Request) -> bool {
     matches!(
         request,
         Request::Publish(_)
+            | Request::Unpublish(_)
+            | Request::Edit(_)
             | Request::Rekey(_)
+            | Request::Look(_)
             | Request::Get(_)
             | Request::Open(_)
             | Request::Choose(_)
@@ -89,11 +93,15 @@ fn runs_long(request: &Request) -> bool {
 
 fn is_progress(request: &Request, event: &Event) -> bool {
     match request {
-        Request::Publish(_) | Request::Rekey(_) => matches!(event, Event::Publishing(_) | Event::Notice(_)),
+        Request::Publish(_) | Request::Unpublish(_) | Request::Edit(_) | Request::Rekey(_) => {
+            matches!(event, Event::Publishing(_) | Event::Notice(_) | Event::Waiting(_))
+        }
         Request::MoveData(_) => matches!(event, Event::Moving(_) | Event::Notice(_)),
         Request::Get(_) | Request::Open(_) => {
-            matches!(event, Event::Item(_) | Event::Ready(_) | Event::Channel(_) | Event::Notice(_))
+            let about = matches!(event, Event::Item(_) | Event::Ready(_) | Event::Channel(_));
+            about || matches!(event, Event::Notice(_) | Event::Waiting(_))
         }
+        Request::Look(_) | Request::Choose(_) => matches!(event, Event::Notice(_) | Event::Waiting(_)),
         _ => false,
     }
 }
@@ -158,7 +166,8 @@ pub(super) async fn serve_connection<H: Handler, S: AsyncRead + AsyncWrite + Sen
             },
         }
     }
-    // Nobody reads on: what would take long is cancelled; a short request finishes what it began.
+    // Nobody reads on: what only waits is cancelled, the node finishes what it began (`Node::call`); a short request's
+    // answer is still waited for.
     long.shutdown().await;
     let late = async {
         if !has_stopped {

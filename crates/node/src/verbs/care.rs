@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use protocol::words::quoted;
 use protocol::{ChannelKey, ItemId};
 use store::{ItemRow, Keep, Standing, Urgency};
 
@@ -17,7 +18,8 @@ use crate::ctx::Ctx;
 use crate::engine::Input;
 use crate::error::{Result, fail};
 use crate::library::LibraryInput;
-use crate::verbs::{Cancel, find_channel, find_item};
+use crate::verbs::waits::{For, Waits};
+use crate::verbs::{Caller, find_channel, find_item};
 use crate::{channel, keep, view};
 
 /// Items found at most.
@@ -88,7 +90,7 @@ async fn told(ctx: &Ctx, channel: ChannelKey, id: ItemId) -> Result<()> {
 }
 
 /// Wants, or does not want, files of an item.
-pub(super) async fn choose(ctx: &Ctx, args: Choose) -> Result<()> {
+pub(super) async fn choose(ctx: &Ctx, args: Choose, caller: &Caller) -> Result<()> {
     let row = find_item(ctx, &args.item).await?;
     let (channel, id) = (row.channel, row.id);
     if row.standing == Standing::Published {
@@ -99,14 +101,20 @@ pub(super) async fn choose(ctx: &Ctx, args: Choose) -> Result<()> {
     if !row.planned {
         super::online(ctx)?;
         ctx.library.send(LibraryInput::Stop(channel, id));
-        channel::plan(ctx, channel, id).await?;
+        let waits = Waits::begin(ctx, channel, For::Parts);
+        let planned = caller.unless_gone(ctx.until_stop(waits.during(channel::plan(ctx, channel, id)))).await;
+        if planned.is_err() && row.standing == Standing::Wanted && !row.paused {
+            // It was under way before; nothing was chosen.
+            ctx.library.send(LibraryInput::Start(channel, id));
+        }
+        planned?;
     }
     if fresh {
         ctx.with_store(move |s| s.set_standing(&channel, &id, Standing::Listed, false)).await?;
     }
     let known = ctx.with_store(move |s| s.files(&channel, &id)).await?;
     if let Some(strange) = args.paths.iter().find(|path| !known.iter().any(|(file, _)| file.path.as_str() == *path)) {
-        return fail(Code::NotFound, format!("This item has no file {strange:?}."));
+        return fail(Code::NotFound, format!("This item has no file {}.", quoted(strange)));
     }
     // Who names the files of a new item that are wanted does not want the others.
     let (paths, want) = (args.paths, args.want);
@@ -140,7 +148,7 @@ pub(super) async fn choose(ctx: &Ctx, args: Choose) -> Result<()> {
 }
 
 /// Writes the files of an item that is kept only encrypted, and waits for them.
-pub(super) async fn open(ctx: &Ctx, text: &str) -> Result<()> {
+pub(super) async fn open(ctx: &Ctx, text: &str, caller: &Caller) -> Result<()> {
     super::online(ctx)?;
     let row = find_item(ctx, text).await?;
     let (channel, id) = (row.channel, row.id);
@@ -149,7 +157,7 @@ pub(super) async fn open(ctx: &Ctx, text: &str) -> Result<()> {
     }
     ctx.library.send(LibraryInput::Stop(channel, id));
     ctx.library.send(LibraryInput::Start(channel, id));
-    super::fetch::until_complete(ctx, vec![(channel, id)]).await
+    super::fetch::until_complete(ctx, vec![(channel, id)], caller).await
 }
 
 /// Items that have all these words.
@@ -164,7 +172,7 @@ pub(super) async fn search(ctx: &Ctx, args: Search) -> Result<Vec<ItemInfo>> {
 }
 
 /// Moves every download below the download folder to another one, item by item, and downloads there from now on.
-pub(super) async fn move_data(ctx: &Ctx, args: MoveData) -> Result<()> {
+pub(super) async fn move_data(ctx: &Ctx, args: MoveData, caller: &Caller) -> Result<()> {
     if !args.dir.is_absolute() {
         return fail(Code::BadArgument, format!("{} is not an absolute path.", args.dir.display()));
     }
@@ -201,7 +209,7 @@ pub(super) async fn move_data(ctx: &Ctx, args: MoveData) -> Result<()> {
         if moving {
             ctx.library.send(LibraryInput::Stop(row.channel, row.id));
         }
-        let moved = move_one(ctx, &row, &to, &done, total).await;
+        let moved = move_one(ctx, &row, &to, (&done, total), caller).await;
         if moving {
             ctx.library.send(LibraryInput::Start(row.channel, row.id));
         }
@@ -216,9 +224,17 @@ pub(super) async fn move_data(ctx: &Ctx, args: MoveData) -> Result<()> {
     .await
 }
 
-async fn move_one(ctx: &Ctx, row: &ItemRow, to: &Path, done: &Arc<AtomicU64>, total: u64) -> Result<()> {
+/// Moves one item, and tells how far the whole is. Nobody who waits, or a node that stops, ends it where it can go on: what
+/// moves has an end in either place before this returns.
+async fn move_one(
+    ctx: &Ctx,
+    row: &ItemRow,
+    to: &Path,
+    (done, total): (&Arc<AtomicU64>, u64),
+    caller: &Caller,
+) -> Result<()> {
     let cancel = Arc::new(AtomicBool::new(false));
-    let guard = Cancel(cancel.clone());
+    let (asked, mut ending) = (cancel.clone(), false);
     let (store, to, counter, channel, id) = (ctx.store.clone(), to.to_owned(), done.clone(), row.channel, row.id);
     let mut work = tokio::task::spawn_blocking(move || {
         store.move_item(&channel, &id, &to, &mut |bytes| {
@@ -230,16 +246,23 @@ async fn move_one(ctx: &Ctx, row: &ItemRow, to: &Path, done: &Arc<AtomicU64>, to
     loop {
         tokio::select! {
             moved = &mut work => {
-                drop(guard);
                 return match moved {
                     Ok(Ok(true)) => Ok(()),
+                    Ok(Ok(false)) if ctx.stop.is_cancelled() => fail(Code::Stopping, "The node is stopping. What was moved is in the new folder, the rest in the old one."),
                     Ok(Ok(false)) => fail(Code::Cancelled, "Stopped. What was moved is in the new folder, the rest in the old one."),
                     Ok(Err(error)) => Err(error.into()),
                     Err(error) => fail(Code::Internal, format!("moving ended: {error}")),
                 };
             }
             _ = tick.tick() => ctx.emit(Event::Moving(MoveProgress { done: done.load(Ordering::Relaxed), total })),
-            () = ctx.stop.cancelled() => return Err(ErrorInfo::new(Code::Stopping, "The node is stopping.")),
+            () = ctx.stop.cancelled(), if !ending => {
+                ending = true;
+                asked.store(true, Ordering::Relaxed);
+            }
+            () = caller.gone(), if !ending => {
+                ending = true;
+                asked.store(true, Ordering::Relaxed);
+            }
         }
     }
 }

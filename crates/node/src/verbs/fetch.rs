@@ -10,11 +10,11 @@ use crate::engine::Input;
 use crate::error::{Result, fail};
 use crate::governor;
 use crate::library::LibraryInput;
-use crate::verbs::{find_channel, find_item, follow};
+use crate::verbs::{Caller, find_channel, find_item, follow};
 use crate::view;
 
 /// Fetches one item, or all of a link's; returns when every byte is verified and in place.
-pub(super) async fn get(ctx: &Ctx, args: Get) -> Result<Got> {
+pub(super) async fn get(ctx: &Ctx, args: Get, caller: &Caller) -> Result<Got> {
     super::online(ctx)?;
     let rows = match args.what.trim().parse::<Link>() {
         Ok(link) => {
@@ -22,17 +22,20 @@ pub(super) async fn get(ctx: &Ctx, args: Get) -> Result<Got> {
             let key = row.key;
             channel::keep_link_peers(ctx, key, &link.bootstrap).await?;
             channel::follow_link(ctx, &row, link.bootstrap).await?;
-            follow::list_of(ctx, key).await?;
+            follow::list_of(ctx, key, caller).await?;
             ctx.with_store(move |s| s.items(&key)).await?
         }
-        Err(error) if args.what.trim().starts_with("megatorrent:") => return Err(error.into()),
+        Err(error) if args.what.trim().starts_with("megatorrent:") => match args.what.trim().rsplit_once('/') {
+            Some((channel, _)) if channel.parse::<Link>().is_ok() => vec![find_item(ctx, args.what.trim()).await?],
+            _ => return Err(error.into()),
+        },
         Err(_) => vec![find_item(ctx, &args.what).await?],
     };
     let wanted: Vec<(ChannelKey, protocol::ItemId)> = rows.iter().map(|r| (r.channel, r.id)).collect();
     for row in rows {
         start(ctx, row, args.dir.clone()).await?;
     }
-    until_complete(ctx, wanted.clone()).await?;
+    until_complete(ctx, wanted.clone(), caller).await?;
     let mut items = Vec::new();
     for (channel, id) in wanted {
         items.extend(view::item(ctx, channel, id).await?);
@@ -41,8 +44,12 @@ pub(super) async fn get(ctx: &Ctx, args: Get) -> Result<Got> {
 }
 
 /// Waits until these are complete, or one of them needs the user.
-pub(super) async fn until_complete(ctx: &Ctx, asked: Vec<(ChannelKey, protocol::ItemId)>) -> Result<()> {
-    super::wait_for(ctx, || {
+pub(super) async fn until_complete(
+    ctx: &Ctx,
+    asked: Vec<(ChannelKey, protocol::ItemId)>,
+    caller: &Caller,
+) -> Result<()> {
+    super::wait_for(ctx, caller, || {
         let asked = asked.clone();
         async move {
             for (channel, id) in asked {
@@ -64,6 +71,9 @@ pub(super) async fn until_complete(ctx: &Ctx, asked: Vec<(ChannelKey, protocol::
                     }
                     Some(cause @ Cause::FolderNotWritable { .. }) => return fail(Code::Io, format!("{cause}.")),
                     Some(cause @ Cause::BadContent { .. }) => return fail(Code::BadContent, format!("{cause}.")),
+                    // What is missing again is fetched again, by itself.
+                    Some(Cause::Trouble { code: Code::Incomplete, .. }) => {}
+                    Some(Cause::Trouble { code, what }) => return fail(code, format!("{what}.")),
                     _ => {}
                 }
                 if !matches!(item.state, crate::api::ItemState::Complete | crate::api::ItemState::Published) {

@@ -13,6 +13,8 @@ use crate::ctx::Ctx;
 use crate::engine::Input;
 use crate::error::{Result, blocking, fail};
 use crate::library::LibraryInput;
+use crate::verbs::Caller;
+use crate::verbs::waits::{For, Waits};
 use crate::{network, view};
 
 /// What a link itself tells; nothing is sent anywhere.
@@ -145,19 +147,24 @@ pub(super) async fn unsubscribe(ctx: &Ctx, args: Unsubscribe) -> Result<()> {
 }
 
 /// As [`list_of`], but not for ever.
-pub(super) async fn list_soon(ctx: &Ctx, key: protocol::ChannelKey) -> Result<Channel> {
-    match tokio::time::timeout(LIST_TIMEOUT, list_of(ctx, key)).await {
+pub(super) async fn list_soon(ctx: &Ctx, key: protocol::ChannelKey, caller: &Caller) -> Result<Channel> {
+    match tokio::time::timeout(LIST_TIMEOUT, list_of(ctx, key, caller)).await {
         Ok(found) => found,
         Err(_) => {
-            let text = format!("Nobody showed this channel's list within {} s.", LIST_TIMEOUT.as_secs());
+            let mut text = format!("Nobody showed this channel's list within {} s.", LIST_TIMEOUT.as_secs());
+            match Waits::begin(ctx, key, For::List).cause().await? {
+                None | Some(Cause::NoManifest) => {}
+                Some(cause) => text += &format!(" {cause}."),
+            }
             fail(Code::TimedOut, text)
         }
     }
 }
 
 /// Waits until a channel's list was read at least once.
-pub(super) async fn list_of(ctx: &Ctx, key: protocol::ChannelKey) -> Result<Channel> {
-    super::wait_for(ctx, || async move {
+pub(super) async fn list_of(ctx: &Ctx, key: protocol::ChannelKey, caller: &Caller) -> Result<Channel> {
+    let waits = &Waits::begin(ctx, key, For::List);
+    super::wait_for(ctx, caller, || async move {
         let row = ctx.with_store(move |s| s.channel(&key)).await?.filter(|r| r.body_sequence > 0);
         if row.is_some() {
             return Ok(row);
@@ -166,14 +173,14 @@ pub(super) async fn list_of(ctx: &Ctx, key: protocol::ChannelKey) -> Result<Chan
             Some(Cause::WrongReadKey { what }) => fail(Code::WrongReadKey, what),
             Some(cause @ Cause::DiskFull { .. }) => fail(Code::DiskFull, format!("{cause}.")),
             Some(cause) => fail(Code::BadContent, format!("{cause}.")),
-            None => Ok(None),
+            None => waits.tell().await.map(|()| None),
         }
     })
     .await
 }
 
 /// Fetches a link's list; a channel that was not known is forgotten again.
-pub(super) async fn look(ctx: &Ctx, text: &str) -> Result<Looked> {
+pub(super) async fn look(ctx: &Ctx, text: &str, caller: &Caller) -> Result<Looked> {
     super::online(ctx)?;
     let link: Link = text.trim().parse()?;
     let key = link.channel;
@@ -181,7 +188,7 @@ pub(super) async fn look(ctx: &Ctx, text: &str) -> Result<Looked> {
     let row = record(ctx, &link, |_| {}).await?;
     let guard = Forget { ctx: ctx.clone(), key, armed: !known };
     channel::follow_link(ctx, &row, link.bootstrap).await?;
-    list_soon(ctx, key).await?;
+    list_soon(ctx, key, caller).await?;
     let rows = ctx.with_store(move |s| s.items(&key)).await?;
     let channel = view::channel(ctx, key).await?.ok_or_else(|| view::unknown("channel", &key.to_string()))?;
     let items = view::items(ctx, rows).await?;

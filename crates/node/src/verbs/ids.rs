@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use protocol::words::quoted;
 use protocol::{ChannelKey, Identity, ReadKey};
 use store::keys::{KeyError, KeyKind, KeyStore};
 use store::{IdentityRow, backup};
@@ -66,7 +67,7 @@ async fn keep(ctx: &Ctx, identity: Identity, row: IdentityRow, read_key: Option<
     let name = row.name.clone();
     let known = ctx.with_store(|s| s.identities()).await?;
     if known.iter().any(|r| r.name == name && r.key != row.key) {
-        return fail(Code::Exists, format!("An identity called {name:?} exists already."));
+        return fail(Code::Exists, format!("An identity called {} exists already.", quoted(&name)));
     }
     let (keys, at) = (ctx.keys.read().await.clone(), ctx.clone());
     blocking(move || keys.put_identity(&identity).map_err(|e| trouble(&at, e))).await?;
@@ -92,7 +93,7 @@ pub(super) async fn new(ctx: &Ctx, args: IdNew) -> Result<IdentityInfo> {
     check_name(&args.name)?;
     let name = args.name.clone();
     if ctx.with_store(|s| s.identities()).await?.iter().any(|r| r.name == name) {
-        return fail(Code::Exists, format!("An identity called {name:?} exists already."));
+        return fail(Code::Exists, format!("An identity called {} exists already.", quoted(&name)));
     }
     let mut seed = Zeroizing::new([0; 32]);
     getrandom::fill(seed.as_mut()).map_err(|e| ErrorInfo::new(Code::Internal, format!("no random numbers: {e}")))?;
@@ -176,7 +177,7 @@ pub(super) async fn rename(ctx: &Ctx, args: IdRename) -> Result<IdentityInfo> {
     check_name(&args.name)?;
     let mut row = find(ctx, &args.identity).await?;
     if ctx.with_store(|s| s.identities()).await?.iter().any(|r| r.name == args.name && r.key != row.key) {
-        return fail(Code::Exists, format!("An identity called {:?} exists already.", args.name));
+        return fail(Code::Exists, format!("An identity called {} exists already.", quoted(&args.name)));
     }
     row.name = args.name;
     let (key, stored) = (row.key, row);
@@ -259,9 +260,21 @@ pub(super) fn restored_setting(key: &ChannelKey) -> String {
 pub(super) async fn import(ctx: &Ctx, args: IdImport) -> Result<IdentityInfo> {
     let (file, passphrase) = (args.file, args.passphrase.map(Zeroizing::new));
     let (restored, foreign) = blocking(move || read_backup(&file, passphrase.as_deref().map(String::as_str))).await?;
-    let name = args.name.unwrap_or(restored.name);
-    check_name(&name)?;
     let key = restored.identity.channel();
+    // One that is here keeps the name that it has here; another one is asked for by name.
+    let here = ctx.with_store(|s| s.identities()).await?.into_iter().find(|row| row.key == key);
+    let name = match (here, args.name) {
+        (Some(here), Some(name)) if name != here.name => {
+            let (here, name) = (quoted(&here.name), quoted(&name));
+            let text = format!(
+                "This identity is here already, called {here}. To change its name: megatorrent id rename {here} {name}"
+            );
+            return fail(Code::Exists, text);
+        }
+        (Some(here), _) => here.name,
+        (None, name) => name.unwrap_or(restored.name),
+    };
+    check_name(&name)?;
     let private = restored.private;
     // Its channel may have a list somewhere: it is fetched before another is signed.
     if private.is_some() || foreign {

@@ -1,5 +1,9 @@
 //! One function per verb of [`crate::api::Request`].
+//!
+//! Promises: a verb is a task of the node, so that nobody who goes away cuts it between two steps; it ends before its end
+//! only where it looks at its [`Caller`] or at the node's stop, and what is then half done is put right first.
 
+mod caller;
 mod care;
 mod fetch;
 mod follow;
@@ -7,16 +11,20 @@ mod ids;
 mod inside;
 mod play;
 mod publish;
+mod waits;
+
+pub(crate) use caller::Caller;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use protocol::words::quoted;
 use protocol::{ChannelKey, ItemId, Link};
 use store::{Channel, ItemRow};
 
 use crate::api::{Code, ErrorInfo, Reply, Request, Settings};
-use crate::config::RATE_MIN;
+use crate::config::{RATE_MIN, SAY_AFTER};
 use crate::ctx::Ctx;
 use crate::error::{Result, fail};
 use crate::governor::{self, Rules};
@@ -28,19 +36,19 @@ use crate::{network, repair, view};
 pub(crate) use ids::{keyring_opens, secrets};
 pub(crate) use publish::gateways;
 
-/// Carries out a verb.
-pub(crate) async fn call(ctx: &Ctx, request: Request) -> Result<Reply> {
+/// Carries out a verb for this caller.
+pub(crate) async fn call(ctx: &Ctx, request: Request, caller: &Caller) -> Result<Reply> {
     match request {
         Request::IdNew(args) => ids::new(ctx, args).await.map(Reply::Identity),
         Request::IdList => view::identities(ctx).await.map(Reply::Identities),
         Request::IdExport(args) => ids::export(ctx, args).await.map(|()| Reply::Done),
         Request::IdImport(args) => ids::import(ctx, args).await.map(Reply::Identity),
         Request::IdRename(args) => ids::rename(ctx, args).await.map(Reply::Identity),
-        Request::Publish(args) => publish::publish(ctx, args).await.map(Reply::Published),
+        Request::Publish(args) => publish::publish(ctx, args, caller).await.map(Reply::Published),
         Request::Unpublish(args) => publish::unpublish(ctx, args).await.map(Reply::Published),
         Request::Edit(args) => publish::edit(ctx, args).await.map(Reply::Published),
         Request::ParseLink(args) => follow::parse(ctx, &args.link).await.map(Reply::Link),
-        Request::Look(args) => follow::look(ctx, &args.link).await.map(Reply::Looked),
+        Request::Look(args) => follow::look(ctx, &args.link, caller).await.map(Reply::Looked),
         Request::Subscribe(args) => follow::subscribe(ctx, args).await.map(Reply::Channel),
         Request::Unsubscribe(args) => follow::unsubscribe(ctx, args).await.map(|()| Reply::Done),
         Request::Channels => view::channels(ctx).await.map(Reply::Channels),
@@ -53,7 +61,7 @@ pub(crate) async fn call(ctx: &Ctx, request: Request) -> Result<Reply> {
             let row = find_item(ctx, &args.item).await?;
             view::files(ctx, row.channel, row.id).await.map(Reply::Files)
         }
-        Request::Get(args) => fetch::get(ctx, args).await.map(Reply::Got),
+        Request::Get(args) => fetch::get(ctx, args, caller).await.map(Reply::Got),
         Request::Pause(target) => fetch::pause(ctx, target, true).await.map(|()| Reply::Done),
         Request::Resume(target) => fetch::pause(ctx, target, false).await.map(|()| Reply::Done),
         Request::Remove(args) => fetch::remove(ctx, args).await.map(|()| Reply::Done),
@@ -61,7 +69,7 @@ pub(crate) async fn call(ctx: &Ctx, request: Request) -> Result<Reply> {
         Request::Locate(args) => fetch::locate(ctx, args).await.map(Reply::Verified),
         Request::Place(args) => play::place(ctx, args).await.map(Reply::Place),
         Request::Inside(args) => crate::error::blocking(move || inside::inside(&args.path)).await.map(Reply::Inside),
-        Request::Play(args) => play::play(ctx, args).await.map(Reply::Playable),
+        Request::Play(args) => play::play(ctx, args, caller).await.map(Reply::Playable),
         Request::Status => view::status(ctx).await.map(Reply::Status),
         Request::Transfers => {
             let rows = ctx.with_store(|s| s.transfers()).await?;
@@ -74,10 +82,10 @@ pub(crate) async fn call(ctx: &Ctx, request: Request) -> Result<Reply> {
         }
         Request::SetChannel(args) => care::set_channel(ctx, args).await.map(Reply::Channel),
         Request::SetItem(args) => care::set_item(ctx, args).await.map(|()| Reply::Done),
-        Request::Choose(args) => care::choose(ctx, args).await.map(|()| Reply::Done),
-        Request::Open(args) => care::open(ctx, &args.item).await.map(|()| Reply::Done),
+        Request::Choose(args) => care::choose(ctx, args, caller).await.map(|()| Reply::Done),
+        Request::Open(args) => care::open(ctx, &args.item, caller).await.map(|()| Reply::Done),
         Request::PauseFor(args) => fetch::pause_for(ctx, args.seconds).await.map(|()| Reply::Done),
-        Request::MoveData(args) => care::move_data(ctx, args).await.map(|()| Reply::Done),
+        Request::MoveData(args) => care::move_data(ctx, args, caller).await.map(|()| Reply::Done),
         Request::Rekey(args) => publish::rekey(ctx, &args.channel).await.map(Reply::Published),
         Request::NewKey(args) => follow::new_key(ctx, &args.link).await.map(Reply::Channel),
         Request::Search(args) => care::search(ctx, args).await.map(Reply::Items),
@@ -86,7 +94,7 @@ pub(crate) async fn call(ctx: &Ctx, request: Request) -> Result<Reply> {
         Request::Unlock(args) => ids::unlock(ctx, args).await.map(|()| Reply::Done),
         Request::Leak(args) => {
             online(ctx)?;
-            crate::doctor::leak(ctx, args.seconds).await.map(Reply::Leak)
+            caller.unless_gone(crate::doctor::leak(ctx, args.seconds)).await.map(Reply::Leak)
         }
         Request::Watch => view::snapshot(ctx).await.map(Reply::Watching),
         Request::Shutdown => {
@@ -146,7 +154,9 @@ async fn find_channel(ctx: &Ctx, text: &str) -> Result<Channel> {
         .collect();
     match (found.pop(), found.is_empty()) {
         (Some(row), true) => Ok(row),
-        (Some(_), false) => fail(Code::Ambiguous, format!("More than one channel is called {text:?}. Use its key.")),
+        (Some(_), false) => {
+            fail(Code::Ambiguous, format!("More than one channel is called {}. Use its key.", quoted(text)))
+        }
         (None, _) => Err(view::unknown("channel", text)),
     }
 }
@@ -185,12 +195,16 @@ async fn find_item(ctx: &Ctx, text: &str) -> Result<ItemRow> {
     }
     match (found.pop(), found.is_empty()) {
         (Some(row), true) => Ok(row),
-        (Some(_), false) => {
-            fail(Code::Ambiguous, format!("More than one item fits {text:?}. Use CHANNEL/ITEM with the full ID."))
-        }
+        (Some(_), false) => fail(
+            Code::Ambiguous,
+            format!("More than one item fits {}. Use CHANNEL/ITEM with the full ID.", quoted(text)),
+        ),
         (None, _) => fail(
             Code::NotFound,
-            format!("There is no item {text:?} here. Use its title, its ID (4 characters or more) or CHANNEL/ITEM."),
+            format!(
+                "There is no item {} here. Use its title, its ID (4 characters or more) or CHANNEL/ITEM.",
+                quoted(text)
+            ),
         ),
     }
 }
@@ -325,14 +339,20 @@ async fn set_settings(ctx: &Ctx, new: Settings) -> Result<Settings> {
     settings(ctx).await
 }
 
-/// Waits until `ready` gives something, looking again whenever the node tells news.
-async fn wait_for<T, F: Future<Output = Result<Option<T>>>>(ctx: &Ctx, mut ready: impl FnMut() -> F) -> Result<T> {
+/// Waits until `ready` gives something, looking again whenever the node tells news, and each second; no longer than somebody waits.
+async fn wait_for<T, F: Future<Output = Result<Option<T>>>>(
+    ctx: &Ctx,
+    caller: &Caller,
+    mut ready: impl FnMut() -> F,
+) -> Result<T> {
     let mut news = ctx.events.subscribe();
     loop {
         if let Some(found) = ready().await? {
             return Ok(found);
         }
-        match ctx.stop.run_until_cancelled(news.recv()).await {
+        let heard = tokio::time::timeout(SAY_AFTER, ctx.stop.run_until_cancelled(news.recv()));
+        let Ok(heard) = caller.unless_gone(async { Ok(heard.await) }).await? else { continue };
+        match heard {
             None => return fail(Code::Stopping, "The node is stopping."),
             Some(Err(tokio::sync::broadcast::error::RecvError::Closed)) => {
                 return fail(Code::Stopping, "The node is stopping.");

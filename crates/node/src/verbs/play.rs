@@ -9,7 +9,8 @@ use crate::ctx::Ctx;
 use crate::error::{Result, fail};
 use crate::media::Container;
 use crate::play::{self, Player, Track};
-use crate::verbs::{fetch, find_item};
+use crate::verbs::{Caller, fetch, find_item};
+use protocol::words::quoted;
 use store::{PlanFile, Standing};
 
 /// Time for an item's list of files to come before playing is given up; it goes on being fetched.
@@ -17,14 +18,14 @@ const PLAN_TIME: Duration = Duration::from_secs(60);
 
 /// An address from which a media element can play a file, also before it is complete. An item that nobody wanted yet is
 /// wanted from now on.
-pub(super) async fn play(ctx: &Ctx, args: FileArg) -> Result<Playable> {
+pub(super) async fn play(ctx: &Ctx, args: FileArg, caller: &Caller) -> Result<Playable> {
     super::online(ctx)?;
     let row = find_item(ctx, &args.item).await?;
     let (channel, id) = (row.channel, row.id);
     if row.standing == Standing::Listed {
         fetch::start(ctx, row, None).await?;
     }
-    let planned = super::wait_for(ctx, || async move {
+    let planned = super::wait_for(ctx, caller, || async move {
         Ok(ctx.with_store(move |s| s.item(&channel, &id)).await?.filter(|row| row.planned))
     });
     match tokio::time::timeout(PLAN_TIME, planned).await {
@@ -66,7 +67,7 @@ async fn file_of(ctx: &Ctx, args: &FileArg) -> Result<PlanFile> {
     let files = ctx.with_store(move |s| s.files(&row.channel, &row.id)).await?;
     match files.into_iter().find(|(file, _)| file.path.as_str() == args.path) {
         Some((file, _)) => Ok(file),
-        None => fail(Code::NotFound, format!("This item has no file {:?}.", args.path)),
+        None => fail(Code::NotFound, format!("This item has no file {}.", quoted(&args.path))),
     }
 }
 

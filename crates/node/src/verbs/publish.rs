@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use protocol::params::{CHUNK_LEN, MANIFEST_MAX, PAGE_ITEMS_MAX, SEQUENCE_MAX};
+use protocol::words::quoted;
 use protocol::{
     BlobId, Body, ChannelKey, Identity, Item, ItemId, PeerAddr, ReadKey, SignedManifest, Topic, body, rendezvous,
 };
@@ -18,10 +19,11 @@ use crate::ctx::Ctx;
 use crate::engine::Input;
 use crate::error::{Result, blocking, fail};
 use crate::publish::{Scan, payload, scan, seal};
-use crate::verbs::{Cancel, find_channel, find_item, follow, ids, link_of};
+use crate::verbs::waits::{For, Waits};
+use crate::verbs::{Caller, Cancel, find_channel, find_item, follow, ids, link_of};
 use crate::{channel, gateway, network, stream};
 
-pub(super) async fn publish(ctx: &Ctx, args: Publish) -> Result<Published> {
+pub(super) async fn publish(ctx: &Ctx, args: Publish, caller: &Caller) -> Result<Published> {
     let gateways = gateways_of(&args.gateway)?;
     let identity_row = ids::find(ctx, &args.identity).await?;
     let identity = ids::secret(ctx, identity_row.key).await?;
@@ -30,8 +32,8 @@ pub(super) async fn publish(ctx: &Ctx, args: Publish) -> Result<Published> {
         return fail(
             Code::KindMismatch,
             format!(
-                "The channel of {:?} is {is}. A key is one channel: make another identity for a {want} one.",
-                identity_row.name
+                "The channel of {} is {is}. A key is one channel: make another identity for a {want} one.",
+                quoted(&identity_row.name)
             ),
         );
     }
@@ -68,7 +70,13 @@ pub(super) async fn publish(ctx: &Ctx, args: Publish) -> Result<Published> {
         None => None,
     };
     let paths: Vec<PathBuf> = args.paths.clone();
-    let scanned = Arc::new(blocking(move || scan(&paths)).await?);
+    let begun = args.title.clone().or_else(|| old.as_ref().map(|old| old.name.clone())).unwrap_or_else(|| {
+        let name = paths.first().and_then(|path| path.file_name());
+        name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    });
+    stage(ctx, &begun, "scan", 0);
+    let scanned = caller.unless_gone(ctx.until_stop(blocking(move || scan(&paths)))).await?;
+    let scanned = Arc::new(scanned);
     let title =
         args.title.clone().or_else(|| old.as_ref().map(|o| o.name.clone())).unwrap_or_else(|| scanned.title.clone());
     // What did not change keeps its blobs: subscribers do not fetch it again.
@@ -79,7 +87,7 @@ pub(super) async fn publish(ctx: &Ctx, args: Publish) -> Result<Published> {
         }
         _ => Vec::new(),
     };
-    let plan = sealed(ctx, &scanned, known, &title).await?;
+    let plan = sealed(ctx, &scanned, known, &title, caller).await?;
     let blobs = {
         let mut ids: Vec<BlobId> = plan.iter().flat_map(|f| f.chunks.iter().map(|c| c.blob)).collect();
         ids.sort_unstable();
@@ -134,10 +142,18 @@ pub(super) async fn publish(ctx: &Ctx, args: Publish) -> Result<Published> {
 }
 
 /// Seals on worker threads and tells how far it is.
-async fn sealed(ctx: &Ctx, scanned: &Arc<Scan>, known: Vec<PlanFile>, title: &str) -> Result<Vec<PlanFile>> {
+async fn sealed(
+    ctx: &Ctx,
+    scanned: &Arc<Scan>,
+    known: Vec<PlanFile>,
+    title: &str,
+    caller: &Caller,
+) -> Result<Vec<PlanFile>> {
     let (progress, cancel) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
     let guard = Cancel(cancel.clone());
     let (scan, counter) = (scanned.clone(), progress.clone());
+    // Told also of what is sealed before anybody can look how far it is.
+    stage(ctx, title, "seal", scanned.bytes);
     let mut work = tokio::task::spawn_blocking(move || seal(&scan, &known, &counter, &cancel));
     let mut tick = tokio::time::interval(PROGRESS_EVERY);
     loop {
@@ -157,8 +173,15 @@ async fn sealed(ctx: &Ctx, scanned: &Arc<Scan>, known: Vec<PlanFile>, title: &st
                 ..PublishProgress::default()
             })),
             () = ctx.stop.cancelled() => return fail(Code::Stopping, "The node is stopping. Nothing was published."),
+            () = caller.gone() => return fail(Code::Cancelled, "Cancelled. Nothing was published."),
         }
     }
+}
+
+/// Tells that a publication begins a stage.
+fn stage(ctx: &Ctx, title: &str, stage: &str, total: u64) {
+    let (title, stage) = (title.to_owned(), stage.to_owned());
+    ctx.emit(Event::Publishing(PublishProgress { title, stage, total, ..PublishProgress::default() }));
 }
 
 /// What a new manifest changes.
@@ -415,13 +438,21 @@ async fn sign(ctx: &Ctx, identity: &Identity, change: Change, title: &str) -> Re
     let pushed = ctx.engine.ask(move |swarm, _| swarm.peers_of(&key)).await.unwrap_or(0);
     published.pushed = u32::try_from(pushed).unwrap_or(u32::MAX);
     drop(turn);
-    network::ready(ctx).await;
+    tracing::info!(channel = %key, sequence, items = items.len(), pushed, "a list is signed");
+    // It is signed and kept: from here on only the telling is cut, when the node stops, and the next start tells it.
+    let waits = Waits::begin(ctx, key, For::Route);
+    ctx.until_stop(async { Ok(waits.during(network::ready(ctx)).await) }).await?;
     let gateways = gateways(ctx, key).await?;
     if gateways.is_empty() {
-        announce_first(ctx, &row, &manifest, &items, &blobs, title).await;
-        published.dht_nodes = put(ctx, &manifest).await;
+        let work = async {
+            announce_first(ctx, &row, &manifest, &items, &blobs, title).await;
+            stage(ctx, title, "publish", 0);
+            Ok(put(ctx, &manifest).await)
+        };
+        published.dht_nodes = ctx.until_stop(work).await?;
     } else {
-        let handed = gateway::publish(ctx, &gateways, &manifest).await;
+        stage(ctx, title, "publish", 0);
+        let handed = ctx.until_stop(async { Ok(gateway::publish(ctx, &gateways, &manifest).await) }).await?;
         (published.gateways, published.shown_by) = (handed.taken, handed.shown);
         for (addr, why) in &handed.refused {
             let text = format!("The gateway {addr} did not take it: {why}");
@@ -456,7 +487,7 @@ async fn list_first(ctx: &Ctx, key: ChannelKey) -> Result<()> {
         Some(false) => {}
         None if !restored => return Ok(()),
         _ if ctx.config.offline => return fail(Code::BadArgument, "This needs a running node."),
-        Some(true) => drop(follow::list_soon(ctx, key).await?),
+        Some(true) => drop(follow::list_soon(ctx, key, &Caller::default()).await?),
         None => {
             let Some(dht) = ctx.dht() else {
                 return fail(Code::TimedOut, "This identity comes from a backup. Its list has not been found yet.");
@@ -543,7 +574,7 @@ pub(super) fn gateways_of(texts: &[String]) -> Result<Vec<PeerAddr>> {
         return fail(Code::BadArgument, "At most 16 gateways can be named.");
     }
     let parse = |text: &String| {
-        text.parse().map_err(|e| ErrorInfo::new(Code::BadArgument, format!("{text:?} is no HOST:PORT ({e}).")))
+        text.parse().map_err(|e| ErrorInfo::new(Code::BadArgument, format!("{} is no HOST:PORT: {e}.", quoted(text))))
     };
     texts.iter().map(parse).collect()
 }

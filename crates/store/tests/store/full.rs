@@ -98,7 +98,7 @@ fn inside_downloads() {
         }
         other => panic!("{other:?}"),
     }
-    assert!(text.contains("full") && text.contains("bytes are free"), "{text}");
+    assert!(text.contains("full") && text.contains(" free"), "{text}");
     assert_eq!(store.missing(&CHANNEL, &ITEM, 100, &|_| false).unwrap(), lacks[placed..]);
     for blob in &lacks[..placed] {
         store.read_blob(blob).unwrap();

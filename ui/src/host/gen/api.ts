@@ -19,7 +19,15 @@ reason: RouteReason, } | { "cause": "proxy_down",
 /** Why, in English. */
 why: string,
 /** The same as a code. */
-reason: RouteReason, } | { "cause": "no_way_in" } | { "cause": "paused" } | { "cause": "paused_until",
+reason: RouteReason, } | { "cause": "no_way_in" } | { "cause": "no_dht",
+/** Others can come to this node. */
+listening: boolean, } | { "cause": "unreached",
+/** The address. */
+addr: string,
+/** Why not. */
+why: string,
+/** The DHT is asked as well. */
+dht: boolean, } | { "cause": "paused" } | { "cause": "paused_until",
 /** ms since 1970. */
 until: number, } | { "cause": "schedule",
 /** ms since 1970; none: it never lets anything move. */
@@ -45,7 +53,11 @@ path: string, } | { "cause": "bad_content",
 /** What is wrong with it. */
 what: string, } | { "cause": "wrong_read_key",
 /** What is wrong with it. */
-what: string, } | { "cause": "locked" };
+what: string, } | { "cause": "locked" } | { "cause": "trouble",
+/** What kind of thing. */
+code: Code,
+/** A sentence without its full stop. */
+what: string, };
 
 /** A channel by key, name or link. */
 export type ChannelArg = {
@@ -105,7 +117,7 @@ paths: Array<string>,
 want: boolean, };
 
 /** Error codes. */
-export type Code = "bad_link" | "other_read_key" | "wrong_read_key" | "not_found" | "ambiguous" | "exists" | "bad_argument" | "kind_mismatch" | "not_own" | "io" | "disk_full" | "quota" | "source_changed" | "secrets" | "wrong_passphrase" | "not_published" | "timed_out" | "cancelled" | "busy" | "port_taken" | "corrupt" | "bad_content" | "stopping" | "internal";
+export type Code = "bad_link" | "other_read_key" | "wrong_read_key" | "not_found" | "ambiguous" | "exists" | "bad_argument" | "kind_mismatch" | "not_own" | "io" | "disk_full" | "quota" | "source_changed" | "secrets" | "wrong_passphrase" | "not_published" | "timed_out" | "cancelled" | "busy" | "port_taken" | "corrupt" | "newer_data" | "incomplete" | "nothing_there" | "outside_root" | "unsynced" | "unreachable" | "bad_content" | "stopping" | "internal";
 
 /** See [`Request::Edit`]. */
 export type Edit = {
@@ -124,7 +136,7 @@ code: Code,
 message: string, };
 
 /** News. At most 4 a second per thing. */
-export type Event = { "event": "snapshot", "data": Snapshot } | { "event": "status", "data": Status } | { "event": "channel", "data": ChannelInfo } | { "event": "channel_gone", "data": string } | { "event": "item", "data": ItemInfo } | { "event": "item_gone", "data": [string, string] } | { "event": "ready", "data": ItemInfo } | { "event": "publishing", "data": PublishProgress } | { "event": "moving", "data": MoveProgress } | { "event": "notice", "data": ErrorInfo };
+export type Event = { "event": "snapshot", "data": Snapshot } | { "event": "status", "data": Status } | { "event": "channel", "data": ChannelInfo } | { "event": "channel_gone", "data": string } | { "event": "item", "data": ItemInfo } | { "event": "item_gone", "data": [string, string] } | { "event": "ready", "data": ItemInfo } | { "event": "publishing", "data": PublishProgress } | { "event": "moving", "data": MoveProgress } | { "event": "notice", "data": ErrorInfo } | { "event": "waiting", "data": Waiting };
 
 /** What is fetched on its own from a followed channel. */
 export type FetchRule = "all" | { "newest": number } | "none";
@@ -703,3 +715,10 @@ good: number,
 bad: number,
 /** Files concerned. */
 files: Array<string>, };
+
+/** See [`Event::Waiting`]. */
+export type Waiting = {
+/** Key of the channel that it is about. */
+channel: string,
+/** Why it waits. */
+cause: Cause, };
