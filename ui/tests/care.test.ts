@@ -111,7 +111,8 @@ describe("limits and space", () => {
     await waitFor(() => expect(params(asked, "set_settings")).toMatchObject([{ lend_paused: true }]));
     await within(row).findByText("Paused. What is here is still given.");
     await fireEvent.click(one(row, "button", "Resume: Lending"));
-    await waitFor(() => expect(params(asked, "set_settings")).toHaveLength(2));
+    await within(row).findByText("Nothing to fetch");
+    expect(params(asked, "set_settings").at(-1)).toMatchObject({ lend_paused: false });
     const { status } = host.node_;
     host.node_.status = { ...status, lending: { space: 7e9, kept: 524e6, rate: 12e6, paused: false, waits: false } };
     host.node_.emit({ event: "status", data: host.node_.status });

@@ -73,6 +73,16 @@ fn without_keyring_terminal_and_passphrase_secrets_are_refused_in_words() -> Res
     assert_eq!(refused.code, Some(5));
     assert!(refused.stderr.contains("MEGATORRENT_PASSPHRASE"), "{}", refused.stderr);
     assert!(refused.stdout.is_empty());
+    // Too short a passphrase makes no vault, wherever it comes from.
+    let mut command = home.command()?;
+    command.env("MEGATORRENT_PASSPHRASE", "abc").args(["id", "new", "Tidewater"]);
+    let short = finish(command)?;
+    assert_eq!(short.code, Some(5), "{}", short.stderr);
+    assert!(short.stderr.contains("at least 8 characters"), "{}", short.stderr);
+    let mut command = home.command()?;
+    command.env_remove("MEGATORRENT_PASSPHRASE").args(["--passphrase", "-", "id", "new", "Tidewater"]);
+    let short = feed(command, "seven c\n")?;
+    assert!(short.code == Some(5) && short.stderr.contains("at least 8 characters"), "{}", short.stderr);
     // The passphrase may come by standard input.
     let mut command = home.command()?;
     command.env_remove("MEGATORRENT_PASSPHRASE").args(["--json", "--passphrase", "-", "id", "new", "Tidewater"]);

@@ -461,7 +461,7 @@ export const de = (f: Format): Words => {
       updating: (name) => `Neue Fassung von „${name}“. Kopien auf anderen Platten bleiben.`,
       asNew: "Als neuen Eintrag veröffentlichen",
       willLeaveOut: (k) => `${files(k)} ${k === 1 ? "bleibt" : "bleiben"} weg.`,
-      renameFirst: "Benenne sie vorher um, dann kommen sie mit.",
+      renameFirst: (k) => `Benenne sie vorher um, dann ${k === 1 ? "kommt" : "kommen"} sie mit.`,
       busy: "Eine Veröffentlichung läuft noch",
       busyText: "Füge Weiteres hinzu, wenn sie fertig ist.",
       another: "Noch etwas veröffentlichen",

@@ -51,7 +51,6 @@ export const deCare = (f: Format): ReturnType<typeof enCare> => {
       chipUp: "Auf",
       chipMonth: "Dieser Monat",
       chipSchedule: "Plan",
-      chipLent: "Geliehen",
       chipSpace: "Platz",
       nOf: (used, all) => `${used} von ${all}`,
       times: (k) => count(k, "Zeit", "Zeiten"),

@@ -471,7 +471,7 @@ export const en = (f: Format) => {
       updating: (name: string) => `New version of “${name}”. Copies already on followers' disks stay.`,
       asNew: "Publish as a new item",
       willLeaveOut: (k: number) => `${files(k)} will be left out.`,
-      renameFirst: "Rename them first to take them along.",
+      renameFirst: (k: number) => `Rename ${f.plural(k, "it", "them")} first to take ${f.plural(k, "it", "them")} along.`,
       busy: "A publication goes on",
       busyText: "Add more when it is through.",
       another: "Publish something else",

@@ -52,7 +52,6 @@ export const enCare = (f: Format) => {
       chipUp: "Up",
       chipMonth: "This month",
       chipSchedule: "Schedule",
-      chipLent: "Lent",
       chipSpace: "Space",
       nOf: (used: string, all: string) => `${used} of ${all}`,
       times: (k: number) => count(k, "time", "times"),
