@@ -33,7 +33,9 @@ use tauri_plugin_deep_link::DeepLinkExt as _;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> Result<()> {
-    let args = Args::parse();
+    node::process::settle();
+    args::forget_variable()?;
+    let args = Args::parse().with_passphrase()?;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     // One runtime for the node and the shell; this thread, which is the windows', may start tasks on it too.

@@ -23,4 +23,5 @@ pub mod socks_proxy;
 #[cfg(unix)]
 pub mod tornet;
 pub mod v5;
+pub mod visitor;
 pub mod wav;

@@ -266,19 +266,30 @@ impl Home {
         Daemon::start::<&str>(self, &["gateway"], [])
     }
 
-    /// Starts a node here that answers browsers too; gives back the address to open.
+    /// Starts a node here that answers browsers too; gives back the address to open, with its token: no terminal is told
+    /// it, so it is taken from its file.
     ///
     /// # Errors
     /// As [`Self::daemon`].
     pub fn web(&self) -> Result<(Daemon, String)> {
-        let daemon = Daemon::start::<&str>(self, &["daemon", "--web", "127.0.0.1:0"], [])?;
+        self.web_at("127.0.0.1:0")
+    }
+
+    /// As [`Self::web`], with the web interface at this address.
+    ///
+    /// # Errors
+    /// As [`Self::daemon`].
+    pub fn web_at(&self, at: &str) -> Result<(Daemon, String)> {
+        let daemon = Daemon::start::<&str>(self, &["daemon", "--web", at], [])?;
         let deadline = Instant::now() + PATIENCE;
         loop {
             let log = daemon.log();
             let said = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            let address = said.filter_map(|line| Some(line["remark"]["web"].as_str()?.to_owned())).next();
-            match address {
-                Some(address) => return Ok((daemon, address)),
+            match said.filter_map(|line| Some(line["remark"]["web"].as_str()?.to_owned())).next() {
+                Some(address) => {
+                    let token = std::fs::read_to_string(self.data().join("web-token"))?;
+                    return Ok((daemon, format!("{address}#token={token}")));
+                }
                 None if Instant::now() > deadline => bail!("no web interface: {log}"),
                 None => std::thread::sleep(Duration::from_millis(20)),
             }

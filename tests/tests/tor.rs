@@ -97,11 +97,12 @@ async fn nodes_meet_over_tor_and_only_over_tor() {
     let onion = PeerAddr::Onion(secret.address(), PORT);
 
     let service = Gate::open(config(running(&tors, 0), folder.path())).await.unwrap().into_local();
-    service.set_onions(vec![service_of(&secret)]).await.unwrap();
+    service.set_onions(vec![service_of(&secret)]);
     let visitor = Gate::open(config(running(&tors, 1), folder.path())).await.unwrap().into_local();
     status(&visitor, "up", |status| status.state == RouteState::Up).await;
     published(&service).await;
     inbound_has_no_address(&visitor, &service, &onion).await;
+    one_circuit_brings_eight_streams_at_a_time(&visitor, &service, &onion).await;
     a_found_socks_port_alone_leads_out(&tors, folder.path()).await;
     circuits_are_kept_apart(&tors, &visitor).await;
     an_unknown_onion_is_named(&visitor).await;
@@ -126,6 +127,29 @@ async fn inbound_has_no_address(visitor: &Gate, service: &Gate, onion: &PeerAddr
     assert!(matches!((&first, &second), (PeerAddr::Onion(_, 0), PeerAddr::Onion(_, 0))), "{first} {second}");
     assert_ne!(first, second, "two visitors look like one");
     assert_ne!(&first, onion);
+}
+
+/// Who brings more loses the circuit: else one circuit could carry any number of silent callers.
+async fn one_circuit_brings_eight_streams_at_a_time(visitor: &Gate, service: &Gate, onion: &PeerAddr) {
+    let mut held = Vec::new();
+    for _ in 0..8 {
+        let there = dial(visitor, onion, b"flood").await;
+        let came = tokio::time::timeout(PATIENCE, service.accept()).await.unwrap().unwrap();
+        held.push((there, came.stream));
+    }
+    // The ninth does not come; the others go with it.
+    let ninth = visitor.dial(onion, b"flood", PATIENCE);
+    let gone = async {
+        for (_, here) in &mut held {
+            let read = tokio::time::timeout(PATIENCE, here.read(&mut [0; 1])).await.expect("an end in time");
+            assert!(matches!(read, Ok(0) | Err(_)), "a stream beyond the eighth leaves the others as they are");
+        }
+    };
+    let (ninth, ()) = tokio::join!(ninth, gone);
+    drop(ninth);
+    // Who makes another circuit is let in as before.
+    let _fresh = dial(visitor, onion, b"another").await;
+    tokio::time::timeout(PATIENCE, service.accept()).await.unwrap().unwrap();
 }
 
 async fn a_found_socks_port_alone_leads_out(tors: &TorNet, folder: &Path) {
@@ -190,7 +214,7 @@ async fn an_own_tor_is_started_watched_and_stopped(tors: &TorNet, visitor: &Gate
     std::fs::write(folder.path().join("torrc"), tors.torrc()).unwrap();
     let onion = PeerAddr::Onion(secret.address(), PORT);
     let gate = Gate::open(config(TorChoice::Own, folder.path())).await.unwrap().into_local();
-    gate.set_onions(vec![service_of(secret)]).await.unwrap();
+    gate.set_onions(vec![service_of(secret)]);
     published(&gate).await;
     // The same key on another tor: the same address.
     forget(tors);

@@ -6,11 +6,11 @@ use node::api::{FetchRule, ItemPriority, KeepRule};
 use node::{PeerAddr, Route};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use values::{dash, fetch, host_port, keep, listen, peer, priority, proxy, route, switch, time, web};
+use values::{fetch, host_port, keep, listen, pass_from, peer, priority, proxy, route, switch, time, web};
 
 mod values;
 
-pub(crate) use values::{Dash, Listen};
+pub(crate) use values::{Listen, PassFrom};
 
 /// The whole command line. No `Debug`: links carry read keys.
 #[derive(Parser)]
@@ -101,9 +101,9 @@ pub(crate) struct Global {
         value_name = "socks5://[USER:PASSWORD@]IP:PORT"
     )]
     pub(crate) proxy: Option<String>,
-    /// "-": read the passphrase from stdin, one line
-    #[arg(long, global = true, value_name = "-", value_parser = dash)]
-    pub(crate) passphrase: Option<Dash>,
+    /// Read the passphrase from this file, or "-": from stdin; one line
+    #[arg(long, global = true, value_name = "FILE", value_parser = pass_from)]
+    pub(crate) passphrase: Option<PassFrom>,
     /// Log more, on stderr (-vv: much more)
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,

@@ -79,7 +79,7 @@ impl Door {
     /// Goes to the running node, or starts one of our own.
     pub(crate) async fn open(global: &Global, need: Need) -> Result<Self, Failure> {
         let data_dir = data_dir(global)?;
-        let mut passphrases = Passphrases::new(global.passphrase.is_some());
+        let mut passphrases = Passphrases::new(global.passphrase.clone());
         let out = Out { json: global.json };
         let begun = Instant::now();
         let (until, mut told) = (begun + BUSY, false);

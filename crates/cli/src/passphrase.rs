@@ -1,9 +1,11 @@
-//! Where a passphrase comes from: the environment, stdin when asked, else a person at the terminal. Never an argument,
+//! Where a passphrase comes from: a file or stdin when asked, the environment, else a person at the terminal. Never an argument,
 //! which would stand in the process list.
 
+use crate::args::PassFrom;
 use crate::run::Failure;
 use node::api::{Code, ErrorInfo};
 use std::io::{BufRead, IsTerminal};
+use std::path::Path;
 use zeroize::Zeroizing;
 
 /// The variable that holds it.
@@ -13,26 +15,28 @@ const MAX_LINE: u64 = 64 << 10;
 
 /// The sources of this run, and what was read already: stdin gives its line once.
 pub(crate) struct Passphrases {
-    from_stdin: bool,
+    from: Option<PassFrom>,
     read: Option<Zeroizing<String>>,
 }
 
 impl Passphrases {
-    /// `from_stdin`: `--passphrase -` is given.
-    pub(crate) fn new(from_stdin: bool) -> Self {
-        Self { from_stdin, read: None }
+    /// `from`: what `--passphrase` says.
+    pub(crate) fn new(from: Option<PassFrom>) -> Self {
+        Self { from, read: None }
     }
 
     /// The passphrase that needs nobody to be asked, if there is one.
     pub(crate) fn at_hand(&mut self) -> Result<Option<Zeroizing<String>>, Failure> {
         if self.read.is_none() {
-            self.read = match std::env::var(VARIABLE) {
-                Ok(value) if !value.is_empty() => Some(Zeroizing::new(value)),
-                Err(std::env::VarError::NotUnicode(_)) => {
+            // What this very command says goes before what its surroundings say.
+            self.read = match (&self.from, std::env::var(VARIABLE)) {
+                (Some(PassFrom::Stdin), _) => Some(line_of_stdin("passphrase")?),
+                (Some(PassFrom::File(path)), _) => Some(line_of_file(path)?),
+                (None, Ok(value)) if !value.is_empty() => Some(Zeroizing::new(value)),
+                (None, Err(std::env::VarError::NotUnicode(_))) => {
                     return Err(no_passphrase(format!("{VARIABLE} is not valid UTF-8")));
                 }
-                _ if self.from_stdin => Some(line_of_stdin("passphrase")?),
-                _ => None,
+                (None, _) => None,
             };
         }
         Ok(self.read.clone())
@@ -117,24 +121,30 @@ fn long_enough(passphrase: Zeroizing<String>) -> Result<Zeroizing<String>, Failu
 
 /// The first line of stdin without its end: a passphrase, which must not stand in the process list.
 pub(crate) fn line_of_stdin(what: &str) -> Result<Zeroizing<String>, Failure> {
-    first_line(std::io::stdin().lock(), what, false)
+    first_line(std::io::stdin().lock(), "Standard input", what, false)
 }
 
 /// The first line of stdin that is not blank: a link or a route. The file that it comes from may begin as it likes.
 pub(crate) fn words_of_stdin(what: &str) -> Result<Zeroizing<String>, Failure> {
-    first_line(std::io::stdin().lock(), what, true)
+    first_line(std::io::stdin().lock(), "Standard input", what, true)
+}
+
+/// A passphrase that stands in a file's first line.
+fn line_of_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
+    let file = std::fs::File::open(path).map_err(|error| Failure::Refused(ErrorInfo::at_path(path, &error)))?;
+    first_line(std::io::BufReader::new(file), &path.display().to_string(), "passphrase", false)
 }
 
 /// `skip`: past blank lines. A mark of the encoding, which some editors write first, belongs to no line.
-fn first_line(input: impl BufRead, what: &str, skip: bool) -> Result<Zeroizing<String>, Failure> {
+fn first_line(input: impl BufRead, name: &str, what: &str, skip: bool) -> Result<Zeroizing<String>, Failure> {
     let mut input = input.take(MAX_LINE);
     loop {
         // Reserved in one piece: growing would leave copies behind.
         let mut line = Zeroizing::new(String::with_capacity(4096));
         let read = input.read_line(&mut line).map_err(|error| {
             let message = match error.kind() {
-                std::io::ErrorKind::InvalidData => "Standard input is no text in UTF-8.".to_owned(),
-                _ => format!("Standard input cannot be read: {}.", node::words::without_number(error)),
+                std::io::ErrorKind::InvalidData => format!("{name} is no text in UTF-8."),
+                _ => format!("{name} cannot be read: {}.", node::words::without_number(error)),
             };
             Failure::Refused(ErrorInfo { code: Code::Io, message })
         })?;
@@ -143,7 +153,7 @@ fn first_line(input: impl BufRead, what: &str, skip: bool) -> Result<Zeroizing<S
             continue;
         }
         if text.is_empty() {
-            let message = format!("Standard input holds no {what}.");
+            let message = format!("{name} holds no {what}.");
             return Err(Failure::Refused(ErrorInfo { code: Code::BadArgument, message }));
         }
         return Ok(Zeroizing::new(text.to_owned()));

@@ -553,7 +553,7 @@ async fn able_to_serve(door: &mut Door) -> Result<(), Failure> {
 }
 
 async fn daemon(mut door: Door, web: Option<Web>, out: &Out, signals: &mut Signals) -> Result<(), Failure> {
-    let address = web.as_ref().map(Web::address);
+    let invitation = web.as_ref().map(|web| (web.address(), web.invitation()));
     let serving = web.and_then(|web| Some(tokio::spawn(web.serve(door.own()?))));
     let outcome = async {
         let Reply::Status(status) = door.call(Request::Status).await? else { return strange() };
@@ -568,9 +568,9 @@ async fn daemon(mut door: Door, web: Option<Web>, out: &Out, signals: &mut Signa
         if matches!(status.secrets.as_str(), "locked" | "keyring_locked") {
             out.remark("The secrets are locked: public holdings are shared, nothing private is read or published.");
         }
-        if let Some(address) = &address {
+        if let Some((address, invitation)) = &invitation {
             // Not on stdout, which may go to a log: whoever has it can use this node.
-            out.remark_with(&format!("Web interface: {address}"), [("web", address.as_str().into())]);
+            out.remark_with(&format!("Web interface: {invitation}"), [("web", address.as_str().into())]);
         }
         until_stopped(signals, &door).await;
         Ok(())

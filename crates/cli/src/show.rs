@@ -323,7 +323,11 @@ pub(crate) fn status(info: &Status, runs: bool) -> String {
         if let Some(why) = &info.route.no_inbound {
             rows.push(("Onion addresses", format!("none: {}", escape(why))));
         }
-        rows.push(("Listening on", info.listen.as_deref().map_or_else(|| "nothing".to_owned(), escape)));
+        let nowhere = || match &info.listen_lost {
+            Some(why) => format!("nothing: {}", escape(why)),
+            None => "nothing".to_owned(),
+        };
+        rows.push(("Listening on", info.listen.as_deref().map_or_else(nowhere, escape)));
         if let Some(mapped) = &info.mapped {
             rows.push(("Reached at", format!("{}, by the router", escape(mapped))));
         }

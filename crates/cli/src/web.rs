@@ -2,27 +2,30 @@
 //!
 //! Owns: who may ask. Promises: it is reached from this computer only (other computers by a tunnel or a proxy that
 //! somebody set up); a request whose `Host` is no name of ours, or whose `Origin` is another page, is refused, so that
-//! no web page reaches the node through somebody's browser; everything but the pages themselves wants the token, which
-//! lies in the data folder, readable by its owner only. Whoever has the token can do what this user can do with the
-//! node, so no path is kept from them.
+//! no web page reaches the node through somebody's browser; everything but the pages themselves wants a proof of the
+//! session that was made of the token ([`proof`]), which never travels itself. The token is another one at each start and
+//! after each sign-in; it lies in the data folder, readable by its owner only. Whoever has it can do what this user can do
+//! with the node, so no path is kept from them.
 
 mod files;
 mod pages;
+mod proof;
 mod socket;
 
-use crate::run::Failure;
-use axum::Router;
+use crate::run::{Failure, remark};
 use axum::body::Body;
 use axum::extract::{Path as Part, Request as HttpRequest, State, WebSocketUpgrade};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use node::api::{Code, ErrorInfo, FileArg, PlaceArg, Playable, Reply, Request};
 use node::rpc::Handler;
-use node::web::{WebListener, relay};
+use node::web::{HostName, Visit, WebListener, relay};
+use proof::{Proofs, Who};
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, IsTerminal, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,6 +34,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 const TOKEN_FILE: &str = "web-token";
 /// Bytes of a token, before it is written as hexadecimal digits.
 const TOKEN_LEN: usize = 16;
+/// Where a browser makes a session of the token.
+const SESSION: &str = "api/session";
 /// Addresses of films and files that hold at one time; the oldest go first.
 const ADDRESSES: usize = 256;
 /// What a page of ours may do in the browser: load from here, and nothing from anywhere else.
@@ -50,24 +55,43 @@ enum Behind {
 /// What every request is answered from.
 struct Desk<H> {
     node: H,
-    token: String,
-    /// What `Host` may say.
-    hosts: Vec<String>,
+    door: Door,
+    proofs: Mutex<Proofs>,
     addresses: Mutex<VecDeque<(String, Behind)>>,
 }
 
 type Shared<H> = State<Arc<Desk<H>>>;
 
+/// Where it is found, and where its token lies.
+struct Door {
+    addr: SocketAddr,
+    /// Names by which a browser may reach it.
+    hosts: Vec<HostName>,
+    token_file: PathBuf,
+}
+
+impl Door {
+    /// What a person needs to open it, with this token. The token itself is shown to a terminal alone: what is no
+    /// terminal may be a log that others read.
+    fn invitation(&self, token: &str) -> String {
+        if std::io::stderr().is_terminal() {
+            // Behind a mark that browsers send to nobody.
+            return format!("http://{}/#token={token}", self.addr);
+        }
+        format!("http://{}/ (the token to sign in with is in {})", self.addr, self.token_file.display())
+    }
+}
+
 /// The web interface of one daemon, listening but not yet answering.
 pub(crate) struct Web {
     listener: WebListener,
     token: String,
-    hosts: Vec<String>,
+    door: Door,
 }
 
 impl Web {
-    /// Listens at `addr`, with the data folder's token; one is made where there is none. `names` are further names by
-    /// which a browser may reach it, as a proxy's.
+    /// Listens at `addr`, with a new token in the data folder. `names` are further names by which a browser may reach it,
+    /// as a proxy's.
     ///
     /// # Errors
     /// The address is not this computer's own, or taken; the token cannot be read or written.
@@ -87,43 +111,45 @@ impl Web {
             ),
             _ => refusal(Code::Io, format!("The web interface cannot listen on {addr}: {error}")),
         })?;
-        let token = token(&data_dir.join(TOKEN_FILE))?;
-        let port = listener.addr().port();
-        let own = [listener.addr().to_string(), format!("localhost:{port}")];
-        let hosts = own.into_iter().chain(names.iter().map(|name| name.to_ascii_lowercase())).collect();
-        Ok(Self { listener, token, hosts })
+        let token_file = data_dir.join(TOKEN_FILE);
+        let token = new_token(&token_file)?;
+        let addr = listener.addr();
+        let own = [addr.to_string(), format!("localhost:{}", addr.port())];
+        let hosts = own.iter().chain(names).map(|name| HostName::new(name)).collect();
+        Ok(Self { listener, token, door: Door { addr, hosts, token_file } })
     }
 
-    /// What to open in a browser. Holds the token, behind a mark that browsers send to nobody.
+    /// What to open in a browser, or where to learn it.
+    pub(crate) fn invitation(&self) -> String {
+        self.door.invitation(&self.token)
+    }
+
+    /// Where a browser finds it, without what lets one in.
     pub(crate) fn address(&self) -> String {
-        format!("http://{}/#token={}", self.listener.addr(), self.token)
+        format!("http://{}/", self.door.addr)
     }
 
     /// Answers until the node stops.
     pub(crate) async fn serve<H: Handler>(self, node: H) {
         let stopped = node.clone();
-        let app = router(Arc::new(Desk {
-            node,
-            token: self.token,
-            hosts: self.hosts,
-            addresses: Mutex::new(VecDeque::new()),
-        }));
-        if let Err(error) = self.listener.serve(app, async move { stopped.stopped().await }).await {
-            tracing::error!(%error, "the web interface ended");
-        }
+        let proofs = Mutex::new(Proofs::new(&self.token));
+        let desk = Desk { node, door: self.door, proofs, addresses: Mutex::new(VecDeque::new()) };
+        self.listener.serve(router(Arc::new(desk)), async move { stopped.stopped().await }).await;
     }
 }
 
 fn router<H: Handler>(desk: Arc<Desk<H>>) -> Router {
     let asks = Router::new()
         .route("/api/hello", get(hello))
+        .route("/api/session", get(hello))
         .route("/api/socket", get(socket::<H>))
         .route("/api/play", get(play::<H>))
         .route("/api/file", get(file::<H>))
         .route("/api/folder", get(folder))
-        .layer(middleware::from_fn_with_state(desk.clone(), with_token::<H>));
+        .layer(middleware::from_fn_with_state(desk.clone(), with_proof::<H>));
     Router::new()
         .merge(asks)
+        .route("/api/greet", get(greet::<H>))
         .route("/at/{address}/{name}", get(at::<H>))
         .fallback(get(page))
         .layer(middleware::from_fn_with_state(desk.clone(), from_here::<H>))
@@ -132,7 +158,7 @@ fn router<H: Handler>(desk: Arc<Desk<H>>) -> Router {
 
 /// Refuses what comes by a name that is not ours or from another page, and says on every answer what pages may do.
 async fn from_here<H: Handler>(State(desk): Shared<H>, request: HttpRequest, next: Next) -> Response {
-    let mut answer = if is_ours(&desk.hosts, request.headers()) {
+    let mut answer = if is_ours(&desk.door.hosts, request.headers()) {
         next.run(request).await
     } else {
         (StatusCode::MISDIRECTED_REQUEST, "This is not the name of this node's web interface. See --web-host.\n")
@@ -152,41 +178,53 @@ async fn from_here<H: Handler>(State(desk): Shared<H>, request: HttpRequest, nex
 }
 
 /// Whether a request names one of these hosts, and comes from a page of theirs or from none.
-fn is_ours(hosts: &[String], headers: &HeaderMap) -> bool {
+fn is_ours(hosts: &[HostName], headers: &HeaderMap) -> bool {
     // A value that is no text is no name of ours.
     let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    let ours = |host: &str| hosts.contains(&host.to_ascii_lowercase());
-    text(header::HOST).is_some_and(ours)
-        && text(header::ORIGIN).is_none_or(|origin| origin.split_once("://").is_some_and(|(_, host)| ours(host)))
+    text(header::HOST).is_some_and(|said| hosts.iter().any(|host| host.is_host(said)))
+        && text(header::ORIGIN).is_none_or(|said| hosts.iter().any(|host| host.is_origin(said)))
 }
 
-/// Lets only through who has the token: as a bearer, or beside the protocol of a socket, where a page can set nothing
-/// else.
-async fn with_token<H: Handler>(State(desk): Shared<H>, request: HttpRequest, next: Next) -> Response {
-    if has_token(&desk.token, request.headers()) {
-        return next.run(request).await;
+/// Shows a browser that this is the node, before it shows anything.
+async fn greet<H: Handler>(State(desk): Shared<H>, uri: Uri) -> Response {
+    let answer = async {
+        let (key, nonce) = (asked(&uri, "key")?, asked(&uri, "nonce")?);
+        desk.proofs.lock().unwrap_or_else(PoisonError::into_inner).greet(&key, &nonce)
+    };
+    match answer.await {
+        Ok(Some(greeting)) => json(Ok(greeting)),
+        Ok(None) => (StatusCode::UNAUTHORIZED, UNKNOWN).into_response(),
+        Err(error) => json::<()>(Err(error)),
     }
-    let text = "The token is missing or wrong. Open the address that `megatorrent daemon --web` printed.";
-    (StatusCode::UNAUTHORIZED, text).into_response()
 }
 
-fn has_token(token: &str, headers: &HeaderMap) -> bool {
-    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let bearer = text(header::AUTHORIZATION).strip_prefix("Bearer ");
-    let beside = text(header::SEC_WEBSOCKET_PROTOCOL).split_once(',').map(|(_, given)| given);
-    bearer.or(beside).is_some_and(|given| same(given.trim(), token))
-}
+/// What somebody is told who shows no proof that holds.
+const UNKNOWN: &str = "The token or the session is missing, wrong, or used up. Take the newest token: `megatorrent \
+    daemon --web` shows it to a terminal, and `web-token` in the data folder holds it.";
 
-/// Compares in a time that does not tell how much of it is right.
-fn same(given: &str, token: &str) -> bool {
-    given.len() == token.len() && given.bytes().zip(token.bytes()).fold(0, |unlike, (a, b)| unlike | (a ^ b)) == 0
+/// Lets only through who proves that they may ask: in a field of their own, or beside the protocol of a socket, where a
+/// page can set nothing else.
+async fn with_proof<H: Handler>(State(desk): Shared<H>, request: HttpRequest, next: Next) -> Response {
+    match desk.who(&request) {
+        None => return (StatusCode::UNAUTHORIZED, UNKNOWN).into_response(),
+        Some(Who::Session) => {}
+        Some(Who::Token) => {
+            if let Err(error) = desk.renew().await {
+                return json::<()>(Err(error));
+            }
+        }
+    }
+    if let Some(visit) = request.extensions().get::<Visit>() {
+        visit.welcome();
+    }
+    next.run(request).await
 }
 
 async fn page(uri: Uri) -> Response {
     pages::page(uri.path())
 }
 
-/// That the token is right.
+/// That the proof is right.
 async fn hello() -> &'static str {
     "Welcome.\n"
 }
@@ -231,10 +269,15 @@ async fn folder(uri: Uri) -> Response {
 async fn at<H: Handler>(
     State(desk): Shared<H>,
     Part((address, _)): Part<(String, String)>,
+    visit: Extension<Visit>,
     headers: HeaderMap,
     method: Method,
 ) -> Response {
-    match desk.find(&address) {
+    let behind = desk.find(&address);
+    if behind.is_some() {
+        visit.welcome();
+    }
+    match behind {
         None => (StatusCode::NOT_FOUND, "This address holds no more.\n").into_response(),
         Some(Behind::File(path)) => files::download(&path).await,
         Some(Behind::Play(port, path)) => {
@@ -249,6 +292,32 @@ async fn at<H: Handler>(
 }
 
 impl<H> Desk<H> {
+    /// Who proves with this request that they may ask.
+    fn who(&self, request: &HttpRequest) -> Option<Who> {
+        let text = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
+        let alone = text(header::AUTHORIZATION).strip_prefix("Proof ");
+        let beside = text(header::SEC_WEBSOCKET_PROTOCOL).split_once(',').map(|(_, shown)| shown);
+        let what = request.uri().path_and_query().map_or("", |what| what.as_str()).trim_start_matches('/');
+        let shown = alone.or(beside)?.trim();
+        self.proofs.lock().unwrap_or_else(PoisonError::into_inner).check(shown, what)
+    }
+
+    /// Another token in the place of the one that is used up; somebody may want to sign in from another browser.
+    async fn renew(&self) -> Result<(), ErrorInfo> {
+        let file = self.door.token_file.clone();
+        let made = tokio::task::spawn_blocking(move || new_token(&file)).await;
+        let token = match made {
+            Ok(Ok(token)) => token,
+            Ok(Err(Failure::Refused(error))) => return Err(error),
+            Ok(Err(_)) | Err(_) => return Err(ErrorInfo::new(Code::Internal, "No new token could be made.")),
+        };
+        self.proofs.lock().unwrap_or_else(PoisonError::into_inner).renew(&token);
+        if std::io::stderr().is_terminal() {
+            remark(&format!("A browser signed in. For another one: {}", self.door.invitation(&token)));
+        }
+        Ok(())
+    }
+
     /// An address of our own that leads there.
     fn hand_out(&self, behind: Behind, name: &str) -> Result<String, ErrorInfo> {
         let address = random()?;
@@ -300,32 +369,37 @@ fn random() -> Result<String, ErrorInfo> {
     Ok(data_encoding::HEXLOWER.encode(&bytes))
 }
 
-/// The token in that file; a new one where there is none. It stays until somebody deletes the file.
-fn token(file: &Path) -> Result<String, Failure> {
+/// A new token, written to that file in the place of an earlier one.
+fn new_token(file: &Path) -> Result<String, Failure> {
     let failed = |error: std::io::Error| refusal(Code::Io, format!("{}: {error}", file.display()));
     match std::fs::File::open(file) {
         Ok(opened) => {
             let mut text = String::new();
             opened.take(1024).read_to_string(&mut text).map_err(failed)?;
-            let token = text.trim();
-            if token.len() == 2 * TOKEN_LEN && token.bytes().all(|b| b.is_ascii_hexdigit()) {
-                return Ok(token.to_owned());
+            let text = text.trim();
+            // Nobody's file but ours is replaced.
+            if text.len() != 2 * TOKEN_LEN || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+                let message = format!("{} holds no token. Delete it, and a new one is made.", file.display());
+                return Err(refusal(Code::Corrupt, message));
             }
-            let message = format!("{} holds no token. Delete it, and a new one is made.", file.display());
-            Err(refusal(Code::Corrupt, message))
         }
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let token = random().map_err(Failure::Refused)?;
-            let mut options = std::fs::OpenOptions::new();
-            options.write(true).create_new(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let mut made = options.open(file).map_err(failed)?;
-            made.write_all(token.as_bytes()).and_then(|()| made.sync_all()).map_err(failed)?;
-            Ok(token)
-        }
-        Err(error) => Err(failed(error)),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(error)),
     }
+    let token = random().map_err(Failure::Refused)?;
+    let fresh = file.with_extension("new");
+    match std::fs::remove_file(&fresh) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut made = options.open(&fresh).map_err(failed)?;
+    made.write_all(token.as_bytes()).and_then(|()| made.sync_all()).map_err(failed)?;
+    std::fs::rename(&fresh, file).map_err(failed)?;
+    Ok(token)
 }
 
 #[cfg(test)]
@@ -333,14 +407,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_made_once_and_compared_whole() {
+    fn a_token_is_new_each_time_and_nobody_elses_file_is_replaced() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join(TOKEN_FILE);
-        let made = token(&file).unwrap();
-        assert_eq!(token(&file).unwrap(), made);
-        assert!(same(&made, &made));
-        assert!(!same("", &made) && !same(&made[1..], &made) && !same(&"0".repeat(made.len()), &made));
+        let made = new_token(&file).unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), made);
+        let next = new_token(&file).unwrap();
+        assert_ne!(next, made);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), next);
+        #[cfg(unix)]
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&file.metadata().unwrap().permissions()) & 0o777, 0o600);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
         std::fs::write(&file, "x".repeat(1 << 20)).unwrap();
-        assert!(matches!(token(&file), Err(Failure::Refused(ErrorInfo { code: Code::Corrupt, .. }))));
+        assert!(matches!(new_token(&file), Err(Failure::Refused(ErrorInfo { code: Code::Corrupt, .. }))));
+    }
+
+    #[test]
+    fn a_browser_that_leaves_out_the_usual_port_is_let_in() {
+        let hosts = [HostName::new("127.0.0.1:80"), HostName::new("media.example.org")];
+        for (host, origin, ours) in [
+            ("127.0.0.1", None, true),
+            ("127.0.0.1:80", Some("http://127.0.0.1"), true),
+            ("media.example.org", Some("https://media.example.org"), true),
+            ("127.0.0.1", Some("http://evil.example"), false),
+            ("127.0.0.1:81", None, false),
+            ("evil.example", None, false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_str(host).unwrap());
+            if let Some(origin) = origin {
+                headers.insert(header::ORIGIN, HeaderValue::from_str(origin).unwrap());
+            }
+            assert_eq!(is_ours(&hosts, &headers), ours, "{host} {origin:?}");
+        }
     }
 }

@@ -1,13 +1,15 @@
 //! One door for every connection, and the policy that says which way it may go.
 //!
-//! Owns: the TCP listener, dialling, name look-ups. Promises: a name is looked up only where the route leads straight; on
+//! Owns: the TCP listener, dialling, name look-ups. Promises: a listener that breaks is made again, and is missing from
+//! what is told until it is; a name is looked up only where the route leads straight; on
 //! the others every dial goes through the proxy or through Tor or fails; an onion is dialled through Tor or not at all; an
 //! address that the route does not lead to is refused before any packet leaves; every dial ends within its time limit.
 
+use crate::accept::Listener;
 use crate::memory::MemoryGate;
 use crate::proxy::Watch;
 use crate::route::{Inbound, Proxy, Route, RouteState, RouteStatus, RouteTrouble};
-use crate::socks::{self, Offer, SocksError};
+use crate::socks::{self, Offer, ProxyAt, SocksError};
 use crate::tor::{OnionService, Tor};
 use protocol::addr::OnionKey;
 use protocol::{AddrClass, PeerAddr};
@@ -16,7 +18,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 /// A byte stream to one peer.
@@ -32,15 +34,12 @@ pub struct Gate {
 }
 
 enum Way {
-    Direct { listener: Listener, status: watch::Sender<RouteStatus> },
+    Direct { listener: Option<Listener>, status: watch::Sender<RouteStatus> },
     Proxy { proxy: Proxy, watch: Watch },
     Tor(Tor),
-    Both { listener: Listener, tor: Tor },
+    Both { listener: Option<Listener>, tor: Tor },
     Memory { gate: MemoryGate, status: watch::Sender<RouteStatus> },
 }
-
-/// The listener in the clear, if there is one, and where it is bound.
-type Listener = Option<(TcpListener, SocketAddr)>;
 
 /// Somebody who came.
 pub struct Came {
@@ -49,7 +48,8 @@ pub struct Came {
     /// From where. Who comes through an onion service of ours has no address: it stands for one of class onion with port
     /// 0, other for every connection, that cannot be dialled.
     pub from: PeerAddr,
-    /// The onion service of ours that was dialled.
+    /// The onion service of ours that was dialled: known before a byte of the caller's is read, so that each service can
+    /// have places of its own.
     pub dialled: Option<OnionKey>,
 }
 
@@ -99,10 +99,6 @@ pub enum GateError {
     Io(#[from] io::Error),
 }
 
-/// Pause after an `accept` that failed (out of file descriptors, mostly).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Failures in a row after which the listener counts as lost: 10 seconds of them.
-const ACCEPT_FAILURES: u32 = 100;
 /// Addresses of one name that are tried.
 const NAME_ADDRESSES: usize = 4;
 
@@ -118,10 +114,10 @@ impl Gate {
     /// [`GateError::PortTaken`] if another program listens there, else what the system said.
     pub async fn open(route: Route) -> Result<Self, GateError> {
         let way = match route {
-            Route::Direct { listen } => Way::Direct { listener: bind(listen).await?, status: always_up() },
+            Route::Direct { listen } => Way::Direct { listener: listen_at(listen).await?, status: always_up() },
             Route::Socks5(proxy) => Way::Proxy { watch: Watch::start(proxy.clone()), proxy },
             Route::Tor(config) => Way::Tor(Tor::start(config)?),
-            Route::Both { listen, tor } => Way::Both { listener: bind(listen).await?, tor: Tor::start(tor)? },
+            Route::Both { listen, tor } => Way::Both { listener: listen_at(listen).await?, tor: Tor::start(tor)? },
         };
         Ok(Self { way: Arc::new(way), narrowest: AddrClass::Global })
     }
@@ -141,9 +137,18 @@ impl Gate {
     /// The address of this machine that the listener in the clear is bound to.
     pub fn listening(&self) -> Option<SocketAddr> {
         match &*self.way {
-            Way::Direct { listener, .. } | Way::Both { listener, .. } => listener.as_ref().map(|(_, bound)| *bound),
+            Way::Direct { listener, .. } | Way::Both { listener, .. } => listener.as_ref().map(Listener::bound),
             Way::Proxy { .. } | Way::Tor(_) => None,
             Way::Memory { gate, .. } => gate.listening(),
+        }
+    }
+
+    /// Why nobody can come by the listener in the clear, as long as it is broken; `None` while it listens. Without such a
+    /// listener there is nothing to follow.
+    pub fn listener_lost(&self) -> Option<watch::Receiver<Option<String>>> {
+        match &*self.way {
+            Way::Direct { listener, .. } | Way::Both { listener, .. } => listener.as_ref().map(Listener::lost),
+            Way::Proxy { .. } | Way::Tor(_) | Way::Memory { .. } => None,
         }
     }
 
@@ -162,14 +167,21 @@ impl Gate {
         self.is_detour() || addr.class() == AddrClass::Onion
     }
 
-    /// Onion services that lead to us, these and no others from here on. A route without Tor has none.
-    ///
-    /// # Errors
-    /// No listener can be bound on loopback.
-    pub async fn set_onions(&self, onions: Vec<OnionService>) -> Result<(), GateError> {
+    /// Onion services that lead to us, these and no others from here on. A route without Tor has none. Whether one stands
+    /// is told by [`Gate::status`].
+    pub fn set_onions(&self, onions: Vec<OnionService>) {
         match &*self.way {
-            Way::Tor(tor) | Way::Both { tor, .. } => Ok(tor.set_onions(onions).await?),
-            Way::Direct { .. } | Way::Proxy { .. } | Way::Memory { .. } => Ok(()),
+            Way::Tor(tor) | Way::Both { tor, .. } => tor.set_onions(onions),
+            Way::Direct { .. } | Way::Proxy { .. } | Way::Memory { .. } => {}
+        }
+    }
+
+    /// Where a tor of our own is dialled by: its socket file, which no table of the system shows as a connection, and how
+    /// many dials went by it so far.
+    pub fn dialled_by_file(&self) -> Option<(std::path::PathBuf, u64)> {
+        match &*self.way {
+            Way::Tor(tor) | Way::Both { tor, .. } => tor.dialled_by_file(),
+            Way::Direct { .. } | Way::Proxy { .. } | Way::Memory { .. } => None,
         }
     }
 
@@ -218,7 +230,7 @@ impl Gate {
                 Way::Direct { .. } => dial_direct(addr, timeout).await,
                 Way::Proxy { proxy, .. } => {
                     let offer = proxy.login.as_ref().map_or(Offer::Nothing, Offer::Login);
-                    Ok(Box::new(socks::connect(proxy.addr, offer, addr).await?) as Box<dyn Stream>)
+                    Ok(socks::connect(&ProxyAt::Tcp(proxy.addr), offer, addr).await?)
                 }
                 Way::Tor(tor) => tor.dial(addr, apart).await,
                 Way::Both { tor, .. } if addr.class() == AddrClass::Onion => tor.dial(addr, apart).await,
@@ -229,11 +241,11 @@ impl Gate {
         tokio::time::timeout(timeout, dialled).await.map_err(|_| GateError::TimedOut)?
     }
 
-    /// The next inbound connection. Pending for ever without a listener; ends with an error only when the listener is lost.
-    /// May be dropped and called again: no connection is lost.
+    /// The next inbound connection. Pending for ever without a listener, and while one cannot be made again
+    /// ([`Gate::listener_lost`]). May be dropped and called again: no connection is lost.
     ///
     /// # Errors
-    /// [`GateError::Io`] after ten seconds in which every attempt failed.
+    /// [`GateError::Io`]: the system gives no random numbers, or the network in memory has ended.
     pub async fn accept(&self) -> Result<Came, GateError> {
         match &*self.way {
             Way::Direct { listener, .. } => in_the_clear(listener.as_ref()).await,
@@ -260,9 +272,9 @@ impl Gate {
     }
 }
 
-async fn in_the_clear(listener: Option<&(TcpListener, SocketAddr)>) -> Result<Came, GateError> {
-    let Some((listener, _)) = listener else { return std::future::pending().await };
-    let (stream, from) = accept_tcp(listener).await?;
+async fn in_the_clear(listener: Option<&Listener>) -> Result<Came, GateError> {
+    let Some(listener) = listener else { return std::future::pending().await };
+    let (stream, from) = listener.accept().await;
     Ok(Came { stream: Box::new(stream), from: PeerAddr::Ip(canonical(from)), dialled: None })
 }
 
@@ -280,36 +292,13 @@ pub async fn address_of(name: &str, port: u16) -> Result<SocketAddr, GateError> 
     tokio::net::lookup_host((name, port)).await.map_err(|_| none())?.next().ok_or_else(none)
 }
 
-async fn bind(listen: Option<SocketAddr>) -> Result<Listener, GateError> {
-    let Some(addr) = listen else { return Ok(None) };
-    let listener = TcpListener::bind(addr).await.map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => GateError::PortTaken(addr),
-        io::ErrorKind::AddrNotAvailable => GateError::NotHere(addr),
+async fn listen_at(at: Option<SocketAddr>) -> Result<Option<Listener>, GateError> {
+    let Some(at) = at else { return Ok(None) };
+    Listener::bind(at).await.map(Some).map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => GateError::PortTaken(at),
+        io::ErrorKind::AddrNotAvailable => GateError::NotHere(at),
         _ => GateError::Io(error),
-    })?;
-    let bound = listener.local_addr()?;
-    Ok(Some((listener, bound)))
-}
-
-/// The next connection of a listener; see [`Gate::accept`] for its errors.
-pub(crate) async fn accept_tcp(listener: &TcpListener) -> Result<(TcpStream, SocketAddr), GateError> {
-    let mut failures = 0;
-    loop {
-        match listener.accept().await {
-            Ok((stream, from)) => match stream.set_nodelay(true) {
-                Ok(()) => return Ok((stream, from)),
-                Err(error) => tracing::debug!(%error, "an inbound connection ended before it began"),
-            },
-            Err(error) => {
-                failures += 1;
-                if failures >= ACCEPT_FAILURES {
-                    return Err(GateError::Io(error));
-                }
-                tracing::warn!(%error, "accepting a connection failed");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
+    })
 }
 
 /// A peer that came over IPv4 to a dual-stack listener is named by its IPv4 address.

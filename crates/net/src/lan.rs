@@ -90,10 +90,11 @@ impl Lan {
     }
 }
 
-/// Whether this can be a neighbour's address. A link-local IPv6 address names no network card, so it leads nowhere.
+/// Whether this is an address of a local network, and of no other: whoever answers there is told of all our channels. A
+/// link-local IPv6 address names no network card, so it leads nowhere.
 fn is_near(addr: SocketAddr) -> bool {
     let link_local = matches!(addr.ip(), IpAddr::V6(v6) if v6.is_unicast_link_local());
-    !link_local && addr.port() != 0 && PeerAddr::from_socket(addr).is_ok_and(|a| a.class() != AddrClass::Loopback)
+    !link_local && addr.port() != 0 && PeerAddr::from_socket(addr).is_ok_and(|a| a.class() == AddrClass::Private)
 }
 
 #[cfg(test)]
@@ -107,6 +108,8 @@ mod tests {
             ("10.0.0.7:4000", true),
             ("[fd00::1]:4000", true),
             ("127.0.0.1:4000", false),
+            ("8.8.8.8:4000", false),
+            ("[2001:4860:4860::8888]:4000", false),
             ("[::1]:4000", false),
             ("[fe80::1]:4000", false),
             ("224.0.0.251:4000", false),

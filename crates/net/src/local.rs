@@ -6,6 +6,7 @@
 use crate::gate::Stream;
 use interprocess::local_socket::tokio::prelude::*;
 use interprocess::local_socket::{ListenerOptions, Name};
+#[cfg(windows)]
 use sha2::{Digest, Sha256};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,7 @@ impl LocalListener {
     /// # Errors
     /// What the system said; the folder must exist.
     pub fn bind(data_dir: &Path) -> io::Result<Self> {
-        let place = place(data_dir)?;
+        let place = place_to_bind(data_dir)?;
         let options = ListenerOptions::new().name(name(&place)?).try_overwrite(true);
         let listener = private(options)?.create_tokio()?;
         protect(&place)?;
@@ -47,6 +48,7 @@ pub async fn connect(data_dir: &Path) -> io::Result<Box<dyn Stream>> {
     Ok(Box::new(LocalSocketStream::connect(name(&place)?).await?))
 }
 
+#[cfg(windows)]
 /// The first 16 bytes of the SHA-256 of the folder's full path, in hex.
 fn digest(data_dir: &Path) -> String {
     let path = data_dir.as_os_str().as_encoded_bytes();
@@ -54,24 +56,82 @@ fn digest(data_dir: &Path) -> String {
 }
 
 /// Where a folder's socket is: one place, whatever way the folder was named.
+#[cfg(unix)]
 fn place(data_dir: &Path) -> io::Result<PathBuf> {
     let data_dir = data_dir.canonicalize()?;
-    Ok(place_of(&data_dir))
+    let inside = data_dir.join(SOCKET);
+    if inside.as_os_str().len() <= LONGEST {
+        return Ok(inside);
+    }
+    // One of its own, elsewhere: its name is written down, for nobody could guess it.
+    let written = std::fs::read(data_dir.join(ELSEWHERE))?;
+    let folder = PathBuf::from(<std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(written));
+    Ok(folder.join(SOCKET))
 }
 
+/// The same for who listens there, who makes what is missing.
 #[cfg(unix)]
-fn place_of(data_dir: &Path) -> PathBuf {
-    // `sun_path` has 104 bytes on macOS and the BSDs, 108 on Linux, the closing zero included.
-    const LONGEST: usize = 103;
-    let inside = data_dir.join("node.sock");
+fn place_to_bind(data_dir: &Path) -> io::Result<PathBuf> {
+    let data_dir = data_dir.canonicalize()?;
+    let inside = data_dir.join(SOCKET);
     if inside.as_os_str().len() <= LONGEST {
-        return inside;
+        return Ok(inside);
     }
-    let name = format!("megatorrent-{}.sock", digest(data_dir));
+    match place(&data_dir) {
+        Ok(known) if known.parent().is_some_and(is_private) => return Ok(known),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    let name = format!("megatorrent-{}", data_encoding::HEXLOWER.encode(&random));
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_absolute());
-    let folders = [runtime, Some(std::env::temp_dir()), Some(PathBuf::from("/tmp"))];
-    let fits = |path: &PathBuf| path.as_os_str().len() <= LONGEST;
-    folders.into_iter().flatten().map(|dir| dir.join(&name)).find(fits).unwrap_or(inside)
+    let parents = [runtime, Some(std::env::temp_dir()), Some(PathBuf::from("/tmp"))];
+    let mut last = io::Error::from(io::ErrorKind::InvalidFilename);
+    for folder in parents.into_iter().flatten().map(|parent| parent.join(&name)) {
+        if folder.join(SOCKET).as_os_str().len() > LONGEST {
+            continue;
+        }
+        let mut builder = std::fs::DirBuilder::new();
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        match builder.create(&folder) {
+            Ok(()) => {
+                std::fs::write(data_dir.join(ELSEWHERE), folder.as_os_str().as_encoded_bytes())?;
+                return Ok(folder.join(SOCKET));
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// Whether a folder is one, ours, and closed to others.
+#[cfg(unix)]
+fn is_private(folder: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let ours = rustix::process::geteuid().as_raw();
+    std::fs::symlink_metadata(folder)
+        .is_ok_and(|about| about.is_dir() && about.uid() == ours && about.mode() & 0o077 == 0)
+}
+
+/// The socket's name.
+#[cfg(unix)]
+const SOCKET: &str = "node.sock";
+/// Names the folder with the socket of a data folder whose own path is too long for one.
+#[cfg(unix)]
+const ELSEWHERE: &str = "node.sock.folder";
+/// `sun_path` has 104 bytes on macOS and the BSDs, 108 on Linux, the closing zero included.
+#[cfg(unix)]
+const LONGEST: usize = 103;
+
+#[cfg(windows)]
+fn place(data_dir: &Path) -> io::Result<PathBuf> {
+    Ok(place_of(&data_dir.canonicalize()?))
+}
+
+#[cfg(windows)]
+fn place_to_bind(data_dir: &Path) -> io::Result<PathBuf> {
+    place(data_dir)
 }
 
 #[cfg(windows)]
@@ -163,7 +223,23 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let deep = dir.path().join("d".repeat(120));
         std::fs::create_dir(&deep).unwrap();
+        // Two lives of one folder have one place.
         talks(&deep).await;
+        #[cfg(unix)]
+        {
+            let first = place(&deep).unwrap();
+            talks(&deep).await;
+            assert_eq!(place(&deep).unwrap(), first);
+            let folder = first.parent().unwrap();
+            assert!(is_private(folder));
+            // Somebody else's folder, where the first one was, is not used.
+            std::fs::remove_dir_all(folder).unwrap();
+            std::fs::create_dir(folder).unwrap();
+            talks(&deep).await;
+            assert_ne!(place(&deep).unwrap(), first);
+            std::fs::remove_dir_all(folder).unwrap();
+            std::fs::remove_dir_all(place(&deep).unwrap().parent().unwrap()).unwrap();
+        }
     }
 
     #[cfg(unix)]

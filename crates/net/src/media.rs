@@ -10,8 +10,11 @@ use std::ops::Range;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
+
+use crate::accept::Listener;
+use crate::web::HostName;
 
 /// Bytes of a request's head.
 const HEAD_MAX: usize = 8 << 10;
@@ -21,16 +24,13 @@ const HEAD_TIME: Duration = Duration::from_secs(60);
 const WRITE_TIME: Duration = Duration::from_secs(120);
 
 /// Listens on loopback.
-pub struct MediaListener {
-    listener: TcpListener,
-    port: u16,
-}
+pub struct MediaListener(Listener);
 
 /// One connection of a player.
 pub struct MediaConn {
     reader: BufReader<OwnedReadHalf>,
     writer: OwnedWriteHalf,
-    host: String,
+    host: HostName,
 }
 
 /// What a player asks for.
@@ -70,28 +70,23 @@ impl MediaListener {
     /// # Errors
     /// What the system said.
     pub async fn bind() -> io::Result<Self> {
-        let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
-        let port = listener.local_addr()?.port();
-        Ok(Self { listener, port })
+        Ok(Self(Listener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?))
     }
 
     /// `127.0.0.1:port`.
     pub fn host(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        self.0.bound().to_string()
     }
 
-    /// The next connection.
-    ///
-    /// # Errors
-    /// What the system said.
-    pub async fn accept(&self) -> io::Result<MediaConn> {
-        let (stream, _) = self.listener.accept().await?;
-        Ok(MediaConn::over(stream, self.host()))
+    /// The next connection. May be dropped and called again.
+    pub async fn accept(&self) -> MediaConn {
+        let (stream, _) = self.0.accept().await;
+        MediaConn::over(stream, HostName::new(&self.host()))
     }
 }
 
 impl MediaConn {
-    fn over(stream: TcpStream, host: String) -> Self {
+    fn over(stream: TcpStream, host: HostName) -> Self {
         let (reader, writer) = stream.into_split();
         Self { reader: BufReader::new(reader), writer, host }
     }
@@ -216,7 +211,7 @@ fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
 }
 
 /// Reads a head, or says with which status it is refused.
-fn parse(head: &[u8], host: &str) -> Result<Get, u16> {
+fn parse(head: &[u8], host: &HostName) -> Result<Get, u16> {
     let text = std::str::from_utf8(head).map_err(|_| 400_u16)?;
     let mut lines = text.split("\r\n");
     let mut first = lines.next().unwrap_or_default().split(' ');
@@ -235,7 +230,7 @@ fn parse(head: &[u8], host: &str) -> Result<Get, u16> {
         let (name, value) = line.split_once(':').ok_or(400_u16)?;
         let value = value.trim();
         if name.eq_ignore_ascii_case("host") {
-            if value != host {
+            if !host.is_host(value) {
                 return Err(403);
             }
             hosts += 1;
@@ -272,7 +267,7 @@ mod tests {
     const HOST: &str = "127.0.0.1:4000";
 
     fn parsed(head: &str) -> Result<Get, u16> {
-        parse(head.as_bytes(), HOST)
+        parse(head.as_bytes(), &HostName::new(HOST))
     }
 
     #[test]
@@ -297,7 +292,7 @@ mod tests {
         for head in ["GET http://x/ HTTP/1.1", "GET /", "GET / HTTP/2", "GET / HTTP/1.1\r\nno colon", ""] {
             assert!(parsed(head).is_err(), "{head:?}");
         }
-        assert_eq!(parse(b"GET /\xff HTTP/1.1", HOST), Err(400));
+        assert_eq!(parse(b"GET /\xff HTTP/1.1", &HostName::new(HOST)), Err(400));
     }
 
     #[test]
@@ -321,7 +316,7 @@ mod tests {
         let listener = MediaListener::bind().await.unwrap();
         let host = listener.host();
         let mut player = TcpStream::connect(&host).await.unwrap();
-        let mut conn = listener.accept().await.unwrap();
+        let mut conn = listener.accept().await;
         let ask = format!("GET /a HTTP/1.1\r\nHost: {host}\r\nRange: bytes=1-2\r\n\r\n");
         player.write_all(format!("{ask}{ask}").as_bytes()).await.unwrap();
         for _ in 0..2 {
@@ -344,7 +339,7 @@ mod tests {
     async fn an_endless_head_ends() {
         let listener = MediaListener::bind().await.unwrap();
         let mut player = TcpStream::connect(listener.host()).await.unwrap();
-        let mut conn = listener.accept().await.unwrap();
+        let mut conn = listener.accept().await;
         player.write_all(&vec![b'a'; HEAD_MAX + 10]).await.unwrap();
         assert!(conn.next().await.unwrap().is_none());
     }

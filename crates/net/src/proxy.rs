@@ -3,7 +3,7 @@
 //! Owns: one task. Promises: it talks to the proxy alone and asks it for nothing.
 
 use crate::route::{Inbound, Proxy, RouteState, RouteStatus, RouteTrouble};
-use crate::socks::{self, GREETING_LIMIT, Offer};
+use crate::socks::{self, GREETING_LIMIT, Offer, ProxyAt};
 use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
@@ -49,7 +49,7 @@ impl Watch {
 
 async fn look_after(proxy: &Proxy, status: &watch::Sender<RouteStatus>) {
     let offer = proxy.login.as_ref().map_or(Offer::Nothing, Offer::Login);
-    look(proxy.addr, offer, |state| {
+    look(&ProxyAt::Tcp(proxy.addr), offer, |state| {
         status.send_if_modified(|status| {
             let changed = status.state != state;
             if changed {
@@ -63,8 +63,8 @@ async fn look_after(proxy: &Proxy, status: &watch::Sender<RouteStatus>) {
 }
 
 /// Looks for ever and tells each time.
-pub(crate) async fn look(proxy: std::net::SocketAddr, offer: Offer<'_>, tell: impl Fn(RouteState)) {
-    let limit = if proxy.ip().is_loopback() { NEAR_LIMIT } else { GREETING_LIMIT };
+pub(crate) async fn look(proxy: &ProxyAt, offer: Offer<'_>, tell: impl Fn(RouteState)) {
+    let limit = if proxy.is_near() { NEAR_LIMIT } else { GREETING_LIMIT };
     loop {
         tell(match socks::greet(proxy, offer, limit).await {
             Ok(()) => RouteState::Up,

@@ -128,8 +128,8 @@ impl FromStr for Proxy {
     }
 }
 
-/// Which route a person chose. Written `direct`, `socks5://[user:password@]host:port`, `tor` (one that runs, else one that
-/// we start), `tor://own` (one that we start), `tor://[password@]host:port` or `tor://[password@]/file` (one that runs, by
+/// Which route a person chose. Written `direct`, `socks5://[user:password@]host:port`, `tor` (one that we start, else one
+/// that runs), `tor://own` (one that we start), `tor://[password@]host:port` or `tor://[password@]/file` (one that runs, by
 /// its control port); `direct+tor…` for both sides at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Choice {
@@ -352,7 +352,9 @@ pub enum RouteTrouble {
     #[error(transparent)]
     Proxy(#[from] SocksError),
     /// No tor runs here, and there is no program of that name.
-    #[error("no running tor was found, and there is no program tor to start")]
+    #[error(
+        "there is no program tor to start, and no running tor was found; one that runs can be named: tor://IP:PORT"
+    )]
     NoTor,
     /// Tor does not start, or ended; its own last words.
     #[error("tor ended: {0}")]

@@ -47,6 +47,59 @@ pub fn open_sockets() -> io::Result<Vec<OpenSocket>> {
     Ok(open)
 }
 
+/// A TCP listener of any process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ListenerOwner {
+    /// The account that made it.
+    pub(crate) uid: u32,
+    /// Its number in the system, which no later one has.
+    pub(crate) inode: u64,
+}
+
+/// A socket that waits for callers, as the tables write it.
+#[cfg(target_os = "linux")]
+const LISTENS: &str = "0A";
+
+/// Who listens where a TCP connection to this address of this machine ends; nobody: the list is empty. Blocking.
+///
+/// # Errors
+/// The system has no such tables, or does not let us read them.
+#[cfg(target_os = "linux")]
+pub(crate) fn listeners(at: SocketAddr) -> io::Result<Vec<ListenerOwner>> {
+    let (mut exact, mut wide) = (Vec::new(), Vec::new());
+    for table in ["tcp", "tcp6"] {
+        let text = match std::fs::read_to_string(format!("/proc/self/net/{table}")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && table.ends_with('6') => continue,
+            read => read?,
+        };
+        for line in text.lines().skip(1) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let field = |number: usize| words.get(number).copied().unwrap_or_default();
+            if field(3) != LISTENS {
+                continue;
+            }
+            // A line that cannot be read could be the very one: then nothing is known.
+            let unread =
+                || io::Error::new(io::ErrorKind::InvalidData, "the system's table of listeners is not to be read");
+            let bound = addr(field(1)).ok_or_else(unread)?;
+            let uid = field(7).parse().map_err(|_| unread())?;
+            let inode = field(9).parse().map_err(|_| unread())?;
+            if bound.port() != at.port() {
+                continue;
+            }
+            // The system gives a connection to the narrowest.
+            if bound.ip() == at.ip().to_canonical() {
+                exact.push(ListenerOwner { uid, inode });
+            } else if bound.ip().is_unspecified() {
+                wide.push(ListenerOwner { uid, inode });
+            }
+        }
+    }
+    let mut found = if exact.is_empty() { wide } else { exact };
+    found.sort_unstable();
+    Ok(found)
+}
+
 /// `sl local remote st tx:rx tr:when retr uid timeout inode …`
 fn entry(line: &str, protocol: &'static str, ours: &HashSet<u64>) -> Option<OpenSocket> {
     let words: Vec<&str> = line.split_whitespace().collect();
@@ -101,6 +154,24 @@ mod tests {
         let gone = asking.local_addr().unwrap();
         drop(asking);
         assert!(!open_sockets().unwrap().iter().any(|socket| socket.protocol == "udp" && socket.local == gone));
+    }
+
+    #[test]
+    fn a_listener_has_an_owner_and_a_connection_has_not() {
+        let narrow = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = narrow.local_addr().unwrap();
+        let ours = rustix::process::geteuid().as_raw();
+        assert_eq!(listeners(at).unwrap().iter().map(|found| found.uid).collect::<Vec<_>>(), [ours]);
+        let dialled = TcpStream::connect(at).unwrap();
+        assert_eq!(listeners(dialled.local_addr().unwrap()).unwrap(), []);
+        let wide = TcpListener::bind("[::]:0").unwrap();
+        let port = wide.local_addr().unwrap().port();
+        for reached in ["127.0.0.1", "::1"] {
+            let reached = SocketAddr::new(reached.parse().unwrap(), port);
+            assert_eq!(listeners(reached).unwrap().len(), 1, "{reached}");
+        }
+        drop(narrow);
+        assert_eq!(listeners(at).unwrap(), []);
     }
 
     #[test]

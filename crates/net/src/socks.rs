@@ -6,7 +6,10 @@
 //!
 //! A proxy that says "connected" and is not cannot be told here: the handshake with the peer fails then.
 
+use crate::gate::Stream;
 use crate::route::Login;
+use crate::tor::control::ControlError;
+use crate::tor::owner::{self, Known};
 use protocol::PeerAddr;
 use std::io;
 use std::net::SocketAddr;
@@ -21,6 +24,54 @@ use tokio_socks::tcp::Socks5Stream;
 
 /// Time for a proxy to take the connection, agree on a method and hear the login.
 pub(crate) const GREETING_LIMIT: Duration = Duration::from_secs(5);
+
+/// Where a proxy is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ProxyAt {
+    /// Where a person said.
+    Tcp(SocketAddr),
+    /// A port of tor's. On this machine it is looked at each time whose it is: when tor ends, anybody can take it.
+    Tors(SocketAddr),
+    /// A socket file in a folder of ours.
+    #[cfg(unix)]
+    Unix(std::path::PathBuf),
+}
+
+impl ProxyAt {
+    /// On this machine.
+    pub(crate) fn is_near(&self) -> bool {
+        match self {
+            Self::Tcp(addr) | Self::Tors(addr) => addr.ip().is_loopback(),
+            #[cfg(unix)]
+            Self::Unix(_) => true,
+        }
+    }
+
+    /// The socket file, where it is one.
+    pub(crate) fn file(&self) -> Option<&std::path::Path> {
+        match self {
+            Self::Tcp(_) | Self::Tors(_) => None,
+            #[cfg(unix)]
+            Self::Unix(path) => Some(path),
+        }
+    }
+
+    async fn connect(&self) -> Result<Box<dyn Stream>, SocksError> {
+        let down = |error: io::Error| SocksError::Down(error.kind());
+        let tcp = match self {
+            Self::Tcp(addr) => TcpStream::connect(addr).await.map_err(down)?,
+            Self::Tors(addr) => match owner::connect_tcp(*addr, Known::Named).await {
+                Ok((stream, _)) => stream,
+                Err(ControlError::Io(error)) => return Err(down(error)),
+                Err(_) => return Err(SocksError::Stranger),
+            },
+            #[cfg(unix)]
+            Self::Unix(path) => return Ok(Box::new(tokio::net::UnixStream::connect(path).await.map_err(down)?)),
+        };
+        tcp.set_nodelay(true).map_err(|_| SocksError::Closed)?;
+        Ok(Box::new(tcp))
+    }
+}
 
 /// The ways of logging in.
 const NO_LOGIN: u8 = 0;
@@ -50,6 +101,9 @@ pub enum SocksError {
     /// It refused the login.
     #[error("the proxy refused the user name or the password")]
     LoginRefused,
+    /// Where tor's port should be stands another account's.
+    #[error("what listens at tor's SOCKS port belongs to another account of this computer: it was told nothing")]
+    Stranger,
     /// It works, but did not reach the peer.
     #[error("the proxy did not reach the peer: {0}")]
     NotReached(NotReached),
@@ -143,7 +197,7 @@ impl<'a> Offer<'a> {
 }
 
 /// Asks the proxy for a connection to a peer. The caller limits the time; the greeting has [`GREETING_LIMIT`] of it.
-pub(crate) async fn connect(proxy: SocketAddr, offer: Offer<'_>, to: &PeerAddr) -> Result<TcpStream, SocksError> {
+pub(crate) async fn connect(proxy: &ProxyAt, offer: Offer<'_>, to: &PeerAddr) -> Result<Box<dyn Stream>, SocksError> {
     let mut talk = Talk::begin(proxy, offer, GREETING_LIMIT).await?;
     match ask(&mut talk, offer, to).await {
         Ok(()) => Ok(talk.stream),
@@ -152,7 +206,7 @@ pub(crate) async fn connect(proxy: SocketAddr, offer: Offer<'_>, to: &PeerAddr) 
 }
 
 /// Connects to the proxy and logs in; asks for nothing. Without more this is how one sees whether it works.
-pub(crate) async fn greet(proxy: SocketAddr, offer: Offer<'_>, limit: Duration) -> Result<(), SocksError> {
+pub(crate) async fn greet(proxy: &ProxyAt, offer: Offer<'_>, limit: Duration) -> Result<(), SocksError> {
     let mut talk = Talk::begin(proxy, offer, limit).await?;
     talk.greet_only = true;
     // Never said: the greeting ends first.
@@ -184,7 +238,7 @@ async fn ask(talk: &mut Talk, offer: Offer<'_>, to: &PeerAddr) -> Result<(), tok
 /// holds three promises that it does not know: a greeting that hangs has an end, one that is all there is to say ends
 /// there, and where a login keeps circuits apart nothing is said to a proxy that wants none.
 struct Talk {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     deadline: Pin<Box<Sleep>>,
     /// Nothing is said without our login.
     insists: bool,
@@ -199,13 +253,12 @@ struct Talk {
 const HEARD_MAX: usize = 6;
 
 impl Talk {
-    async fn begin(proxy: SocketAddr, offer: Offer<'_>, limit: Duration) -> Result<Self, SocksError> {
+    async fn begin(proxy: &ProxyAt, offer: Offer<'_>, limit: Duration) -> Result<Self, SocksError> {
         let deadline = Box::pin(tokio::time::sleep(limit));
-        let stream = match tokio::time::timeout(limit, TcpStream::connect(proxy)).await {
-            Ok(connected) => connected.map_err(|error| SocksError::Down(error.kind()))?,
+        let stream = match tokio::time::timeout(limit, proxy.connect()).await {
+            Ok(connected) => connected?,
             Err(_) => return Err(SocksError::Down(io::ErrorKind::TimedOut)),
         };
-        stream.set_nodelay(true).map_err(|_| SocksError::Closed)?;
         let insists = matches!(offer, Offer::Apart(_));
         Ok(Self { stream, deadline, insists, greet_only: false, ended: false, heard: Vec::with_capacity(HEARD_MAX) })
     }

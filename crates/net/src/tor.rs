@@ -1,15 +1,17 @@
 //! §5, E9 Tor — out by its SOCKS port, in by onion services, and the task that keeps both.
 //!
 //! Owns: the connection to tor's control port, a tor that was started by us, the listeners behind the onion services.
-//! Promises: a dial goes to tor's SOCKS port under a name of its own or fails; each service has a listener of its own,
-//! bound to loopback and told to tor alone, so that who comes is known by the address that was dialled; while tor is away
-//! the state says so within two seconds, and it is tried again; what we started ends with us.
+//! Promises: a dial goes to tor's SOCKS port under a name of its own or fails; what belongs to another account of this
+//! machine is never taken for tor; each service has a listener of its own, told to tor alone, so that who comes is known
+//! by the address that was dialled; while tor is away the state says so within two seconds, and it is tried again; what we
+//! started ends with us.
 
 pub mod control;
 mod find;
 mod keep;
 mod onion;
 mod own;
+pub(crate) mod owner;
 mod service;
 
 pub use control::ControlAddr;
@@ -17,7 +19,7 @@ pub use onion::OnionSecret;
 
 use crate::gate::{GateError, Stream};
 use crate::route::{Inbound, Login, RouteState, RouteStatus};
-use crate::socks::{self, Offer};
+use crate::socks::{self, Offer, ProxyAt};
 use data_encoding::HEXLOWER;
 use protocol::PeerAddr;
 use protocol::addr::OnionKey;
@@ -27,6 +29,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -46,7 +49,8 @@ pub struct TorConfig {
 /// Which tor is worked with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum TorChoice {
-    /// One that runs at the usual ports and lets us in; else one of our own; else one that lets us out only.
+    /// One of our own; where there is no program for it, one that runs at the usual places, when it is known that it
+    /// belongs to root, to us or to the system's tor.
     #[default]
     Any,
     /// This one and no other.
@@ -95,7 +99,9 @@ impl fmt::Debug for Password {
 /// The way through Tor. Ends with the value, or by [`Tor::stop`].
 pub(crate) struct Tor {
     apart: Apart,
-    socks: watch::Receiver<Option<SocketAddr>>,
+    socks: watch::Receiver<Option<ProxyAt>>,
+    /// Dials that went by a socket file: no table of the system shows those.
+    by_file: AtomicU64,
     status: watch::Receiver<RouteStatus>,
     services: Services,
     stop: CancellationToken,
@@ -111,17 +117,26 @@ impl Tor {
         let (status_to, status) = watch::channel(starting);
         let stop = CancellationToken::new();
         let services = Services::default();
-        let wanted = services.wanted();
-        let keeper = keep::Keeper { config, wanted, socks: socks_to, status: status_to, stop: stop.clone() };
+        let (wanted, came) = (services.wanted(), services.came_to());
+        let keeper = keep::Keeper { config, wanted, came, socks: socks_to, status: status_to, stop: stop.clone() };
         let apart = Apart::new()?;
         let task = tokio::spawn(keeper.run());
         let guard = stop.clone().drop_guard();
-        Ok(Self { apart, socks, status, services, stop, task: Mutex::new(Some(task)), _stop_with_the_value: guard })
+        Ok(Self {
+            apart,
+            socks,
+            by_file: AtomicU64::new(0),
+            status,
+            services,
+            stop,
+            task: Mutex::new(Some(task)),
+            _stop_with_the_value: guard,
+        })
     }
 
     /// These onion services and no others from here on.
-    pub(crate) async fn set_onions(&self, onions: Vec<OnionService>) -> io::Result<()> {
-        self.services.set(onions).await
+    pub(crate) fn set_onions(&self, onions: Vec<OnionService>) {
+        self.services.set(onions);
     }
 
     pub(crate) fn status(&self) -> watch::Receiver<RouteStatus> {
@@ -129,7 +144,7 @@ impl Tor {
     }
 
     pub(crate) async fn dial(&self, addr: &PeerAddr, apart: &[u8]) -> Result<Box<dyn Stream>, GateError> {
-        let socks = *self.socks.borrow();
+        let socks = self.socks.borrow().clone();
         let Some(socks) = socks else {
             return Err(match &self.status.borrow().state {
                 RouteState::Down(trouble) => GateError::Down(trouble.clone()),
@@ -137,7 +152,16 @@ impl Tor {
             });
         };
         let login = self.apart.login(apart, addr)?;
-        Ok(Box::new(socks::connect(socks, Offer::Apart(&login), addr).await?))
+        if socks.file().is_some() {
+            self.by_file.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(Box::new(socks::connect(&socks, Offer::Apart(&login), addr).await?))
+    }
+
+    /// The socket file by which dials go, if they do, and how many went so far.
+    pub(crate) fn dialled_by_file(&self) -> Option<(PathBuf, u64)> {
+        let socks = self.socks.borrow();
+        Some((socks.as_ref()?.file()?.to_owned(), self.by_file.load(Ordering::Relaxed)))
     }
 
     /// The next who comes, and the address that was dialled.
@@ -145,7 +169,7 @@ impl Tor {
         let (stream, dialled) = self.services.accept().await;
         let mut nobody = [0; 32];
         getrandom::fill(&mut nobody).map_err(io::Error::other)?;
-        Ok((Box::new(stream), PeerAddr::Onion(OnionKey(nobody), 0), dialled))
+        Ok((stream, PeerAddr::Onion(OnionKey(nobody), 0), dialled))
     }
 
     pub(crate) async fn stop(&self) {

@@ -19,8 +19,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::config::{
-    HANDSHAKE_TIMEOUT, HANDSHAKE_TIMEOUT_DETOUR, HANDSHAKES_EACH, HANDSHAKES_MAX, HANDSHAKES_ONION, HANDSHAKES_SERVICE,
-    HANDSHAKES_YOUNG, PARTING_TIMEOUT, PARTINGS_MAX,
+    HANDSHAKE_TIMEOUT, HANDSHAKE_TIMEOUT_DETOUR, HANDSHAKES_EACH, HANDSHAKES_SERVICE, HANDSHAKES_YOUNG,
+    PARTING_TIMEOUT, PARTINGS_MAX,
 };
 use crate::engine::{Connected, Engine, Input};
 use crate::network::Network;
@@ -70,15 +70,17 @@ struct Door {
 
 impl Door {
     fn new(number: u64, engine: Engine, clock: Clock, tasks: TaskTracker) -> Self {
+        // Fewer where this process may open few files. One service leaves a part to the others.
+        let most = crate::process::Places::here();
+        let of_service = HANDSHAKES_SERVICE.min(most.handshakes_onion - most.handshakes_onion / 5);
         Self {
             number,
             engine,
             clock,
             tasks,
             last: 0,
-            clear: Places::new(HANDSHAKES_MAX, HANDSHAKES_EACH, HANDSHAKES_YOUNG),
-            onion: Places::new(HANDSHAKES_ONION, HANDSHAKES_EACH, HANDSHAKES_YOUNG)
-                .of_neighbourhood(HANDSHAKES_SERVICE),
+            clear: Places::new(most.handshakes_clear, HANDSHAKES_EACH, HANDSHAKES_YOUNG),
+            onion: Places::new(most.handshakes_onion, HANDSHAKES_EACH, HANDSHAKES_YOUNG).of_neighbourhood(of_service),
             hands: HashMap::new(),
             shaking: JoinSet::new(),
             parting: JoinSet::new(),

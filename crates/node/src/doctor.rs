@@ -41,6 +41,8 @@ pub(crate) async fn leak(ctx: &Ctx, seconds: u64) -> Result<LeakReport> {
         Choice::Socks5(proxy) => Some(proxy.addr),
         Choice::Tor(_) => None,
     };
+    let by_file = || ctx.gate().as_ref().and_then(net::gate::Gate::dialled_by_file);
+    let before = by_file().map_or(0, |(_, dials)| dials);
     let followed = tempt(ctx).await?;
     let stop = ctx.stop.clone();
     let watched = blocking(move || {
@@ -65,11 +67,12 @@ pub(crate) async fn leak(ctx: &Ctx, seconds: u64) -> Result<LeakReport> {
     .await;
     drop(followed);
     let (looks, elsewhere, through) = watched?;
+    let file = by_file().filter(|(_, dials)| *dials > before).map(|(file, _)| file.display().to_string());
     Ok(LeakReport {
         route: choice.to_string(),
         seconds,
         looks,
-        through: through.iter().map(ToString::to_string).collect(),
+        through: through.iter().map(ToString::to_string).chain(file).collect(),
         elsewhere: elsewhere.into_iter().collect(),
     })
 }

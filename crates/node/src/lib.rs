@@ -23,6 +23,7 @@ mod near;
 mod network;
 mod node;
 mod play;
+pub mod process;
 mod publish;
 mod relay;
 mod repair;

@@ -185,7 +185,8 @@ async fn renew_onions(ctx: &Ctx, network: &Network) -> Result<()> {
     // First who leads where, then the services: nobody comes by an unknown one.
     network.onions.send_replace(Onions { of, locked: false });
     let services = services.into_iter().map(|(_, service)| service).collect();
-    gate.set_onions(services).await.map_err(|e| ErrorInfo::new(Code::Io, crate::error::sentence(&e)))
+    gate.set_onions(services);
+    Ok(())
 }
 
 /// What is wrong with the way out, as a code.
@@ -278,6 +279,16 @@ impl Network {
     /// Our TCP port in the clear, 0 for none.
     pub(crate) fn port(&self) -> u16 {
         self.gate.as_ref().and_then(Gate::listening).map_or(0, |a| a.port())
+    }
+
+    /// Where it listens in the clear, while it does.
+    pub(crate) fn listening(&self) -> Option<std::net::SocketAddr> {
+        self.gate.as_ref().and_then(Gate::listening).filter(|_| self.listener_lost().is_none())
+    }
+
+    /// Why nobody can come in the clear, where the listener broke.
+    pub(crate) fn listener_lost(&self) -> Option<String> {
+        self.gate.as_ref()?.listener_lost()?.borrow().clone()
     }
 
     /// The port by which the world reaches us, as far as is known; 0 for none.
@@ -481,6 +492,7 @@ pub(crate) async fn change(ctx: &Ctx) -> Result<()> {
 async fn mind(ctx: Ctx, network: Arc<Network>) {
     let Some(mut status) = network.gate.as_ref().map(Gate::status) else { return };
     let (mut told, mut known) = (None, BTreeMap::new());
+    let mut listener = network.gate.as_ref().and_then(Gate::listener_lost);
     network.renew.notify_one();
     loop {
         let now = status.borrow_and_update().clone();
@@ -505,7 +517,17 @@ async fn mind(ctx: Ctx, network: Arc<Network>) {
             () = network.stop.cancelled() => return,
             changed = status.changed() => if changed.is_err() { return },
             () = network.renew.notified() => log(renew_onions(&ctx, &network).await),
+            // Its sender lies in the gate.
+            Ok(()) = changed(&mut listener) => {}
         }
+    }
+}
+
+/// The next change, where there is anything to change.
+async fn changed<T>(watched: &mut Option<watch::Receiver<T>>) -> std::result::Result<(), watch::error::RecvError> {
+    match watched {
+        Some(watched) => watched.changed().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -26,6 +26,7 @@ use crate::limits::Limits;
 use crate::meter::{self, Rates, Traffic};
 use crate::near::Near;
 use crate::network::{self, Network};
+use crate::process::{self, Places};
 use crate::relay::{self, RelaySender};
 use crate::{channel, hasher, keep, repair, verbs, view};
 
@@ -69,6 +70,7 @@ pub(crate) fn capabilities(gateway: bool) -> Capabilities {
 impl Node {
     /// Opens the data folder, then (unless offline) the gate and the DHT, and goes on where it stopped.
     pub async fn start(config: NodeConfig) -> Result<Self> {
+        process::enough()?;
         let clock = Clock::start();
         let (dir, keyring, passphrase) = (config.data_dir.clone(), config.use_keyring, config.passphrase.clone());
         let (store, recovery, keys) = blocking(move || {
@@ -141,7 +143,7 @@ impl Node {
             dht: network.dht.is_some(),
             allow_local: local,
             unix_ms_at_start: clock.unix_ms(),
-            connections_max: 200,
+            connections_max: Places::here().peers,
             per_channel: 12,
             announces_per_second: if local { 20.0 } else { 2.0 },
             announce_cycle: Duration::from_secs(15 * 60),

@@ -18,11 +18,10 @@ use crate::ctx::Ctx;
 use crate::engine::Input;
 use crate::error::{Result, blocking};
 use crate::media::{Container, HEAD};
+use crate::process::Places;
 
 /// Addresses that hold at one time.
 const ADDRESSES: usize = 64;
-/// Players served at one time.
-const PLAYERS: usize = 32;
 /// Blobs asked for from the play head on: 1 MiB each.
 const AHEAD: usize = 12;
 
@@ -76,25 +75,17 @@ impl Player {
 }
 
 async fn accept(ctx: Ctx, player: Arc<Player>, listener: MediaListener) {
-    let places = Arc::new(tokio::sync::Semaphore::new(PLAYERS));
+    let places = Arc::new(tokio::sync::Semaphore::new(Places::here().players));
     loop {
         let Ok(place) = places.clone().acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok(conn) => {
-                let (on, player) = (ctx.clone(), player.clone());
-                ctx.spawn(async move {
-                    if let Err(error) = serve(&on, &player, conn).await {
-                        tracing::debug!(%error, "a player's connection ended");
-                    }
-                    drop(place);
-                });
+        let conn = listener.accept().await;
+        let (on, player) = (ctx.clone(), player.clone());
+        ctx.spawn(async move {
+            if let Err(error) = serve(&on, &player, conn).await {
+                tracing::debug!(%error, "a player's connection ended");
             }
-            Err(error) => {
-                // Out of file handles, most likely: they come back.
-                tracing::warn!(%error, "players cannot connect");
-                tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-            }
-        }
+            drop(place);
+        });
     }
 }
 

@@ -416,7 +416,8 @@ pub(crate) async fn status(ctx: &Ctx) -> Result<Status> {
     Ok(Status {
         version: env!("CARGO_PKG_VERSION").into(),
         data_dir: ctx.config.data_dir.clone(),
-        listen: ctx.gate().as_ref().and_then(net::gate::Gate::listening).map(|a| a.to_string()),
+        listen: ctx.network().listening().map(|a| a.to_string()),
+        listen_lost: ctx.network().listener_lost(),
         dht_nodes: ctx.dht().map(|d| d.status().nodes),
         peers: u32::try_from(peers.len()).unwrap_or(u32::MAX),
         channels: u32::try_from(totals.followed).unwrap_or(u32::MAX),

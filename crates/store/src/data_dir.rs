@@ -1,4 +1,5 @@
-//! The data folder — one process owns it; its lock dies with the process.
+//! The data folder — one process owns it; its lock dies with the process. Promises: no other account enters it: one that
+//! was open to others is closed to them, and where that is not ours to do, it is refused.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
@@ -19,11 +20,23 @@ impl DataDir {
     }
 
     /// Creates (mode 0700) and locks it.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] while another process has it; [`StoreError::Open`] when others can enter it and it is not
+    /// ours to close.
     pub fn lock(path: &Path) -> Result<Self, StoreError> {
         create_private(path)?;
         let path = fs::canonicalize(path).map_err(at(path))?;
+        close_to_others(&path)?;
         let file = path.join("lock");
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&file).map_err(at(&file))?;
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).write(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let lock = options.open(&file).map_err(at(&file))?;
+        // One of an earlier version could be locked by anybody.
+        #[cfg(unix)]
+        lock.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600)).map_err(at(&file))?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path, _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(StoreError::Locked(path)),
@@ -40,6 +53,36 @@ impl DataDir {
 /// Bytes that this user may still write to the disk of `path`, which exists.
 pub fn free_space(path: &Path) -> Result<u64, StoreError> {
     fs4::available_space(path).map_err(at(path))
+}
+
+/// What stands in a data folder from its first start on, or is put there before it.
+#[cfg(unix)]
+const OURS: [&str; 5] = ["store.db", "keys.json", "lock", "tor", "window.json"];
+
+/// Lets nobody else into the folder. One that holds other things than this program's may be open for a reason.
+#[cfg(unix)]
+fn close_to_others(path: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let folder = File::open(path).map_err(at(path))?;
+    let about = folder.metadata().map_err(at(path))?;
+    if about.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    let open = |why| StoreError::Open { path: path.to_owned(), why };
+    if about.uid() != rustix::process::geteuid().as_raw() {
+        return Err(open("belongs to another account"));
+    }
+    let is_empty = fs::read_dir(path).map_err(at(path))?.next().is_none();
+    if !is_empty && !OURS.iter().any(|name| path.join(name).symlink_metadata().is_ok()) {
+        return Err(open("holds other things than this program's"));
+    }
+    tracing::warn!("the folder {} was open to other accounts, and is closed to them now", path.display());
+    folder.set_permissions(fs::Permissions::from_mode(0o700)).map_err(at(path))
+}
+
+#[cfg(not(unix))]
+fn close_to_others(_path: &Path) -> Result<(), StoreError> {
+    Ok(())
 }
 
 /// Creates a folder that only this user enters.
@@ -69,5 +112,41 @@ mod tests {
             assert_eq!(fs::metadata(again.path()).unwrap().permissions().mode() & 0o777, 0o700);
         }
         assert!(free_space(again.path()).unwrap() > 0);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_others_could_enter_is_closed_or_refused() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let open = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        let tmp = tempfile::tempdir().unwrap();
+        // Made beforehand, empty; then in use, by a version that left it open.
+        let path = tmp.path().join("data");
+        fs::create_dir(&path).unwrap();
+        for _ in 0..2 {
+            open(&path);
+            let held = DataDir::lock(&path).unwrap();
+            assert_eq!((mode(&path), mode(&path.join("lock"))), (0o700, 0o600));
+            drop(held);
+            fs::set_permissions(path.join("lock"), fs::Permissions::from_mode(0o644)).unwrap();
+        }
+        // Somebody's folder with other things in it stays as it is.
+        let shared = tmp.path().join("shared");
+        fs::create_dir(&shared).unwrap();
+        fs::write(shared.join("film.mkv"), "x").unwrap();
+        open(&shared);
+        let refused = DataDir::lock(&shared).unwrap_err();
+        assert!(matches!(&refused, StoreError::Open { .. }) && refused.to_string().contains("chmod 700"), "{refused}");
+        assert_eq!((mode(&shared), shared.join("lock").exists()), (0o755, false));
+        // Another account's, where this test can make one.
+        let others = tmp.path().join("others");
+        fs::create_dir(&others).unwrap();
+        open(&others);
+        if std::os::unix::fs::chown(&others, Some(65_534), None).is_ok()
+            && fs::metadata(&others).unwrap().uid() == 65_534
+        {
+            assert!(matches!(DataDir::lock(&others), Err(StoreError::Open { .. })));
+        }
     }
 }

@@ -10,6 +10,17 @@ pub enum StoreError {
     /// Another process owns the data folder.
     #[error("another process uses {}", quoted(.0.display()))]
     Locked(PathBuf),
+    /// Other accounts can enter the data folder, and it is not ours to close.
+    #[error(
+        "other accounts can enter the data folder {path:?}, and it {why}. Close it to them (chmod 700), or name another \
+         folder: --data-dir DIR"
+    )]
+    Open {
+        /// The folder.
+        path: PathBuf,
+        /// Why it was not closed.
+        why: &'static str,
+    },
     /// A file could not be read or written.
     #[error("{}: {}", quoted(.path.display()), without_number(.source))]
     Io {

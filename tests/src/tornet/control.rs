@@ -2,20 +2,31 @@
 
 use anyhow::{Context, Result, bail};
 use data_encoding::HEXUPPER;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+/// Longest wait for a line.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A connection to a control port.
 pub struct Control {
-    lines: BufReader<TcpStream>,
+    lines: BufReader<Box<dyn Pipe>>,
 }
+
+trait Pipe: Read + Write + Send {}
+impl<T: Read + Write + Send> Pipe for T {}
 
 impl Control {
     pub(super) fn log_in(addr: SocketAddr, cookie: &Path) -> Result<Self> {
         let stream = TcpStream::connect(addr)?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Self::over(Box::new(stream), cookie)
+    }
+
+    fn over(stream: Box<dyn Pipe>, cookie: &Path) -> Result<Self> {
         let mut control = Self { lines: BufReader::new(stream) };
         control.command(&format!("AUTHENTICATE {}", HEXUPPER.encode(&std::fs::read(cookie)?)))?;
         Ok(control)
@@ -26,8 +37,15 @@ impl Control {
     /// # Errors
     /// None runs there.
     pub fn of_folder(folder: &Path) -> Result<Self> {
-        let addr = super::files::port(folder).context("no tor has a control port there")?;
-        Self::log_in(addr, &folder.join("control_auth_cookie"))
+        let cookie = folder.join("control_auth_cookie");
+        if let Some(addr) = super::files::port(folder) {
+            return Self::log_in(addr, &cookie);
+        }
+        let told = std::fs::read_to_string(folder.join("control_port"))?;
+        let file = told.strip_prefix("UNIX_PORT=").context("no tor has a control port there")?;
+        let stream = UnixStream::connect(file.trim())?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Self::over(Box::new(stream), &cookie)
     }
 
     /// Says a line; gives the lines of the answer without their codes.

@@ -2,11 +2,14 @@
  * A node reached by its web interface (`megatorrent daemon --web`). One WebSocket carries the lines of the local socket
  * (JSON-RPC 2.0); a few addresses beside it carry what a socket cannot. There is no shell on the node's computer: paths
  * are chosen by looking through its folders, and a handle is a path.
+ *
+ * Every request shows that this page has the session, after the node showed that it has it too (`proof.ts`): no secret
+ * travels, and who takes the node's port learns none.
  */
 import type { Code, ErrorInfo, Event, Playable, Reply, Request } from "./gen/api";
 import type { Folder, Host, HostSettings, NodeState, Stop } from "./host";
+import { Refused, type Session, prove } from "./proof";
 
-const TOKEN = "megatorrent-token";
 const SETTINGS = "megatorrent-settings";
 /** The first wait before the next try to reach a node that went away, and the longest. */
 const RETRY_MS = [500, 10_000] as const;
@@ -25,22 +28,6 @@ interface Asked {
 
 const gone: ErrorInfo = { code: "stopping", message: "The node does not answer." };
 
-/** The token out of the address that the daemon printed, or the one this browser had before. */
-export function takeToken(): string | null {
-  const token = tokenIn(location.hash);
-  if (token) {
-    // Out of the address bar, the history and what is copied from there.
-    history.replaceState(null, "", location.pathname);
-    keepToken(token);
-  }
-  return token ?? localStorage.getItem(TOKEN);
-}
-
-/** A token in what a person pasted: the whole address, or the token alone. */
-export const tokenIn = (text: string): string | null => /(?:^|token=)([0-9a-f]{32})$/.exec(text.trim())?.[1] ?? null;
-
-export const keepToken = (token: string) => localStorage.setItem(TOKEN, token);
-
 export const webSettings = (): HostSettings => {
   const fresh: HostSettings = { welcomed: true, language: "system", theme: "system", close_to_tray: false, autostart: false, seen: {}, last: null, outside: [] };
   try {
@@ -51,13 +38,8 @@ export const webSettings = (): HostSettings => {
   }
 };
 
-/** Whether the node takes this token; rejects when there is no node. */
-export async function takes(token: string): Promise<boolean> {
-  const answer = await fetch("api/hello", { headers: { authorization: `Bearer ${token}` } });
-  return answer.ok;
-}
-
-export function makeWeb(token: string): Host {
+/** A node that knows this session. `ended`: it does not any more, and somebody has to sign in. */
+export function makeWeb(session: Session, ended: () => void): Host {
   let state: NodeState = { state: "starting" };
   let socket: WebSocket | null = null;
   let last = 0;
@@ -98,13 +80,27 @@ export function makeWeb(token: string): Host {
     if (reply.kind === "watching") spread({ event: "snapshot", data: reply.value });
   }
 
+  /** Tries again after a while. */
+  function later(): void {
+    if (state.state !== "stopping") tell({ state: "failed", error: gone });
+    timer = setTimeout(() => void open(), wait);
+    wait = Math.min(wait * 2, RETRY_MS[1]);
+  }
+
   /** Opens the socket, and again after it was lost: the world goes on from a snapshot. */
-  function open(): Promise<void> {
+  async function open(): Promise<void> {
     clearTimeout(timer);
+    let proof: string;
+    try {
+      proof = await prove(session, "api/socket");
+    } catch (error) {
+      if (error instanceof Refused && error.why === "unknown" && state.state !== "stopping") return ended();
+      return later();
+    }
     return new Promise((opened) => {
       const address = new URL("api/socket", location.href);
       address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
-      const next = new WebSocket(address, ["megatorrent", token]);
+      const next = new WebSocket(address, ["megatorrent", proof]);
       socket = next;
       next.onmessage = (message) => hear(JSON.parse(String(message.data)) as Answer);
       next.onopen = () => {
@@ -117,9 +113,7 @@ export function makeWeb(token: string): Host {
         for (const { refuse } of asked.values()) refuse(gone);
         asked.clear();
         if (socket !== next) return;
-        if (state.state !== "stopping") tell({ state: "failed", error: gone });
-        timer = setTimeout(() => void open(), wait);
-        wait = Math.min(wait * 2, RETRY_MS[1]);
+        later();
         opened();
       };
     });
@@ -128,7 +122,8 @@ export function makeWeb(token: string): Host {
   async function get<T>(path: string, query: Record<string, string>): Promise<T> {
     let answer: Response;
     try {
-      answer = await fetch(`${path}?${new URLSearchParams(query)}`, { headers: { authorization: `Bearer ${token}` } });
+      const what = `${path}?${new URLSearchParams(query)}`;
+      answer = await fetch(what, { headers: { authorization: `Proof ${await prove(session, what)}` } });
     } catch {
       throw gone;
     }

@@ -680,11 +680,16 @@ export const de = (f: Format): Words => {
 
     web: {
       title: "Bei diesem Knoten anmelden",
-      text: "Öffne die Adresse, die dieser Befehl ausgibt, oder füge sie hier ein:",
+      text: "Öffne die Adresse, die dieser Befehl ausgibt, oder füge sie hier ein (gibt er keine aus, steht das Token in der Datei web-token im Datenordner des Knotens):",
       label: "Adresse oder Token",
       enter: "Anmelden",
       noToken: "Darin steht kein Token. Es sind 32 Ziffern und Buchstaben nach „token=“.",
-      refused: "Der Knoten nimmt dieses Token nicht an.",
+      problem: {
+        unknown: "Der Knoten nimmt dieses Token nicht an. Jedes gilt für eine Anmeldung: nimm das neueste.",
+        stranger: "Was unter dieser Adresse antwortet, ist nicht dein Knoten. Ihm wurde nichts gesagt; melde dich hier nicht an.",
+        insecure: "Über eine solche Leitung beweisen Browser nichts. Komm über https oder durch einen Tunnel zu diesem Rechner.",
+        ended: "Der Knoten wurde neu gestartet. Melde dich mit dem Token an, das er jetzt hat.",
+      },
       gone: "Der Knoten antwortet nicht",
       goneText: "Er läuft nicht mehr, oder der Weg zu ihm ist unterbrochen. Alle paar Sekunden wird es wieder versucht.",
     },

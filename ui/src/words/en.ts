@@ -690,11 +690,16 @@ export const en = (f: Format) => {
 
     web: {
       title: "Sign in to this node",
-      text: "Open the address that this command prints, or paste it here:",
+      text: "Open the address that this command prints, or paste it here (where it prints none, the token is in the file web-token of the node’s data folder):",
       label: "Address or token",
       enter: "Sign in",
       noToken: "There is no token in this. It is 32 digits and letters, after “token=”.",
-      refused: "The node does not take this token.",
+      problem: {
+        unknown: "The node does not take this token. Each is good for one sign-in: take the newest.",
+        stranger: "What answers at this address is not your node. It was told nothing; do not sign in here.",
+        insecure: "Browsers prove nothing over a line like this one. Come by https, or through a tunnel to this computer.",
+        ended: "The node was started anew. Sign in again, with the token that it has now.",
+      },
       gone: "The node does not answer",
       goneText: "It has ended, or the way to it is cut. It is tried again every few seconds.",
     },

@@ -138,7 +138,7 @@ fn global_options_stand_before_and_after_the_command() {
         "status --json --data-dir d --listen 127.0.0.1:0 --bootstrap b:1 --no-dht --peer 10.0.0.1:2 --passphrase - -vv",
     ] {
         let Ok(Cli { global, .. }) = parse(line) else { panic!("{line}") };
-        assert!(global.json && global.no_dht && global.passphrase == Some(Dash) && global.verbose == 2);
+        assert!(global.json && global.no_dht && global.passphrase == Some(PassFrom::Stdin) && global.verbose == 2);
         assert_eq!(global.data_dir, Some(PathBuf::from("d")));
         assert_eq!(global.listen, Some(Listen::At("127.0.0.1:0".parse().unwrap())));
         assert_eq!(global.bootstrap, ["b:1"]);

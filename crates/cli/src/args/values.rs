@@ -4,6 +4,7 @@ use node::amounts;
 use node::api::{FetchRule, ItemPriority, KeepRule};
 use node::{PeerAddr, Route};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,9 +15,12 @@ pub(crate) enum Listen {
     Nowhere,
 }
 
-/// The value "-": stdin. Anything else is refused, for it would stand in the process list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Dash;
+/// Where a passphrase is read from. The passphrase itself is refused, for it would stand in the process list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum PassFrom {
+    Stdin,
+    File(PathBuf),
+}
 
 /// A host's name and its port. A name cannot have port 0, unless it is to listen at.
 fn split_host_port(text: &str, least: u16) -> Result<(&str, u16), String> {
@@ -91,11 +95,15 @@ pub(super) fn web(text: &str) -> Result<SocketAddr, String> {
     }
 }
 
-pub(super) fn dash(text: &str) -> Result<Dash, String> {
-    if text == "-" {
-        Ok(Dash)
-    } else {
-        Err("a passphrase on the command line stands in the process list; \"-\" reads it from stdin".into())
+pub(super) fn pass_from(text: &str) -> Result<PassFrom, String> {
+    match text {
+        "-" => Ok(PassFrom::Stdin),
+        path if Path::new(path).is_absolute() => Ok(PassFrom::File(path.into())),
+        _ => Err(
+            "a passphrase on the command line stands in the process list; \"-\" reads it from stdin, and the whole \
+                  path of a file from that file"
+                .into(),
+        ),
     }
 }
 

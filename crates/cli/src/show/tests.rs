@@ -74,8 +74,14 @@ fn every_table_escapes() {
         left_out: left_out(),
         seeding: false,
     };
-    let status_info =
-        Status { version: evil(), listen: Some(evil()), data_dir: EVIL.into(), secrets: evil(), ..Default::default() };
+    let status_info = Status {
+        version: evil(),
+        listen: Some(evil()),
+        listen_lost: Some(evil()),
+        data_dir: EVIL.into(),
+        secrets: evil(),
+        ..Default::default()
+    };
     let peer = PeerInfo { addr: evil(), kind: evil(), v5: true, inbound: true, received: 0, sent: 0 };
     let file = FileInfo { path: evil().repeat(60), size: 1, have: 0, mime: Some(evil()), skipped: None };
     for text in [

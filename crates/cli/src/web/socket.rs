@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
 
 /// Bytes that wait between the two.
 const BUFFER: usize = 64 << 10;
-/// What the page says it speaks; the token stands beside it.
+/// What the page says it speaks; the proof stands beside it.
 pub(super) const PROTOCOL: &str = "megatorrent";
 
 pub(super) fn upgrade<H: Handler>(upgrade: WebSocketUpgrade, node: H) -> Response {

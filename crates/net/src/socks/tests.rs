@@ -76,7 +76,7 @@ fn login() -> Login {
 
 async fn failure(part: fn() -> Vec<Act>, offer: Offer<'_>) -> SocksError {
     let addr = proxy(part).await;
-    tokio::time::timeout(LIMIT, connect(addr, offer, &peer())).await.unwrap().unwrap_err()
+    tokio::time::timeout(LIMIT, connect(&ProxyAt::Tcp(addr), offer, &peer())).await.unwrap().err().unwrap()
 }
 
 fn greeted() -> Vec<Act> {
@@ -102,7 +102,7 @@ async fn the_peers_first_byte_follows_the_proxys_last() {
         ("a name", || then(asked(), Say(b"\x05\0\0\x03\x05proxy\x04\xd2peer".to_vec()))),
         ("a name of nothing", || then(asked(), Say(b"\x05\0\0\x03\0\x04\xd2peer".to_vec()))),
     ] {
-        let mut stream = connect(proxy(part).await, Offer::Nothing, &peer()).await.unwrap();
+        let mut stream = connect(&ProxyAt::Tcp(proxy(part).await), Offer::Nothing, &peer()).await.unwrap();
         let mut got = String::new();
         stream.read_to_string(&mut got).await.unwrap();
         assert_eq!(got, "peer", "{answer}");
@@ -123,8 +123,8 @@ async fn request(to: &PeerAddr) -> Vec<u8> {
         stream.write_all(&[5, 4, 0, 1]).await.unwrap();
         said
     };
-    let (failed, said) = tokio::join!(connect(addr, Offer::Nothing, to), hearing);
-    assert_eq!(failed.unwrap_err(), SocksError::NotReached(NotReached::Host));
+    let (failed, said) = tokio::join!(connect(&ProxyAt::Tcp(addr), Offer::Nothing, to), hearing);
+    assert_eq!(failed.err().unwrap(), SocksError::NotReached(NotReached::Host));
     said
 }
 
@@ -155,10 +155,13 @@ async fn a_login_is_said_where_it_is_wanted() {
             Say(b"\x05\0\0\x01\0\0\0\0\0\0".to_vec()),
         ]
     };
-    connect(proxy(wanted).await, Offer::Login(&login()), &peer()).await.unwrap();
+    connect(&ProxyAt::Tcp(proxy(wanted).await), Offer::Login(&login()), &peer()).await.unwrap();
     // What keeps circuits apart is never left out, even if the proxy could do without.
     let (unwanted, hearing) = overheard(&[5, 0]).await;
-    assert_eq!(connect(unwanted, Offer::Apart(&login()), &peer()).await.unwrap_err(), SocksError::NoMethod);
+    assert_eq!(
+        connect(&ProxyAt::Tcp(unwanted), Offer::Apart(&login()), &peer()).await.err().unwrap(),
+        SocksError::NoMethod
+    );
     assert_eq!(hearing.await.unwrap(), [5, 2, 0, 2], "nothing but the greeting is said");
     let refusing: fn() -> Vec<Act> = || vec![Hear(vec![5, 2, 0, 2]), Say(vec![5, 0xff]), Hang];
     assert_eq!(failure(refusing, Offer::Apart(&login())).await, SocksError::NoMethod);
@@ -195,7 +198,7 @@ async fn a_proxy_that_fails_is_named_as_what_it_is() {
         assert!(error.is_proxys(), "{what}");
     }
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let error = connect(gone, plain, &peer()).await.unwrap_err();
+    let error = connect(&ProxyAt::Tcp(gone), plain, &peer()).await.err().unwrap();
     assert_eq!(error, SocksError::Down(io::ErrorKind::ConnectionRefused));
 }
 
@@ -212,9 +215,9 @@ async fn a_reply_says_why_the_peer_was_not_reached() {
 #[tokio::test]
 async fn a_proxy_that_hangs_costs_no_more_than_the_time_given() {
     let silent = proxy(|| vec![Hang]).await;
-    assert_eq!(greet(silent, Offer::Nothing, MOMENT).await.unwrap_err(), SocksError::Hangs);
+    assert_eq!(greet(&ProxyAt::Tcp(silent), Offer::Nothing, MOMENT).await.unwrap_err(), SocksError::Hangs);
     let (listener, hearing) = overheard(&[5, 0]).await;
-    assert_eq!(greet(listener, Offer::Nothing, LIMIT).await, Ok(()));
+    assert_eq!(greet(&ProxyAt::Tcp(listener), Offer::Nothing, LIMIT).await, Ok(()));
     assert_eq!(hearing.await.unwrap(), [5, 1, 0], "a look asks for nothing");
     let gate = Gate::open(Route::Socks5(Proxy { addr: silent, login: None })).await.unwrap();
     assert!(matches!(gate.dial(&peer(), b"", MOMENT).await, Err(GateError::TimedOut)));

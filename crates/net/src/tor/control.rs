@@ -1,8 +1,11 @@
 //! Tor's control port: the few commands that a node needs, spoken as `control-spec` writes them.
 //!
-//! Owns: one connection to the port, what came on it. Promises: lines, replies and events are bounded; a reading call
-//! that is dropped loses nothing; no secret is put into an error; the cookie is proven, not shown, where tor allows it.
+//! Owns: one connection to the port, what came on it. Promises: nothing is said before it is known whose the port is
+//! ([`super::owner`]); lines, replies and events are bounded; a reading call that is dropped loses nothing; no secret is
+//! put into an error; the cookie is proven, never shown; a port that asks for nothing is taken for tor's only where
+//! somebody named it.
 
+use super::owner::{self, Known, Owner};
 use data_encoding::HEXUPPER;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -12,7 +15,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
 /// Longest line.
@@ -27,6 +29,8 @@ const REPLY_LIMIT: Duration = Duration::from_secs(10);
 const PASSWORD: &str = "a password: give the route as tor://PASSWORD@IP:PORT";
 /// What a port wants that is not ours to read.
 const COOKIE: &str = "a cookie that this user may not read";
+/// What a port wants that nobody gets.
+const SHOWN: &str = "to be shown its cookie, which nobody is: every tor since 2012 takes a proof instead";
 /// Bytes of a cookie; a file of another size is none, whatever the port says.
 const COOKIE_LEN: usize = 32;
 
@@ -61,6 +65,22 @@ pub enum ControlError {
     /// It knows another cookie than its file holds.
     #[error("tor's control port does not know its own cookie: something else answers there")]
     WrongCookie,
+    /// It belongs to an account that can have nothing to do with tor.
+    #[error(
+        "what listens at {at} belongs to another account of this computer (number {uid}), not to tor: it was told nothing"
+    )]
+    Stranger {
+        /// Where.
+        at: String,
+        /// The account.
+        uid: u32,
+    },
+    /// Nobody named it, and it cannot be known whose it is.
+    #[error("nothing tells whose {0} is, so it is not taken for tor's")]
+    NoOwner(String),
+    /// Nobody named it, and it lets in whoever comes.
+    #[error("tor's control port lets everybody in; to use it all the same, name it: tor://IP:PORT")]
+    Open,
     /// A command failed.
     #[error("tor: {0}")]
     Refused(String),
@@ -79,6 +99,8 @@ impl<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin> Pipe for T 
 /// A connection to a control port.
 pub(crate) struct Control {
     pipe: Box<dyn Pipe>,
+    /// The account that the port belongs to.
+    owner: Owner,
     /// Bytes read and not used yet.
     read: Vec<u8>,
     /// The reply at hand, as far as it is here.
@@ -89,22 +111,32 @@ pub(crate) struct Control {
 }
 
 impl Control {
-    /// Connects and authenticates.
-    pub(crate) async fn connect(addr: &ControlAddr, password: Option<&[u8]>) -> Result<Self, ControlError> {
+    /// Connects and authenticates, when it is known whose the port is.
+    pub(crate) async fn connect(
+        addr: &ControlAddr,
+        password: Option<&[u8]>,
+        known: Known,
+    ) -> Result<Self, ControlError> {
         let connecting = async {
-            Ok::<Box<dyn Pipe>, io::Error>(match addr {
-                ControlAddr::Tcp(addr) => Box::new(TcpStream::connect(addr).await?),
+            Ok::<(Box<dyn Pipe>, Owner), ControlError>(match addr {
+                ControlAddr::Tcp(addr) => {
+                    let (stream, owner) = owner::connect_tcp(*addr, known).await?;
+                    (Box::new(stream), owner)
+                }
                 #[cfg(unix)]
-                ControlAddr::Unix(path) => Box::new(tokio::net::UnixStream::connect(path).await?),
+                ControlAddr::Unix(path) => {
+                    let (stream, owner) = owner::connect_unix(path).await?;
+                    (Box::new(stream), owner)
+                }
             })
         };
-        let pipe = tokio::time::timeout(REPLY_LIMIT, connecting).await.map_err(|_| ControlError::Hangs)??;
-        let mut control = Self { pipe, read: Vec::new(), partial: None, data: false, events: VecDeque::new() };
-        control.authenticate(password).await?;
+        let (pipe, owner) = tokio::time::timeout(REPLY_LIMIT, connecting).await.map_err(|_| ControlError::Hangs)??;
+        let mut control = Self { pipe, owner, read: Vec::new(), partial: None, data: false, events: VecDeque::new() };
+        control.authenticate(password, known).await?;
         Ok(control)
     }
 
-    async fn authenticate(&mut self, password: Option<&[u8]>) -> Result<(), ControlError> {
+    async fn authenticate(&mut self, password: Option<&[u8]>, known: Known) -> Result<(), ControlError> {
         let info = self.command("PROTOCOLINFO 1").await?;
         let auth = info.lines.iter().find_map(|line| line.strip_prefix("AUTH ")).ok_or(ControlError::NotControl)?;
         let (methods, rest) = auth
@@ -114,18 +146,22 @@ impl Control {
         let can = |method: &str| methods.split(',').any(|m| m == method);
         let cookie = rest.strip_prefix("COOKIEFILE=").and_then(unquote);
         let said = if can("NULL") {
+            if known == Known::Guessed {
+                return Err(ControlError::Open);
+            }
             Zeroizing::new(String::from("AUTHENTICATE"))
         } else if let (true, Some(password)) = (can("HASHEDPASSWORD"), password) {
             Zeroizing::new(format!("AUTHENTICATE {}", *Zeroizing::new(HEXUPPER.encode(password))))
-        } else if let Some(file) = cookie.filter(|_| can("SAFECOOKIE") || can("COOKIE")) {
-            match read_cookie(file.into()).await {
-                Some(cookie) if can("SAFECOOKIE") => self.prove(&cookie).await?,
-                Some(cookie) => Zeroizing::new(format!("AUTHENTICATE {}", HEXUPPER.encode(&*cookie))),
+        } else if let Some(file) = cookie.filter(|_| can("SAFECOOKIE")) {
+            match read_cookie(file.into(), self.owner).await {
+                Some(cookie) => self.prove(&cookie).await?,
                 None if can("HASHEDPASSWORD") => return Err(ControlError::Locked(PASSWORD)),
                 None => return Err(ControlError::Locked(COOKIE)),
             }
         } else if can("HASHEDPASSWORD") {
             return Err(ControlError::Locked(PASSWORD));
+        } else if can("COOKIE") {
+            return Err(ControlError::Locked(SHOWN));
         } else {
             return Err(ControlError::Locked("a kind of login that is not known here"));
         };
@@ -270,16 +306,9 @@ impl Control {
     }
 }
 
-/// A cookie is 32 bytes: no other file is read further, nor shown to anybody.
-async fn read_cookie(path: PathBuf) -> Option<Zeroizing<[u8; COOKIE_LEN]>> {
-    // Anything but a plain file could make us wait for ever.
-    if !tokio::fs::metadata(&path).await.ok()?.is_file() {
-        return None;
-    }
-    let mut file = tokio::fs::File::open(&path).await.ok()?;
-    let mut cookie = Zeroizing::new([0; COOKIE_LEN]);
-    file.read_exact(&mut *cookie).await.ok()?;
-    (file.read(&mut [0]).await.ok()? == 0).then_some(cookie)
+/// See [`owner::cookie`].
+async fn read_cookie(path: PathBuf, port: Owner) -> Option<Zeroizing<[u8; COOKIE_LEN]>> {
+    tokio::task::spawn_blocking(move || owner::cookie(&path, port)).await.ok()?
 }
 
 /// A quoted string at the start of the text, with its backslashes resolved.

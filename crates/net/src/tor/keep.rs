@@ -1,21 +1,21 @@
 //! The task that keeps tor: finds it, tells how it is doing, makes the onion service anew, tries again.
 
+use super::OnionService;
 use super::TorConfig;
 use super::control::{Control, ControlError};
 use super::find::{self, Found};
 use super::own::OwnTor;
-use super::service::Service;
+use super::service::{Came, Listeners};
 use crate::proxy;
 use crate::route::{Inbound, Login, OnionStanding, RouteState, RouteStatus, RouteTrouble};
-use crate::socks::{Offer, SocksError};
+use crate::socks::{Offer, ProxyAt, SocksError};
 use data_encoding::HEXLOWER;
 use protocol::PeerAddr;
 use protocol::addr::OnionKey;
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// Wait before tor is looked for again; doubles while starting one of our own fails.
@@ -27,11 +27,23 @@ const EVERY: Duration = Duration::from_millis(700);
 /// A tor on this machine that takes longer for an answer hangs.
 const NEAR_LIMIT: Duration = Duration::from_millis(1200);
 
+/// Why nobody comes by an onion service for a moment.
+const BROKEN: &str = "its listener broke and is made again";
+/// What guards a service against floods, the most first. One circuit brings at most eight streams at a time, or it is
+/// closed: our own nodes make a circuit for each connection, and one of v5 has a few. Who floods must make circuits then, and
+/// when there are more than tor can answer, those come first whose callers proved work (since tor 0.4.9).
+const GUARDS: [&str; 2] = [
+    "Flags=DiscardPK,MaxStreamsCloseCircuit MaxStreams=8 PoWDefensesEnabled=1",
+    "Flags=DiscardPK,MaxStreamsCloseCircuit MaxStreams=8",
+];
+
 pub(super) struct Keeper {
     pub(super) config: TorConfig,
     /// The onion services that there should be.
-    pub(super) wanted: watch::Receiver<Vec<Service>>,
-    pub(super) socks: watch::Sender<Option<SocketAddr>>,
+    pub(super) wanted: watch::Receiver<Vec<OnionService>>,
+    /// Where listeners hand over who comes.
+    pub(super) came: mpsc::Sender<Came>,
+    pub(super) socks: watch::Sender<Option<ProxyAt>>,
     pub(super) status: watch::Sender<RouteStatus>,
     pub(super) stop: CancellationToken,
 }
@@ -43,8 +55,10 @@ impl Keeper {
             let stop = self.stop.clone();
             let Some(found) = stop.run_until_cancelled(find::find(&self.config)).await else { return };
             let trouble = match found {
-                Ok(Found::Controlled { mut control, socks, mut own }) => {
-                    let trouble = stop.run_until_cancelled(self.control(&mut control, socks, own.as_deref_mut())).await;
+                Ok(Found::Controlled { mut control, socks, mut own, onions }) => {
+                    let listeners = Listeners::new(onions, self.came.clone());
+                    let controlling = self.control(&mut control, socks, own.as_deref_mut(), listeners);
+                    let trouble = stop.run_until_cancelled(controlling).await;
                     self.down(trouble.clone());
                     // Our own tor ends with this connection, another one's onion service does.
                     drop(control);
@@ -92,7 +106,13 @@ impl Keeper {
     }
 
     /// Works with a tor that lets us in, until it does not any more.
-    async fn control(&mut self, control: &mut Control, socks: SocketAddr, own: Option<&mut OwnTor>) -> RouteTrouble {
+    async fn control(
+        &mut self,
+        control: &mut Control,
+        socks: ProxyAt,
+        own: Option<&mut OwnTor>,
+        listeners: Listeners,
+    ) -> RouteTrouble {
         let ended = async {
             match own {
                 Some(own) => own.ended().await,
@@ -102,7 +122,7 @@ impl Keeper {
         tokio::select! {
             biased;
             trouble = ended => trouble,
-            Err(error) = self.watch(control, socks) => match error {
+            Err(error) = self.watch(control, socks, listeners) => match error {
                 ControlError::Hangs => SocksError::Hangs.into(),
                 ControlError::Io(error) => SocksError::Down(error.kind()).into(),
                 other => RouteTrouble::Control(other.to_string()),
@@ -114,7 +134,8 @@ impl Keeper {
     async fn watch(
         &mut self,
         control: &mut Control,
-        socks: SocketAddr,
+        socks: ProxyAt,
+        mut listeners: Listeners,
     ) -> Result<std::convert::Infallible, ControlError> {
         control.command("SETEVENTS STATUS_CLIENT HS_DESC").await?;
         let mut way = Way { progress: 0, trouble: None };
@@ -123,13 +144,21 @@ impl Keeper {
         self.tell(|status| status.state = way.state());
         // Those that this tor made for us.
         let mut made = BTreeSet::new();
-        self.settle(control, &mut made).await?;
+        self.settle(control, &mut listeners, &mut made).await?;
         loop {
             let event = tokio::select! {
                 event = control.event() => Some(event?),
                 // Its sender lies in the gate, and this task ends with that.
                 Ok(()) = self.wanted.changed() => {
-                    self.settle(control, &mut made).await?;
+                    self.settle(control, &mut listeners, &mut made).await?;
+                    continue;
+                }
+                // It is made again, at the next look.
+                broken = listeners.broken() => {
+                    self.remove(control, &broken, &mut made).await?;
+                    self.tell(|status| standing(status, &broken, |onion| {
+                        (onion.published, onion.trouble) = (false, Some(BROKEN.to_owned()));
+                    }));
                     continue;
                 }
                 () = tokio::time::sleep(EVERY) => None,
@@ -137,7 +166,7 @@ impl Keeper {
             let Some(event) = event else {
                 self.ask(control, &way).await?;
                 if made.len() < self.wanted.borrow().len() {
-                    self.settle(control, &mut made).await?;
+                    self.settle(control, &mut listeners, &mut made).await?;
                 }
                 continue;
             };
@@ -147,12 +176,7 @@ impl Keeper {
             } else if let Some(told) = event.strip_prefix("HS_DESC UPLOADED ") {
                 let id = told.split(' ').next().unwrap_or_default();
                 let Ok(key) = OnionKey::from_host(&format!("{id}.onion")) else { continue };
-                self.tell(|status| {
-                    if let Inbound::Onions(onions) = &mut status.inbound {
-                        let ours = |onion: &&mut OnionStanding| matches!(onion.addr, PeerAddr::Onion(k, _) if k == key);
-                        onions.iter_mut().filter(ours).for_each(|onion| onion.published = true);
-                    }
-                });
+                self.tell(|status| standing(status, &key, |onion| onion.published = true));
             }
         }
     }
@@ -173,22 +197,27 @@ impl Keeper {
 
     /// Brings tor's onion services to what is wanted. A refusal is shown and leaves the way out as it is; it is tried
     /// again.
-    async fn settle(&mut self, control: &mut Control, made: &mut BTreeSet<OnionKey>) -> Result<(), ControlError> {
+    async fn settle(
+        &mut self,
+        control: &mut Control,
+        listeners: &mut Listeners,
+        made: &mut BTreeSet<OnionKey>,
+    ) -> Result<(), ControlError> {
         let wanted = self.wanted.borrow_and_update().clone();
         let gone: Vec<OnionKey> =
-            made.iter().filter(|key| !wanted.iter().any(|s| s.onion.secret.address() == **key)).copied().collect();
+            made.iter().filter(|key| !wanted.iter().any(|onion| onion.secret.address() == **key)).copied().collect();
         for key in gone {
-            let host = key.to_string();
-            match control.command(&format!("DEL_ONION {}", host.trim_end_matches(".onion"))).await {
-                Ok(_) | Err(ControlError::Refused(_)) => made.remove(&key),
-                Err(other) => return Err(other),
-            };
+            self.remove(control, &key, made).await?;
+            listeners.end(&key);
         }
-        for service in &wanted {
-            let key = service.onion.secret.address();
+        for onion in &wanted {
+            let key = onion.secret.address();
             let is_new = !made.contains(&key);
             let trouble = match is_new {
-                true => create(control, service).await?,
+                true => match listeners.target(key).await {
+                    Ok(target) => create(control, onion, &target).await?,
+                    Err(error) => Some(format!("nothing can listen for it: {error}")),
+                },
                 false => None,
             };
             if trouble.is_none() {
@@ -199,12 +228,12 @@ impl Keeper {
                     Inbound::Onions(onions) => onions,
                     Inbound::None | Inbound::Failed(_) => Vec::new(),
                 };
-                let addr = service.onion.addr();
+                let addr = onion.addr();
                 match onions.iter_mut().find(|onion| onion.addr == addr) {
                     Some(onion) => (onion.published, onion.trouble) = (onion.published && !is_new, trouble),
                     None => onions.push(OnionStanding { addr, published: false, trouble }),
                 }
-                onions.retain(|onion| wanted.iter().any(|service| service.onion.addr() == onion.addr));
+                onions.retain(|onion| wanted.iter().any(|wanted| wanted.addr() == onion.addr));
                 status.inbound = Inbound::Onions(onions);
             });
         }
@@ -214,9 +243,24 @@ impl Keeper {
         Ok(())
     }
 
+    /// Takes an onion service back from tor.
+    async fn remove(
+        &self,
+        control: &mut Control,
+        key: &OnionKey,
+        made: &mut BTreeSet<OnionKey>,
+    ) -> Result<(), ControlError> {
+        let host = key.to_string();
+        match control.command(&format!("DEL_ONION {}", host.trim_end_matches(".onion"))).await {
+            Ok(_) | Err(ControlError::Refused(_)) => made.remove(key),
+            Err(other) => return Err(other),
+        };
+        Ok(())
+    }
+
     /// Works with a SOCKS port alone: out, never in.
-    async fn blind(&self, socks: SocketAddr, why: String) {
-        self.socks.send_replace(Some(socks));
+    async fn blind(&self, socks: ProxyAt, why: String) {
+        self.socks.send_replace(Some(socks.clone()));
         self.tell(|status| status.inbound = Inbound::Failed(why));
         // Tor takes any login; without one it would not show whether it keeps circuits apart.
         let mut name = [0; 16];
@@ -224,26 +268,45 @@ impl Keeper {
             Some(login) => login,
             None => return,
         };
-        proxy::look(socks, Offer::Apart(&login), |state| self.tell(|status| status.state = state)).await;
+        proxy::look(&socks, Offer::Apart(&login), |state| self.tell(|status| status.state = state)).await;
+    }
+}
+
+/// Changes how one onion service is doing.
+fn standing(status: &mut RouteStatus, key: &OnionKey, change: impl FnOnce(&mut OnionStanding)) {
+    if let Inbound::Onions(onions) = &mut status.inbound
+        && let Some(onion) = onions.iter_mut().find(|onion| matches!(&onion.addr, PeerAddr::Onion(k, _) if k == key))
+    {
+        change(onion);
     }
 }
 
 /// Creates an onion service; gives back why tor does not.
-async fn create(control: &mut Control, service: &Service) -> Result<Option<String>, ControlError> {
-    let Service { onion, local } = service;
-    let (key, port) = (onion.secret.expanded(), onion.port);
-    let line =
-        zeroize::Zeroizing::new(format!("ADD_ONION ED25519-V3:{} Flags=DiscardPK Port={port},{local}", key.as_str()));
-    let reply = match control.command(&line).await {
-        Ok(reply) => reply,
-        Err(ControlError::Refused(why)) => return Ok(Some(why)),
-        Err(other) => return Err(other),
-    };
-    let id = reply.lines.iter().find_map(|line| line.strip_prefix("ServiceID="));
-    Ok(match id.map(|id| OnionKey::from_host(&format!("{id}.onion"))) {
-        Some(Ok(made)) if made == onion.secret.address() => None,
-        _ => Some("tor made a service at another address".to_owned()),
-    })
+async fn create(control: &mut Control, onion: &OnionService, target: &str) -> Result<Option<String>, ControlError> {
+    let key = onion.secret.expanded();
+    let mut refused = None;
+    // A tor that does not know one of the guards against floods makes the service without it.
+    for guards in GUARDS {
+        let line = zeroize::Zeroizing::new(format!(
+            "ADD_ONION ED25519-V3:{} {guards} Port={},{target}",
+            key.as_str(),
+            onion.port
+        ));
+        let reply = match control.command(&line).await {
+            Ok(reply) => reply,
+            Err(ControlError::Refused(why)) => {
+                refused = Some(why);
+                continue;
+            }
+            Err(other) => return Err(other),
+        };
+        let id = reply.lines.iter().find_map(|line| line.strip_prefix("ServiceID="));
+        return Ok(match id.map(|id| OnionKey::from_host(&format!("{id}.onion"))) {
+            Some(Ok(made)) if made == onion.secret.address() => None,
+            _ => Some("tor made a service at another address".to_owned()),
+        });
+    }
+    Ok(refused)
 }
 
 /// What tor told about its way out.

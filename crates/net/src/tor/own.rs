@@ -1,11 +1,15 @@
 //! A tor that we start, watch and stop.
 //!
-//! Owns: the child process and its data folder. Promises: it listens on loopback only, reads no configuration but ours
-//! and the user's `torrc` in its folder, and ends with us even when we are killed.
+//! Owns: the child process, its data folder, the folder with its sockets. Promises: it is spoken to by socket files that
+//! no other account reaches (where there are none, by ports on loopback); it reads no configuration but ours and the
+//! user's `torrc` in its folder; it is told none of this program's secrets; it ends with us even when we are killed.
 
 use super::TorConfig;
 use super::control::{Control, ControlAddr};
+use super::owner::Known;
+use super::service::Place;
 use crate::route::RouteTrouble;
+use crate::socks::ProxyAt;
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,10 +33,23 @@ const WARNINGS: usize = 3;
 /// Folders where packages put it that are not in every user's PATH.
 const PLACES: [&str; 4] = ["/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/opt/homebrew/bin"];
 
+/// Variables of this program: a passphrase and a proxy's password may stand in them.
+const OUR_VARIABLES: &str = "MEGATORRENT_";
+
 /// The running child.
 pub(super) struct OwnTor {
     child: Child,
     log: Log,
+    doors: Doors,
+}
+
+/// How it is spoken to.
+enum Doors {
+    /// By ports on loopback: where there are no socket files, or no folder whose name can be told to it.
+    Ports,
+    /// By files in this folder.
+    #[cfg(unix)]
+    Files(Sockets),
 }
 
 struct Log {
@@ -59,6 +76,8 @@ pub(super) async fn start(program: &Path, folder: &Path) -> Result<(OwnTor, Cont
     let torrc = folder.join("torrc");
     let none = folder.join("none");
     tokio::fs::write(&none, b"").await.map_err(failed)?;
+    let doors = Doors::choose(folder).map_err(failed)?;
+    let (control, socks) = doors.options();
     let mut command = Command::new(program);
     command
         .arg("-f")
@@ -67,8 +86,8 @@ pub(super) async fn start(program: &Path, folder: &Path) -> Result<(OwnTor, Cont
         .arg(&none)
         .arg("--DataDirectory")
         .arg(folder)
-        .args(["--SocksPort", "127.0.0.1:auto IsolateSOCKSAuth"])
-        .args(["--ControlPort", "127.0.0.1:auto", "--ControlPortWriteToFile"])
+        .args(["--SocksPort", &socks])
+        .args(["--ControlPort", &control, "--ControlPortWriteToFile"])
         .arg(&port_file)
         .args(["--CookieAuthentication", "1", "--CookieAuthFile"])
         .arg(&cookie)
@@ -79,12 +98,17 @@ pub(super) async fn start(program: &Path, folder: &Path) -> Result<(OwnTor, Cont
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .kill_on_drop(true);
+    for (variable, _) in std::env::vars_os() {
+        if variable.to_string_lossy().starts_with(OUR_VARIABLES) {
+            command.env_remove(variable);
+        }
+    }
     let mut child = command.spawn().map_err(failed)?;
     let Some(stdout) = child.stdout.take() else { return Err(RouteTrouble::TorEnded("it has no output".into())) };
-    let mut own = OwnTor { child, log: Log { lines: BufReader::new(stdout), warnings: VecDeque::new() } };
+    let mut own = OwnTor { child, log: Log { lines: BufReader::new(stdout), warnings: VecDeque::new() }, doors };
     let starting = async {
         let addr = own.control_port(&port_file, &cookie).await?;
-        Control::connect(&ControlAddr::Tcp(addr), None).await.map_err(|e| RouteTrouble::Control(e.to_string()))
+        Control::connect(&addr, None, Known::Named).await.map_err(|e| RouteTrouble::Control(e.to_string()))
     };
     let mut control = match tokio::time::timeout(START_LIMIT, starting).await {
         Ok(control) => control?,
@@ -115,12 +139,12 @@ async fn prepare(folder: &Path, port_file: &Path, cookie: &Path) -> io::Result<(
 impl OwnTor {
     /// Waits until the files with the port and, a moment later, with the cookie are there. Each line of the log is a
     /// reason to look; the last of them may come before the cookie.
-    async fn control_port(&mut self, file: &Path, cookie: &Path) -> Result<std::net::SocketAddr, RouteTrouble> {
+    async fn control_port(&mut self, file: &Path, cookie: &Path) -> Result<ControlAddr, RouteTrouble> {
         loop {
             // Files that are not there yet are looked for again.
             let text = tokio::fs::read_to_string(file).await.unwrap_or_default();
             let cookie = tokio::fs::metadata(cookie).await.map_or(0, |file| file.len());
-            if let Some(addr) = text.strip_prefix("PORT=").and_then(|rest| rest.trim().parse().ok())
+            if let Some(addr) = self.doors.control(&text)
                 && cookie >= COOKIE_LEN
             {
                 return Ok(addr);
@@ -128,6 +152,24 @@ impl OwnTor {
             if let Ok(None) = tokio::time::timeout(LOOK, self.log.line()).await {
                 return Err(self.ended().await);
             }
+        }
+    }
+
+    /// Its SOCKS port, where that is no TCP port: those it tells itself.
+    pub(super) fn socks(&self) -> Option<ProxyAt> {
+        match &self.doors {
+            Doors::Ports => None,
+            #[cfg(unix)]
+            Doors::Files(sockets) => Some(ProxyAt::Unix(sockets.folder.join("socks"))),
+        }
+    }
+
+    /// Where it finds the listeners behind onion services.
+    pub(super) fn onions(&self) -> Place {
+        match &self.doors {
+            Doors::Ports => Place::Loopback,
+            #[cfg(unix)]
+            Doors::Files(sockets) => Place::Folder(sockets.folder.clone()),
         }
     }
 
@@ -147,6 +189,94 @@ impl OwnTor {
             && let Err(error) = self.child.kill().await
         {
             tracing::warn!(%error, "tor does not end");
+        }
+    }
+}
+
+impl Doors {
+    #[cfg(unix)]
+    fn choose(folder: &Path) -> io::Result<Self> {
+        Ok(Sockets::beside(folder)?.map_or(Self::Ports, Self::Files))
+    }
+    #[cfg(not(unix))]
+    fn choose(_folder: &Path) -> io::Result<Self> {
+        Ok(Self::Ports)
+    }
+
+    /// What tor is told of its control and its SOCKS port.
+    fn options(&self) -> (String, String) {
+        match self {
+            Self::Ports => ("127.0.0.1:auto".into(), "127.0.0.1:auto IsolateSOCKSAuth".into()),
+            #[cfg(unix)]
+            Self::Files(sockets) => {
+                let at = |name| format!("unix:{}", sockets.folder.join(name).display());
+                (at("control"), format!("{} IsolateSOCKSAuth", at("socks")))
+            }
+        }
+    }
+
+    /// Where its control port is, when its file of that says that it is there.
+    fn control(&self, written: &str) -> Option<ControlAddr> {
+        match self {
+            Self::Ports => Some(ControlAddr::Tcp(written.strip_prefix("PORT=")?.trim().parse().ok()?)),
+            #[cfg(unix)]
+            Self::Files(sockets) => {
+                written.starts_with("UNIX_PORT=").then(|| ControlAddr::Unix(sockets.folder.join("control")))
+            }
+        }
+    }
+}
+
+/// A folder that this account alone enters, with a name that tor's line protocol can carry.
+#[cfg(unix)]
+struct Sockets {
+    folder: PathBuf,
+    /// Made for this run, and removed after it.
+    passing: bool,
+}
+
+#[cfg(unix)]
+impl Sockets {
+    /// The longest name of a socket in it, with the slash before.
+    const NAME_MAX: usize = 12;
+    /// `sun_path` has 104 bytes on macOS and the BSDs, 108 on Linux, the closing zero included.
+    const PATH_MAX: usize = 103;
+
+    /// Tor's own folder, if its name will do; else one of its own under the system's folders for such things.
+    fn beside(folder: &Path) -> io::Result<Option<Self>> {
+        if Self::fits(folder) {
+            return Ok(Some(Self { folder: folder.to_owned(), passing: false }));
+        }
+        let mut name = [0; 8];
+        getrandom::fill(&mut name).map_err(io::Error::other)?;
+        let name = format!("megatorrent-{}", data_encoding::HEXLOWER.encode(&name));
+        let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_absolute());
+        for parent in [runtime, Some(std::env::temp_dir())].into_iter().flatten() {
+            let folder = parent.join(&name);
+            let mut builder = std::fs::DirBuilder::new();
+            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+            if Self::fits(&folder) && builder.create(&folder).is_ok() {
+                return Ok(Some(Self { folder, passing: true }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The line protocol parts words by blanks and knows quotes.
+    fn fits(folder: &Path) -> bool {
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._+-@:,".contains(byte);
+        let bytes = folder.as_os_str().as_encoded_bytes();
+        folder.is_absolute() && bytes.len() + Self::NAME_MAX <= Self::PATH_MAX && bytes.iter().all(plain)
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Sockets {
+    fn drop(&mut self) {
+        if self.passing
+            && let Err(error) = std::fs::remove_dir_all(&self.folder)
+        {
+            tracing::debug!(%error, "a folder for sockets stays behind");
         }
     }
 }

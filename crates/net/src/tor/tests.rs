@@ -1,6 +1,7 @@
 //! The control port against fakes that follow the protocol and fakes that do not. Real tor: the whole-system tests.
 
 use super::control::{Control, ControlError, unquote};
+use super::owner::Known;
 use super::*;
 use crate::gate::Gate;
 use crate::route::{OnionStanding, Route, RouteTrouble};
@@ -34,7 +35,7 @@ async fn port(answer: impl Fn(&str) -> String + Clone + Send + Sync + 'static) -
 }
 
 async fn connect(addr: SocketAddr, password: Option<&[u8]>) -> Result<Control, ControlError> {
-    tokio::time::timeout(LIMIT, Control::connect(&ControlAddr::Tcp(addr), password)).await.unwrap()
+    tokio::time::timeout(LIMIT, Control::connect(&ControlAddr::Tcp(addr), password, Known::Named)).await.unwrap()
 }
 
 fn info(methods: &str) -> String {
@@ -113,12 +114,44 @@ fn mac(purpose: &[u8], cookie: &[u8], nonce: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
+async fn a_cookie_is_never_shown_and_a_port_that_nobody_named_must_want_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let cookie = folder.path().join("cookie");
+    std::fs::write(&cookie, [7; 32]).unwrap();
+    let shown = format!("COOKIE COOKIEFILE=\"{}\"", cookie.display());
+    for (methods, known) in [(shown.as_str(), Known::Named), (shown.as_str(), Known::Guessed), ("NULL", Known::Guessed)]
+    {
+        let told = info(methods);
+        let addr = port(move |line| {
+            assert_eq!(line, "PROTOCOLINFO 1");
+            told.clone()
+        })
+        .await;
+        let refused = Control::connect(&ControlAddr::Tcp(addr), None, known).await.err().unwrap();
+        let fits = match refused {
+            ControlError::Locked(wanted) => methods != "NULL" && wanted.contains("be shown its cookie"),
+            ControlError::Open => methods == "NULL",
+            // Where the system does not tell whose a port is.
+            ControlError::NoOwner(_) => known == Known::Guessed && cfg!(not(target_os = "linux")),
+            other => panic!("{other}"),
+        };
+        assert!(fits, "{methods} {known:?}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
 async fn no_file_but_a_cookie_is_ever_read_to_a_port() {
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("secret");
     std::fs::write(&secret, [7; 33]).unwrap();
-    for file in [secret.to_str().unwrap(), "/dev/zero", folder.path().to_str().unwrap(), "/nowhere"] {
-        let methods = format!("COOKIE COOKIEFILE=\"{file}\"");
+    // A cookie, but by a link.
+    let link = folder.path().join("link");
+    std::fs::write(folder.path().join("cookie"), [7; 32]).unwrap();
+    std::os::unix::fs::symlink(folder.path().join("cookie"), &link).unwrap();
+    let link = link.to_str().unwrap();
+    for file in [secret.to_str().unwrap(), "/dev/zero", folder.path().to_str().unwrap(), "/nowhere", link] {
+        let methods = format!("COOKIE,SAFECOOKIE COOKIEFILE=\"{file}\"");
         let addr = port(move |line| {
             assert_eq!(line, "PROTOCOLINFO 1", "{file}", file = methods);
             info(&methods)
@@ -229,10 +262,10 @@ async fn a_tor_is_followed() {
     let at = TorAt { control: Some(ControlAddr::Tcp(addr)), ..TorAt::default() };
     let gate = Gate::open(Route::Tor(config(at, folder.path()))).await.unwrap();
     assert!(gate.clear().is_none() && gate.listening().is_none());
-    gate.set_onions(vec![onion(9)]).await.unwrap();
+    gate.set_onions(vec![onion(9)]);
     let standing = OnionStanding { addr: PeerAddr::Onion(own, 6881), published: true, trouble: None };
     status(&gate, |status| status.state == RouteState::Up && only(status) == Some(&standing)).await;
-    gate.set_onions(Vec::new()).await.unwrap();
+    gate.set_onions(Vec::new());
     status(&gate, |status| status.inbound == Inbound::None).await;
     // Its SOCKS port is a closed one.
     let dialled = gate.dial(&PeerAddr::Onion(own, 1), b"", LIMIT).await;
@@ -247,7 +280,7 @@ async fn a_service_at_another_address_is_not_ours() {
     let addr = port(talk(OnionSecret::from_bytes(&[1; 32]).address())).await;
     let at = TorAt { control: Some(ControlAddr::Tcp(addr)), ..TorAt::default() };
     let gate = Gate::open(Route::Tor(config(at, folder.path()))).await.unwrap();
-    gate.set_onions(vec![onion(9)]).await.unwrap();
+    gate.set_onions(vec![onion(9)]);
     let other = |why: &Option<String>| why.as_ref().is_some_and(|why| why.contains("another address"));
     status(&gate, |status| only(status).is_some_and(|onion| !onion.published && other(&onion.trouble))).await;
     gate.close().await;

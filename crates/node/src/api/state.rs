@@ -169,6 +169,10 @@ pub struct Status {
     pub data_dir: PathBuf,
     /// Listening address.
     pub listen: Option<String>,
+    /// Why it does not listen, though it should: the listener broke, and is being made again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub listen_lost: Option<String>,
     /// DHT: nodes known; none: no DHT.
     pub dht_nodes: Option<u32>,
     /// Connected peers.

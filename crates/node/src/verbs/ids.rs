@@ -206,14 +206,15 @@ pub(super) async fn export(ctx: &Ctx, args: IdExport) -> Result<()> {
     .await
 }
 
-/// Writes a new file whole or not at all; never over another.
+/// Writes a new file whole or not at all; never over another. Only this account reads it: whoever else has it can try
+/// passphrases.
 fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     use std::io::Write;
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .map_err(|e| ErrorInfo::at_path(path, &e))?;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path).map_err(|e| ErrorInfo::at_path(path, &e))?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     written.map_err(|e| {
         let _ = std::fs::remove_file(path);

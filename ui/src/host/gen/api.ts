@@ -635,6 +635,8 @@ version: string,
 data_dir: string,
 /** Listening address. */
 listen: string | null,
+/** Why it does not listen, though it should: the listener broke, and is being made again. */
+listen_lost?: string,
 /** DHT: nodes known; none: no DHT. */
 dht_nodes: number | null,
 /** Connected peers. */
