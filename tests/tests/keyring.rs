@@ -78,6 +78,14 @@ fn kept(data: &Path, name: &str) -> Vec<u8> {
     out.unwrap().stdout
 }
 
+/// Takes one of ours out of the Secret Service.
+fn forget(data: &Path, name: &str) {
+    let choice: serde_json::Value = serde_json::from_slice(&std::fs::read(data.join("keys.json")).unwrap()).unwrap();
+    let user = format!("{}/{name}", choice["install"].as_str().unwrap());
+    let status = Command::new("secret-tool").args(["clear", "service", "megatorrent", "username", &user]).status();
+    assert!(status.unwrap().success());
+}
+
 #[test]
 #[ignore = "run by secrets_live_in_the_secret_service_and_nowhere_else, inside its session"]
 fn inside() {
@@ -105,6 +113,17 @@ fn inside() {
     let back = ask(&other, &["id", "import", backup.to_str().unwrap()], Some("of the backup"));
     assert_eq!(back["key"], key);
     assert_eq!(kept(&other.data(), &format!("identity-{key}")), seed);
+    // The keyring loses the key that the database is sealed with: nothing is sealed anew under another one.
+    ask(&home, &["set", "route", "socks5://me:password@127.0.0.1:9"], None);
+    forget(&home.data(), "store-key");
+    ask(&home, &["id", "list"], None);
+    let mut command = home.command().unwrap();
+    command.env_remove("MEGATORRENT_PASSPHRASE").env_remove("MEGATORRENT_NO_KEYRING");
+    let out = command.args(["--json", "set", "route", "socks5://me:other@127.0.0.1:9"]).output().unwrap();
+    let text = String::from_utf8_lossy(&out.stderr).into_owned() + &String::from_utf8_lossy(&out.stdout);
+    assert_eq!(out.status.code(), Some(5), "{text}");
+    assert!(text.contains("other_key"), "{text}");
+    assert!(kept(&home.data(), "store-key").is_empty(), "no new one was made");
     // A v5 client's identity.
     let v5 = home.path().join("identity.json");
     std::fs::write(&v5, format!(r#"{{"seed":"{}"}}"#, "09".repeat(32))).unwrap();

@@ -283,6 +283,7 @@ async fn work(command: Command, door: &mut Door, out: &Out, global: &Global) -> 
             let dir = absolute(&dir)?;
             match with_progress(door, watching, Subject::Move, Request::MoveData(MoveData { dir })).await? {
                 Reply::Done => out.done("Moved."),
+                Reply::Kept(files) => out.value(&files, |files| format!("Moved.\n{}", show::kept(files))),
                 _ => strange(),
             }
         }
@@ -384,6 +385,7 @@ async fn care(
 async fn done(door: &mut Door, out: &Out, request: Request, text: &str) -> Result<(), Failure> {
     match door.call(request).await? {
         Reply::Done => out.done(text),
+        Reply::Kept(files) => out.value(&files, |files| format!("{text}\n{}", show::kept(files))),
         _ => strange(),
     }
 }

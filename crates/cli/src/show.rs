@@ -267,7 +267,24 @@ pub(crate) fn got(info: &Got) -> String {
     text + &left_out(info.items.iter().flat_map(|item| &item.left_out))
 }
 
+/// Files that stay although what they belonged to went.
+pub(crate) fn kept(files: &[String]) -> String {
+    let one = files.len() == 1;
+    let mut text = format!(
+        "{} where {}: changed here, in place before, or shared from here.\n",
+        if one { "1 file stays".to_owned() } else { format!("{} files stay", files.len()) },
+        if one { "it is" } else { "they are" }
+    );
+    for file in files {
+        let _ = writeln!(text, "  {}", escape(file));
+    }
+    text
+}
+
 pub(crate) fn verified(info: &VerifyReport) -> String {
+    if info.bad == 0 && info.good == 0 {
+        return "Nothing of this item is here to be read. If its files were moved, say where they are: megatorrent locate ITEM PATH\n".to_owned();
+    }
     if info.bad == 0 {
         return match info.good {
             0 => "Nothing of it is here that could be read.\n".to_owned(),
@@ -279,6 +296,23 @@ pub(crate) fn verified(info: &VerifyReport) -> String {
     let mut text = format!("{} of {all} {} missing or changed:\n", info.bad, plural(info.bad, "is", "are"));
     for file in &info.files {
         let _ = writeln!(text, "  {}", escape(file));
+    }
+    match info.kept.as_slice() {
+        [] => {}
+        [file] => {
+            let _ = writeln!(
+                text,
+                "{} was changed here and stays as it is; what was published comes beside it.",
+                escape(file)
+            );
+        }
+        files => {
+            let _ = writeln!(
+                text,
+                "{} of them were changed here and stay as they are; what was published comes beside them.",
+                files.len()
+            );
+        }
     }
     text
 }

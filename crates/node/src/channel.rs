@@ -451,15 +451,25 @@ pub(crate) async fn place_of(ctx: &Ctx, key: ChannelKey, id: ItemId) -> String {
 ///
 /// False: a part file was removed or cut by somebody else, and some are missing again.
 pub(crate) async fn finish(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Result<bool> {
-    let gone = ctx
+    let named = ctx
         .with_store(move |s| match s.finish_item(&key, &id) {
-            Ok(gone) => Ok(Some(gone)),
+            Ok(named) => Ok(Some(named)),
             Err(StoreError::Incomplete) if !s.missing(&key, &id, 1, &|_| false)?.is_empty() => Ok(None),
             Err(error) => Err(error),
         })
         .await?;
-    let Some(gone) = gone else { return Ok(false) };
-    ctx.engine.send(Input::Unhold(gone)).await;
+    let Some(named) = named else { return Ok(false) };
+    for (kept, ours) in named.beside {
+        let text = format!(
+            "{} was changed here, or is another's: it stays as it is, and what was published is beside it as {}.",
+            kept.display(),
+            ours.file_name().unwrap_or_default().display()
+        );
+        ctx.emit(Event::Notice(ErrorInfo::new(Code::SourceChanged, text)));
+    }
+    if !ctx.config.offline {
+        ctx.engine.send(Input::Unhold(named.gone)).await;
+    }
     Ok(true)
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, Notify, OnceCell, RwLock, Semaphore, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::age::Believed;
 use crate::api::{Code, ErrorInfo, Event};
 use crate::clock::Clock;
 use crate::config::NodeConfig;
@@ -43,6 +44,8 @@ pub(crate) struct Inner {
     pub(crate) near: watch::Sender<Near>,
     /// What may move now.
     pub(crate) governor: Mutex<Governor>,
+    /// The time by which ages are counted.
+    pub(crate) believed: Mutex<Believed>,
     pub(crate) rates: watch::Sender<Rates>,
     /// One manifest at a time is read, changed and signed: two at once would lose one's change.
     pub(crate) signing: Semaphore,

@@ -12,7 +12,7 @@ use crate::ctx::Ctx;
 use crate::engine::Input;
 use crate::error::Result;
 use crate::library::{LibraryInput, log};
-use crate::view;
+use crate::{age, view};
 
 /// Between two looks at what grew too old.
 const TIDY_EVERY: Duration = Duration::from_secs(600);
@@ -53,8 +53,11 @@ async fn all(ctx: &Ctx) -> Result<()> {
 pub(crate) async fn channel(ctx: &Ctx, key: ChannelKey) -> Result<()> {
     let row = ctx.with_store(move |s| s.channel(&key)).await?;
     let Some(keep) = row.map(|row| row.keep).filter(|keep| *keep != Keep::All) else { return Ok(()) };
-    let rows = ctx.with_store(move |s| s.items(&key)).await?;
-    let now = ctx.clock.unix_ms();
+    let mut rows = ctx.with_store(move |s| s.items(&key)).await?;
+    let now = age::now(ctx).await?;
+    if matches!(keep, Keep::Days(_)) {
+        age::not_before_it_was_seen(ctx, key, now, &mut rows).await?;
+    }
     if keeping::to_remove(keep, now, &rows, &|_| 0).is_empty() {
         return Ok(());
     }
@@ -85,7 +88,8 @@ pub(crate) async fn make_room(ctx: &Ctx, need: Need, quota: u64) -> Result<bool>
     }
     let wanted = move |s: &store::Store| need.item.map(|(key, id)| s.item(&key, &id)).transpose();
     let (channels, row) = ctx.with_store(move |s| Ok((s.channels()?, wanted(s)?.flatten()))).await?;
-    let before = row.map_or(u64::MAX, |row| row.published);
+    // Who dates an item after tomorrow does not get the room of everybody else's.
+    let before = row.map_or(u64::MAX, |row| row.published.min(ctx.clock.unix_ms()));
     let mut candidates: Vec<(usize, ItemRow)> = Vec::new();
     for channel in channels.into_iter().filter(|channel| channel.keep != Keep::All) {
         let key = channel.key;
@@ -145,15 +149,29 @@ async fn holders(ctx: &Ctx, key: ChannelKey, rows: &[ItemRow]) -> Result<HashMap
 async fn remove(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Result<()> {
     tracing::info!(channel = %key, item = %id, "removed, as its channel's rule or the quota wants");
     ctx.library.send(LibraryInput::Stop(key, id));
-    let gone = ctx.with_store(move |s| s.remove_item(&key, &id, true)).await?;
+    let removed = ctx.with_store(move |s| s.remove_item(&key, &id, true)).await?;
     if !ctx.config.offline {
-        ctx.engine.send(Input::Unhold(gone)).await;
+        ctx.engine.send(Input::Unhold(removed.gone)).await;
+    }
+    // Once: with its item the record of the file is gone.
+    if let Some(text) = kept_text(&removed.kept) {
+        ctx.emit(Event::Notice(ErrorInfo::new(Code::SourceChanged, text)));
     }
     match view::item(ctx, key, id).await? {
         Some(info) => ctx.emit(Event::Item(info)),
         None => ctx.emit(Event::ItemGone(key.to_string(), id.to_string())),
     }
     Ok(())
+}
+
+/// What a person is told of files that would have been deleted and stay; `None`: there are none.
+pub(crate) fn kept_text(kept: &[PathBuf]) -> Option<String> {
+    let why = "changed here, in place before, or shared from here";
+    match kept {
+        [] => None,
+        [file] => Some(format!("{} stays: it was {why}.", file.display())),
+        [file, ..] => Some(format!("{} files stay, {} among them: they were {why}.", kept.len(), file.display())),
+    }
 }
 
 /// E8: files that are gone, or look other than they did, are read; what they do not hold any more is withdrawn, and the

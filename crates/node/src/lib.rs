@@ -1,6 +1,7 @@
 //! A full node: joins protocol, swarm, store and net, and owns every task.
 
 mod accept;
+mod age;
 pub mod amounts;
 pub mod api;
 mod channel;

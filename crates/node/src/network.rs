@@ -90,6 +90,9 @@ fn stored(store: &Store) -> std::result::Result<std::result::Result<Choice, Stri
             Err(StoreError::SecretsLocked) => {
                 return Ok(Err("The secrets are locked, and the proxy's password with them.".into()));
             }
+            Err(error @ StoreError::OtherStoreKey) => {
+                return Ok(Err(format!("The proxy's password does not open: {error}.")));
+            }
             Err(error) => return Err(error),
         },
     };
@@ -106,15 +109,11 @@ pub(crate) async fn shown(ctx: &Inner) -> Result<String> {
 pub(crate) async fn keep(ctx: &Inner, choice: &Choice) -> Result<()> {
     let (plain, secret) = (choice.to_string(), choice.is_secret().then(|| choice.to_secret()));
     ctx.with_store(move |s| {
-        if let Some(secret) = &secret {
-            s.set_sealed(ROUTE_SEALED, Some(secret.as_bytes()))?;
-            s.set_setting(ROUTE_IS_SEALED, Some("true"))?;
-        }
-        s.set_setting(ROUTE, Some(&plain))?;
-        if secret.is_none() {
-            s.set_setting(ROUTE_IS_SEALED, None)?;
-        }
-        Ok(())
+        let Some(secret) = &secret else {
+            return s.set_settings(&[(ROUTE_IS_SEALED, None), (ROUTE, Some(&plain))]);
+        };
+        let values = [(ROUTE_IS_SEALED, Some("true")), (ROUTE, Some(plain.as_str()))];
+        s.set_settings_sealed(&values, ROUTE_SEALED, Some(secret.as_bytes()))
     })
     .await
 }
@@ -154,7 +153,7 @@ pub(crate) async fn onion_of(ctx: &Inner, key: ChannelKey) -> Result<Option<Peer
         match onion_service(&store, &key) {
             Ok(service) => Ok(Some(service.addr())),
             // Then nobody can reach us.
-            Err(error) if error.code == Code::Secrets => Ok(None),
+            Err(error) if matches!(error.code, Code::Secrets | Code::OtherKey) => Ok(None),
             Err(error) => Err(error),
         }
     })
@@ -175,7 +174,7 @@ async fn renew_onions(ctx: &Ctx, network: &Network) -> Result<()> {
     });
     let services = match services.await {
         Ok(services) => services,
-        Err(error) if error.code == Code::Secrets => {
+        Err(error) if matches!(error.code, Code::Secrets | Code::OtherKey) => {
             network.onions.send_replace(Onions { locked: true, of: BTreeMap::new() });
             return Ok(());
         }

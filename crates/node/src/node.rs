@@ -13,6 +13,7 @@ use tokio::sync::{Mutex, Notify, OnceCell, RwLock, Semaphore, broadcast, oneshot
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::age::Believed;
 use crate::api::{Code, ErrorInfo, Event, Reply, Request};
 use crate::clock::Clock;
 use crate::config::*;
@@ -73,8 +74,9 @@ impl Node {
         process::enough()?;
         let clock = Clock::start();
         let (dir, keyring, passphrase) = (config.data_dir.clone(), config.use_keyring, config.passphrase.clone());
-        let (store, recovery, keys) = blocking(move || {
+        let (store, recovery, keys, home) = blocking(move || {
             let dir_lock = DataDir::lock(&dir)?;
+            let home = dir_lock.path().to_path_buf();
             // One that is locked asks its person; the node does not wait for the answer.
             let keys = match KeyStore::open_within(&dir, passphrase, keyring, KEYRING_AT_START) {
                 Ok(keys) => keys,
@@ -83,11 +85,18 @@ impl Node {
                 }
                 Err(error) => return Err(verbs::secrets(&error)),
             };
-            let store_key = keys.store_key().ok();
-            let (store, recovery) = Store::open(dir_lock, store_key.as_deref())?;
-            Ok((store, recovery, keys))
+            let kept = keys.kept_store_key();
+            let known = kept.as_ref().ok().and_then(Option::as_deref);
+            let (store, recovery) = Store::open(dir_lock, known)?;
+            // A keyring that lost its entry must not get a new one: what is sealed here would never open again.
+            if matches!(kept, Ok(None)) && store.may_have_first_key()? {
+                store.unlock(&*keys.store_key().map_err(|error| verbs::secrets(&error))?)?;
+            }
+            Ok((store, recovery, keys, home))
         })
         .await?;
+        // Its one name, whatever links led here: paths that are recorded lie in it or do not.
+        let config = NodeConfig { data_dir: home, ..config };
         if recovery.unclean {
             tracing::info!(rechecked = recovery.rechecked, lost = recovery.lost, "the last run did not stop cleanly");
         }
@@ -117,6 +126,7 @@ impl Node {
             limits: Arc::new(Limits::default()),
             governor: Mutex::new(Governor::default()),
             near: watch::Sender::new(near),
+            believed: Mutex::new(Believed::default()),
             rates: watch::Sender::new(Rates::default()),
             signing: Semaphore::new(1),
             arrived: watch::Sender::new(0),

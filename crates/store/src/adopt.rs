@@ -12,7 +12,7 @@ use rusqlite::{Transaction, params};
 
 use crate::db::{array, chunk_state, int, path};
 use crate::store::Core;
-use crate::sweep::{Doomed, blobs_of, doom, sweep};
+use crate::sweep::{blobs_of, doom, part_files, sweep};
 use crate::{PlanFile, StoreError};
 
 /// A file of a retired plan.
@@ -121,21 +121,15 @@ impl Core {
         let _layout = self.exclusive();
         let (gone, doomed, parts) = self.db.write(|tx| {
             let mut shadows = tx.prepare_cached(
-                "SELECT id, root FROM items i WHERE of IS NOT NULL AND of = ?
+                "SELECT id FROM items i WHERE of IS NOT NULL AND of = ?
                  AND (EXISTS(SELECT 1 FROM files f WHERE f.item = i.id AND f.part IS NOT NULL)
                     OR NOT EXISTS(SELECT 1 FROM files f WHERE f.item = i.id))",
             )?;
-            let shadows: Vec<(i64, Option<Vec<u8>>)> =
-                shadows.query_map([item], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
-            let (mut blobs, mut parts): (_, Vec<Doomed>) = (Vec::new(), Vec::new());
-            for (shadow, root) in shadows {
+            let shadows: Vec<i64> = shadows.query_map([item], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            let (mut blobs, mut parts) = (Vec::new(), Vec::new());
+            for shadow in shadows {
                 blobs.extend(blobs_of(tx, shadow)?);
-                let root = root.map(path::from_sql);
-                let mut files = tx.prepare_cached("SELECT part FROM files WHERE item = ? AND part IS NOT NULL")?;
-                let files = files.query_map([shadow], |row| Ok(path::from_sql(row.get(0)?)))?;
-                for part in files {
-                    parts.push((root.clone(), part?));
-                }
+                parts.extend(part_files(tx, shadow)?);
                 // A finished file beside them cannot make their common blobs alone.
                 tx.prepare_cached(
                     "UPDATE chunks SET state = 1 WHERE item = ?1 AND state = 2 AND blob IN

@@ -1,13 +1,16 @@
 //! Channels and the floors of their sequences.
 
-use protocol::{BlobId, ChannelKey, ReadKey, SignedManifest};
+use std::collections::HashMap;
+
+use protocol::{ChannelKey, ReadKey, SignedManifest};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use crate::db::{array, int, uint};
 use crate::items::{clear_out, remove_if_empty};
+use crate::ours::without_claimed;
 use crate::store::Core;
 use crate::sweep::{doom, sweep};
-use crate::{Channel, Keep, Store, StoreError, address_text};
+use crate::{Channel, Keep, Removed, Store, StoreError, address_text};
 
 const COLUMNS: &str =
     "key, name, about, private, read_key, own, followed, paused, fetch, manifest, bep44, body_sequence,
@@ -65,28 +68,37 @@ impl Store {
     }
 
     /// Forgets a channel, its items, the addresses met for it, and the blobs that nothing else needs. The floor stays for
-    /// ever. With `delete` the finished files of its downloads go, never published ones; else files of the user stay.
-    /// Returns the blobs that are no longer held.
-    pub fn remove_channel(&self, key: &ChannelKey, delete: bool) -> Result<Vec<BlobId>, StoreError> {
+    /// ever. With `delete` the finished files of its downloads go: never published ones, nor what was changed here or lay
+    /// there before. Else files of the user stay.
+    pub fn remove_channel(&self, key: &ChannelKey, delete: bool) -> Result<Removed, StoreError> {
+        let mut sorted = HashMap::new();
+        if delete {
+            for item in self.core.db.read(|tx| items_of(tx, row_id(tx, key)?))? {
+                sorted.insert(item, self.core.sort_files(item)?);
+            }
+        }
         let _layout = self.core.exclusive();
-        let (gone, doomed, files, roots) = self.core.db.write(|tx| {
+        let (gone, doomed, files, roots, mut kept) = self.core.db.write(|tx| {
             let channel = row_id(tx, key)?;
-            let mut items = tx.prepare_cached("SELECT id FROM items WHERE channel = ? AND item IS NOT NULL")?;
-            let items: Vec<i64> = items.query_map([channel], |row| row.get(0))?.collect::<Result<_, _>>()?;
-            let (mut blobs, mut files, mut roots) = (Vec::new(), Vec::new(), Vec::new());
+            let items = items_of(tx, channel)?;
+            let (mut blobs, mut files, mut roots, mut kept) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
             for item in items {
-                roots.extend(clear_out(tx, item, delete, &mut blobs, &mut files)?);
+                let mut sorted = sorted.remove(&item).unwrap_or_default();
+                without_claimed(tx, item, &mut sorted.ours, &mut kept)?;
+                files.append(&mut sorted.ours);
+                kept.append(&mut sorted.kept);
+                roots.extend(clear_out(tx, item, &mut blobs, &mut files)?);
             }
             blobs.extend(crate::holdings::structure_of(tx, channel)?.into_iter().map(|(candidate, _)| candidate));
             tx.prepare_cached("DELETE FROM channels WHERE id = ?")?.execute([channel])?;
             self.core.forget_addresses(tx, key)?;
             doom(tx, &files)?;
             let (gone, doomed) = sweep(tx, blobs)?;
-            Ok((gone, doomed, files, roots))
+            Ok((gone, doomed, files, roots, kept))
         })?;
-        self.core.remove_files(&doomed, &files)?;
+        kept.extend(self.core.remove_files(&doomed, &files)?);
         roots.iter().for_each(|root| remove_if_empty(Some(root)));
-        Ok(gone)
+        Ok(Removed { gone, kept })
     }
 
     /// Highest sequence ever verified of a channel, 0 for none; kept over removal.
@@ -103,6 +115,11 @@ impl Store {
     }
 }
 
+fn items_of(tx: &Transaction<'_>, channel: i64) -> Result<Vec<i64>, StoreError> {
+    let mut items = tx.prepare_cached("SELECT id FROM items WHERE channel = ? AND item IS NOT NULL")?;
+    Ok(items.query_map([channel], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
 fn raise(tx: &Transaction<'_>, key: &ChannelKey, sequence: u64) -> Result<(), StoreError> {
     tx.prepare_cached(
         "INSERT INTO floors VALUES(?1, ?2) ON CONFLICT(key) DO UPDATE SET sequence = MAX(sequence, excluded.sequence)",
@@ -111,7 +128,7 @@ fn raise(tx: &Transaction<'_>, key: &ChannelKey, sequence: u64) -> Result<(), St
     Ok(())
 }
 
-fn purpose(key: &ChannelKey) -> Vec<u8> {
+pub(crate) fn purpose(key: &ChannelKey) -> Vec<u8> {
     [b"read key ".as_slice(), key.as_bytes()].concat()
 }
 

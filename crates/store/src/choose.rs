@@ -6,9 +6,11 @@ use protocol::{BlobId, ChannelKey, ItemId};
 use rusqlite::{Transaction, params};
 
 use crate::db::{array, chunk_state, path};
+use crate::growing::NOT_MADE;
+use crate::ours::Doomed;
 use crate::place::{forget_files, not_held};
 use crate::store::now_ms;
-use crate::sweep::doom;
+use crate::sweep::{doom, part_files};
 use crate::{Store, StoreError, items};
 
 /// What a choice changed.
@@ -38,22 +40,21 @@ impl Store {
         let (chosen, parts, freed) = self.core.db.write(|tx| {
             let item = items::row_id(tx, channel, id)?;
             let mut files = tx.prepare_cached(
-                "SELECT f.id, f.path, f.part, i.root FROM files f JOIN items i ON i.id = f.item
+                "SELECT f.id, f.path, f.part FROM files f JOIN items i ON i.id = f.item
                  WHERE i.id = ? AND f.skipped = ? AND (f.part IS NOT NULL OR i.form = 1)",
             )?;
             let mut rows = files.query(params![item, want])?;
-            let (mut concerned, mut parts) = (BTreeSet::new(), Vec::new());
+            let (mut concerned, mut parts) = (BTreeSet::new(), HashSet::new());
             while let Some(row) = rows.next()? {
                 let path: String = row.get(1)?;
                 if paths.as_ref().is_some_and(|paths| !paths.contains(path.as_str())) {
                     continue;
                 }
                 concerned.insert(row.get::<_, i64>(0)?);
-                if let Some(part) = row.get::<_, Option<Vec<u8>>>(2)? {
-                    let root = row.get::<_, Option<Vec<u8>>>(3)?.map(path::from_sql);
-                    parts.push((root, path::from_sql(part)));
-                }
+                parts.extend(row.get::<_, Option<Vec<u8>>>(2)?.map(path::from_sql));
             }
+            let mut parts: Vec<Doomed> =
+                part_files(tx, item)?.into_iter().filter(|one| parts.contains(&one.file)).collect();
             let mut freed = Vec::new();
             let mut chosen = Chosen { files: concerned.len() as u64, ..Chosen::default() };
             if want {
@@ -67,6 +68,9 @@ impl Store {
                 }
                 let held = not_held(tx, candidates.clone())?;
                 forget_files(tx, &concerned, chunk_state::SKIPPED)?;
+                // Wanted again, their part files are made again.
+                let mut unmade = tx.prepare_cached("UPDATE files SET ino = ? WHERE id = ? AND part IS NOT NULL")?;
+                concerned.iter().try_for_each(|file| unmade.execute([NOT_MADE, *file]).map(drop))?;
                 concerned.iter().try_for_each(|file| skip(tx, *file))?;
                 freed = crate::finish::free(tx, &candidates)?;
                 chosen.gone = not_held(tx, candidates)?;

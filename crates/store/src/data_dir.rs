@@ -85,6 +85,30 @@ fn close_to_others(_path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Whether a file can be made in this folder; none is left there.
+///
+/// # Errors
+/// The system's own.
+pub fn may_write(folder: &Path) -> std::io::Result<()> {
+    tempfile::tempfile_in(folder).map(drop)
+}
+
+/// Whether two folders lie on one disk, as far as the system tells.
+pub fn is_same_disk(a: &Path, b: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let device = |path: &Path| fs::metadata(path).map(|meta| meta.dev()).ok();
+        device(a).is_some() && device(a) == device(b)
+    }
+    #[cfg(not(unix))]
+    {
+        let prefix =
+            |path: &Path| fs::canonicalize(path).ok()?.components().next().map(|part| part.as_os_str().to_owned());
+        prefix(a).is_some() && prefix(a) == prefix(b)
+    }
+}
+
 /// Creates a folder that only this user enters.
 pub(crate) fn create_private(path: &Path) -> Result<(), StoreError> {
     let mut builder = fs::DirBuilder::new();

@@ -24,7 +24,7 @@ const FULL_BELOW: u64 = 256 * 1024;
 const BUSY: Duration = Duration::from_secs(10);
 
 /// Each entry brings the schema from version `index` to `index + 1`.
-const MIGRATIONS: &[&str] = &[V1, V2];
+const MIGRATIONS: &[&str] = &[V1, V2, V3];
 
 // chunks.state: see `chunk_state`. `unsynced` is 0, or the number of the write that has not reached the disk for sure.
 // `declined`: the user removed the item; the channel's rule does not bring it back.
@@ -111,6 +111,27 @@ CREATE TRIGGER items_retold AFTER UPDATE OF name, about ON items
     INSERT INTO search(rowid, name, about) VALUES(new.id, new.name, new.about);
 END;
 INSERT INTO search(rowid, name, about) SELECT id, name, about FROM items WHERE item IS NOT NULL;
+";
+
+// files.dev, ino, ctime_ns, with mtime_ns: what a finished file was like when its bytes were last known to be right, 0 not
+// known; of a growing one only `ino`, see `growing`. files.found: it lay there before this program wrote anything.
+// doomed.instead: where the file is to be whole before it goes from here. items.seen: ms since 1970, when it was first
+// listed here; 0 not known.
+const V3: &str = "
+ALTER TABLE files ADD COLUMN dev INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE files ADD COLUMN ino INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE files ADD COLUMN ctime_ns INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE files ADD COLUMN found INTEGER NOT NULL DEFAULT 0;
+UPDATE files SET ino = -1 WHERE part IS NOT NULL;
+CREATE INDEX files_size ON files(size);
+ALTER TABLE doomed ADD COLUMN dev INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE doomed ADD COLUMN ino INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE doomed ADD COLUMN ctime_ns INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE doomed ADD COLUMN instead BLOB;
+ALTER TABLE items ADD COLUMN seen INTEGER NOT NULL DEFAULT 0;
+CREATE TRIGGER items_seen AFTER INSERT ON items WHEN new.item IS NOT NULL BEGIN
+    UPDATE items SET seen = CAST(strftime('%s', 'now') AS INTEGER) * 1000 WHERE id = new.id;
+END;
 ";
 
 /// How an item's bytes are kept.

@@ -78,6 +78,9 @@ pub enum StoreError {
     /// The secret is needed, and keyring or vault are locked.
     #[error("the secrets are locked")]
     SecretsLocked,
+    /// The key at hand is not the one that the secrets in this folder are sealed with. They stay as they are.
+    #[error("the key in the keyring, or in the vault, is not the one that this folder's secrets are sealed with")]
+    OtherStoreKey,
     /// A file of a plan contradicts itself: the publisher's fault.
     #[error("the plan of {} is wrong: {why}", quoted(.path))]
     BadPlan {
@@ -92,6 +95,9 @@ pub enum StoreError {
     /// No such item is kept.
     #[error("no such item")]
     UnknownItem,
+    /// Another program took the file's place, or wrote to it, at this very moment.
+    #[error("{0:?} was changed by another program meanwhile")]
+    Changed(PathBuf),
     /// The item is not whole yet.
     #[error("the item is not complete yet: parts of it are missing")]
     Incomplete,

@@ -7,60 +7,75 @@ use protocol::{BlobId, ChannelKey, ItemId};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::db::{array, chunk_state, path, uint};
+use crate::enter::{self, Look, Place};
 use crate::error::at;
+use crate::ours::{self, Doomed};
 use crate::place::forget_files;
-use crate::places::{NAMES_MAX, is_others};
+use crate::places::NAMES_MAX;
+use crate::stamp::Stamp;
 use crate::store::{Core, now_ms};
 use crate::sweep::{doom, forget_retired, sweep};
-use crate::{Store, StoreError, items, parts};
+use crate::{Named, Store, StoreError, growing, items, origin, parts};
 
 impl Store {
-    /// All blobs of an item's plan are here: syncs, renames part files to their names, sets `Complete`. A name taken
-    /// meanwhile by another file is left alone; ours gets `name (2)`. Doing it again after a crash half-way is right.
-    /// Returns blobs of the version before that are no longer held.
+    /// All blobs of an item's plan are here: syncs, gives part files their names, sets `Complete`. The version before
+    /// makes room where it is as it was written; one that its user changed, or whatever else has the name by now, is left
+    /// alone, and ours gets `name (2)`. Doing it again after a crash half-way is right.
     ///
     /// [`StoreError::Incomplete`]: something lacks; also when somebody removed or cut a part file, which is missing again
-    /// then.
-    pub fn finish_item(&self, channel: &ChannelKey, id: &ItemId) -> Result<Vec<BlobId>, StoreError> {
+    /// then. [`StoreError::Unsynced`]: an earlier write of this run did not reach the disk; the next start reads it again.
+    pub fn finish_item(&self, channel: &ChannelKey, id: &ItemId) -> Result<Named, StoreError> {
         let (item, root, files) = self.core.db.read(|tx| unfinished_files(tx, channel, id))?;
-        let mut spoilt = BTreeSet::new();
-        for file in &files {
-            let whole = parts::is_whole(&root, &file.part, &file.disk, file.size)?;
-            let grows = parts::taken(&file.part)?;
-            // What has the final name already is ours, renamed before a crash, or somebody else's of the same length.
-            if whole && (grows || self.core.is_right(item, file.row)?) {
-                parts::sync_file(if grows { &file.part } else { &file.disk })?;
-            } else {
-                spoilt.insert(file.row);
-            }
-        }
-        if !spoilt.is_empty() {
-            tracing::warn!(item = %id, "part files were removed or cut by somebody else; they are fetched again");
-            self.core.db.write(|tx| forget_files(tx, &spoilt, chunk_state::MISSING))?;
+        if self.core.see_to_unnamed(item, &root, &files)? {
+            tracing::warn!(item = %id, "part files were removed or changed by somebody else; they are fetched again");
             return Err(StoreError::Incomplete);
         }
+        // Files without bytes were made just now.
+        let (_, root, files) = self.core.db.read(|tx| unfinished_files(tx, channel, id))?;
+        let (empty, mut files): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.size == 0);
+        self.core.see_to_unnamed(item, &root, &empty)?;
+        files.extend(empty);
+        let mut replaced = self.core.replaced(item, &files)?;
+        let alike = self.core.alike(item, &root, &files, &replaced)?;
+        // The system may drop what it could not write, and call the next sync a success.
+        if self.core.pace.has_failed() {
+            return Err(StoreError::Unsynced);
+        }
         let layout = self.core.exclusive();
+        let old: Vec<Doomed> = replaced.values().map(|(_, old)| old.clone()).collect();
+        let claimed = self.core.db.read(|tx| ours::claimed(tx, item, &old))?;
+        replaced.retain(|_, (_, old)| !claimed.contains(&old.file));
         // What is about to be replaced holds nothing any more, before it is: a crash between must not leave its claim.
-        let replaced = self.core.db.read(|tx| replaced(tx, item, &files))?;
         let mut gone = Vec::new();
         if !replaced.is_empty() {
-            let rows = replaced.values().copied().collect();
+            let rows = replaced.values().map(|(row, _)| *row).collect();
             gone = self.core.db.write(|tx| forget_files(tx, &rows, chunk_state::UNOPENABLE))?;
+        }
+        // Said before ours goes: a crash between must not make theirs ours.
+        if alike.values().any(|one| !one.marked) {
+            let theirs: Vec<i64> = alike.iter().filter(|(_, one)| !one.marked).map(|(row, _)| *row).collect();
+            self.core.db.write(|tx| theirs.iter().try_for_each(|row| set_found(tx, *row, true)))?;
         }
         let mut placed = Vec::with_capacity(files.len());
         for file in &files {
-            placed.push((file.row, settle(file, replaced.contains_key(&file.row))?));
+            let (replaces, alike) = (replaced.get(&file.row).map(|(_, old)| old), alike.get(&file.row));
+            placed.push((file, settle(&root, file, replaces, alike)?));
         }
         let mut folders = BTreeSet::new();
-        for (_, disk) in &placed {
+        for (_, (disk, _)) in &placed {
             folders.extend(disk.ancestors().skip(1).take_while(|f| f.starts_with(&root)).map(Path::to_path_buf));
         }
         folders.iter().try_for_each(|folder| parts::sync_dir(folder))?;
         let (more, doomed, old_parts) = self.core.db.write(|tx| {
-            for (file, disk) in &placed {
-                tx.prepare_cached("UPDATE files SET part = NULL, disk = ?, mtime_ns = ? WHERE id = ?")?
-                    .execute(params![path::to_sql(disk), parts::mtime_ns(disk), file])?;
-                tx.prepare_cached("UPDATE chunks SET unsynced = 0 WHERE file = ? AND unsynced > 0")?.execute([file])?;
+            for (file, (disk, stamp)) in &placed {
+                tx.prepare_cached("UPDATE files SET part = NULL, disk = ? WHERE id = ?")?
+                    .execute(params![path::to_sql(disk), file.row])?;
+                if let Some(one) = alike.get(&file.row) {
+                    set_found(tx, file.row, one.stamp == *stamp && !one.marked)?;
+                }
+                ours::record(tx, file.row, stamp)?;
+                tx.prepare_cached("UPDATE chunks SET unsynced = 0 WHERE file = ? AND unsynced > 0")?
+                    .execute([file.row])?;
             }
             tx.prepare_cached("UPDATE items SET standing = 2, changed = ? WHERE id = ?")?
                 .execute(params![now_ms(), item])?;
@@ -74,11 +89,102 @@ impl Store {
         gone.extend(more);
         drop(layout);
         self.core.free_copies(item)?;
-        Ok(gone)
+        let beside = placed.into_iter().filter(|(file, (disk, _))| *disk != file.disk);
+        Ok(Named { gone, beside: beside.map(|(file, (disk, _))| (file.disk.clone(), disk)).collect() })
     }
 }
 
 impl Core {
+    /// Makes the bytes of files that wait for their names last. `true`: some are not what was written, and are missing
+    /// again.
+    fn see_to_unnamed(&self, item: i64, root: &Path, files: &[Unfinished]) -> Result<bool, StoreError> {
+        let mut touched = BTreeSet::new();
+        for file in files {
+            let grows = growing::is_whole(&file.part, file.number, file.size);
+            if !grows && !self.has_its_name(item, file)? {
+                touched.insert(file.row);
+                continue;
+            }
+            let there = if grows { &file.part } else { &file.disk };
+            let place = enter::reach(root, there)?;
+            let Some(open) = place.map(|place| place.open(cfg!(windows))).transpose()?.flatten() else {
+                touched.insert(file.row);
+                continue;
+            };
+            if grows {
+                origin::mark(&open, there);
+            }
+            if let Err(error) = open.sync_all() {
+                self.pace.fail();
+                return Err(StoreError::io(there, error));
+            }
+        }
+        self.see_to_parts(&touched)?;
+        // A file without bytes is whole as soon as it is made.
+        Ok(files.iter().any(|file| touched.contains(&file.row) && file.size > 0))
+    }
+
+    /// Whether the file was given its name before a crash.
+    fn has_its_name(&self, item: i64, file: &Unfinished) -> Result<bool, StoreError> {
+        let Some(now) = Stamp::at(&file.disk).filter(|now| now.length == file.size) else { return Ok(false) };
+        if parts::taken(&file.part)? || (file.size == 0 && file.number <= 0) {
+            return Ok(false);
+        }
+        // It keeps its number when it is renamed; else what has the name may be somebody's file of the same length.
+        Ok((cfg!(unix) && file.number == now.number()) || self.is_right(item, file.row)?)
+    }
+
+    /// Files in whose place another with the same bytes lies: that one is taken, and ours goes.
+    fn alike(
+        &self,
+        item: i64,
+        root: &Path,
+        files: &[Unfinished],
+        replaced: &BTreeMap<i64, (i64, Doomed)>,
+    ) -> Result<BTreeMap<i64, Alike>, StoreError> {
+        let mut out = BTreeMap::new();
+        for file in files.iter().filter(|file| !replaced.contains_key(&file.row)) {
+            let Some(stamp) = Stamp::at(&file.disk).filter(|now| now.length == file.size) else { continue };
+            let open = |path: &Path| -> Result<_, StoreError> {
+                Ok(enter::reach(root, path)?.map(|place| place.open(false)).transpose()?.flatten())
+            };
+            let (Some(ours), Some(theirs)) = (open(&file.part)?, open(&file.disk)?) else { continue };
+            let one = Doomed { root: root.to_path_buf(), file: file.disk.clone(), stamp };
+            let claimed = self.db.read(|tx| ours::claimed(tx, item, std::slice::from_ref(&one)))?;
+            if claimed.is_empty() && parts::equal(ours, &file.part, &theirs, &file.disk)? {
+                out.insert(file.row, Alike { stamp, marked: origin::is_marked(&theirs, &file.disk) });
+            }
+        }
+        Ok(out)
+    }
+
+    /// Files in whose place the version before lies as it was written, with its row: it makes room.
+    fn replaced(&self, item: i64, files: &[Unfinished]) -> Result<BTreeMap<i64, (i64, Doomed)>, StoreError> {
+        let mut out = BTreeMap::new();
+        for file in files {
+            let (Some(now), true) = (Stamp::at(&file.disk), parts::taken(&file.part)?) else { continue };
+            let old = self.db.read(|tx| {
+                let row: Option<i64> = tx
+                    .prepare_cached(
+                        "SELECT f.id FROM files f JOIN items i ON i.id = f.item
+                         WHERE f.disk = ?1 AND f.part IS NULL AND i.of = ?2 ORDER BY f.id DESC LIMIT 1",
+                    )?
+                    .query_row(params![path::to_sql(&file.disk), item], |row| row.get(0))
+                    .optional()?;
+                Ok(match row {
+                    Some(row) => ours::finished(tx, item, Some(row))?.pop(),
+                    None => None,
+                })
+            })?;
+            if let Some(old) = old
+                && self.is_ours(&old, &now)?
+            {
+                out.insert(file.row, (old.row, Doomed { root: old.root, file: old.disk, stamp: now }));
+            }
+        }
+        Ok(out)
+    }
+
     /// E8: what the finished files make again bit for bit needs no stored copy. A blob that was only plain so far is
     /// rebuilt once to see.
     fn free_copies(&self, item: i64) -> Result<(), StoreError> {
@@ -101,7 +207,7 @@ impl Core {
         }
         let _layout = self.exclusive();
         let freed = self.db.write(|tx| free(tx, &stored))?;
-        self.remove_files(&freed, &[])
+        self.remove_files(&freed, &[]).map(drop)
     }
 }
 
@@ -124,12 +230,25 @@ pub(crate) fn free(tx: &Transaction<'_>, blobs: &[(i64, BlobId)]) -> Result<Vec<
     Ok(freed)
 }
 
+fn set_found(tx: &Transaction<'_>, file: i64, found: bool) -> Result<(), StoreError> {
+    tx.prepare_cached("UPDATE files SET found = ? WHERE id = ?")?.execute(params![found, file])?;
+    Ok(())
+}
+
+/// A file with the bytes of ours, under the name that ours is to get.
+struct Alike {
+    stamp: Stamp,
+    /// This program wrote it.
+    marked: bool,
+}
+
 /// A file that waits for its name.
 struct Unfinished {
     row: i64,
     disk: PathBuf,
     part: PathBuf,
     size: u64,
+    number: i64,
 }
 
 fn unfinished_files(
@@ -145,7 +264,7 @@ fn unfinished_files(
     )?;
     let (true, false, Some(root)) = (planned, lacks, root) else { return Err(StoreError::Incomplete) };
     let mut files = tx.prepare_cached(
-        "SELECT id, disk, part, size FROM files WHERE item = ? AND part IS NOT NULL AND skipped = 0 ORDER BY seq",
+        "SELECT id, disk, part, size, ino FROM files WHERE item = ? AND part IS NOT NULL AND skipped = 0 ORDER BY seq",
     )?;
     let files = files.query_map([item], |row| {
         Ok(Unfinished {
@@ -153,51 +272,128 @@ fn unfinished_files(
             disk: path::from_sql(row.get(1)?),
             part: path::from_sql(row.get(2)?),
             size: uint(row.get(3)?),
+            number: row.get(4)?,
         })
     })?;
     Ok((item, path::from_sql(root), files.collect::<Result<_, _>>()?))
 }
 
-/// Gives one part file its name; returns the name it got.
-fn settle(file: &Unfinished, replaces: bool) -> Result<PathBuf, StoreError> {
-    if !parts::taken(&file.part)? {
-        return Ok(file.disk.clone()); // named before a crash
+/// Gives one part file its name; returns the name it got, and what the file is like under it.
+fn settle(
+    root: &Path,
+    file: &Unfinished,
+    replaces: Option<&Doomed>,
+    alike: Option<&Alike>,
+) -> Result<(PathBuf, Stamp), StoreError> {
+    let place = |path: &Path| -> Result<Place, StoreError> {
+        enter::reach(root, path)?.ok_or_else(|| StoreError::io(path, std::io::ErrorKind::NotFound.into()))
+    };
+    let part = place(&file.part)?;
+    let Look::File(before) = part.look()? else {
+        // Named before a crash.
+        return match place(&file.disk)?.look()? {
+            Look::File(stamp) => Ok((file.disk.clone(), stamp)),
+            _ => Err(StoreError::Changed(file.disk.clone())),
+        };
+    };
+    let mut disk = place(&file.disk)?;
+    if let Some(old) = replaces {
+        // Its user may have written to it since it was looked at; then it stays, and its name is taken.
+        disk.remove_if(|now| *now == old.stamp)?;
     }
-    if replaces {
-        std::fs::rename(&file.part, &file.disk).map_err(at(&file.disk))?;
-        return Ok(file.disk.clone());
+    if let Some(alike) = alike
+        && disk.look()? == Look::File(alike.stamp)
+    {
+        part.remove()?;
+        return Ok((file.disk.clone(), alike.stamp));
     }
-    let mut disk = file.disk.clone();
-    for number in 2..NAMES_MAX {
-        if parts::rename_new(&file.part, &disk)? {
-            return Ok(disk);
+    for number in 2..=NAMES_MAX {
+        if part.rename_new(&disk)? {
+            let known = match disk.look()? {
+                // Renaming changes one of its times. Whatever else changed was not us.
+                Look::File(now) if (now.length, now.mtime_ns) == (before.length, before.mtime_ns) => now,
+                _ => Stamp::default(),
+            };
+            return Ok((disk.path().to_path_buf(), known));
         }
-        disk = parts::other_name(&file.disk, number, false);
+        disk = place(&parts::other_name(&file.disk, number, false))?;
     }
-    let taken = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
-    Err(StoreError::Io { path: file.disk.clone(), source: taken })
+    Err(at(&file.disk)(std::io::ErrorKind::AlreadyExists.into()))
 }
 
-/// Files in whose place the version before lies, with its row: it makes room, unless its user wrote to it or another
-/// item needs it.
-fn replaced(tx: &Transaction<'_>, item: i64, files: &[Unfinished]) -> Result<BTreeMap<i64, i64>, StoreError> {
-    let mut of_old = tx.prepare_cached(
-        "SELECT f.id, f.mtime_ns FROM files f JOIN items i ON i.id = f.item
-         WHERE f.disk = ?1 AND f.part IS NULL AND i.of = ?2 ORDER BY f.id DESC LIMIT 1",
-    )?;
-    let mut out = BTreeMap::new();
-    for file in files {
-        if !parts::taken(&file.part)? || parts::length(&file.disk).is_none() || is_others(tx, item, &file.disk)? {
-            continue;
-        }
-        let old: Option<(i64, i64)> = of_old
-            .query_row(params![path::to_sql(&file.disk), item], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
-        if let Some((row, mtime_ns)) = old
-            && (mtime_ns == 0 || mtime_ns == parts::mtime_ns(&file.disk))
-        {
-            out.insert(file.row, row);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Channel, DataDir, ItemRow, Keep, PlanFile, Standing, Urgency};
+    use protocol::SafePath;
+
+    /// After a sync that failed the next one may lie: nothing is called safe before the next start reads it again.
+    #[test]
+    fn nothing_is_called_complete_after_a_sync_that_failed() {
+        let tmp = tempfile::tempdir().unwrap();
+        let open = || Store::open(DataDir::lock(&tmp.path().join("data")).unwrap(), Some(&[7; 32])).unwrap().0;
+        let store = open();
+        let (key, id) = (ChannelKey([1; 32]), ItemId([1; 16]));
+        store.add_or_change_channel(empty_channel(key), |_| {}).unwrap();
+        store.set_items(&key, 1, &[empty_row(key, id)]).unwrap();
+        let root = tmp.path().join("downloads");
+        let path = SafePath::parse("empty").unwrap();
+        let disk = root.join("empty");
+        let file = PlanFile { path, disk, size: 0, mime: None, mtime_ns: 0, chunks: Vec::new() };
+        store.plan_download(&key, &id, &root, vec![file]).unwrap();
+        store.core.pace.fail();
+        assert!(matches!(store.finish_item(&key, &id), Err(StoreError::Unsynced)));
+        assert_eq!(store.item(&key, &id).unwrap().unwrap().standing, Standing::Wanted);
+        assert!(!root.join("empty").exists());
+        drop(store);
+        let store = open();
+        store.finish_item(&key, &id).unwrap();
+        assert!(root.join("empty").exists());
+    }
+
+    fn empty_channel(key: ChannelKey) -> Channel {
+        Channel {
+            key,
+            name: String::new(),
+            about: String::new(),
+            private: false,
+            read_key: None,
+            own: false,
+            followed: false,
+            paused: false,
+            fetch: 0,
+            manifest: None,
+            body_sequence: 0,
+            signed_twice: false,
+            checked: None,
+            seen_by: None,
+            peers: Vec::new(),
+            keep: Keep::All,
+            encrypted: false,
         }
     }
-    Ok(out)
+
+    fn empty_row(channel: ChannelKey, id: ItemId) -> ItemRow {
+        ItemRow {
+            id,
+            channel,
+            name: String::new(),
+            about: String::new(),
+            published: 1,
+            position: 0,
+            files: 1,
+            bytes: 0,
+            json: b"{}".to_vec(),
+            standing: Standing::Listed,
+            paused: false,
+            root: None,
+            left_out: Vec::new(),
+            planned: false,
+            lost_files: 0,
+            pinned: false,
+            urgency: Urgency::Normal,
+            encrypted: false,
+            skipped: 0,
+        }
+    }
 }

@@ -7,9 +7,10 @@ use protocol::{BlobId, ChannelKey, ItemId};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use crate::db::{array, form, int, path, uint};
+use crate::ours::{Doomed, Sorted, without_claimed};
 use crate::store::now_ms;
-use crate::sweep::{self, Candidate, Doomed, doom, forget_retired, sweep};
-use crate::{ItemRow, Standing, Store, StoreError, Urgency, channels};
+use crate::sweep::{self, Candidate, doom, forget_retired, sweep};
+use crate::{ItemRow, Removed, Standing, Store, StoreError, Urgency, channels};
 
 const SELECT: &str = "SELECT i.item, c.key, i.name, i.about, i.published, i.position, i.files, i.bytes, i.json,
     i.standing, i.paused, i.root, i.left_out, i.planned,
@@ -182,14 +183,18 @@ impl Store {
     }
 
     /// Removes an item from this device: plan, blobs nothing else needs, part files; with `delete` also its finished
-    /// files (never published ones). It stays in the list as `Listed`, and [`Store::want_by_rule`] passes it over; one
-    /// that its channel no longer lists goes altogether. Returns blobs no longer held.
-    pub fn remove_item(&self, channel: &ChannelKey, id: &ItemId, delete: bool) -> Result<Vec<BlobId>, StoreError> {
+    /// files: never published ones, nor what was changed here or lay there before. It stays in the list as `Listed`, and
+    /// [`Store::want_by_rule`] passes it over; one that its channel no longer lists goes altogether.
+    pub fn remove_item(&self, channel: &ChannelKey, id: &ItemId, delete: bool) -> Result<Removed, StoreError> {
+        let item = self.core.db.read(|tx| row_id(tx, channel, id))?;
+        let sorted = if delete { self.core.sort_files(item)? } else { Sorted::default() };
         let _layout = self.core.exclusive();
-        let (gone, doomed, files, root) = self.core.db.write(|tx| {
+        let (gone, doomed, files, root, mut kept) = self.core.db.write(|tx| {
             let item = row_id(tx, channel, id)?;
-            let (mut blobs, mut files) = (Vec::new(), Vec::new());
-            let root = clear_out(tx, item, delete, &mut blobs, &mut files)?;
+            let mut blobs = Vec::new();
+            let Sorted { ours: mut files, mut kept } = sorted;
+            without_claimed(tx, item, &mut files, &mut kept)?;
+            let root = clear_out(tx, item, &mut blobs, &mut files)?;
             tx.prepare_cached("DELETE FROM files WHERE item = ?")?.execute([item])?;
             // The structure itself goes with the next list.
             tx.prepare_cached("DELETE FROM item_structure WHERE item = ?")?.execute([item])?;
@@ -201,11 +206,11 @@ impl Store {
             tx.prepare_cached("DELETE FROM items WHERE id = ? AND position = ?")?.execute(params![item, OFF_LIST])?;
             doom(tx, &files)?;
             let (gone, doomed) = sweep(tx, blobs)?;
-            Ok((gone, doomed, files, root))
+            Ok((gone, doomed, files, root, kept))
         })?;
-        self.core.remove_files(&doomed, &files)?;
+        kept.extend(self.core.remove_files(&doomed, &files)?);
         remove_if_empty(root.as_deref());
-        Ok(gone)
+        Ok(Removed { gone, kept })
     }
 
     /// What a channel's rule fetches is wanted from now on: its listed items among the first `newest` (all below 0),
@@ -251,12 +256,10 @@ impl Store {
     }
 }
 
-/// What of an item's plan is to go: its blobs, its part files, with `delete` its finished files too. Returns its folder
-/// if it has one of its own.
+/// What of an item's plan is to go: its blobs and its part files. Returns its folder if it has one of its own.
 pub(crate) fn clear_out(
     tx: &Transaction<'_>,
     item: i64,
-    delete: bool,
     blobs: &mut Vec<Candidate>,
     files: &mut Vec<Doomed>,
 ) -> Result<Option<PathBuf>, StoreError> {
@@ -269,9 +272,6 @@ pub(crate) fn clear_out(
         |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, Option<bool>>(2)?.unwrap_or(false))),
     )?;
     let published = Standing::from_sql(standing) == Standing::Published;
-    if delete && !published {
-        files.extend(sweep::finished_files(tx, item)?);
-    }
     forget_retired(tx, item, blobs, files)?;
     Ok(root.filter(|_| folder && !published).map(path::from_sql))
 }

@@ -3,16 +3,26 @@
 //! The rule is arithmetic over a channel's list; what it names is removed by whoever asked, with
 //! [`Store::remove_item`]. What the user pinned, and what was published from here, is never named.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use protocol::{ChannelKey, ItemId};
 use rusqlite::params;
 
-use crate::db::form;
+use crate::db::{array, form, int, uint};
 use crate::store::now_ms;
 use crate::{ItemRow, Keep, Standing, Store, StoreError, Urgency, channels, items};
 
 const DAY_MS: u64 = 24 * 3600 * 1000;
+
+/// The time by which ages are counted when something is to be deleted: the wall clock, unless it is more than a day ahead
+/// of all that speaks for it. `seen_ms`: what this said when it was last asked; `ran_ms`: how long the program ran since;
+/// `signed_ms`: the latest time that anybody signed, or 0. All in ms, since 1970 but for `ran_ms`.
+///
+/// A clock that is wrong must not empty the shelves: what is deleted is gone. One that is behind deletes less.
+pub fn believable(wall_ms: u64, seen_ms: u64, ran_ms: u64, signed_ms: u64) -> u64 {
+    let sure = seen_ms.saturating_add(ran_ms).max(signed_ms);
+    if wall_ms <= sure.saturating_add(DAY_MS) { wall_ms } else { sure }
+}
 
 impl Urgency {
     pub(crate) fn to_sql(self) -> i64 {
@@ -80,6 +90,32 @@ pub fn to_remove(keep: Keep, now_ms: u64, rows: &[ItemRow], holders: &dyn Fn(&It
 }
 
 impl Store {
+    /// The latest time at which somebody else signed a list, as far as lists tell; ms since 1970, 0 if there is none. What
+    /// lies after `wall_ms` tells nothing.
+    pub fn signed_last(&self, wall_ms: u64) -> Result<u64, StoreError> {
+        self.core.db.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT COALESCE(MAX(f.sequence), 0) FROM floors f LEFT JOIN channels c ON c.key = f.key
+                 WHERE COALESCE(c.own, 0) = 0 AND f.sequence <= ?",
+            )?;
+            Ok(uint(statement.query_row([int(wall_ms)], |row| row.get(0))?))
+        })
+    }
+
+    /// Since when each item of a channel is known here, in ms since 1970: its publisher may date it as they like. One that
+    /// was listed by an earlier version of this program is not named.
+    pub fn known_since(&self, channel: &ChannelKey) -> Result<HashMap<ItemId, u64>, StoreError> {
+        self.core.db.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT i.item, i.seen FROM items i JOIN channels c ON c.id = i.channel
+                 WHERE c.key = ? AND i.item IS NOT NULL AND i.seen > 0",
+            )?;
+            let rows =
+                statement.query_map([channel.as_bytes()], |row| Ok((ItemId(array(row, 0)?), uint(row.get(1)?))))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
     /// Pins an item, or lets rules have it again; changes when it is fetched.
     pub fn set_care(
         &self,
@@ -207,6 +243,18 @@ mod tests {
         assert_eq!(removed(Keep::Newest(3), &rows, &[]), [3], "three are listed; this one is none of them");
         assert_eq!(removed(Keep::Days(30), &rows, &[]), [0; 0], "young, though off the list");
         assert_eq!(removed(Keep::All, &rows, &[]), [0; 0]);
+    }
+
+    #[test]
+    fn a_clock_is_believed_as_far_as_something_speaks_for_it() {
+        let year = 365 * DAY_MS;
+        assert_eq!(believable(NOW, NOW, 0, 0), NOW);
+        assert_eq!(believable(NOW + DAY_MS, NOW, 0, 0), NOW + DAY_MS, "the computer was off for a night");
+        assert_eq!(believable(NOW + year, NOW, 0, 0), NOW, "a year in no time");
+        assert_eq!(believable(NOW + year, NOW, 3 * DAY_MS, 0), NOW + 3 * DAY_MS, "only what it ran");
+        assert_eq!(believable(NOW + year, NOW, 0, NOW + year - 5), NOW + year, "a list of today says so, too");
+        assert_eq!(believable(NOW - 9 * DAY_MS, NOW, 0, NOW), NOW - 9 * DAY_MS, "behind: it deletes less");
+        assert_eq!(believable(u64::MAX, NOW, u64::MAX, 0), u64::MAX);
     }
 
     #[test]

@@ -212,10 +212,16 @@ impl KeyStore {
         }
     }
 
+    /// The key that seals secrets in the database (E11), if there is one. Where none is, [`Self::store_key`] makes one: only
+    /// for a database in which nothing is sealed (see [`crate::Store::may_have_first_key`]).
+    pub fn kept_store_key(&self) -> Result<Option<Zeroizing<[u8; 32]>>, KeyError> {
+        self.get(STORE_KEY)?.map(|key| bytes32(&key, STORE_KEY)).transpose()
+    }
+
     /// The key that seals secrets in the database (E11); made on first use.
     pub fn store_key(&self) -> Result<Zeroizing<[u8; 32]>, KeyError> {
-        if let Some(key) = self.get(STORE_KEY)? {
-            return bytes32(&key, STORE_KEY);
+        if let Some(key) = self.kept_store_key()? {
+            return Ok(key);
         }
         let key = random::<32>()?;
         self.set(STORE_KEY, &key[..])?;

@@ -12,6 +12,7 @@
 mod address_text;
 mod adopt;
 pub mod backup;
+mod beside;
 mod blobs;
 mod channels;
 mod choose;
@@ -20,11 +21,16 @@ mod db;
 mod enter;
 mod error;
 mod finish;
+mod found;
+mod growing;
 mod holdings;
+mod home;
 mod items;
 pub mod keeping;
 pub mod keys;
 mod moving;
+mod origin;
+mod ours;
 mod parts;
 mod place;
 mod places;
@@ -34,6 +40,7 @@ mod read;
 mod search;
 mod secrets;
 mod settings;
+mod stamp;
 mod store;
 mod sums;
 mod sweep;
@@ -42,13 +49,14 @@ mod types;
 mod verify;
 
 pub use choose::Chosen;
-pub use data_dir::{DataDir, free_space};
+pub use data_dir::{DataDir, free_space, is_same_disk, may_write};
 pub use error::StoreError;
 pub use keys::{KeyError, KeyKind, KeyStore};
+pub use moving::Moved;
 pub use read::Touched;
 pub use store::Store;
 pub use sums::{Tally, Totals};
 pub use types::{
-    Channel, Holding, IdentityRow, ItemRow, Keep, Placed, PlanFile, Planned, ReadError, Recovery, Role, Standing,
-    Urgency, VerifyOutcome,
+    Channel, Holding, IdentityRow, ItemRow, Keep, Named, Placed, PlanFile, Planned, ReadError, Recovery, Removed, Role,
+    Standing, Urgency, VerifyOutcome,
 };

@@ -1,8 +1,8 @@
 //! Files of the user and part files — the only place that turns a [`SafePath`] into a path on disk.
 //!
-//! A download grows as `<name>.part` below its item's root and gets its name once it is whole. A part file has its full
-//! length from the first byte on: one that is gone or has another length was touched by somebody else, and what was
-//! known of it is forgotten. No file that is not ours is ever overwritten.
+//! A download grows as `<name>.part` below its item's root and gets its name once it is whole. Who may touch such files
+//! stands in [`crate::growing`], who may touch finished ones in [`crate::ours`]; how they are reached in
+//! [`crate::enter`].
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
@@ -68,46 +68,8 @@ pub(crate) fn length(path: &Path) -> Option<u64> {
     fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file).map(|m| m.len())
 }
 
-/// Opens a part file for writing; a new one gets its folders and its full length, without taking room on the disk.
-pub(crate) fn open_part(root: &Path, part: &Path, size: u64) -> Result<File, StoreError> {
-    let file = crate::enter::open(root, part)?;
-    if file.metadata().map_err(at(part))?.len() != size {
-        file.set_len(size).map_err(at(part))?;
-    }
-    Ok(file)
-}
-
-/// Whether a finished file is there in full: its part file, or the file itself where a crash came after its renaming.
-/// Files of no bytes are made here.
-pub(crate) fn is_whole(root: &Path, part: &Path, disk: &Path, size: u64) -> Result<bool, StoreError> {
-    match length(part) {
-        Some(len) => Ok(len == size),
-        None if size == 0 => open_part(root, part, 0).map(|_| true),
-        None => Ok(length(disk) == Some(size)),
-    }
-}
-
-/// Gives `from` the name `to`; `false` if that name is taken.
-pub(crate) fn rename_new(from: &Path, to: &Path) -> Result<bool, StoreError> {
-    // A hard link fails atomically where the name is taken; a rename would overwrite.
-    match fs::hard_link(from, to) {
-        Ok(()) => {
-            fs::remove_file(from).map_err(at(from))?;
-            return Ok(true);
-        }
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
-        Err(_) => {}
-    }
-    // File systems without hard links (FAT, some network shares).
-    if taken(to)? {
-        return Ok(false);
-    }
-    fs::rename(from, to).map_err(at(to))?;
-    Ok(true)
-}
-
 /// Opens a file for reading, without waiting: a pipe or device under its name must not hold us.
-fn open_plain(path: &Path) -> io::Result<File> {
+pub(crate) fn open_plain(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
@@ -156,6 +118,24 @@ pub(crate) fn write_all_at(mut file: &File, buf: &[u8], offset: u64) -> io::Resu
     file.write_all(buf)
 }
 
+/// Whether two files have the same bytes, from where they stand on.
+pub(crate) fn equal(mut a: File, a_path: &Path, mut b: &File, b_path: &Path) -> Result<bool, StoreError> {
+    use io::Read;
+    let (mut left, mut right) = (vec![0; 1 << 20], vec![0; 1 << 20]);
+    loop {
+        let read = a.read(&mut left).map_err(at(a_path))?;
+        if read == 0 {
+            return Ok(true);
+        }
+        match b.read_exact(&mut right[..read]) {
+            Ok(()) if left[..read] == right[..read] => {}
+            Ok(()) => return Ok(false),
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(false),
+            Err(error) => return Err(StoreError::io(b_path, error)),
+        }
+    }
+}
+
 /// Makes a file's bytes last.
 pub(crate) fn sync_file(path: &Path) -> Result<(), StoreError> {
     // Windows syncs only handles that may write.
@@ -187,25 +167,15 @@ pub(crate) fn parents<'a>(root: &'a Path, file: &'a Path) -> impl Iterator<Item 
     folders.chain(root.parent()).filter(|folder| !folder.as_os_str().is_empty()).map(Path::to_path_buf)
 }
 
-/// Removes a file below `root`, and then the folders above it that are empty, up to and without `root`. One that lies
-/// behind a link out of there is not ours to remove, and stays.
-pub(crate) fn remove_below(root: &Path, file: &Path) -> Result<(), StoreError> {
-    if !crate::enter::is_inside(root, file) {
-        return Ok(());
-    }
-    match fs::remove_file(file) {
-        Err(e) if !matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Err(StoreError::io(file, e));
-        }
-        _ => {}
-    }
-    for folder in file.ancestors().skip(1) {
+/// Removes the folders from `folder` up to and without `root`, as far as they are empty.
+pub(crate) fn remove_empty_folders(root: &Path, folder: &Path) {
+    for folder in folder.ancestors().take_while(|folder| *folder != root && folder.starts_with(root)) {
         // A folder that still holds something refuses to go; that ends the climb.
-        if folder == root || !folder.starts_with(root) || fs::remove_dir(folder).is_err() {
+        let gone = crate::enter::reach(root, folder).is_ok_and(|place| place.is_none_or(|p| p.remove_empty_folder()));
+        if !gone {
             break;
         }
     }
-    Ok(())
 }
 
 /// Modification time in ns since 1970, 0 where the system does not say.
@@ -238,49 +208,5 @@ mod tests {
             fs::write(&name, b"").unwrap();
         }
         assert!(other_name(&long.with_extension("flac"), 7, false).to_str().unwrap().ends_with(" (7).flac"));
-    }
-
-    #[test]
-    fn a_part_file_has_its_length_from_the_start() {
-        let tmp = tempfile::tempdir().unwrap();
-        let (part, disk) = (tmp.path().join("d/a.part"), tmp.path().join("d/a"));
-        assert!(!is_whole(tmp.path(), &part, &disk, 9).unwrap());
-        open_part(tmp.path(), &part, 9).unwrap();
-        assert!(is_whole(tmp.path(), &part, &disk, 9).unwrap());
-        fs::write(&part, b"short").unwrap();
-        assert!(!is_whole(tmp.path(), &part, &disk, 9).unwrap());
-        fs::remove_file(&part).unwrap();
-        fs::write(&disk, b"all of it").unwrap();
-        assert!(is_whole(tmp.path(), &part, &disk, 9).unwrap());
-        assert!(is_whole(tmp.path(), &tmp.path().join("e.part"), &tmp.path().join("e"), 0).unwrap());
-        assert_eq!(length(&tmp.path().join("e.part")), Some(0));
-    }
-
-    #[test]
-    fn renaming_never_overwrites() {
-        let tmp = tempfile::tempdir().unwrap();
-        let (from, to) = (tmp.path().join("a"), tmp.path().join("b"));
-        fs::write(&from, b"new").unwrap();
-        fs::write(&to, b"old").unwrap();
-        assert!(!rename_new(&from, &to).unwrap());
-        assert_eq!(fs::read(&to).unwrap(), b"old");
-        fs::remove_file(&to).unwrap();
-        assert!(rename_new(&from, &to).unwrap());
-        assert_eq!(fs::read(&to).unwrap(), b"new");
-        assert!(!from.exists());
-    }
-
-    #[test]
-    fn removing_leaves_no_empty_folder_and_nothing_else_goes() {
-        let tmp = tempfile::tempdir().unwrap();
-        let root = tmp.path().join("root");
-        fs::create_dir_all(root.join("a/b")).unwrap();
-        fs::write(root.join("a/b/x"), b"").unwrap();
-        fs::write(root.join("a/keep"), b"").unwrap();
-        remove_below(&root, &root.join("a/b/x")).unwrap();
-        assert!(!root.join("a/b").exists() && root.join("a/keep").exists());
-        remove_below(&root, &root.join("a/keep")).unwrap();
-        assert!(!root.join("a").exists() && root.exists());
-        assert!(!read_at(&root.join("a/keep"), 0, &mut [0; 1]).unwrap());
     }
 }

@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::db::{array, chunk_state, form, path, uint};
 use crate::store::Core;
-use crate::{Placed, Role, Store, StoreError, parts, plans};
+use crate::{Placed, Role, Store, StoreError, growing, parts, plans};
 
 /// A chunk row: where some of a blob's plain bytes lie.
 pub(crate) struct Span {
@@ -30,10 +30,10 @@ pub(crate) struct Span {
     pub(crate) mtime_ns: i64,
     /// The whole file's length.
     pub(crate) size: u64,
-    /// The file's plain bytes that are here.
-    pub(crate) have: u64,
     /// Its item is kept only encrypted.
     pub(crate) encrypted: bool,
+    /// By which the file is known again while it grows: see [`growing`].
+    pub(crate) number: i64,
 }
 
 /// The spans of one blob in one item under one key, in order of their place in the blob.
@@ -48,9 +48,10 @@ impl Span {
         self.state == chunk_state::MISSING && (self.part.is_some() || self.encrypted)
     }
 
-    /// Bytes of the growing file were here, and the file is gone or has another length: somebody else was at it.
-    fn is_spoilt(&self) -> bool {
-        self.have > 0 && self.part.as_deref().is_some_and(|part| parts::length(part) != Some(self.size))
+    /// The growing file is to be seen to before anything is written: it was not made yet, or somebody else was at it.
+    fn is_unready(&self) -> bool {
+        self.part.as_deref().is_some_and(|part| !growing::is_whole(part, self.number, self.size))
+            || self.number == growing::BEING_MADE
     }
 
     fn end(&self) -> usize {
@@ -75,7 +76,7 @@ pub(crate) fn groups(
 ) -> Result<Vec<Group>, StoreError> {
     let mut statement = tx.prepare_cached(
         "SELECT k.item, k.key, k.nonce, k.file, k.seq, k.off, k.len, k.at, k.state, f.part, f.disk, i.root, f.mtime_ns,
-            f.size, f.have, i.form
+            f.size, i.form, f.ino
          FROM chunks k JOIN files f ON f.id = k.file JOIN items i ON i.id = k.item
          WHERE k.blob = (SELECT id FROM blobs WHERE blob = ?1) AND k.state BETWEEN ?2 AND ?3
          AND (?4 IS NULL OR k.item = ?4) ORDER BY k.item, k.key, k.nonce, k.off, k.len",
@@ -97,8 +98,8 @@ pub(crate) fn groups(
             root: row.get::<_, Option<Vec<u8>>>(11)?.map(path::from_sql),
             mtime_ns: row.get(12)?,
             size: uint(row.get(13)?),
-            have: uint(row.get(14)?),
-            encrypted: row.get::<_, i64>(15)? == form::ENCRYPTED,
+            encrypted: row.get::<_, i64>(14)? == form::ENCRYPTED,
+            number: row.get(15)?,
         };
         match out.last_mut() {
             Some(group) if group.item == item && group.key == key => group.spans.push(span),
@@ -163,15 +164,14 @@ impl Store {
             Ok(found)
         };
         let mut found = waiting()?;
-        let spoilt: BTreeSet<i64> = found
+        let unready: BTreeSet<i64> = found
             .iter()
-            .flat_map(|group| group.spans.iter().filter(|span| span.waits() && span.is_spoilt()))
+            .flat_map(|group| group.spans.iter().filter(|span| span.waits() && span.is_unready()))
             .map(|span| span.file)
             .collect();
         let mut lost = Vec::new();
-        if !spoilt.is_empty() {
-            tracing::warn!(%id, "a part file was removed or cut by somebody else; it is fetched again");
-            lost = self.core.db.write(|tx| forget_files(tx, &spoilt, chunk_state::MISSING))?;
+        if !unready.is_empty() {
+            lost = self.core.see_to_parts(&unready)?;
             found = waiting()?;
         }
         if found.is_empty() {
@@ -287,7 +287,7 @@ impl Core {
         for span in group.spans.iter().filter(|span| span.waits()) {
             let (Some(part), Some(bytes)) = (&span.part, plain.get(span.off..span.end())) else { continue };
             let root = span.root.as_deref().unwrap_or(Path::new("/"));
-            let file = parts::open_part(root, part, span.size)?;
+            let file = growing::open(root, part, span.number)?;
             // The system lets one write to a file at a time; the others would wait for it awake.
             let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
             parts::write_all_at(&file, bytes, span.at).map_err(crate::error::at(part))?;

@@ -1,31 +1,42 @@
 //! Where a download's files go: names that nothing else has, and what the user says about files that moved.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use protocol::{ChannelKey, ItemId};
 use rusqlite::{Transaction, params};
 
-use crate::db::path;
+use crate::db::{chunk_state, form, path, uint};
 use crate::error::at;
+use crate::growing::NOT_MADE;
+use crate::place::forget_files;
 use crate::plans::kept_path;
 use crate::store::now_ms;
-use crate::{PlanFile, Store, StoreError, items, parts};
+use crate::sweep::{doom, part_files};
+use crate::{PlanFile, Store, StoreError, items, origin, parts};
 
 /// Names tried beside a taken one.
 pub(crate) const NAMES_MAX: u32 = 1000;
 
 impl Store {
-    /// Says where an item's files lie now: its folder, or the file itself for an item of one file; verify afterwards.
+    /// Says where an item's files lie now: its folder, or the file itself for an item of one file. What is there is read
+    /// by [`Store::verify_item`], which is to follow, and counts as far as it is right; nothing of it is changed.
     /// [`StoreError::NothingThere`]: none of them is there; nothing was changed.
     pub fn locate(&self, channel: &ChannelKey, id: &ItemId, place: &Path) -> Result<(), StoreError> {
         let place = std::path::absolute(place).map_err(at(place))?;
         let _layout = self.core.exclusive();
-        self.core.db.write(|tx| {
+        let old_parts = self.core.db.write(|tx| {
             let item = items::row_id(tx, channel, id)?;
-            let old_root: Option<Vec<u8>> =
-                tx.query_row("SELECT root FROM items WHERE id = ?", [item], |row| row.get(0))?;
+            let (old_root, kept): (Option<Vec<u8>>, i64) =
+                tx.query_row("SELECT root, form FROM items WHERE id = ?", [item], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })?;
             let old_root = old_root.map(path::from_sql);
             let files = located(tx, item)?;
+            if kept == form::ENCRYPTED {
+                return Err(StoreError::NothingThere(place.clone()));
+            }
+            let mut old_parts = part_files(tx, item)?;
             let itself = matches!(files.as_slice(), [file] if !file.text.contains('/')) && place.is_file();
             let root = if itself { place.parent().unwrap_or(&place) } else { &place };
             // Below its folder a file has the name that it had there, else the one it was published under.
@@ -34,21 +45,20 @@ impl Store {
                 Some(root.join(below))
             };
             let mut found = false;
-            for Located { row, text, disk, part } in files {
-                let published = parts::join(root, &kept_path(&text)?);
-                let disk = match moved(&disk) {
+            for file in files {
+                let published = parts::join(root, &kept_path(&file.text)?);
+                let disk = match moved(&file.disk) {
                     _ if itself => place.clone(),
                     Some(moved) if parts::length(&moved).is_some() => moved,
                     _ => published,
                 };
                 // A part file moved along with its folder.
-                let part = part.map(|part| moved(&part).unwrap_or_else(|| parts::part_name(&disk, 1)));
-                found |= parts::length(&disk).is_some() || part.as_deref().is_some_and(|p| parts::length(p).is_some());
-                tx.prepare_cached("UPDATE files SET disk = ?, part = ? WHERE id = ?")?.execute(params![
-                    path::to_sql(&disk),
-                    part.as_deref().map(path::to_sql),
-                    row
-                ])?;
+                let part = file.part.as_deref().and_then(moved).filter(|part| parts::length(part) == Some(file.size));
+                found |= part.is_some() || parts::length(&disk).is_some();
+                if let Some(part) = &part {
+                    old_parts.retain(|old| old.file != *part);
+                }
+                relocate(tx, &file, &disk, part.as_deref())?;
             }
             if !found {
                 return Err(StoreError::NothingThere(place.clone()));
@@ -58,8 +68,10 @@ impl Store {
                 now_ms(),
                 item
             ])?;
-            Ok(())
-        })
+            doom(tx, &old_parts)?;
+            Ok(old_parts)
+        })?;
+        self.core.remove_files(&[], &old_parts).map(drop)
     }
 }
 
@@ -70,22 +82,63 @@ struct Located {
     text: String,
     disk: PathBuf,
     part: Option<PathBuf>,
+    size: u64,
+}
+
+/// Notes where a file lies now; `part`: where it goes on growing.
+fn relocate(tx: &Transaction<'_>, file: &Located, disk: &Path, part: Option<&Path>) -> Result<(), StoreError> {
+    let only = BTreeSet::from([file.row]);
+    let is_there = parts::length(disk).is_some();
+    let (part, number) =
+        match part {
+            Some(part) => {
+                tx.prepare_cached("UPDATE files SET disk = ?, part = ? WHERE id = ?")?.execute(params![
+                    path::to_sql(disk),
+                    path::to_sql(part),
+                    file.row
+                ])?;
+                return Ok(());
+            }
+            // What is known of it is read again where it lies now.
+            None if is_there && file.part.is_none() => (None, NOT_MADE),
+            None if is_there => {
+                // Whatever was fetched of it meanwhile: what lies there counts as far as it is right.
+                forget_files(tx, &only, chunk_state::LOST)?;
+                tx.prepare_cached("UPDATE chunks SET state = ? WHERE file = ? AND state = ? AND len > 0")?
+                    .execute([chunk_state::LOST, file.row, chunk_state::MISSING])?;
+                (None, NOT_MADE)
+            }
+            None if file.part.is_some() => {
+                forget_files(tx, &only, chunk_state::MISSING)?;
+                (Some(free_part(tx, disk)?), NOT_MADE)
+            }
+            None => (None, NOT_MADE),
+        };
+    // Who put it there is not known, unless it says so itself.
+    let is_found = is_there && !parts::open_plain(disk).is_ok_and(|open| origin::is_marked(&open, disk));
+    tx.prepare_cached(
+        "UPDATE files SET disk = ?, part = ?, ino = ?, dev = 0, mtime_ns = 0, ctime_ns = 0, found = ? WHERE id = ?",
+    )?
+    .execute(params![path::to_sql(disk), part.as_deref().map(path::to_sql), number, is_found, file.row])?;
+    Ok(())
 }
 
 fn located(tx: &Transaction<'_>, item: i64) -> Result<Vec<Located>, StoreError> {
-    let mut files = tx.prepare_cached("SELECT id, path, disk, part FROM files WHERE item = ?")?;
+    let mut files = tx.prepare_cached("SELECT id, path, disk, part, size FROM files WHERE item = ?")?;
     let files = files.query_map([item], |row| {
         Ok(Located {
             row: row.get(0)?,
             text: row.get(1)?,
             disk: path::from_sql(row.get(2)?),
             part: row.get::<_, Option<Vec<u8>>>(3)?.map(path::from_sql),
+            size: uint(row.get(4)?),
         })
     })?;
     Ok(files.collect::<Result<_, _>>()?)
 }
 
-/// The root and each file's place below it, free of files that are not this item's.
+/// The root and each file's place below it, free of files that are not this item's. A file of the same length may be one
+/// that was fetched before: see [`crate::found`].
 pub(crate) fn choose_places(
     tx: &Transaction<'_>,
     item: i64,
@@ -96,36 +149,88 @@ pub(crate) fn choose_places(
         && !file.path.as_str().contains('/')
     {
         let first = parts::join(&root, &file.path);
-        let mut disk = first.clone();
-        let mut number = 2;
-        while number < NAMES_MAX && is_foreign(tx, item, &disk)? {
-            disk = parts::other_name(&first, number, false);
-            number += 1;
-        }
-        return Ok((root, vec![disk]));
-    }
-    let mut chosen = root.clone();
-    let mut number = 2;
-    loop {
-        let disks: Vec<PathBuf> = files.iter().map(|file| parts::join(&chosen, &file.path)).collect();
-        let mut foreign = false;
-        for disk in &disks {
-            if is_foreign(tx, item, disk)? {
-                foreign = true;
-                break;
+        for number in 1..=NAMES_MAX {
+            let disk = if number == 1 { first.clone() } else { parts::other_name(&first, number, false) };
+            if matches!(lies_at(tx, item, &root, &disk, file.size)?, Lies::Nothing | Lies::Alike) {
+                return Ok((root, vec![disk]));
             }
         }
-        if !foreign || number >= NAMES_MAX {
+        return Err(no_name(&first));
+    }
+    for number in 1..=NAMES_MAX {
+        let chosen = if number == 1 { root.clone() } else { parts::other_name(&root, number, true) };
+        // A file where the folder would be.
+        if parts::taken(&chosen)? && !chosen.is_dir() {
+            continue;
+        }
+        let mut tally = Tally::default();
+        let disks: Vec<PathBuf> = files.iter().map(|file| parts::join(&chosen, &file.path)).collect();
+        for (file, disk) in files.iter().zip(&disks) {
+            tally.add(lies_at(tx, item, &chosen, disk, file.size)?, file.size);
+        }
+        if tally.is_ours() {
             return Ok((chosen, disks));
         }
-        chosen = parts::other_name(&root, number, true);
-        number += 1;
+    }
+    Err(no_name(&root))
+}
+
+/// What lies in the place of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lies {
+    Nothing,
+    /// A file of its length, which nobody else has: perhaps the very file.
+    Alike,
+    /// A plain file of another length.
+    Changed,
+    /// Whatever is in the way.
+    Other,
+}
+
+/// What lies in the places of a folder's files.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    alike: u32,
+    changed: u32,
+    blocked: bool,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, lies: Lies, size: u64) {
+        match lies {
+            Lies::Nothing => {}
+            // Files of no bytes are all alike.
+            Lies::Alike => self.alike += u32::from(size > 0),
+            Lies::Changed => self.changed += 1,
+            Lies::Other => self.blocked = true,
+        }
+    }
+
+    /// Whether the folder is free, or looks like what this item made of it before, some files of which were changed since.
+    pub(crate) fn is_ours(&self) -> bool {
+        !self.blocked && (self.changed == 0 || self.alike >= self.changed)
     }
 }
 
-/// Whether this place is another item's, or a file lies there that is not from an earlier plan of this item.
-fn is_foreign(tx: &Transaction<'_>, item: i64, disk: &Path) -> Result<bool, StoreError> {
-    Ok(is_others(tx, item, disk)? || (parts::taken(disk)? && !is_retired_place(tx, item, disk)?))
+/// Looks at the place of a file of this length.
+pub(crate) fn lies_at(
+    tx: &Transaction<'_>,
+    item: i64,
+    root: &Path,
+    disk: &Path,
+    size: u64,
+) -> Result<Lies, StoreError> {
+    if is_others(tx, item, disk)? || !crate::enter::may_be_inside(root, disk) {
+        return Ok(Lies::Other);
+    }
+    if !parts::taken(disk)? || is_retired_place(tx, item, disk)? {
+        return Ok(Lies::Nothing);
+    }
+    Ok(match parts::length(disk) {
+        Some(length) if length == size => Lies::Alike,
+        Some(_) => Lies::Changed,
+        None => Lies::Other,
+    })
 }
 
 /// Whether this place is another item's.
@@ -148,15 +253,19 @@ fn is_retired_place(tx: &Transaction<'_>, item: i64, disk: &Path) -> Result<bool
 
 /// A part name that neither the disk nor a plan has.
 pub(crate) fn free_part(tx: &Transaction<'_>, disk: &Path) -> Result<PathBuf, StoreError> {
-    let mut part = parts::part_name(disk, 1);
-    for number in 2..NAMES_MAX {
+    for number in 1..=NAMES_MAX {
+        let part = parts::part_name(disk, number);
         let planned: bool = tx
             .prepare_cached("SELECT EXISTS(SELECT 1 FROM files WHERE part = ? AND part IS NOT NULL)")?
             .query_row([path::to_sql(&part)], |row| row.get(0))?;
         if !planned && !parts::taken(&part)? {
-            break;
+            return Ok(part);
         }
-        part = parts::part_name(disk, number);
     }
-    Ok(part)
+    Err(no_name(disk))
+}
+
+/// Every name that could be tried is taken.
+fn no_name(path: &Path) -> StoreError {
+    StoreError::io(path, std::io::ErrorKind::AlreadyExists.into())
 }

@@ -107,6 +107,7 @@ impl Store {
             Ok((item, root))
         })?;
         drop(layout);
+        self.core.take_found(item)?;
         self.copy_held(item)?;
         let gone = self.core.prune(item)?;
         Ok(Planned { root, gone })

@@ -4,34 +4,57 @@ use std::sync::{PoisonError, RwLock};
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use protocol::ChannelKey;
+use rusqlite::{OptionalExtension, Transaction};
 use zeroize::Zeroizing;
 
 use crate::StoreError;
+use crate::db::array;
+use crate::store::Core;
 
 const NONCE: usize = 24;
 const DOMAIN: &[u8] = b"megatorrent store v1";
 
 /// The store key, or none while keyring or vault are locked.
-pub(crate) struct Sealing(RwLock<Option<Zeroizing<[u8; 32]>>>);
+pub(crate) struct Sealing(RwLock<Key>);
+
+enum Key {
+    /// Keyring or vault are locked.
+    Locked,
+    /// They are open, and have no key or another one: what lies here sealed stays as it is.
+    Other,
+    Here(Zeroizing<[u8; 32]>),
+}
 
 impl Sealing {
     pub(crate) fn new(key: Option<&[u8; 32]>) -> Self {
-        Self(RwLock::new(key.map(|key| Zeroizing::new(*key))))
+        Self(RwLock::new(key.map_or(Key::Locked, |key| Key::Here(Zeroizing::new(*key)))))
     }
 
     /// From here on with this key.
     pub(crate) fn unlock(&self, key: &[u8; 32]) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Zeroizing::new(*key));
+        self.set(Key::Here(Zeroizing::new(*key)));
+    }
+
+    /// The key is not to be had: nothing is opened or sealed from here on.
+    pub(crate) fn lose(&self) {
+        self.set(Key::Other);
+    }
+
+    fn set(&self, key: Key) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = key;
     }
 
     pub(crate) fn locked(&self) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).is_none()
+        !matches!(*self.0.read().unwrap_or_else(PoisonError::into_inner), Key::Here(_))
     }
 
     fn cipher(&self) -> Result<XChaCha20Poly1305, StoreError> {
-        let key = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let key = key.as_ref().ok_or(StoreError::SecretsLocked)?;
-        XChaCha20Poly1305::new_from_slice(&key[..]).map_err(|_| StoreError::SecretsLocked)
+        match &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
+            Key::Locked => Err(StoreError::SecretsLocked),
+            Key::Other => Err(StoreError::OtherStoreKey),
+            Key::Here(key) => XChaCha20Poly1305::new_from_slice(&key[..]).map_err(|_| StoreError::SecretsLocked),
+        }
     }
 
     /// `nonce(24) ‖ ciphertext ‖ tag(16)`; opens only with the same purpose.
@@ -52,6 +75,67 @@ impl Sealing {
         let Some((nonce, text)) = sealed.split_first_chunk::<NONCE>() else { return Ok(None) };
         let aad = [DOMAIN, &[0], purpose].concat();
         Ok(cipher.decrypt(&XNonce::from(*nonce), Payload { msg: text, aad: &aad }).ok().map(Zeroizing::new))
+    }
+}
+
+/// By which the right key is known, in `meta`.
+const CHECK: &str = "key check";
+const CHECKED: &[u8] = b"right";
+
+/// What is sealed in a data folder: purposes and values, at most some of each kind.
+fn samples(tx: &Transaction<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    let mut out: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+    let mut values = tx.prepare_cached("SELECT name, value FROM sealed LIMIT 50")?;
+    let values = values.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+    for value in values {
+        let (name, value) = value?;
+        out.push((format!("value {name}").into_bytes(), value));
+    }
+    let mut keys = tx.prepare_cached("SELECT key, read_key FROM channels WHERE read_key IS NOT NULL LIMIT 50")?;
+    let keys = keys.query_map([], |row| Ok((ChannelKey(array(row, 0)?), row.get(1)?)))?;
+    for key in keys {
+        let (key, value) = key?;
+        out.push((crate::channels::purpose(&key), value));
+    }
+    let mut book = tx.prepare_cached("SELECT sealed FROM addresses LIMIT 50")?;
+    for value in book.query_map([], |row| row.get(0))? {
+        out.push((crate::settings::BOOK.to_vec(), value?));
+    }
+    Ok(out)
+}
+
+fn check_value(tx: &Transaction<'_>) -> Result<Option<Vec<u8>>, StoreError> {
+    let mut statement = tx.prepare_cached("SELECT value FROM meta WHERE name = ?")?;
+    Ok(statement.query_row([CHECK], |row| row.get(0)).optional()?)
+}
+
+impl Core {
+    /// Whether this key opens what lies here sealed. The first key of a folder does, and is known from then on.
+    pub(crate) fn is_store_key(&self, key: &[u8; 32]) -> Result<bool, StoreError> {
+        let sealing = Sealing::new(Some(key));
+        let (check, samples) = self.db.read(|tx| Ok((check_value(tx)?, samples(tx)?)))?;
+        if let Some(check) = check {
+            return Ok(sealing.open(CHECK.as_bytes(), &check)?.is_some());
+        }
+        // An earlier version wrote no check value: one thing that opens is enough, for there may be damage.
+        let mut opens = samples.is_empty();
+        for (purpose, value) in &samples {
+            opens = opens || sealing.open(purpose, value)?.is_some();
+        }
+        if opens {
+            let check = sealing.seal(CHECK.as_bytes(), CHECKED)?;
+            self.db.write(|tx| {
+                tx.prepare_cached("INSERT OR REPLACE INTO meta(name, value) VALUES(?, ?)")?
+                    .execute(rusqlite::params![CHECK, check])?;
+                Ok(())
+            })?;
+        }
+        Ok(opens)
+    }
+
+    /// Whether a key was ever used here.
+    pub(crate) fn has_store_key(&self) -> Result<bool, StoreError> {
+        self.db.read(|tx| Ok(check_value(tx)?.is_some() || !samples(tx)?.is_empty()))
     }
 }
 

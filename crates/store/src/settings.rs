@@ -9,7 +9,7 @@ use crate::store::{Core, now_ms};
 use crate::{IdentityRow, Store, StoreError, address_text};
 
 const BOOK_MAX: usize = 1000;
-const BOOK: &[u8] = b"address book";
+pub(crate) const BOOK: &[u8] = b"address book";
 const DHT: &str = "dht nodes";
 
 /// A row of the address book, opened.
@@ -52,14 +52,26 @@ impl Store {
 
     /// Sets one; `None` removes it.
     pub fn set_setting(&self, name: &str, value: Option<&str>) -> Result<(), StoreError> {
+        self.set_settings(&[(name, value)])
+    }
+
+    /// Sets several in one step; `None` removes one.
+    pub fn set_settings(&self, values: &[(&str, Option<&str>)]) -> Result<(), StoreError> {
+        self.core.db.write(|tx| values.iter().try_for_each(|(name, value)| set(tx, name, *value)))
+    }
+
+    /// Sets values in the clear and a sealed one in one step, so that each fits the others whatever happens; `None` removes
+    /// one.
+    pub fn set_settings_sealed(
+        &self,
+        values: &[(&str, Option<&str>)],
+        name: &str,
+        sealed: Option<&[u8]>,
+    ) -> Result<(), StoreError> {
+        let sealed = self.core.seal_value(name, sealed)?;
         self.core.db.write(|tx| {
-            match value {
-                Some(value) => tx
-                    .prepare_cached("INSERT OR REPLACE INTO settings(name, value) VALUES(?, ?)")?
-                    .execute([name, value])?,
-                None => tx.prepare_cached("DELETE FROM settings WHERE name = ?")?.execute([name])?,
-            };
-            Ok(())
+            set_sealed(tx, name, sealed.as_deref())?;
+            values.iter().try_for_each(|(name, value)| set(tx, name, *value))
         })
     }
 
@@ -76,37 +88,28 @@ impl Store {
         }
     }
 
-    /// The sealed value of this name, or, if there is none that opens, this one from now on. Of several who ask at once
-    /// all get the same.
+    /// The sealed value of this name, or, if there is none, this one from now on. Of several who ask at once all get the
+    /// same. [`StoreError::OtherStoreKey`]: there is one that does not open; it stays as it is.
     pub fn sealed_or(&self, name: &str, fresh: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         let purpose = format!("value {name}");
         let sealed = self.core.sealing.seal(purpose.as_bytes(), fresh)?;
         self.core.db.write(|tx| {
             let mut statement = tx.prepare_cached("SELECT value FROM sealed WHERE name = ?")?;
             let kept: Option<Vec<u8>> = statement.query_row([name], |row| row.get(0)).optional()?;
-            let opened = kept.map(|kept| self.core.sealing.open(purpose.as_bytes(), &kept)).transpose()?.flatten();
-            if let Some(opened) = opened {
-                return Ok(opened);
+            match kept {
+                Some(kept) => self.core.sealing.open(purpose.as_bytes(), &kept)?.ok_or(StoreError::OtherStoreKey),
+                None => {
+                    set_sealed(tx, name, Some(&sealed))?;
+                    Ok(Zeroizing::new(fresh.to_vec()))
+                }
             }
-            tx.prepare_cached("INSERT OR REPLACE INTO sealed(name, value) VALUES(?, ?)")?
-                .execute(params![name, sealed])?;
-            Ok(Zeroizing::new(fresh.to_vec()))
         })
     }
 
     /// Keeps one; `None` removes it.
     pub fn set_sealed(&self, name: &str, value: Option<&[u8]>) -> Result<(), StoreError> {
-        let seal = |value| self.core.sealing.seal(format!("value {name}").as_bytes(), value);
-        let value = value.map(seal).transpose()?;
-        self.core.db.write(|tx| {
-            match value {
-                Some(value) => tx
-                    .prepare_cached("INSERT OR REPLACE INTO sealed(name, value) VALUES(?, ?)")?
-                    .execute(params![name, value])?,
-                None => tx.prepare_cached("DELETE FROM sealed WHERE name = ?")?.execute([name])?,
-            };
-            Ok(())
-        })
+        let sealed = self.core.seal_value(name, value)?;
+        self.core.db.write(|tx| set_sealed(tx, name, sealed.as_deref()))
     }
 
     /// Remembered addresses (sealed at rest; empty while secrets are locked), best first, at most 1000.
@@ -154,7 +157,31 @@ impl Store {
     }
 }
 
+fn set(tx: &Transaction<'_>, name: &str, value: Option<&str>) -> Result<(), StoreError> {
+    match value {
+        Some(value) => {
+            tx.prepare_cached("INSERT OR REPLACE INTO settings(name, value) VALUES(?, ?)")?.execute([name, value])?
+        }
+        None => tx.prepare_cached("DELETE FROM settings WHERE name = ?")?.execute([name])?,
+    };
+    Ok(())
+}
+
+fn set_sealed(tx: &Transaction<'_>, name: &str, sealed: Option<&[u8]>) -> Result<(), StoreError> {
+    match sealed {
+        Some(sealed) => tx
+            .prepare_cached("INSERT OR REPLACE INTO sealed(name, value) VALUES(?, ?)")?
+            .execute(params![name, sealed])?,
+        None => tx.prepare_cached("DELETE FROM sealed WHERE name = ?")?.execute([name])?,
+    };
+    Ok(())
+}
+
 impl Core {
+    fn seal_value(&self, name: &str, value: Option<&[u8]>) -> Result<Option<Vec<u8>>, StoreError> {
+        value.map(|value| self.sealing.seal(format!("value {name}").as_bytes(), value)).transpose()
+    }
+
     /// Takes the addresses met for a channel out of the book. While secrets are locked nobody can tell which those are.
     pub(crate) fn forget_addresses(&self, tx: &Transaction<'_>, channel: &ChannelKey) -> Result<(), StoreError> {
         if self.sealing.locked() {

@@ -32,6 +32,8 @@ pub(crate) struct Core {
     pub(crate) sums: Sums,
     /// Held while plain bytes are written.
     pub(crate) writing: Mutex<()>,
+    /// Held while part files are made.
+    pub(crate) making: Mutex<()>,
     // Shared: reads and writes bytes of blobs. Exclusive: renames and removes their files.
     layout: RwLock<()>,
     closed: AtomicBool,
@@ -47,8 +49,10 @@ impl std::fmt::Debug for Store {
 
 impl Store {
     /// Opens or creates the store; migrates; after an unclean stop re-reads what had not been synced.
-    /// `store_key`: seals secrets at rest; `None` while secrets are locked.
+    /// `store_key`: seals secrets at rest; `None` while secrets are locked. With one that is not the folder's everything else
+    /// works, and what is sealed stays as it is: [`StoreError::OtherStoreKey`].
     pub fn open(dir: DataDir, store_key: Option<&[u8; 32]>) -> Result<(Self, Recovery), StoreError> {
+        let home = dir.path().to_path_buf();
         let core = Arc::new(Core {
             db: Db::open(dir.path())?,
             blobs: BlobFiles::open(dir.path())?,
@@ -57,11 +61,19 @@ impl Store {
             room: Room::default(),
             sums: Sums::default(),
             writing: Mutex::new(()),
+            making: Mutex::new(()),
             layout: RwLock::new(()),
             closed: AtomicBool::new(false),
             dir: Mutex::new(Some(dir)),
         });
         let unclean = core.db.read(|tx| Ok(meta(tx, "running")?.is_some()))?;
+        if let Some(key) = store_key
+            && !core.is_store_key(key)?
+        {
+            tracing::warn!("the key at hand is not the one that this folder's secrets are sealed with");
+            core.sealing.lose();
+        }
+        core.come_home(&home)?;
         core.remove_doomed()?;
         let recovery = if unclean { core.recover()? } else { Recovery::default() };
         core.db.write(|tx| {
@@ -73,8 +85,24 @@ impl Store {
     }
 
     /// Seals and opens secrets at rest with this key from here on (E11): keyring or vault were opened after the start.
-    pub fn unlock(&self, store_key: &[u8; 32]) {
+    /// [`StoreError::OtherStoreKey`]: it is not the one that they are sealed with.
+    pub fn unlock(&self, store_key: &[u8; 32]) -> Result<(), StoreError> {
+        if !self.core.is_store_key(store_key)? {
+            self.core.sealing.lose();
+            return Err(StoreError::OtherStoreKey);
+        }
         self.core.sealing.unlock(store_key);
+        Ok(())
+    }
+
+    /// Keyring or vault are open and have no key: `true` if that is as it should be, for nothing was ever sealed here. Else
+    /// what is sealed stays as it is, and asking for it fails with [`StoreError::OtherStoreKey`].
+    pub fn may_have_first_key(&self) -> Result<bool, StoreError> {
+        let first = !self.core.has_store_key()?;
+        if !first {
+            self.core.sealing.lose();
+        }
+        Ok(first)
     }
 
     /// Syncs everything and marks the stop as clean. Further calls fail.

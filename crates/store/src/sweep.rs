@@ -9,69 +9,160 @@ use protocol::BlobId;
 use rusqlite::{Transaction, params};
 
 use crate::db::{array, chunk_state, int, path, uint};
+use crate::growing::{self, Part};
+use crate::ours::{Doomed, claimed};
+use crate::stamp::Stamp;
 use crate::store::Core;
-use crate::{StoreError, parts};
+use crate::{StoreError, enter, parts};
 
-/// A file to remove after the transaction, and the root above which nothing is touched.
-pub(crate) type Doomed = (Option<PathBuf>, PathBuf);
+/// Of a file that was just made, whatever its length is by now.
+const ANY_LENGTH: i64 = -1;
 
-/// Notes files that are to be removed once the transaction is through, as they are now.
+/// Notes files that are to be removed once the transaction is through, as they were when it was found that they are ours.
 pub(crate) fn doom(tx: &Transaction<'_>, files: &[Doomed]) -> Result<(), StoreError> {
-    let mut insert =
-        tx.prepare_cached("INSERT OR REPLACE INTO doomed(file, root, length, mtime_ns) VALUES(?, ?, ?, ?)")?;
-    for (root, file) in files {
-        let Some(length) = parts::length(file) else { continue };
-        let root = root.as_deref().unwrap_or(file);
-        insert.execute(params![path::to_sql(file), path::to_sql(root), int(length), parts::mtime_ns(file)])?;
+    files.iter().try_for_each(|one| note(tx, one, int(one.stamp.length), None))
+}
+
+/// As [`doom`]: `one` moved, and goes only if it is whole at its new place.
+pub(crate) fn doom_moved(tx: &Transaction<'_>, one: &Doomed, to: &std::path::Path) -> Result<(), StoreError> {
+    note(tx, one, int(one.stamp.length), Some(to))
+}
+
+/// Notes a file that was just made and is no use if its maker ends here: it is to be removed unless the record comes to
+/// tell of it.
+pub(crate) fn doom_unless_recorded(tx: &Transaction<'_>, one: &Doomed) -> Result<(), StoreError> {
+    note(tx, one, ANY_LENGTH, None)
+}
+
+fn note(tx: &Transaction<'_>, one: &Doomed, length: i64, to: Option<&std::path::Path>) -> Result<(), StoreError> {
+    tx.prepare_cached(
+        "INSERT OR REPLACE INTO doomed(file, root, length, dev, ino, mtime_ns, ctime_ns, instead)
+         VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+    )?
+    .execute(params![
+        path::to_sql(&one.file),
+        path::to_sql(&one.root),
+        length,
+        one.stamp.dev,
+        one.stamp.ino,
+        one.stamp.mtime_ns,
+        one.stamp.ctime_ns,
+        to.map(path::to_sql),
+    ])?;
+    Ok(())
+}
+
+/// They are gone, or stay after all.
+pub(crate) fn spare<'a>(tx: &Transaction<'_>, files: impl Iterator<Item = &'a PathBuf>) -> Result<(), StoreError> {
+    let mut done = tx.prepare_cached("DELETE FROM doomed WHERE file = ?")?;
+    for file in files {
+        done.execute([path::to_sql(file)])?;
     }
     Ok(())
 }
 
+/// A row of files to remove.
+struct Noted {
+    one: Doomed,
+    any_length: bool,
+    instead: Option<PathBuf>,
+}
+
 impl Core {
-    /// Removes blob files and user files that no row tells of any more.
-    pub(crate) fn remove_files(&self, blobs: &[BlobId], files: &[Doomed]) -> Result<(), StoreError> {
+    /// Removes blob files and user files that no row tells of any more. Returns those that stay, for somebody was at them
+    /// since.
+    pub(crate) fn remove_files(&self, blobs: &[BlobId], files: &[Doomed]) -> Result<Vec<PathBuf>, StoreError> {
         for blob in blobs {
             self.blobs.remove(blob)?;
         }
-        for (root, file) in files {
-            parts::remove_below(root.as_deref().unwrap_or(file), file)?;
+        let mut kept = Vec::new();
+        for one in files {
+            if !remove(one, |now| *now == one.stamp)? {
+                kept.push(one.file.clone());
+            }
         }
-        if files.is_empty() {
-            return Ok(());
+        if !files.is_empty() {
+            self.write_soon(|tx| spare(tx, files.iter().map(|one| &one.file)))?;
         }
-        self.write_soon(|tx| {
-            let mut done = tx.prepare_cached("DELETE FROM doomed WHERE file = ?")?;
-            files.iter().try_for_each(|(_, file)| Ok(done.execute([path::to_sql(file)]).map(drop)?))
-        })
+        Ok(kept)
     }
 
-    /// Removes what a process that was killed had still to remove; a file that is another one by now stays.
+    /// Removes what a process that was killed had still to remove. What is another file by now stays, and so does what
+    /// the record tells of again, and what moved to a place where it is not.
     pub(crate) fn remove_doomed(&self) -> Result<(), StoreError> {
-        let doomed: Vec<(Doomed, u64, i64)> = self.db.read(|tx| {
-            let mut statement = tx.prepare_cached("SELECT root, file, length, mtime_ns FROM doomed")?;
+        let noted: Vec<Noted> = self.db.read(|tx| {
+            let mut statement =
+                tx.prepare_cached("SELECT root, file, length, dev, ino, mtime_ns, ctime_ns, instead FROM doomed")?;
             let rows = statement.query_map([], |row| {
-                let doomed = (Some(path::from_sql(row.get(0)?)), path::from_sql(row.get(1)?));
-                Ok((doomed, uint(row.get(2)?), row.get(3)?))
+                let length: i64 = row.get(2)?;
+                let stamp = Stamp {
+                    length: uint(length),
+                    dev: row.get(3)?,
+                    ino: row.get(4)?,
+                    mtime_ns: row.get(5)?,
+                    ctime_ns: row.get(6)?,
+                };
+                let (root, file) = (path::from_sql(row.get(0)?), path::from_sql(row.get(1)?));
+                let instead = row.get::<_, Option<Vec<u8>>>(7)?.map(path::from_sql);
+                Ok(Noted { one: Doomed { root, file, stamp }, any_length: length == ANY_LENGTH, instead })
             })?;
             Ok(rows.collect::<Result<_, _>>()?)
         })?;
         let mut done = Vec::new();
-        for ((root, file), length, mtime_ns) in doomed {
-            let same = parts::length(&file) == Some(length) && parts::mtime_ns(&file) == mtime_ns;
-            let removed = if same { parts::remove_below(root.as_deref().unwrap_or(&file), &file) } else { Ok(()) };
+        for Noted { mut one, any_length, instead } in noted {
+            let Some(now) = Stamp::at(&one.file) else {
+                done.push(one.file);
+                continue;
+            };
+            let known = one.stamp;
+            // The device may have another number after a restart.
+            let same = if any_length {
+                known.ino != 0 && known.ino == now.ino
+            } else {
+                Stamp { dev: 0, ..known }.agrees(&now)
+            };
+            let (same, arrived) = match instead.as_deref().map(Stamp::at) {
+                None => (same, true),
+                // Two names of one file: taking one away takes no bytes.
+                Some(Some(there)) if there.is_same_file(&now) => (true, true),
+                Some(there) => (same, there.is_some_and(|there| there.length == known.length)),
+            };
+            one.stamp = now;
+            let is_needed = !self.db.read(|tx| claimed(tx, i64::MIN, std::slice::from_ref(&one)))?.is_empty();
+            let removed = if same && arrived && !is_needed { remove(&one, |is| *is == now) } else { Ok(false) };
             match removed {
-                Ok(()) => done.push(file),
+                Ok(true) => done.push(one.file),
+                Ok(false) => {
+                    tracing::warn!(file = %one.file.display(), "it was to be removed, and is another file by now: it stays");
+                    done.push(one.file);
+                }
                 Err(error) => tracing::warn!(%error, "a file that is not needed any more cannot be removed"),
             }
         }
         if done.is_empty() {
             return Ok(());
         }
-        self.db.write(|tx| {
-            let mut delete = tx.prepare_cached("DELETE FROM doomed WHERE file = ?")?;
-            done.iter().try_for_each(|file| Ok(delete.execute([path::to_sql(file)]).map(drop)?))
-        })
+        self.db.write(|tx| spare(tx, done.iter()))
     }
+}
+
+/// Removes a file and then the folders above it that are empty. One that lies behind a link out of its root, or that is
+/// not the one that was looked at, stays: `false`.
+fn remove(one: &Doomed, is: impl FnOnce(&Stamp) -> bool) -> Result<bool, StoreError> {
+    match enter::reach(&one.root, &one.file) {
+        Ok(Some(place)) => {
+            if !place.remove_if(is)? {
+                return Ok(false);
+            }
+        }
+        Ok(None) => {}
+        Err(StoreError::OutsideRoot { .. }) => return Ok(false),
+        Err(error) => return Err(error),
+    }
+    if let Some(folder) = one.file.parent() {
+        parts::remove_empty_folders(&one.root, folder);
+    }
+    Ok(true)
 }
 
 /// A blob that may lose its last reason to be here, and whether it was held before.
@@ -86,34 +177,29 @@ pub(crate) fn blobs_of(tx: &Transaction<'_>, item: i64) -> Result<Vec<Candidate>
     Ok(statement.query_map([item], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
 }
 
-fn files_where(tx: &Transaction<'_>, item: i64, what: &str) -> Result<Vec<Doomed>, StoreError> {
-    let mut statement = tx.prepare_cached(what)?;
-    let rows = statement.query_map([item], |row| {
-        Ok((row.get::<_, Option<Vec<u8>>>(0)?.map(path::from_sql), path::from_sql(row.get(1)?)))
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// Part files of an item's plan.
+/// Part files of an item's plan that are ours and that nobody else needs.
 pub(crate) fn part_files(tx: &Transaction<'_>, item: i64) -> Result<Vec<Doomed>, StoreError> {
-    files_where(
-        tx,
-        item,
-        "SELECT i.root, f.part FROM files f JOIN items i ON i.id = f.item WHERE i.id = ? AND f.part IS NOT NULL",
-    )
-}
-
-/// Finished files of a download and of its retired plans, but for those that another item, published from there perhaps,
-/// needs.
-pub(crate) fn finished_files(tx: &Transaction<'_>, item: i64) -> Result<Vec<Doomed>, StoreError> {
-    files_where(
-        tx,
-        item,
-        "SELECT i.root, f.disk FROM items i JOIN files f ON f.item = i.id
-         WHERE (i.id = ?1 OR i.of = ?1) AND f.part IS NULL AND i.form <> 1 AND NOT EXISTS(
-            SELECT 1 FROM files o JOIN items oi ON oi.id = o.item
-            WHERE o.disk = f.disk AND oi.id <> ?1 AND oi.of IS NOT ?1)",
-    )
+    let mut statement = tx.prepare_cached(
+        "SELECT i.root, f.part, f.ino, f.size FROM files f JOIN items i ON i.id = f.item
+         WHERE i.id = ? AND f.part IS NOT NULL",
+    )?;
+    let rows = statement.query_map([item], |row| {
+        let file = path::from_sql(row.get(1)?);
+        let root = row.get::<_, Option<Vec<u8>>>(0)?.map_or_else(|| file.clone(), path::from_sql);
+        Ok((root, file, row.get(2)?, uint(row.get(3)?)))
+    })?;
+    let mut out = Vec::new();
+    for row in rows {
+        let (root, file, number, size) = row?;
+        if let Some(stamp) = Stamp::at(&file)
+            && growing::is(number, size, Some(&stamp)) == Part::Ours
+        {
+            out.push(Doomed { root, file, stamp });
+        }
+    }
+    let claimed = claimed(tx, item, &out)?;
+    out.retain(|one| !claimed.contains(&one.file));
+    Ok(out)
 }
 
 /// An item's plan becomes a retired one of its own row: its files still hold blobs until the next plan is finished.

@@ -44,6 +44,16 @@ impl Pace {
         self.last.fetch_add(1, Ordering::SeqCst) + 1
     }
 
+    /// Something written did not reach the disk, and nobody knows how much of it.
+    pub(crate) fn fail(&self) {
+        self.failed.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether bytes written earlier may not be on the disk, whatever a later sync says.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::SeqCst)
+    }
+
     /// A blob's write is committed and waits for its sync.
     fn wrote(&self, blobs: u32) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -141,12 +151,12 @@ impl Core {
     /// After a file once failed nothing is marked any more in this run: the system may drop what it could not write and
     /// call the next sync a success. What the database alone could not do is tried again with the next group.
     pub(crate) fn sync_all(&self) -> Result<(), StoreError> {
-        if self.pace.failed.load(Ordering::SeqCst) {
+        if self.pace.has_failed() {
             return Err(StoreError::Unsynced);
         }
         let (upto, blobs, files) = self.unsynced()?;
         if let Err(error) = self.sync_files(&blobs, &files) {
-            self.pace.failed.store(true, Ordering::SeqCst);
+            self.pace.fail();
             return Err(error);
         }
         self.db.write(|tx| {

@@ -188,6 +188,24 @@ pub struct Placed {
     pub lost: Vec<BlobId>,
 }
 
+/// What became of a finished item's files.
+#[derive(Debug, Clone, Default)]
+pub struct Named {
+    /// Blobs of the version before that are no longer held.
+    pub gone: Vec<BlobId>,
+    /// Files that are not ours, or were changed here, and stay; with the name that ours got beside each.
+    pub beside: Vec<(PathBuf, PathBuf)>,
+}
+
+/// What was removed.
+#[derive(Debug, Clone, Default)]
+pub struct Removed {
+    /// Blobs that are no longer held.
+    pub gone: Vec<BlobId>,
+    /// Files that would have been deleted and stay: they were changed here, lay there before, or another item has them.
+    pub kept: Vec<PathBuf>,
+}
+
 /// Why a blob cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -260,6 +278,8 @@ pub struct VerifyOutcome {
     pub gone: Vec<BlobId>,
     /// Files concerned.
     pub files: Vec<PathBuf>,
+    /// Of those, files that were changed here: they stay as they are, and the published version comes beside them.
+    pub kept: Vec<PathBuf>,
     /// Blobs that were withdrawn and are held again.
     pub back: Vec<BlobId>,
 }

@@ -1,24 +1,25 @@
 //! Reading everything again: on the user's word, and after an unclean stop what had not been synced.
 
-use std::collections::BTreeSet;
-use std::fs::OpenOptions;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use protocol::{BlobId, ChannelKey, ItemId, blob};
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use crate::db::{array, chunk_state, form, path, uint};
-use crate::error::at;
+use crate::db::{array, chunk_state, form};
+use crate::ours::{self, Finished};
 use crate::place::{Group, Span, groups, not_held, set_state};
-use crate::places::free_part;
 use crate::plans;
 use crate::read::{place_of, rebuild};
+use crate::stamp::Stamp;
 use crate::store::{Core, now_ms};
 use crate::{Recovery, Standing, Store, StoreError, VerifyOutcome, items, parts};
 
 impl Store {
-    /// Reads every blob of an item again; wrong ones are withdrawn (and wanted again for downloads, whose damaged files
-    /// become part files again). Chunks that were lost and are right again are held again.
+    /// Reads every blob of an item again; wrong ones are withdrawn, and wanted again for downloads. A damaged file that
+    /// nobody was at becomes a part file again. One that was changed here, or that is not ours, stays as it is: the
+    /// published version grows beside it, from what of it is right. Chunks that were lost and are right again are held
+    /// again.
     /// `progress(done, total)`, in blobs, may return false to stop.
     pub fn verify_item(
         &self,
@@ -35,6 +36,7 @@ impl Store {
         })?;
         let mut outcome = VerifyOutcome::default();
         let mut files = BTreeSet::new();
+        let before = if encrypted { BTreeMap::new() } else { self.core.stamps(item)? };
         let total = blobs.len() as u64;
         let mut went_on = true;
         for (done, blob) in blobs.iter().enumerate() {
@@ -59,9 +61,10 @@ impl Store {
             }
         }
         if !outcome.bad.is_empty() && !published {
-            self.core.grow_again(item, encrypted)?;
+            outcome.kept = self.core.grow_again(item, encrypted)?;
         }
         if went_on {
+            self.core.know_again(item, &before)?;
             progress(total, total);
         }
         outcome.files = files.into_iter().collect();
@@ -94,13 +97,24 @@ impl Core {
     /// Reads one blob's plain bytes in an item and sets its chunks' states; wrong ones become `wrong`, or missing where
     /// their file still grows.
     pub(crate) fn check_blob(&self, item: i64, id: &BlobId, wrong: i64) -> Result<Checked, StoreError> {
+        self.check_spans(item, id, wrong, &BTreeSet::new())
+    }
+
+    /// Reads chunks of these files that are said to be missing and may be there: copied, or there before us.
+    pub(crate) fn check_hoped(&self, item: i64, id: &BlobId, files: &BTreeSet<i64>) -> Result<(), StoreError> {
+        self.check_spans(item, id, chunk_state::MISSING, files).map(drop)
+    }
+
+    /// As [`Self::check_blob`]; missing chunks of the files `hoped` are read as well, and wait for the disk when they are
+    /// right.
+    fn check_spans(&self, item: i64, id: &BlobId, wrong: i64, hoped: &BTreeSet<i64>) -> Result<Checked, StoreError> {
         let mut found = self.db.read(|tx| groups(tx, id, Some(item), chunk_state::LOST..=chunk_state::DERIVED))?;
         let mut checked = Checked::default();
         let mut changes: Vec<(&Span, i64)> = Vec::new();
+        let is_hoped = |span: &Span| span.state == chunk_state::MISSING && hoped.contains(&span.file);
         for group in &mut found {
-            group
-                .spans
-                .retain(|span| span.len > 0 && !matches!(span.state, chunk_state::MISSING | chunk_state::UNOPENABLE));
+            let not_here = |span: &Span| matches!(span.state, chunk_state::MISSING | chunk_state::UNOPENABLE);
+            group.spans.retain(|span| span.len > 0 && (!not_here(span) || is_hoped(span)));
         }
         let was_held = found.iter().flat_map(|group| &group.spans).any(|span| span.state == chunk_state::DERIVED);
         for group in found.iter().filter(|group| !group.spans.is_empty()) {
@@ -116,16 +130,17 @@ impl Core {
                     (false, None) => wrong,
                 };
                 changes.push((span, to));
-                if !right {
+                if !right && !is_hoped(span) {
                     checked.wrong.push(place_of(span).to_path_buf());
                 }
             }
         }
         changes.retain(|(span, to)| span.state != *to);
         if !changes.is_empty() {
-            self.write_soon(|tx| {
+            self.write_blob(|tx| {
+                let number = self.pace.number();
                 for (span, to) in &changes {
-                    set_state(tx, item, span, *to, 0)?;
+                    set_state(tx, item, span, *to, if is_hoped(span) { number } else { 0 })?;
                 }
                 Ok(())
             })?;
@@ -160,24 +175,8 @@ impl Core {
         Ok(checked)
     }
 
-    /// Whether every chunk of a file is right.
-    pub(crate) fn is_right(&self, item: i64, file: i64) -> Result<bool, StoreError> {
-        let blobs: Vec<BlobId> = self.db.read(|tx| {
-            let mut statement = tx.prepare_cached(
-                "SELECT DISTINCT b.blob FROM chunks k JOIN blobs b ON b.id = k.blob WHERE k.file = ? AND k.len > 0",
-            )?;
-            Ok(statement.query_map([file], |row| Ok(BlobId(array(row, 0)?)))?.collect::<Result<_, _>>()?)
-        })?;
-        for blob in blobs {
-            if !self.check_blob(item, &blob, chunk_state::LOST)?.wrong.is_empty() {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
     /// Compares plain bytes with the stored blob, if that is here: span by span.
-    fn compare<'a>(&self, id: &BlobId, group: &'a Group) -> Result<Vec<(&'a Span, bool)>, StoreError> {
+    pub(crate) fn compare<'a>(&self, id: &BlobId, group: &'a Group) -> Result<Vec<(&'a Span, bool)>, StoreError> {
         let stored: bool = self.db.read(|tx| {
             let mut statement = tx.prepare_cached("SELECT stored FROM blobs WHERE blob = ?")?;
             Ok(statement.query_row([id.as_bytes()], |row| row.get(0)).optional()?.unwrap_or(false))
@@ -204,37 +203,77 @@ impl Core {
         Ok(out)
     }
 
-    /// Finished files that lack bytes grow again, and their item is wanted again. A file of which nothing is right is
-    /// somebody else's by now: it stays as it is, and ours grows beside it.
-    fn grow_again(&self, item: i64, encrypted: bool) -> Result<(), StoreError> {
-        let _layout = self.exclusive();
-        if encrypted {
-            return self.want_again(item);
-        }
-        let files: Vec<(i64, PathBuf, u64, bool)> = self.db.read(|tx| {
-            let mut statement = tx.prepare_cached(
-                "SELECT id, disk, size, have > 0 FROM files f WHERE item = ? AND part IS NULL
-                 AND EXISTS(SELECT 1 FROM chunks k WHERE k.file = f.id AND k.state = 0)",
-            )?;
-            let rows = statement.query_map([item], |row| {
-                Ok((row.get(0)?, path::from_sql(row.get(1)?), uint(row.get(2)?), row.get(3)?))
-            })?;
+    /// What an item's finished files are like now.
+    fn stamps(&self, item: i64) -> Result<BTreeMap<i64, Stamp>, StoreError> {
+        let files: Vec<(i64, PathBuf)> = self.db.read(|tx| {
+            let mut statement = tx.prepare_cached("SELECT id, disk FROM files WHERE item = ? AND part IS NULL")?;
+            let rows = statement.query_map([item], |row| Ok((row.get(0)?, crate::db::path::from_sql(row.get(1)?))))?;
             Ok(rows.collect::<Result<_, _>>()?)
         })?;
-        for (file, disk, size, ours) in files {
-            // The record first: a crash between finds the bytes under the file's name (see `place_of`).
-            let part = self.db.write(|tx| {
-                let part = free_part(tx, &disk)?;
-                tx.prepare_cached("UPDATE files SET part = ?, mtime_ns = 0 WHERE id = ?")?
-                    .execute(params![path::to_sql(&part), file])?;
-                Ok(part)
-            })?;
-            if ours && parts::length(&disk).is_some() {
-                std::fs::rename(&disk, &part).map_err(at(&disk))?;
-                OpenOptions::new().write(true).open(&part).and_then(|f| f.set_len(size)).map_err(at(&part))?;
+        Ok(files.into_iter().filter_map(|(row, disk)| Some((row, Stamp::at(&disk)?))).collect())
+    }
+
+    /// Files of which every byte was read and is right are known by what they are like now, if nobody was at them since.
+    fn know_again(&self, item: i64, before: &BTreeMap<i64, Stamp>) -> Result<(), StoreError> {
+        let now = self.stamps(item)?;
+        let same = before.iter().filter(|(row, stamp)| now.get(row) == Some(stamp));
+        let same: Vec<(i64, Stamp)> = same.map(|(row, stamp)| (*row, *stamp)).collect();
+        self.write_soon(|tx| {
+            let mut whole = tx.prepare_cached(
+                "SELECT EXISTS(SELECT 1 FROM files WHERE id = ?1 AND part IS NULL AND size = ?2) AND
+                    NOT EXISTS(SELECT 1 FROM chunks WHERE file = ?1 AND len > 0 AND state NOT IN (1, 2))",
+            )?;
+            for (row, stamp) in &same {
+                if whole.query_row(params![row, crate::db::int(stamp.length)], |row| row.get::<_, bool>(0))? {
+                    ours::record(tx, *row, stamp)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Finished files that lack bytes grow again, and their item is wanted again. One that nobody was at since it was
+    /// written is damaged, and becomes a part file. Every other one stays as it is, and ours grows beside it. Returns those
+    /// that stay.
+    pub(crate) fn grow_again(&self, item: i64, encrypted: bool) -> Result<Vec<PathBuf>, StoreError> {
+        let _layout = self.exclusive();
+        self.want_again(item)?;
+        if encrypted {
+            return Ok(Vec::new());
+        }
+        let lacking: BTreeSet<i64> = self.db.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT id FROM files f WHERE item = ? AND part IS NULL
+                 AND EXISTS(SELECT 1 FROM chunks k WHERE k.file = f.id AND k.state = 0)",
+            )?;
+            Ok(statement.query_map([item], |row| row.get(0))?.collect::<Result<_, _>>()?)
+        })?;
+        let files = self.db.read(|tx| ours::finished(tx, item, None))?;
+        let mut kept = Vec::new();
+        for file in files.into_iter().filter(|file| lacking.contains(&file.row)) {
+            let now = Stamp::at(&file.disk);
+            let is_damaged = match now {
+                Some(now) => self.is_damaged(item, &file, &now)?,
+                None => false,
+            };
+            if is_damaged {
+                self.take_over(&file)?;
+            } else {
+                kept.extend(now.is_some().then(|| file.disk.clone()));
+                self.grow_beside(item, &file)?;
             }
         }
-        self.want_again(item)
+        Ok(kept)
+    }
+
+    /// Whether a file with wrong bytes is the one that we wrote, and nobody was at it: then its disk is to blame.
+    fn is_damaged(&self, item: i64, file: &Finished, now: &Stamp) -> Result<bool, StoreError> {
+        if file.found || !ours::looks_untouched(&file.recorded, now) {
+            return Ok(false);
+        }
+        let one = ours::Doomed { root: file.root.clone(), file: file.disk.clone(), stamp: *now };
+        let claimed = self.db.read(|tx| ours::claimed(tx, item, std::slice::from_ref(&one)))?;
+        Ok(claimed.is_empty() && crate::enter::may_be_inside(&file.root, &file.disk))
     }
 
     fn want_again(&self, item: i64) -> Result<(), StoreError> {

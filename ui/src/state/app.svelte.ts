@@ -293,6 +293,11 @@ export class App {
   /** Asks the node; rejects with an {@link ErrorInfo}. */
   async ask<K extends Reply["kind"]>(request: Request, kind: K): Promise<ValueOf<K>> {
     const reply = await this.host.call(request);
+    // Done, but for files that stay: a person should know which.
+    if (kind === "done" && reply.kind === "kept") {
+      this.say(this.t.toast.kept(reply.value.length, plain(reply.value[0] ?? "", 80)));
+      return undefined as ValueOf<K>;
+    }
     if (reply.kind !== kind) {
       const error: ErrorInfo = { code: "internal", message: `asked ${request.method}, got ${reply.kind}` };
       throw error;

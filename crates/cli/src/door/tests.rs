@@ -43,7 +43,9 @@ impl Handler for Fake {
             Request::Pause(node::api::Target::Channel(_)) => refuse(Code::NotFound),
             Request::Pause(_) | Request::Resume(_) => Ok(Reply::Done),
             Request::ChannelLink(_) => refuse(Code::Secrets),
-            Request::Verify(_) => Ok(Reply::Verified(node::api::VerifyReport { good: 1, bad: 1, files: vec![] })),
+            Request::Verify(_) => {
+                Ok(Reply::Verified(node::api::VerifyReport { good: 1, bad: 1, files: vec![], kept: vec![] }))
+            }
             Request::IdList => Ok(Reply::Identities(Vec::new())),
             Request::Shutdown => {
                 self.stop.send_replace(true);

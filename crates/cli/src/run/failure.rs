@@ -37,7 +37,7 @@ pub(super) fn exit_code(code: Code) -> u8 {
         Code::BadArgument => exit::USAGE,
         Code::NotFound | Code::Ambiguous | Code::NothingThere => exit::NOT_FOUND,
         Code::NotPublished | Code::TimedOut | Code::PortTaken | Code::Unreachable => exit::NETWORK,
-        Code::Secrets | Code::WrongPassphrase => exit::SECRETS,
+        Code::Secrets | Code::OtherKey | Code::WrongPassphrase => exit::SECRETS,
         Code::Io
         | Code::DiskFull
         | Code::Quota

@@ -20,6 +20,7 @@ const TABLE: &[(Code, u8)] = &[
     (Code::Quota, 6),
     (Code::SourceChanged, 6),
     (Code::Secrets, 5),
+    (Code::OtherKey, 5),
     (Code::WrongPassphrase, 5),
     (Code::NotPublished, 4),
     (Code::TimedOut, 4),

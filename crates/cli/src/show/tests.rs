@@ -95,7 +95,7 @@ fn every_table_escapes() {
         looked(&Looked { channel: channel_info(), items: vec![item()] }),
         published(&published_info, false),
         got(&Got { items: vec![item()] }),
-        verified(&VerifyReport { good: 0, bad: 1, files: vec![evil()] }),
+        verified(&VerifyReport { good: 0, bad: 1, files: vec![evil()], kept: vec![evil()] }),
         peers(&[peer]),
         status(&status_info, true),
         settings(&Settings {

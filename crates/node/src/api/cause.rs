@@ -247,6 +247,8 @@ pub enum Code {
     SourceChanged,
     /// Keyring, vault or variable missing or locked.
     Secrets,
+    /// Keyring or vault have no key, or another one, than the one that the data folder's secrets are sealed with.
+    OtherKey,
     /// Wrong passphrase.
     WrongPassphrase,
     /// No DHT node and no gateway took the manifest.

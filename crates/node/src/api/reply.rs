@@ -33,6 +33,8 @@ pub enum Reply {
     Got(Got),
     /// What `verify` found.
     Verified(VerifyReport),
+    /// Done, but for these files: they were changed here, lay there before, or are shared from here, and stay.
+    Kept(Vec<String>),
     /// Where it lies.
     Place(PathBuf),
     /// Where a player finds it.
@@ -298,6 +300,9 @@ pub struct VerifyReport {
     pub bad: u64,
     /// Files concerned.
     pub files: Vec<String>,
+    /// Of those, files that were changed here: they stay as they are, and the published version comes beside them.
+    #[serde(default)]
+    pub kept: Vec<String>,
 }
 
 /// See [`Request::Play`].

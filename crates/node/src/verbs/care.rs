@@ -41,6 +41,11 @@ pub(super) async fn set_channel(ctx: &Ctx, args: SetChannel) -> Result<ChannelIn
     if row.own && args.fetch.is_some() {
         return fail(Code::BadArgument, "This channel is yours. Nothing of it is fetched.");
     }
+    if matches!(args.keep, Some(KeepRule::Newest(0) | KeepRule::Days(0) | KeepRule::Bytes(0))) {
+        let text = "This rule would keep nothing and delete at once what is here. Who wants that leaves the channel: \
+                    megatorrent unsubscribe CHANNEL --delete";
+        return fail(Code::BadArgument, text);
+    }
     let kept = args.keep.map(|rule| match rule {
         KeepRule::All => Keep::All,
         KeepRule::Newest(n) => Keep::Newest(n),
@@ -171,8 +176,10 @@ pub(super) async fn search(ctx: &Ctx, args: Search) -> Result<Vec<ItemInfo>> {
     view::items(ctx, rows).await
 }
 
-/// Moves every download below the download folder to another one, item by item, and downloads there from now on.
-pub(super) async fn move_data(ctx: &Ctx, args: MoveData, caller: &Caller) -> Result<()> {
+/// Moves every download below the download folder to another one, item by item; what is added from then on goes there.
+/// Stopped on the way, the download folder is what it was, and the same request goes on. Returns files that stay at the
+/// old place too.
+pub(super) async fn move_data(ctx: &Ctx, args: MoveData, caller: &Caller) -> Result<Vec<PathBuf>> {
     if !args.dir.is_absolute() {
         return fail(Code::BadArgument, format!("{} is not an absolute path.", args.dir.display()));
     }
@@ -183,43 +190,68 @@ pub(super) async fn move_data(ctx: &Ctx, args: MoveData, caller: &Caller) -> Res
     if args.dir == from || args.dir.starts_with(&from) || from.starts_with(&args.dir) {
         return fail(Code::BadArgument, "The new folder must lie outside of the old one, and not around it.");
     }
-    let dir = args.dir.clone();
-    crate::error::blocking(move || std::fs::create_dir_all(&dir).map_err(|e| ErrorInfo::at_path(&dir, &e))).await?;
-    let rows = ctx.with_store(|s| s.transfers()).await?;
-    let here = |row: &ItemRow| {
-        matches!(row.standing, Standing::Wanted | Standing::Complete)
-            && row.root.as_ref().is_some_and(|root| root.starts_with(&from))
-    };
-    let rows: Vec<ItemRow> = rows.into_iter().filter(here).collect();
-    let mut total = 0;
-    for row in &rows {
-        let (channel, id) = (row.channel, row.id);
-        total += ctx.with_store(move |s| s.have_bytes(&channel, &id)).await?;
+    super::takes_files(args.dir.clone()).await?;
+    let (mut left, mut kept) = (BTreeSet::new(), Vec::new());
+    let (done, mut total) = (Arc::new(AtomicU64::new(0)), 0);
+    let mut tried = BTreeSet::new();
+    loop {
+        let rows = ctx.with_store(|s| s.transfers()).await?;
+        let here = |row: &ItemRow| {
+            matches!(row.standing, Standing::Wanted | Standing::Complete)
+                && row.root.as_ref().is_some_and(|root| root.starts_with(&from))
+                && !tried.contains(&(row.channel, row.id))
+        };
+        // Once more after the last: something may have been added to the old folder meanwhile.
+        let rows: Vec<ItemRow> = rows.into_iter().filter(here).collect();
+        if rows.is_empty() {
+            break;
+        }
+        let mut bytes = 0;
+        for row in &rows {
+            let (channel, id) = (row.channel, row.id);
+            bytes += ctx.with_store(move |s| s.have_bytes(&channel, &id)).await?;
+        }
+        has_room(&from, &args.dir, bytes).await?;
+        total += bytes;
+        for row in rows {
+            tried.insert((row.channel, row.id));
+            let Some(root) = row.root.as_deref() else { continue };
+            let Ok(below) = root.strip_prefix(&from) else { continue };
+            let to = args.dir.join(below);
+            left.extend(root.ancestors().filter(|f| f.starts_with(&from) && *f != from).map(PathBuf::from));
+            let moving = row.standing == Standing::Wanted && !row.paused;
+            if moving {
+                ctx.library.send(LibraryInput::Stop(row.channel, row.id));
+            }
+            let moved = move_one(ctx, &row, &to, (&done, total), caller).await;
+            if moving {
+                ctx.library.send(LibraryInput::Start(row.channel, row.id));
+            }
+            kept.extend(moved?);
+            told(ctx, row.channel, row.id).await?;
+        }
     }
-    let done = Arc::new(AtomicU64::new(0));
-    // What is added meanwhile goes to the new folder.
+    // Last of all: whatever ends this before leaves the folder that it was.
     ctx.with_store(move |s| s.set_setting("download_dir", Some(&text))).await?;
-    let mut left = BTreeSet::new();
-    for row in rows {
-        let Some(root) = row.root.as_deref() else { continue };
-        let Ok(below) = root.strip_prefix(&from) else { continue };
-        let to = args.dir.join(below);
-        left.extend(root.ancestors().filter(|folder| folder.starts_with(&from) && *folder != from).map(PathBuf::from));
-        let moving = row.standing == Standing::Wanted && !row.paused;
-        if moving {
-            ctx.library.send(LibraryInput::Stop(row.channel, row.id));
-        }
-        let moved = move_one(ctx, &row, &to, (&done, total), caller).await;
-        if moving {
-            ctx.library.send(LibraryInput::Start(row.channel, row.id));
-        }
-        moved?;
-        told(ctx, row.channel, row.id).await?;
-    }
     // Channels' folders of which nothing is left, the inner ones first; what people put there stays.
     crate::error::blocking(move || {
         left.iter().rev().for_each(|folder| drop(std::fs::remove_dir(folder)));
         Ok(())
+    })
+    .await?;
+    Ok(kept)
+}
+
+/// Whether another disk has room for what would be copied there.
+async fn has_room(from: &Path, to: &Path, bytes: u64) -> Result<()> {
+    let (from, to) = (from.to_owned(), to.to_owned());
+    crate::error::blocking(move || {
+        let free = store::free_space(&to)?;
+        if store::is_same_disk(&from, &to) || free >= bytes {
+            return Ok(());
+        }
+        let text = format!("The disk with {} has no room: {free} bytes are free, {bytes} are needed.", to.display());
+        fail(Code::DiskFull, text)
     })
     .await
 }
@@ -232,7 +264,7 @@ async fn move_one(
     to: &Path,
     (done, total): (&Arc<AtomicU64>, u64),
     caller: &Caller,
-) -> Result<()> {
+) -> Result<Vec<PathBuf>> {
     let cancel = Arc::new(AtomicBool::new(false));
     let (asked, mut ending) = (cancel.clone(), false);
     let (store, to, counter, channel, id) = (ctx.store.clone(), to.to_owned(), done.clone(), row.channel, row.id);
@@ -247,14 +279,14 @@ async fn move_one(
         tokio::select! {
             moved = &mut work => {
                 return match moved {
-                    Ok(Ok(true)) => Ok(()),
-                    Ok(Ok(false)) if ctx.stop.is_cancelled() => fail(Code::Stopping, "The node is stopping. What was moved is in the new folder, the rest in the old one."),
-                    Ok(Ok(false)) => fail(Code::Cancelled, "Stopped. What was moved is in the new folder, the rest in the old one."),
+                    Ok(Ok(moved)) if moved.done => Ok(moved.kept),
+                    Ok(Ok(_)) if ctx.stop.is_cancelled() => fail(Code::Stopping, "The node is stopping. What was moved is in the new folder, the rest in the old one. The same command goes on."),
+                    Ok(Ok(_)) => fail(Code::Cancelled, "Stopped. What was moved is in the new folder, the rest in the old one. The same command goes on."),
                     Ok(Err(error)) => Err(error.into()),
                     Err(error) => fail(Code::Internal, format!("moving ended: {error}")),
                 };
             }
-            _ = tick.tick() => ctx.emit(Event::Moving(MoveProgress { done: done.load(Ordering::Relaxed), total })),
+            _ = tick.tick() => ctx.emit(Event::Moving(MoveProgress { done: done.load(Ordering::Relaxed).min(total), total })),
             () = ctx.stop.cancelled(), if !ending => {
                 ending = true;
                 asked.store(true, Ordering::Relaxed);

@@ -1,5 +1,7 @@
 //! Items fetched, paused, removed, verified, located.
 
+use std::path::PathBuf;
+
 use protocol::{ChannelKey, Item, Link, Payload};
 use store::{ItemRow, Standing};
 
@@ -124,8 +126,7 @@ pub(super) async fn pause(ctx: &Ctx, target: Target, paused: bool) -> Result<()>
 /// itself stays so when this is lifted.
 async fn pause_all(ctx: &Ctx, paused: bool) -> Result<()> {
     ctx.with_store(move |s| {
-        s.set_setting("paused_until", None)?;
-        s.set_setting("paused", Some(if paused { "true" } else { "false" }))
+        s.set_settings(&[("paused_until", None), ("paused", Some(if paused { "true" } else { "false" }))])
     })
     .await?;
     governor::apply(ctx).await?;
@@ -189,7 +190,7 @@ async fn pause_item(ctx: &Ctx, row: ItemRow, paused: bool) -> Result<()> {
 }
 
 /// Removes an item from this device.
-pub(super) async fn remove(ctx: &Ctx, args: Remove) -> Result<()> {
+pub(super) async fn remove(ctx: &Ctx, args: Remove) -> Result<Vec<PathBuf>> {
     let row = find_item(ctx, &args.item).await?;
     let (channel, id) = (row.channel, row.id);
     if row.standing == Standing::Published {
@@ -199,18 +200,19 @@ pub(super) async fn remove(ctx: &Ctx, args: Remove) -> Result<()> {
         );
     }
     ctx.library.send(LibraryInput::Stop(channel, id));
-    let gone = ctx.with_store(move |s| s.remove_item(&channel, &id, args.delete)).await?;
+    let removed = ctx.with_store(move |s| s.remove_item(&channel, &id, args.delete)).await?;
     if !ctx.config.offline {
-        ctx.engine.send(Input::Unhold(gone)).await;
+        ctx.engine.send(Input::Unhold(removed.gone)).await;
     }
     match view::item(ctx, channel, id).await? {
         Some(info) => ctx.emit(Event::Item(info)),
         None => ctx.emit(Event::ItemGone(channel.to_string(), id.to_string())),
     }
-    Ok(())
+    Ok(removed.kept)
 }
 
-/// Reads an item's files again; what is wrong is withdrawn, and fetched again if it was a download.
+/// Reads an item's files again; what is wrong is withdrawn, and fetched again if it was a download. Files that were changed
+/// here stay as they are.
 pub(super) async fn verify(ctx: &Ctx, item: &str) -> Result<VerifyReport> {
     let row = find_item(ctx, item).await?;
     let (channel, id) = (row.channel, row.id);
@@ -221,17 +223,31 @@ pub(super) async fn verify(ctx: &Ctx, item: &str) -> Result<VerifyReport> {
         ctx.engine.send(Input::Hold(held)).await;
     }
     let bad = outcome.bad.len() as u64;
+    let is_download = matches!(row.standing, Standing::Wanted | Standing::Complete);
     if !ctx.config.offline {
         ctx.engine.send(Input::Unhold(outcome.gone)).await;
-        if bad > 0 && row.standing != Standing::Published {
+        if bad > 0 && is_download {
             ctx.with_store(move |s| s.set_standing(&channel, &id, Standing::Wanted, false)).await?;
+            ctx.library.send(LibraryInput::Stop(channel, id));
             ctx.library.send(LibraryInput::Start(channel, id));
+        }
+    }
+    // What was missing was found again: nothing is left to fetch.
+    if bad == 0 && row.standing == Standing::Wanted && row.planned && outcome.good > 0 {
+        let whole = ctx.with_store(move |s| Ok(s.unfinished()?.contains(&(channel, id)))).await?;
+        if whole {
+            ctx.library.send(LibraryInput::Stop(channel, id));
+            channel::finish(ctx, channel, id).await?;
+            if let Some(info) = view::item(ctx, channel, id).await? {
+                ctx.emit(Event::Ready(info));
+            }
         }
     }
     if row.standing == Standing::Published {
         ctx.library.send(LibraryInput::Checked(channel, id, outcome.files.len() as u64));
     }
-    Ok(VerifyReport { good: outcome.good, bad, files: outcome.files.iter().map(|f| f.display().to_string()).collect() })
+    let text = |files: &[PathBuf]| files.iter().map(|file| file.display().to_string()).collect();
+    Ok(VerifyReport { good: outcome.good, bad, files: text(&outcome.files), kept: text(&outcome.kept) })
 }
 
 /// Says where an item's files lie now, then verifies them.
@@ -239,6 +255,17 @@ pub(super) async fn locate(ctx: &Ctx, args: Locate) -> Result<VerifyReport> {
     let row = find_item(ctx, &args.item).await?;
     let (channel, id) = (row.channel, row.id);
     let path = std::fs::canonicalize(&args.path).map_err(|e| ErrorInfo::at_path(&args.path, &e))?;
-    ctx.with_store(move |s| s.locate(&channel, &id, &path)).await?;
-    verify(ctx, &format!("{channel}/{id}")).await
+    // Nothing is written while it is not known where.
+    ctx.library.send(LibraryInput::Stop(channel, id));
+    let located = ctx.with_store(move |s| s.locate(&channel, &id, &path)).await;
+    if located.is_err() && row.standing == Standing::Wanted && !row.paused {
+        ctx.library.send(LibraryInput::Start(channel, id));
+    }
+    located?;
+    let report = verify(ctx, &format!("{channel}/{id}")).await?;
+    let row = ctx.with_store(move |s| s.item(&channel, &id)).await?;
+    if row.is_some_and(|row| row.standing == Standing::Wanted && !row.paused) && !ctx.config.offline {
+        ctx.library.send(LibraryInput::Start(channel, id));
+    }
+    Ok(report)
 }

@@ -1,5 +1,6 @@
 //! Links looked at, channels followed and left.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use protocol::Link;
@@ -112,7 +113,7 @@ pub(super) async fn subscribe(ctx: &Ctx, args: Subscribe) -> Result<ChannelInfo>
     view::channel(ctx, row.key).await?.ok_or_else(|| view::unknown("channel", &row.key.to_string()))
 }
 
-pub(super) async fn unsubscribe(ctx: &Ctx, args: Unsubscribe) -> Result<()> {
+pub(super) async fn unsubscribe(ctx: &Ctx, args: Unsubscribe) -> Result<Vec<PathBuf>> {
     let row = super::find_channel(ctx, &args.channel).await?;
     if row.own {
         return fail(Code::BadArgument, "This channel is yours. It cannot be unsubscribed.");
@@ -122,7 +123,7 @@ pub(super) async fn unsubscribe(ctx: &Ctx, args: Unsubscribe) -> Result<()> {
     if !ctx.config.offline {
         ctx.engine.send(Input::Unfollow(key)).await;
     }
-    let gone = ctx
+    let removed = ctx
         .with_store(move |s| {
             s.set_setting(&channel::link_setting(&key), None)?;
             network::forget_onion(s, &key)?;
@@ -140,10 +141,10 @@ pub(super) async fn unsubscribe(ctx: &Ctx, args: Unsubscribe) -> Result<()> {
         .await?;
     }
     if !ctx.config.offline {
-        ctx.engine.send(Input::Unhold(gone)).await;
+        ctx.engine.send(Input::Unhold(removed.gone)).await;
     }
     ctx.emit(Event::ChannelGone(key.to_string()));
-    Ok(())
+    Ok(removed.kept)
 }
 
 /// As [`list_of`], but not for ever.
@@ -215,8 +216,8 @@ impl Drop for Forget {
             if matches!(row, Ok(Some(row)) if !row.followed && !row.own) {
                 ctx.library.send(LibraryInput::Forget(key));
                 ctx.engine.send(Input::Unfollow(key)).await;
-                if let Ok(gone) = ctx.with_store(move |s| s.remove_channel(&key, false)).await {
-                    ctx.engine.send(Input::Unhold(gone)).await;
+                if let Ok(removed) = ctx.with_store(move |s| s.remove_channel(&key, false)).await {
+                    ctx.engine.send(Input::Unhold(removed.gone)).await;
                 }
             }
         });

@@ -112,13 +112,12 @@ pub(super) async fn unlock(ctx: &Ctx, args: Unlock) -> Result<()> {
     if passphrase.is_empty() && !place.is_keyring_locked() {
         return fail(Code::BadArgument, "A vault needs a passphrase.");
     }
-    let (keys, store_key) = opened(ctx, Some(passphrase).filter(|passphrase| !passphrase.is_empty())).await?;
+    let keys = opened(ctx, Some(passphrase).filter(|passphrase| !passphrase.is_empty())).await?;
     let mut place = ctx.keys.write().await;
     if place.kind() != KeyKind::Locked {
         // Somebody else was faster.
         return Ok(());
     }
-    ctx.store.unlock(&store_key);
     *place = Arc::new(keys);
     drop(place);
     if !ctx.config.offline {
@@ -151,16 +150,25 @@ pub(crate) async fn keyring_opens(ctx: Ctx) {
     }
 }
 
-/// The secrets and the key that seals those in the database. On a thread of its own, which nothing waits for at the end: a
+/// The secrets, with which those in the database are unlocked. On a thread of its own, which nothing waits for at the end: a
 /// keyring answers when its person does.
-async fn opened(ctx: &Ctx, passphrase: Option<Zeroizing<String>>) -> Result<(KeyStore, Zeroizing<[u8; 32]>)> {
+async fn opened(ctx: &Ctx, passphrase: Option<Zeroizing<String>>) -> Result<KeyStore> {
     let (dir, keyring) = (ctx.config.data_dir.clone(), ctx.config.use_keyring);
     let (answer, answered) = tokio::sync::oneshot::channel();
+    let store = ctx.store.clone();
     let work = move || {
-        let outcome = KeyStore::open(&dir, passphrase, keyring).and_then(|keys| {
-            let store_key = keys.store_key()?;
-            Ok((keys, store_key))
-        });
+        let open = || -> Result<KeyStore> {
+            let trouble = |error: KeyError| secrets(&error);
+            let keys = KeyStore::open(&dir, passphrase, keyring).map_err(trouble)?;
+            let key = match keys.kept_store_key().map_err(trouble)? {
+                Some(key) => key,
+                None if store.may_have_first_key()? => keys.store_key().map_err(trouble)?,
+                None => return Err(store::StoreError::OtherStoreKey.into()),
+            };
+            store.unlock(&key)?;
+            Ok(keys)
+        };
+        let outcome = open();
         // Nobody listens any more when the node stops.
         answer.send(outcome).ok();
     };
@@ -169,8 +177,7 @@ async fn opened(ctx: &Ctx, passphrase: Option<Zeroizing<String>>) -> Result<(Key
         .spawn(work)
         .map_err(|error| ErrorInfo::new(Code::Internal, format!("no thread for the secrets: {error}")))?;
     let outcome = ctx.until_stop(async { Ok(answered.await) }).await?;
-    let outcome = outcome.map_err(|_| ErrorInfo::new(Code::Internal, "the secrets were not opened"))?;
-    outcome.map_err(|error| secrets(&error))
+    outcome.map_err(|_| ErrorInfo::new(Code::Internal, "the secrets were not opened"))?
 }
 
 pub(super) async fn rename(ctx: &Ctx, args: IdRename) -> Result<IdentityInfo> {

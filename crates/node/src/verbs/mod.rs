@@ -50,7 +50,7 @@ pub(crate) async fn call(ctx: &Ctx, request: Request, caller: &Caller) -> Result
         Request::ParseLink(args) => follow::parse(ctx, &args.link).await.map(Reply::Link),
         Request::Look(args) => follow::look(ctx, &args.link, caller).await.map(Reply::Looked),
         Request::Subscribe(args) => follow::subscribe(ctx, args).await.map(Reply::Channel),
-        Request::Unsubscribe(args) => follow::unsubscribe(ctx, args).await.map(|()| Reply::Done),
+        Request::Unsubscribe(args) => follow::unsubscribe(ctx, args).await.map(|kept| done(&kept)),
         Request::Channels => view::channels(ctx).await.map(Reply::Channels),
         Request::Items(args) => {
             let key = find_channel(ctx, &args.channel).await?.key;
@@ -64,7 +64,7 @@ pub(crate) async fn call(ctx: &Ctx, request: Request, caller: &Caller) -> Result
         Request::Get(args) => fetch::get(ctx, args, caller).await.map(Reply::Got),
         Request::Pause(target) => fetch::pause(ctx, target, true).await.map(|()| Reply::Done),
         Request::Resume(target) => fetch::pause(ctx, target, false).await.map(|()| Reply::Done),
-        Request::Remove(args) => fetch::remove(ctx, args).await.map(|()| Reply::Done),
+        Request::Remove(args) => fetch::remove(ctx, args).await.map(|kept| done(&kept)),
         Request::Verify(args) => fetch::verify(ctx, &args.item).await.map(Reply::Verified),
         Request::Locate(args) => fetch::locate(ctx, args).await.map(Reply::Verified),
         Request::Place(args) => play::place(ctx, args).await.map(Reply::Place),
@@ -85,7 +85,7 @@ pub(crate) async fn call(ctx: &Ctx, request: Request, caller: &Caller) -> Result
         Request::Choose(args) => care::choose(ctx, args, caller).await.map(|()| Reply::Done),
         Request::Open(args) => care::open(ctx, &args.item, caller).await.map(|()| Reply::Done),
         Request::PauseFor(args) => fetch::pause_for(ctx, args.seconds).await.map(|()| Reply::Done),
-        Request::MoveData(args) => care::move_data(ctx, args, caller).await.map(|()| Reply::Done),
+        Request::MoveData(args) => care::move_data(ctx, args, caller).await.map(|kept| done(&kept)),
         Request::Rekey(args) => publish::rekey(ctx, &args.channel).await.map(Reply::Published),
         Request::NewKey(args) => follow::new_key(ctx, &args.link).await.map(Reply::Channel),
         Request::Search(args) => care::search(ctx, args).await.map(Reply::Items),
@@ -101,6 +101,14 @@ pub(crate) async fn call(ctx: &Ctx, request: Request, caller: &Caller) -> Result
             ctx.stop.cancel();
             Ok(Reply::Done)
         }
+    }
+}
+
+/// Done, but for files that stay where they are.
+fn done(kept: &[PathBuf]) -> Reply {
+    match kept {
+        [] => Reply::Done,
+        kept => Reply::Kept(kept.iter().map(|file| file.display().to_string()).collect()),
     }
 }
 
@@ -246,9 +254,8 @@ async fn set_near(ctx: &Ctx, new: &Settings) -> Result<()> {
     let wanted = [("lan", words(new.lan)), ("port_mapping", words(new.port_mapping))];
     let near = ctx
         .with_store(move |s| {
-            for (name, value) in wanted.into_iter().filter(|(_, value)| value.is_some()) {
-                s.set_setting(name, value)?;
-            }
+            let wanted: Vec<_> = wanted.into_iter().filter(|(_, value)| value.is_some()).collect();
+            s.set_settings(&wanted)?;
             Near::load(s)
         })
         .await?;
@@ -283,13 +290,10 @@ async fn set_rules(ctx: &Ctx, new: &Settings) -> Result<()> {
         return Ok(());
     }
     ctx.with_store(move |s| {
-        for (name, value) in settings {
-            s.set_setting(name, value.as_deref())?;
-        }
-        match schedule {
-            Some(text) => s.set_setting("schedule", Some(text.trim()).filter(|text| !text.is_empty())),
-            None => Ok(()),
-        }
+        let mut values: Vec<(&str, Option<&str>)> =
+            settings.iter().map(|(name, value)| (*name, value.as_deref())).collect();
+        values.extend(schedule.as_deref().map(|text| ("schedule", Some(text.trim()).filter(|text| !text.is_empty()))));
+        s.set_settings(&values)
     })
     .await?;
     governor::apply(ctx).await?;
@@ -300,6 +304,25 @@ async fn set_rules(ctx: &Ctx, new: &Settings) -> Result<()> {
         ctx.library.send(LibraryInput::Retry);
     }
     Ok(())
+}
+
+/// Whether files can be written to a folder, which is made when it lacks: told when it is chosen, not at the first download.
+async fn takes_files(dir: PathBuf) -> Result<()> {
+    crate::error::blocking(move || {
+        let refused = |error: &std::io::Error| match error.kind() {
+            _ if dir.exists() && !dir.is_dir() => "it is no folder".to_owned(),
+            std::io::ErrorKind::PermissionDenied => "this account has no permission".to_owned(),
+            std::io::ErrorKind::ReadOnlyFilesystem => "its disk takes no writing".to_owned(),
+            std::io::ErrorKind::StorageFull => "its disk is full".to_owned(),
+            _ => error.to_string(),
+        };
+        let tried = std::fs::create_dir_all(&dir).and_then(|()| store::may_write(&dir));
+        tried.map_err(|error| {
+            let text = format!("{} cannot take downloads: {}.", dir.display(), refused(&error));
+            ErrorInfo::new(Code::BadArgument, text)
+        })
+    })
+    .await
 }
 
 async fn set_settings(ctx: &Ctx, new: Settings) -> Result<Settings> {
@@ -313,6 +336,7 @@ async fn set_settings(ctx: &Ctx, new: Settings) -> Result<Settings> {
             return fail(Code::BadArgument, format!("{} is not valid text.", dir.display()));
         };
         let text = text.to_owned();
+        takes_files(dir.clone()).await?;
         ctx.with_store(move |s| s.set_setting("download_dir", Some(&text))).await?;
     }
     if let Some(gateway) = new.gateway {

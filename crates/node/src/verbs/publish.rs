@@ -201,7 +201,7 @@ pub(super) async fn unpublish(ctx: &Ctx, args: Unpublish) -> Result<Published> {
     let (_, identity) = own(ctx, &item.channel.to_string()).await?;
     let signed = sign(ctx, &identity, Change::Out(item.id), &item.name).await?;
     let (channel, id) = (item.channel, item.id);
-    let gone = ctx.with_store(move |s| s.remove_item(&channel, &id, false)).await?;
+    let gone = ctx.with_store(move |s| s.remove_item(&channel, &id, false)).await?.gone;
     if !ctx.config.offline {
         ctx.engine.send(Input::Unhold(gone)).await;
     }

@@ -59,8 +59,8 @@ fn a_file_of_that_name_is_not_its_to_remove() {
     let theirs = world.root().join("a.txt");
     fs::create_dir_all(world.root()).unwrap();
     fs::write(&theirs, b"somebody's").unwrap();
-    let gone = world.remove_item(&CHANNEL, &ITEM, true).unwrap();
-    assert_eq!(gone.len(), made.blobs.len());
+    let removed = world.remove_item(&CHANNEL, &ITEM, true).unwrap();
+    assert_eq!(removed.gone.len(), made.blobs.len());
     assert_eq!(fs::read(&theirs).unwrap(), b"somebody's");
     assert_eq!((world.blob_files(), world.totals().unwrap().used), (0, 0));
     world.assert_tidy();
@@ -100,7 +100,7 @@ fn copies_that_files_came_to_make_are_freed_when_an_item_is_done() {
     world.finish_item(&CHANNEL, &OTHER).unwrap();
     made.assert_at(&root);
     assert_eq!(world.blob_files(), made.blobs.len(), "the first item still needs them");
-    assert_eq!(world.remove_item(&CHANNEL, &ITEM, true).unwrap(), []);
+    assert_eq!(world.remove_item(&CHANNEL, &ITEM, true).unwrap().gone, []);
     assert_eq!(world.read_all(), made.blobs.len());
     world.assert_tidy();
 }

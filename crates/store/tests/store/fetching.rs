@@ -133,10 +133,10 @@ fn one_blob_serves_two_items_and_goes_with_the_last() {
         world.finish_item(&CHANNEL, &ITEM).unwrap();
         world.finish_item(&CHANNEL, &OTHER).unwrap();
         made.assert_at(&other_root);
-        assert_eq!(world.remove_item(&CHANNEL, &ITEM, true).unwrap(), [], "the other item needs them all");
+        assert_eq!(world.remove_item(&CHANNEL, &ITEM, true).unwrap().gone, [], "the other item needs them all");
         assert!(!world.root().exists());
         assert_eq!(world.read_all(), made.blobs.len());
-        let gone: BTreeSet<_> = world.remove_item(&CHANNEL, &OTHER, true).unwrap().into_iter().collect();
+        let gone: BTreeSet<_> = world.remove_item(&CHANNEL, &OTHER, true).unwrap().gone.into_iter().collect();
         assert_eq!(gone, made.ids());
         assert_eq!((world.totals().unwrap().blobs, world.blob_files()), (0, 0));
         world.assert_tidy();

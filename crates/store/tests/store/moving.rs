@@ -15,7 +15,8 @@ fn a_download_moves_whole_and_is_shared_from_there() {
         told += bytes;
         true
     };
-    assert!(world.move_item(&CHANNEL, &ITEM, &to, add).unwrap());
+    let moved = world.move_item(&CHANNEL, &ITEM, &to, add).unwrap();
+    assert!(moved.done && moved.kept.is_empty());
     assert_eq!(told, made.plain.values().map(|plain| plain.len() as u64).sum::<u64>());
     made.assert_at(&to);
     assert!(!world.root().exists());
@@ -34,7 +35,7 @@ fn an_unfinished_one_goes_on_at_the_new_place() {
         world.place(made.blobs[blob].clone()).unwrap();
     }
     let to = world.tmp.path().join("elsewhere");
-    assert!(world.move_item(&CHANNEL, &ITEM, &to, &mut |_| true).unwrap());
+    assert!(world.move_item(&CHANNEL, &ITEM, &to, &mut |_| true).unwrap().done);
     assert_eq!(world.read_all(), 3);
     world.fetch(ITEM, &made);
     world.finish_item(&CHANNEL, &ITEM).unwrap();
@@ -55,7 +56,7 @@ fn stopped_or_in_the_way_of_others_everything_is_as_it_was() {
         left -= 1;
         left > 0
     };
-    assert!(!world.move_item(&CHANNEL, &ITEM, &to, stops).unwrap());
+    assert!(!world.move_item(&CHANNEL, &ITEM, &to, stops).unwrap().done);
     assert!(!to.exists());
     fs::create_dir(&to).unwrap();
     fs::write(to.join("b.txt"), b"somebody's").unwrap();

@@ -215,7 +215,7 @@ fn unpublishing_lets_go_of_blobs_and_never_of_files() {
     let mut world = World::new();
     let made = folder(100, Padding::Ours);
     publish(&world, &made);
-    let gone: BTreeSet<_> = world.remove_item(&CHANNEL, &ITEM, true).unwrap().into_iter().collect();
+    let gone: BTreeSet<_> = world.remove_item(&CHANNEL, &ITEM, true).unwrap().gone.into_iter().collect();
     assert_eq!(gone, made.ids());
     made.assert_at(&source(&world));
     world.assert_tidy();

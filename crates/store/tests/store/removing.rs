@@ -19,7 +19,7 @@ fn unsubscribing_keeps_finished_files_or_takes_them_and_leaves_nothing_else() {
             world.put_stored(&CHANNEL, Role::Root, &structure(1)).unwrap();
             world.raise_floor(&CHANNEL, 77).unwrap();
             let held = world.held();
-            let gone: BTreeSet<_> = world.remove_channel(&CHANNEL, delete).unwrap().into_iter().collect();
+            let gone: BTreeSet<_> = world.remove_channel(&CHANNEL, delete).unwrap().gone.into_iter().collect();
             assert_eq!(gone, held);
             assert_eq!(world.totals().unwrap().blobs, 0);
             assert_eq!(world.blob_files(), 0);

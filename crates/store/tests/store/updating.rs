@@ -48,7 +48,7 @@ fn files_that_are_the_same_are_neither_fetched_nor_copied() {
         world.crash();
         world.fetch(ITEM, &new);
         old.assert_at(&world.root());
-        let gone: BTreeSet<_> = world.finish_item(&CHANNEL, &ITEM).unwrap().into_iter().collect();
+        let gone: BTreeSet<_> = world.finish_item(&CHANNEL, &ITEM).unwrap().gone.into_iter().collect();
         assert_eq!(gone, old.ids().difference(&new.ids()).copied().collect());
         new.assert_at(&world.root());
         assert_eq!(inode(&world.root().join("big.bin")), before);
@@ -197,7 +197,7 @@ fn an_edited_item_that_then_vanishes_keeps_the_version_that_is_here() {
     world.set_items(&CHANNEL, 3, &[row(OTHER, b"2")]).unwrap();
     assert!(world.item(&CHANNEL, &ITEM).unwrap().is_some());
     assert_eq!(world.read_all(), made.blobs.len());
-    let gone: BTreeSet<_> = world.remove_item(&CHANNEL, &ITEM, true).unwrap().into_iter().collect();
+    let gone: BTreeSet<_> = world.remove_item(&CHANNEL, &ITEM, true).unwrap().gone.into_iter().collect();
     assert_eq!(gone, made.ids());
     assert!(!world.root().join("big.bin").exists());
     world.assert_tidy();

@@ -1,6 +1,6 @@
 //! Reading everything again, and files that moved.
 
-use crate::world::{CHANNEL, ITEM, Padding, World, bytes, folder, make};
+use crate::world::{CHANNEL, ITEM, Padding, World, bytes, files_below, folder, make};
 use protocol::params::CHUNK_LEN;
 use std::collections::BTreeSet;
 use std::fs;
@@ -28,6 +28,7 @@ fn verifying_what_is_right_finds_it_right() {
     }
 }
 
+/// Bytes that changed on the disk and not by anybody's hand: the file has the very times that it had.
 #[test]
 fn damage_in_a_download_is_found_and_only_that_is_fetched_again() {
     for padding in [Padding::Ours, Padding::Noise] {
@@ -37,14 +38,16 @@ fn damage_in_a_download_is_found_and_only_that_is_fetched_again() {
         let file = world.root().join("big.bin");
         let mut plain = made.plain["big.bin"].clone();
         plain[CHUNK_LEN + 1] ^= 1;
-        plain.truncate(3 * CHUNK_LEN + 1);
+        plain[3 * CHUNK_LEN + 1] ^= 1;
         fs::write(&file, &plain).unwrap();
+        world.as_if_untouched(&file);
         fs::remove_file(world.root().join("deep/down/whole.bin")).unwrap();
         let outcome = world.verify_item(&CHANNEL, &ITEM, &mut |_, _| true).unwrap();
         let bad: BTreeSet<_> = outcome.bad.iter().copied().collect();
         let big = made.of("big.bin");
         let expected: BTreeSet<_> = [big[1], big[3]].into_iter().chain(made.of("deep/down/whole.bin")).collect();
         assert_eq!(bad, expected);
+        assert_eq!(outcome.kept, Vec::<std::path::PathBuf>::new());
         // What a stored copy still holds is not withdrawn.
         let gone: BTreeSet<_> = outcome.gone.iter().copied().collect();
         let stored = if padding == Padding::Noise { BTreeSet::from([big[3]]) } else { BTreeSet::new() };
@@ -57,6 +60,7 @@ fn damage_in_a_download_is_found_and_only_that_is_fetched_again() {
         world.fetch(ITEM, &made);
         world.finish_item(&CHANNEL, &ITEM).unwrap();
         made.assert_at(&world.root());
+        assert_eq!(files_below(&world.root()).len(), made.plain.len());
         assert_eq!(world.read_all(), made.blobs.len());
         world.assert_tidy();
     }
@@ -178,7 +182,8 @@ fn a_wrong_place_costs_the_user_no_file() {
     assert_eq!(fs::read(wrong.join("a.txt")).unwrap(), b"another a");
     // Said right, everything is back without fetching.
     world.locate(&CHANNEL, &ITEM, &world.root()).unwrap();
-    world.fetch(ITEM, &made);
+    assert_eq!(world.verify_item(&CHANNEL, &ITEM, &mut |_, _| true).unwrap().good, 2);
+    assert_eq!(world.fetch(ITEM, &made), 0);
     world.finish_item(&CHANNEL, &ITEM).unwrap();
     assert_eq!(fs::read(wrong.join("a.txt")).unwrap(), b"another a");
     assert_eq!(world.read_all(), 2);
