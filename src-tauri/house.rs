@@ -260,7 +260,10 @@ impl News {
                 }
                 event = async { match stream {
                     Stream::Own(events) => events.next().await,
-                    Stream::Socket(watching) => watching.next().await,
+                    Stream::Socket(watching) => match watching.next().await {
+                        Ok(event) => event,
+                        Err(error) => Some(Event::Notice(error)),
+                    },
                 } } => event,
             };
             if event.is_some() {

@@ -86,6 +86,7 @@ impl Paths {
             Request::IdNew(_)
             | Request::IdList
             | Request::IdRename(_)
+            | Request::CancelPublish(_)
             | Request::Unpublish(_)
             | Request::Edit(_)
             | Request::ParseLink(_)

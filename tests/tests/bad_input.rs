@@ -31,6 +31,9 @@ mod network;
 mod paths;
 #[path = "bad_input/peers.rs"]
 mod peers;
+#[cfg(target_os = "linux")]
+#[path = "bad_input/publishing.rs"]
+mod publishing;
 #[path = "bad_input/source.rs"]
 mod source;
 

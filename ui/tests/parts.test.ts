@@ -156,6 +156,9 @@ describe("steps of a publication", () => {
   });
   test("a result ends all of them and tells who saw it", () => {
     const result = { link: "l", item: "i", sequence: 5, dht_nodes: 8, gateways: 0, shown_by: 0, pushed: 0, files: 2, bytes: 10, blobs: 1, left_out: [], seeding: true };
+    const waiting = steps(job(), { title: "t", stage: "wait", done: 0, total: 0, announced: 0, to_announce: 0, cause: { cause: "tor_starting", percent: 14 } }, t, f);
+    expect(states(waiting)).toEqual(["done", "done", "now", "next"]);
+    expect(waiting[2]?.text).toContain("14");
     const all = steps(job({ state: "done", result }), null, t, f);
     expect(states(all)).toEqual(["done", "done", "done", "done"]);
     expect(all[3]?.title).toBe("Seen by 8 DHT nodes");

@@ -30,6 +30,11 @@ const LEFT_OUT: LeftOutReason[] = [
   { reason: "deep" },
   { reason: "same" },
   { reason: "link" },
+  { reason: "no_file" },
+  { reason: "empty_folder" },
+  { reason: "no_text" },
+  { reason: "unreadable" },
+  { reason: "secret" },
   { reason: "other" },
 ];
 const CAUSES: Cause[] = [

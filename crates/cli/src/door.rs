@@ -256,10 +256,10 @@ pub(crate) enum Stream {
 
 impl Stream {
     /// The next event; none when the node stopped.
-    pub(crate) async fn next(&mut self) -> Option<Event> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Event>, Failure> {
         match self {
-            Self::Socket(watching) => watching.next().await,
-            Self::Own(events) => events.next().await,
+            Self::Socket(watching) => watching.next().await.map_err(Failure::Refused),
+            Self::Own(events) => Ok(events.next().await),
         }
     }
 }

@@ -124,6 +124,8 @@ pub(crate) struct Progress {
     why: String,
     /// The reason that stands above the bar.
     above: Option<String>,
+    /// The link of a publication that waits is told once.
+    told_link: bool,
 }
 
 impl Progress {
@@ -155,6 +157,7 @@ impl Progress {
             next: None,
             why: String::new(),
             above: None,
+            told_link: false,
         }
     }
 
@@ -166,6 +169,16 @@ impl Progress {
                     "scan" | "seal" => (progress.done, progress.total),
                     _ => (progress.announced, progress.to_announce),
                 };
+                if let Some(link) = &progress.link
+                    && !std::mem::replace(&mut self.told_link, true)
+                {
+                    let text = format!("Its link, which leads to it once it is out: {}", show::escape(link));
+                    match &self.face {
+                        Face::Json => {}
+                        Face::Bar(bar) => bar.println(text),
+                        Face::Lines { .. } => said(&text),
+                    }
+                }
                 Line { text: publishing(progress), done, total, reason: None }
             }
             (Subject::Items(filter), Event::Item(item) | Event::Ready(item)) if filter.takes(item) => {
@@ -315,6 +328,10 @@ pub(crate) fn publishing(progress: &PublishProgress) -> String {
             let done = of(show::size(progress.done), progress.total, show::size(progress.total));
             format!("{title}: reading and sealing, {done}")
         }
+        "wait" => {
+            let why = progress.cause.as_ref().map(|cause| show::escape(&cause.to_string()));
+            format!("{title}: sealed. {}", why.unwrap_or_else(|| "Nothing can leave yet".to_owned()))
+        }
         "announce" => {
             let done = of(progress.announced.to_string(), progress.to_announce, progress.to_announce.to_string());
             format!("{title}: announcing, {done}")
@@ -350,6 +367,9 @@ mod tests {
         progress.announced = 3;
         progress.to_announce = 9;
         assert_eq!(publishing(&progress), "\"a\u{FFFD}b\": announcing, 3 of 9");
+        progress.stage = "wait".into();
+        progress.cause = Some(node::api::Cause::TorStarting { percent: 14 });
+        assert_eq!(publishing(&progress), "\"a\u{FFFD}b\": sealed. Tor is not ready, 14 %");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use node::Link;
 use node::api::{
     ChannelArg, Choose, Code, Edit, ErrorInfo, Event, ItemArg, ItemPriority, Leak, LinkArg, Locate, MoveData, PauseFor,
     Remove, Reply, Request, RouteKind, Search, SetChannel, SetItem, Settings, Subscribe, Target, Unpublish,
-    Unsubscribe,
+    Unsubscribe, paths,
 };
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -190,7 +190,7 @@ fn resolve_link(mut command: Command) -> Result<Command, Failure> {
 /// A path as the node must see it: its working folder may be another.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path)
-        .or_else(|error| refused(Code::Io, format!("{}: {}", path.display(), node::words::without_number(error))))
+        .or_else(|error| refused(Code::Io, format!("{}: {}", paths::shown(path), node::words::without_number(error))))
 }
 
 async fn work(command: Command, door: &mut Door, out: &Out, global: &Global) -> Result<(), Failure> {
@@ -592,7 +592,11 @@ async fn watch(door: Door, out: &Out, signals: &mut Signals) -> Result<(), Failu
         tokio::select! {
             () = signals.wanted() => break Ok(()),
             event = stream.next() => {
-                let Some(event) = event else { break Ok(()) };
+                let event = match event {
+                    Ok(Some(event)) => event,
+                    Ok(None) => break Ok(()),
+                    Err(error) => break Err(error),
+                };
                 let printed = print_event(&event, out);
                 if printed.is_err() { break printed }
             }

@@ -2,7 +2,7 @@
 
 use node::api::{
     ChannelInfo, Event, FetchRule, FileInfo, Got, IdentityInfo, ItemInfo, ItemState, KeepRule, LeakReport, LeftOut,
-    Looked, PeerInfo, Published, RouteInfo, RouteStanding, Settings, Status, VerifyReport,
+    Looked, PeerInfo, Published, RouteInfo, RouteStanding, Settings, Status, VerifyReport, paths,
 };
 use std::fmt::Write as _;
 use text::{Column, UNKNOWN, age, date, now, percent, sheet, shorten, shorten_path, table};
@@ -248,10 +248,25 @@ pub(crate) fn published(info: &Published, stays: bool) -> String {
     if !reached.is_empty() {
         let _ = writeln!(text, "{}", reached.join(" "));
     }
+    if let (Some(items), Some(seen)) = (info.items, info.v5_items)
+        && seen < items
+    {
+        text += &v5_sees(seen, items);
+    }
     if !info.seeding && !stays {
         text += "Nobody seeds this until a node runs. Start one: megatorrent daemon\n";
     }
     text
+}
+
+/// What of a list is lost on clients that read no more of it than its 996 bytes.
+fn v5_sees(seen: u32, items: u32) -> String {
+    let what = match (seen, items) {
+        (0, 1) => "do not see this item".to_owned(),
+        (0, _) => format!("see none of the {items} items in this list"),
+        _ => format!("see {seen} of the {items} items in this list"),
+    };
+    format!("Clients of version 5 {what}: only single files, and as many as 996 bytes hold.\n")
 }
 
 pub(crate) fn got(info: &Got) -> String {
@@ -260,8 +275,7 @@ pub(crate) fn got(info: &Got) -> String {
     }
     let mut text = String::new();
     for item in &info.items {
-        let place =
-            item.path.as_ref().map(|path| format!(" in {}", escape(&path.to_string_lossy()))).unwrap_or_default();
+        let place = item.path.as_ref().map(|path| format!(" in {}", escape(&paths::shown(path)))).unwrap_or_default();
         let _ = writeln!(text, "{} is here, {}{place}", quoted(&item.name), size(item.bytes));
     }
     text + &left_out(info.items.iter().flat_map(|item| &item.left_out))
@@ -335,7 +349,7 @@ pub(crate) fn peers(infos: &[PeerInfo]) -> String {
 
 /// `runs`: a node answered, not only its data folder.
 pub(crate) fn status(info: &Status, runs: bool) -> String {
-    let mut rows = vec![("Data folder", escape(&info.data_dir.to_string_lossy()))];
+    let mut rows = vec![("Data folder", escape(&paths::shown(&info.data_dir)))];
     if runs {
         rows.insert(
             0,
@@ -431,7 +445,7 @@ pub(crate) fn route(info: &RouteInfo) -> String {
 }
 
 pub(crate) fn settings(info: &Settings) -> String {
-    let dir = info.download_dir.as_ref().map_or_else(|| UNKNOWN.to_owned(), |dir| escape(&dir.to_string_lossy()));
+    let dir = info.download_dir.as_ref().map_or_else(|| UNKNOWN.to_owned(), |dir| escape(&paths::shown(dir)));
     let gateway = info.gateway.map_or(UNKNOWN, |on| if on { "on" } else { "off" });
     let switch = |on: Option<bool>| on.map_or(UNKNOWN, |on| if on { "on" } else { "off" }).to_owned();
     let known = |text: Option<String>| text.map_or_else(|| UNKNOWN.to_owned(), |text| escape(&text));

@@ -20,7 +20,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
-use node::api::{Code, ErrorInfo, FileArg, PlaceArg, Playable, Reply, Request};
+use node::api::{Code, ErrorInfo, FileArg, PlaceArg, Playable, Reply, Request, paths};
 use node::rpc::Handler;
 use node::web::{HostName, Visit, WebListener, relay};
 use proof::{Proofs, Who};
@@ -255,14 +255,19 @@ async fn file<H: Handler>(State(desk): Shared<H>, uri: Uri) -> Response {
         let Reply::Place(place) = desk.node.call(Request::Place(PlaceArg { item, path: Some(path) })).await? else {
             return Err(strange());
         };
-        let name = place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = place.file_name().map(|name| paths::shown(Path::new(name))).unwrap_or_default();
         desk.hand_out(Behind::File(place), &files::part_of_address(&name))
     };
     json(answer.await)
 }
 
 async fn folder(uri: Uri) -> Response {
-    json(files::folder(asked(&uri, "path").ok().map(PathBuf::from)).await)
+    let none = |_| ErrorInfo::new(Code::BadArgument, "This text stands for no path: a NUL is in it.");
+    let asked = asked(&uri, "path").ok().map(|text| paths::from_text(&text)).transpose().map_err(none);
+    json(match asked {
+        Ok(path) => files::folder(path).await,
+        Err(error) => Err(error),
+    })
 }
 
 /// What lies behind an address that was handed out. Whoever has it need not have the token: elements of a page send none.
@@ -351,8 +356,14 @@ fn json<T: serde::Serialize>(outcome: Result<T, ErrorInfo>) -> Response {
         Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, serde_json::to_string(&error)),
     };
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
-    // The types here have string keys only, so writing them to memory cannot fail.
-    (status, headers, text.unwrap_or_default()).into_response()
+    match text {
+        Ok(text) => (status, headers, text).into_response(),
+        Err(error) => {
+            let why = ErrorInfo::new(Code::Internal, format!("The answer cannot be written as JSON: {error}."));
+            let text = serde_json::json!({ "code": why.code, "message": why.message }).to_string();
+            (StatusCode::INTERNAL_SERVER_ERROR, headers, text).into_response()
+        }
+    }
 }
 
 fn strange() -> ErrorInfo {

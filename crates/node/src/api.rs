@@ -7,6 +7,7 @@
 mod cause;
 mod event;
 mod left_out;
+pub mod paths;
 mod reply;
 mod request;
 mod state;

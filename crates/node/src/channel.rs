@@ -14,7 +14,7 @@ use protocol::{
 use store::{Channel, ItemRow, Keep, PlanFile, Standing, StoreError};
 use swarm::{Follow, Source};
 
-use crate::api::{Cause, Code, ErrorInfo, Event};
+use crate::api::{Cause, Code, ErrorInfo, Event, paths};
 use crate::config::*;
 use crate::ctx::Ctx;
 use crate::engine::Input;
@@ -276,13 +276,16 @@ pub(crate) async fn start_wanted(ctx: &Ctx, channel: &Channel) -> Result<()> {
     Ok(())
 }
 
+/// A path as a setting keeps it.
+pub(crate) fn kept_path(text: &str) -> Result<PathBuf> {
+    paths::from_text(text).map_err(|error| ErrorInfo::new(Code::Corrupt, crate::error::sentence(&error)))
+}
+
 /// Where downloads go.
 pub(crate) async fn download_dir(ctx: &Ctx) -> Result<PathBuf> {
     let set = ctx.with_store(|s| s.setting("download_dir")).await?;
-    Ok(set
-        .map(PathBuf::from)
-        .or_else(|| ctx.config.download_dir.clone())
-        .unwrap_or_else(|| ctx.config.data_dir.join("downloads")))
+    let set = set.as_deref().map(kept_path).transpose()?;
+    Ok(set.or_else(|| ctx.config.download_dir.clone()).unwrap_or_else(|| ctx.config.data_dir.join("downloads")))
 }
 
 /// A channel's folder below it.
@@ -444,7 +447,7 @@ pub(crate) async fn place_of(ctx: &Ctx, key: ChannelKey, id: ItemId) -> String {
         Some(root) => root,
         None => download_dir(ctx).await.unwrap_or_default(),
     };
-    place.display().to_string()
+    paths::shown(&place)
 }
 
 /// Every blob of an item is here: its files get their names.

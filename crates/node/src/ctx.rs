@@ -23,6 +23,7 @@ use crate::meter::{Rates, Traffic};
 use crate::near::Near;
 use crate::network::Network;
 use crate::play::Player;
+use crate::publish::Jobs;
 
 /// Shared by all parts of a node.
 pub(crate) struct Inner {
@@ -49,6 +50,8 @@ pub(crate) struct Inner {
     pub(crate) rates: watch::Sender<Rates>,
     /// One manifest at a time is read, changed and signed: two at once would lose one's change.
     pub(crate) signing: Semaphore,
+    /// Publications that can be called off.
+    pub(crate) jobs: Jobs,
     /// Changes with every content blob that is stored: who waits for one looks again.
     pub(crate) arrived: watch::Sender<u64>,
     /// Something changed that may be worth repairing, or the space that is lent.

@@ -1,6 +1,6 @@
 //! One table that turns every error below into `{code, message}`.
 
-use crate::api::{Code, ErrorInfo};
+use crate::api::{Code, ErrorInfo, paths};
 
 /// What verbs return.
 pub(crate) type Result<T> = std::result::Result<T, ErrorInfo>;
@@ -19,7 +19,7 @@ impl ErrorInfo {
             std::io::ErrorKind::StorageFull => Code::DiskFull,
             _ => Code::Io,
         };
-        let path = path.display();
+        let path = paths::shown(path);
         let text = match error.kind() {
             std::io::ErrorKind::NotFound => format!("{path} does not exist."),
             std::io::ErrorKind::AlreadyExists => format!("{path} exists already. It is not written over."),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use protocol::{BlobId, ChannelKey, ItemId};
 use store::{ItemRow, Keep, Standing, keeping};
 
-use crate::api::{Code, ErrorInfo, Event};
+use crate::api::{Code, ErrorInfo, Event, paths};
 use crate::ctx::Ctx;
 use crate::engine::Input;
 use crate::error::Result;
@@ -190,11 +190,11 @@ async fn look_after_files(ctx: &Ctx) -> Result<()> {
     }
     for ((channel, id), files) in changed {
         let text = match files.as_slice() {
-            [file] => format!("{} changed or is gone. It is no longer shared.", file.display()),
+            [file] => format!("{} changed or is gone. It is no longer shared.", paths::shown(file)),
             _ => format!(
                 "{} files changed or are gone, {} among them. They are no longer shared.",
                 files.len(),
-                files[0].display()
+                paths::shown(&files[0])
             ),
         };
         ctx.emit(Event::Notice(ErrorInfo::new(Code::SourceChanged, text)));

@@ -13,7 +13,7 @@ use store::{Placed, ReadError, Standing, StoreError, Urgency};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{Cause, Code, ErrorInfo, Event};
+use crate::api::{Cause, Code, ErrorInfo, Event, paths};
 use crate::config::*;
 use crate::ctx::Ctx;
 use crate::engine::Input;
@@ -313,7 +313,7 @@ impl Library {
                 if let ReadError::Changed { file, item, .. } = error {
                     self.ctx.emit(Event::Notice(ErrorInfo::new(
                         Code::SourceChanged,
-                        format!("{} changed on disk, no longer shared", file.display()),
+                        format!("{} changed on disk, no longer shared", paths::shown(&file)),
                     )));
                     if let Some(active) = self.active.get_mut(&item) {
                         active.exhausted = false;
@@ -414,7 +414,7 @@ impl Library {
         self.ctx.spawn(async move {
             let work = async {
                 if ctx.network().is_detour() {
-                    network::ready(&ctx).await;
+                    network::ready(&ctx, |_| {}).await;
                     return network::keep_own(&ctx).await;
                 }
                 for row in ctx.with_store(|s| s.channels()).await? {

@@ -24,7 +24,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::api::{Code, ErrorInfo, Event, OnionInfo, RouteInfo, RouteKind, RouteReason, RouteStanding};
+use crate::api::{Cause, Code, ErrorInfo, Event, OnionInfo, RouteInfo, RouteKind, RouteReason, RouteStanding};
 use crate::config::*;
 use crate::ctx::{Ctx, Inner};
 use crate::engine::Input;
@@ -362,6 +362,21 @@ impl Network {
         self.dht.as_ref().is_some_and(|dht| dht.status().nodes == 0)
     }
 
+    /// Why nothing can leave, if the way out is at fault.
+    pub(crate) fn cause(&self) -> Option<Cause> {
+        let info = self.info();
+        match (info.kind, info.state) {
+            (RouteKind::Tor, RouteStanding::Starting { percent }) => Some(Cause::TorStarting { percent }),
+            (RouteKind::Tor, RouteStanding::Down { why, reason }) => Some(Cause::TorDown { why, reason }),
+            (RouteKind::Proxy, RouteStanding::Down { why, reason }) if why.contains("the proxy") => {
+                // Which one, for a person may have several.
+                Some(Cause::ProxyDown { why: why.replacen("the proxy", &info.route, 1), reason })
+            }
+            (_, RouteStanding::Down { why, reason }) => Some(Cause::ProxyDown { why, reason }),
+            (_, RouteStanding::Starting { .. } | RouteStanding::Up) => None,
+        }
+    }
+
     /// How it is doing, for people.
     pub(crate) fn info(&self) -> RouteInfo {
         let kind = match self.choice {
@@ -530,14 +545,35 @@ async fn changed<T>(watched: &mut Option<watch::Receiver<T>>) -> std::result::Re
     }
 }
 
-/// Waits until something can leave, if the route is not there yet; a person waits for it, so not for ever.
-pub(crate) async fn ready(ctx: &Inner) {
-    let network = ctx.network();
-    let Some(gate) = network.gate.as_ref().filter(|gate| gate.is_detour()) else { return };
-    let mut status = gate.status();
-    let up = tokio::time::timeout(ROUTE_READY, status.wait_for(|status| status.state == RouteState::Up));
-    // What then cannot leave says why itself.
-    let _ = network.stop.run_until_cancelled(up).await;
+/// Waits until something can leave, if the route is not there yet, and tells what it waits for; a person waits for it,
+/// so not for ever: as long as Tor gets on, and [`ROUTE_READY`] more. What then cannot leave says why itself.
+pub(crate) async fn ready(ctx: &Inner, mut waits: impl FnMut(Cause) + Send) {
+    let mut routes = ctx.network.subscribe();
+    let (mut until, mut furthest) = (tokio::time::Instant::now() + ROUTE_READY, 0);
+    loop {
+        let network = routes.borrow_and_update().clone();
+        let Some(gate) = network.gate.as_ref().filter(|gate| gate.is_detour()) else { return };
+        let mut status = gate.status();
+        loop {
+            match status.borrow_and_update().state {
+                RouteState::Up => return,
+                RouteState::Starting(percent) if percent > furthest => {
+                    (until, furthest) = (tokio::time::Instant::now() + ROUTE_READY, percent);
+                }
+                RouteState::Starting(_) | RouteState::Down(_) => {}
+            }
+            if let Some(cause) = network.cause() {
+                waits(cause);
+            }
+            tokio::select! {
+                changed = status.changed() => if changed.is_err() { return },
+                // Another route: it begins anew with that.
+                changed = routes.changed() => if changed.is_err() { return } else { break },
+                () = tokio::time::sleep_until(until) => return,
+                () = ctx.stop.cancelled() => return,
+            }
+        }
+    }
 }
 
 /// Off the direct route: hands our own lists to gateways again when none shows them. The DHT forgets within two hours.

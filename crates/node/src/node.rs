@@ -129,6 +129,7 @@ impl Node {
             believed: Mutex::new(Believed::default()),
             rates: watch::Sender::new(Rates::default()),
             signing: Semaphore::new(1),
+            jobs: crate::publish::Jobs::default(),
             arrived: watch::Sender::new(0),
             repair: Notify::new(),
             lending: Default::default(),

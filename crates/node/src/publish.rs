@@ -3,149 +3,31 @@
 //! Memory does not grow with the files: a handful of 1 MiB buffers go round. Small files of a folder share blobs (E2).
 //! A file that changes while it is read fails the publication and names itself.
 
+mod job;
+mod scan;
+
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
-use std::time::UNIX_EPOCH;
 
 use protocol::params::{BLOB_LEN, CHUNK_LEN, INLINE_FILES_MAX};
-use protocol::path::SafePath;
 use protocol::{BlobId, BlobKey, Chunk, Content, FileEntry, Identity, Payload, VerifiedBlob, blob};
 use store::{PlanFile, Store};
 
-use crate::api::{Code, ErrorInfo, LeftOut, LeftOutReason};
+use crate::api::{Code, ErrorInfo, paths};
 use crate::error::{Result, fail};
 use crate::stream;
+
+pub(crate) use job::{Job, Jobs};
+pub(crate) use scan::{Own, Scan, scan};
+use scan::{Source, mtime_ns};
 
 /// Files smaller than this share blobs inside a folder.
 const PACK_BELOW: u64 = 512 * 1024;
 /// Chunks that an entry names itself; more go to a tree (E1).
 const CHUNKS_INLINE: usize = 8;
-
-/// A file to publish.
-#[derive(Debug, Clone)]
-pub(crate) struct Source {
-    pub(crate) path: SafePath,
-    pub(crate) disk: PathBuf,
-    pub(crate) size: u64,
-    pub(crate) mtime_ns: i64,
-}
-
-/// What is published: the files, and where they lie.
-pub(crate) struct Scan {
-    pub(crate) title: String,
-    pub(crate) root: PathBuf,
-    pub(crate) files: Vec<Source>,
-    pub(crate) left_out: Vec<LeftOut>,
-    pub(crate) folder: bool,
-    pub(crate) bytes: u64,
-}
-
-fn mtime_ns(meta: &std::fs::Metadata) -> i64 {
-    meta.modified()
-        .ok()
-        .and_then(|t| t.duration_since(UNIX_EPOCH).ok())
-        .and_then(|d| i64::try_from(d.as_nanos()).ok())
-        .unwrap_or(0)
-}
-
-/// Looks at what is to be published: names, sizes, nothing else. Blocking.
-pub(crate) fn scan(paths: &[PathBuf]) -> Result<Scan> {
-    let mut scan = Scan {
-        title: String::new(),
-        root: PathBuf::new(),
-        files: Vec::new(),
-        left_out: Vec::new(),
-        folder: true,
-        bytes: 0,
-    };
-    let mut seen = std::collections::HashSet::new();
-    let Some(first) = paths.first() else {
-        return fail(Code::BadArgument, "Nothing to publish: name a file or a folder.");
-    };
-    for given in paths {
-        let path = std::fs::canonicalize(given).map_err(|e| ErrorInfo::at_path(given, &e))?;
-        let meta = std::fs::metadata(&path).map_err(|e| ErrorInfo::at_path(&path, &e))?;
-        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        if given == first {
-            scan.title = name.clone();
-            scan.folder = meta.is_dir() || paths.len() > 1;
-            scan.root = if meta.is_dir() && paths.len() == 1 {
-                path.clone()
-            } else {
-                path.parent().map(Path::to_path_buf).unwrap_or_default()
-            };
-        }
-        if meta.is_dir() {
-            let prefix = if paths.len() == 1 { String::new() } else { format!("{name}/") };
-            walk(&path, &prefix, 0, &mut scan, &mut seen)?;
-        } else {
-            add(&path, &name, &meta, &mut scan, &mut seen);
-        }
-    }
-    if scan.files.is_empty() {
-        let why = scan.left_out.first().map(|l| format!(" {}: {}", l.path, l.why)).unwrap_or_default();
-        return fail(Code::BadArgument, format!("Nothing to publish: no file can be.{why}"));
-    }
-    scan.files.sort_by(|a, b| a.path.cmp(&b.path));
-    scan.bytes = scan.files.iter().map(|f| f.size).sum();
-    Ok(scan)
-}
-
-fn walk(
-    dir: &Path,
-    prefix: &str,
-    depth: u32,
-    scan: &mut Scan,
-    seen: &mut std::collections::HashSet<String>,
-) -> Result<()> {
-    if depth > 64 {
-        let deep = LeftOut::new(prefix, "folders nested deeper than 64");
-        scan.left_out.push(LeftOut { code: LeftOutReason::Deep, ..deep });
-        return Ok(());
-    }
-    for entry in std::fs::read_dir(dir).map_err(|e| ErrorInfo::at_path(dir, &e))? {
-        let entry = entry.map_err(|e| ErrorInfo::at_path(dir, &e))?;
-        let path = entry.path();
-        let kind = entry.file_type().map_err(|e| ErrorInfo::at_path(&path, &e))?;
-        let relative = format!("{prefix}{}", entry.file_name().to_string_lossy());
-        if kind.is_dir() {
-            walk(&path, &format!("{relative}/"), depth + 1, scan, seen)?;
-        } else if kind.is_file() {
-            let meta = entry.metadata().map_err(|e| ErrorInfo::at_path(&path, &e))?;
-            add(&path, &relative, &meta, scan, seen);
-        } else {
-            let (why, code) = match kind.is_symlink() {
-                true => ("a symbolic link", LeftOutReason::Link),
-                false => ("not a file", LeftOutReason::Other),
-            };
-            scan.left_out.push(LeftOut { path: relative, why: why.into(), code });
-        }
-    }
-    Ok(())
-}
-
-fn add(
-    disk: &Path,
-    relative: &str,
-    meta: &std::fs::Metadata,
-    scan: &mut Scan,
-    seen: &mut std::collections::HashSet<String>,
-) {
-    match SafePath::parse(relative) {
-        Ok(path) if seen.insert(path.collision_key()) => {
-            scan.files.push(Source { path, disk: disk.into(), size: meta.len(), mtime_ns: mtime_ns(meta) });
-        }
-        Ok(_) => {
-            let why = "another file's name is equal but for case".into();
-            scan.left_out.push(LeftOut { path: relative.into(), why, code: LeftOutReason::Same });
-        }
-        Err(why) => scan.left_out.push(LeftOut::new(relative, why)),
-    }
-}
 
 /// A piece of a file in a blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,7 +48,7 @@ struct Group {
 }
 
 /// One buffer to seal.
-struct Job {
+struct ToSeal {
     plain: Vec<u8>,
     group: Group,
 }
@@ -256,7 +138,7 @@ pub(crate) fn seal(
         .collect();
     let groups = cut(scan, known);
     let workers = std::thread::available_parallelism().map_or(2, |n| n.get().clamp(1, 8));
-    let (job_tx, job_rx) = mpsc::sync_channel::<Job>(2 * workers);
+    let (job_tx, job_rx) = mpsc::sync_channel::<ToSeal>(2 * workers);
     let job_rx = std::sync::Mutex::new(job_rx);
     let (back_tx, back_rx) = mpsc::channel::<Vec<u8>>();
     let (done_tx, done_rx) = mpsc::channel::<Result<(Span, Chunk)>>();
@@ -295,7 +177,7 @@ pub(crate) fn seal(
     let mut plan = Vec::with_capacity(scan.files.len());
     for (source, chunks) in scan.files.iter().zip(chunks) {
         let Some(chunks) = chunks.into_iter().collect::<Option<Vec<Chunk>>>() else {
-            return fail(Code::Internal, format!("{}: a chunk was not sealed", source.disk.display()));
+            return fail(Code::Internal, format!("{}: a chunk was not sealed", paths::shown(&source.disk)));
         };
         plan.push(PlanFile {
             path: source.path.clone(),
@@ -313,14 +195,14 @@ pub(crate) fn seal(
 type Sealed = (Vec<(Span, Chunk)>, Vec<u8>);
 
 /// One job, and another if one waits already; `None`: there will be no more.
-fn take_jobs(jobs: &std::sync::Mutex<mpsc::Receiver<Job>>) -> Option<(Job, Option<Job>)> {
+fn take_jobs(jobs: &std::sync::Mutex<mpsc::Receiver<ToSeal>>) -> Option<(ToSeal, Option<ToSeal>)> {
     let jobs = jobs.lock().ok()?;
     let first = jobs.recv().ok()?;
     Some((first, jobs.try_recv().ok()))
 }
 
 /// Seals what was taken: two new blobs are hashed at once.
-fn seal_jobs(jobs: (Job, Option<Job>)) -> Vec<Result<Sealed>> {
+fn seal_jobs(jobs: (ToSeal, Option<ToSeal>)) -> Vec<Result<Sealed>> {
     match jobs {
         (one, Some(two)) if one.group.known.is_none() && two.group.known.is_none() => match (new_key(), new_key()) {
             (Ok(first), Ok(second)) => {
@@ -335,8 +217,8 @@ fn seal_jobs(jobs: (Job, Option<Job>)) -> Vec<Result<Sealed>> {
 
 /// Seals a buffer: under the key it had before if the very blob comes out, else under a new one. What was sealed under
 /// an old key and is another blob never leaves this function (E8).
-fn seal_one(job: Job) -> Result<Sealed> {
-    let Job { mut plain, mut group } = job;
+fn seal_one(job: ToSeal) -> Result<Sealed> {
+    let ToSeal { mut plain, mut group } = job;
     let used = plain.len();
     if let Some((key, id)) = group.known.take() {
         let sealed = blob::seal(plain, &key);
@@ -367,7 +249,7 @@ fn named(group: Group, sealed: VerifiedBlob, key: &BlobKey) -> Sealed {
 fn read_all(
     scan: &Scan,
     groups: Vec<Group>,
-    jobs: &mpsc::SyncSender<Job>,
+    jobs: &mpsc::SyncSender<ToSeal>,
     back: &mpsc::Receiver<Vec<u8>>,
     cancel: &AtomicBool,
 ) -> Result<()> {
@@ -384,7 +266,7 @@ fn read_all(
             let mut file = match open.take() {
                 Some((number, position, file)) if number == span.file && position == at => file,
                 _ => {
-                    let mut file = File::open(&source.disk).map_err(|e| changed(source, &e.to_string()))?;
+                    let mut file = opened(source)?;
                     file.seek(SeekFrom::Start(at)).map_err(|e| ErrorInfo::at_path(&source.disk, &e))?;
                     file
                 }
@@ -398,10 +280,10 @@ fn read_all(
             }
             open = Some((span.file, at + u64::from(span.len), file));
         }
-        jobs.send(Job { plain, group }).map_err(|_| ErrorInfo::new(Code::Internal, "the sealing workers ended"))?;
+        jobs.send(ToSeal { plain, group }).map_err(|_| ErrorInfo::new(Code::Internal, "the sealing workers ended"))?;
     }
     for source in &scan.files {
-        let now = std::fs::metadata(&source.disk).map_err(|e| changed(source, &e.to_string()))?;
+        let now = std::fs::metadata(&source.disk).map_err(|e| gone(source, &e))?;
         if now.len() != source.size || mtime_ns(&now) != source.mtime_ns {
             return Err(changed(source, "it was written to"));
         }
@@ -409,11 +291,29 @@ fn read_all(
     Ok(())
 }
 
+/// Opens a file that was there when the folder was looked through. A pipe in its place would never be opened to the end.
+fn opened(source: &Source) -> Result<File> {
+    let there = std::fs::symlink_metadata(&source.disk).map_err(|e| gone(source, &e))?;
+    if !there.is_file() {
+        return Err(changed(source, "it is no file any more"));
+    }
+    File::open(&source.disk).map_err(|e| gone(source, &e))
+}
+
 fn changed(source: &Source, how: &str) -> ErrorInfo {
     ErrorInfo::new(
         Code::SourceChanged,
-        format!("{} changed while it was published ({how}). Nothing was published.", source.disk.display()),
+        format!("{} changed while it was published ({how}). Nothing was published.", paths::shown(&source.disk)),
     )
+}
+
+/// A file that cannot be opened any more: it went, or this account may not read it, or its disk fails.
+fn gone(source: &Source, error: &std::io::Error) -> ErrorInfo {
+    if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) {
+        return changed(source, "it is gone");
+    }
+    let told = ErrorInfo::at_path(&source.disk, error);
+    ErrorInfo::new(told.code, format!("{} Nothing was published.", told.message))
 }
 
 /// Turns a plan into an item's payload; trees and long file lists are stored as structure. Blocking.
@@ -468,9 +368,10 @@ fn mime_of(name: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     fn sealed(folder: &Path, known: &[PlanFile]) -> Vec<PlanFile> {
-        let scan = scan(&[folder.to_path_buf()]).unwrap();
+        let scan = scan(&[folder.to_path_buf()], &Own::default()).unwrap();
         seal(&scan, known, &AtomicU64::new(0), &AtomicBool::new(false)).unwrap()
     }
 
@@ -535,7 +436,7 @@ mod tests {
         let tmp = tempfile::tempdir().unwrap();
         std::fs::write(tmp.path().join("a"), vec![1; 10]).unwrap();
         std::fs::write(tmp.path().join("b"), vec![1; 10]).unwrap();
-        let seen = scan(&[tmp.path().to_path_buf()]).unwrap();
+        let seen = scan(&[tmp.path().to_path_buf()], &Own::default()).unwrap();
         std::fs::write(tmp.path().join("b"), vec![1; 11]).unwrap();
         let error = seal(&seen, &[], &AtomicU64::new(0), &AtomicBool::new(false)).unwrap_err();
         assert_eq!(error.code, Code::SourceChanged);

@@ -10,7 +10,7 @@ use store::{Channel, ItemRow, Standing, Tally};
 
 use crate::api::{
     Cause, ChannelInfo, Code, ErrorInfo, FetchRule, FileInfo, IdentityInfo, ItemInfo, ItemPriority, ItemState,
-    KeepRule, LeftOut, PeerInfo, RouteKind, RouteStanding, Snapshot, Status,
+    KeepRule, LeftOut, PeerInfo, Snapshot, Status,
 };
 use crate::ctx::Ctx;
 use crate::error::Result;
@@ -156,20 +156,7 @@ pub(crate) fn keep_rule(keep: store::Keep) -> KeepRule {
 
 /// Why nothing can move at all, if the route is at fault.
 pub(crate) fn of_route(ctx: &Ctx) -> Option<Cause> {
-    if ctx.config.offline {
-        return None;
-    }
-    let info = ctx.network().info();
-    match (info.kind, info.state) {
-        (RouteKind::Tor, RouteStanding::Starting { percent }) => Some(Cause::TorStarting { percent }),
-        (RouteKind::Tor, RouteStanding::Down { why, reason }) => Some(Cause::TorDown { why, reason }),
-        (RouteKind::Proxy, RouteStanding::Down { why, reason }) if why.contains("the proxy") => {
-            // Which one, for a person may have several.
-            Some(Cause::ProxyDown { why: why.replacen("the proxy", &info.route, 1), reason })
-        }
-        (_, RouteStanding::Down { why, reason }) => Some(Cause::ProxyDown { why, reason }),
-        (_, RouteStanding::Starting { .. } | RouteStanding::Up) => None,
-    }
+    if ctx.config.offline { None } else { ctx.network().cause() }
 }
 
 /// Whether it says only that nobody has the rest at this moment: between two blobs that is so again and again.

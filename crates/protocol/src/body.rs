@@ -16,7 +16,7 @@ use crate::tree::TreeError;
 use crate::{BlobId, BlobKey, ItemId, PeerAddr, SafePath, Tree};
 
 pub(crate) use read::{Envelope, read_envelope_member};
-pub(crate) use write::{inline_is_v5_shape, write_inline};
+pub(crate) use write::{for_v5, inline_is_v5_shape, write_inline};
 
 /// Longest name of a channel, item or collection, in bytes of UTF-8.
 pub const NAME_MAX: usize = 1024;

@@ -19,7 +19,7 @@ use crate::body::{self, Body, BodyError, Envelope};
 use crate::json::{self, JsonError, Object, Reader};
 use crate::params::{MANIFEST_MAX, SEQUENCE_MAX, TAG_LEN};
 use crate::session::PublishRequest;
-use crate::{ChannelKey, Identity, ReadKey, Tree};
+use crate::{ChannelKey, Chunk, Content, FileEntry, Identity, Item, Payload, ReadKey, Tree};
 
 /// Longest salt of a BEP 44 item, bytes.
 pub const SALT_MAX: usize = 64;
@@ -209,7 +209,40 @@ impl SignedManifest {
     }
     /// Signs a public manifest whose body is a tree. `sequence` and `timestamp`: milliseconds since 1970.
     pub fn sign_tree(identity: &Identity, sequence: u64, body: &Tree, timestamp: u64) -> Self {
-        Self::sign(identity, sequence, false, |object| write_tree_head(object, body, timestamp))
+        Self::sign(identity, sequence, false, |object| write_tree_head(object, body, timestamp, &[]))
+    }
+    /// As [`SignedManifest::sign_tree`]; beside the tree stand, for v5 clients, those of these items (the list's, newest
+    /// first) that such a client can fetch, as many as the 996 bytes hold. Who reads the tree ignores them.
+    pub fn sign_tree_beside(identity: &Identity, sequence: u64, body: &Tree, timestamp: u64, items: &[Item]) -> Self {
+        let bare = Self::sign_tree(identity, sequence, body, timestamp);
+        let shown = body::for_v5(items, MANIFEST_MAX.saturating_sub(bare.json.len()));
+        if shown.is_empty() {
+            return bare;
+        }
+        Self::sign(identity, sequence, false, |object| write_tree_head(object, body, timestamp, &shown))
+    }
+    /// Chunks of the items that stand in the manifest itself, which are all that a v5 client sees of the list.
+    pub fn inline_chunks(&self) -> Vec<Chunk> {
+        let of = |item: Item| match item.payload {
+            Payload::File(FileEntry { content: Content::Chunks(chunks), .. }) => chunks,
+            _ => Vec::new(),
+        };
+        self.inline().into_iter().flat_map(of).collect()
+    }
+    /// How many items a v5 client sees.
+    pub fn inline_items(&self) -> u32 {
+        u32::try_from(self.inline().len()).unwrap_or(u32::MAX)
+    }
+    /// The first collection, as it stands in the manifest; none in a private one.
+    fn inline(&self) -> Vec<Item> {
+        let mut envelope = Envelope::default();
+        let read = Reader::new(&self.json).map_err(BodyError::from).and_then(|mut reader| {
+            reader.object(|reader, name| body::read_envelope_member(&mut envelope, reader, name))
+        });
+        match read.and_then(|()| envelope.into_body()) {
+            Ok(body) => body.collections.into_iter().next().map(|first| first.items).unwrap_or_default(),
+            Err(_) => Vec::new(),
+        }
     }
     /// Signs a private manifest whose body is a tree, sealed under the read key with this nonce, which is never used
     /// twice. `sequence` and `timestamp`: milliseconds since 1970.
@@ -223,7 +256,7 @@ impl SignedManifest {
     ) -> Self {
         let mut payload = Zeroizing::new(Vec::with_capacity(512));
         let mut object = Object::new(&mut payload);
-        write_tree_head(&mut object, body, timestamp);
+        write_tree_head(&mut object, body, timestamp, &[]);
         object.end();
         let made = ChaCha20Poly1305::new(read_key.as_bytes().into()).encrypt_inout_detached(
             &nonce.into(),
@@ -300,9 +333,12 @@ pub fn verify_publish(request: &PublishRequest) -> Result<(), ManifestError> {
     }
 }
 
-/// A v5 client reads `collections[0].items` without a look: an empty one stands there.
-fn write_tree_head(object: &mut Object<'_>, tree: &Tree, timestamp: u64) {
-    object.member("collections").extend_from_slice(b"[{\"items\":[]}]");
+/// A v5 client reads `collections[0].items` without a look: one stands there, if only an empty one.
+fn write_tree_head(object: &mut Object<'_>, tree: &Tree, timestamp: u64, for_v5: &[u8]) {
+    let collections = object.member("collections");
+    collections.extend_from_slice(b"[{\"items\":[");
+    collections.extend_from_slice(for_v5);
+    collections.extend_from_slice(b"]}]");
     tree.write(object.member("body"));
     object.integer("timestamp", timestamp);
 }

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{StoreError, at};
 
+/// Held while a process uses the folder; it stays afterwards.
+const LOCK: &str = "lock";
+
 /// A data folder that this process owns until it is dropped.
 #[derive(Debug)]
 pub struct DataDir {
@@ -19,6 +22,15 @@ impl DataDir {
         directories::ProjectDirs::from("", "", "megatorrent").map(|dirs| dirs.data_local_dir().to_path_buf())
     }
 
+    /// Where downloads go in it, unless the user says otherwise.
+    pub const DOWNLOADS: &str = "downloads";
+
+    /// Whether a folder has the marks of a data folder, in use or not: its database, and what lies beside that.
+    pub fn looks_like_one(path: &Path) -> bool {
+        let has = |name: &str| path.join(name).exists();
+        has(crate::db::FILE) && [LOCK, crate::keys::FILE, crate::keys::vault::FILE].into_iter().any(has)
+    }
+
     /// Creates (mode 0700) and locks it.
     ///
     /// # Errors
@@ -28,7 +40,7 @@ impl DataDir {
         create_private(path)?;
         let path = fs::canonicalize(path).map_err(at(path))?;
         close_to_others(&path)?;
-        let file = path.join("lock");
+        let file = path.join(LOCK);
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).write(true);
         #[cfg(unix)]
@@ -136,6 +148,10 @@ mod tests {
             assert_eq!(fs::metadata(again.path()).unwrap().permissions().mode() & 0o777, 0o700);
         }
         assert!(free_space(again.path()).unwrap() > 0);
+        assert!(!DataDir::looks_like_one(&path), "a lock alone is no mark");
+        fs::write(path.join(crate::db::FILE), b"").unwrap();
+        drop(again);
+        assert!(DataDir::looks_like_one(&path), "also when nobody uses it");
     }
 
     #[cfg(unix)]

@@ -4,7 +4,7 @@
 //! entries. When neither opens, [`KeyStore::locked`] lets a node start without its secrets (E11).
 
 mod ring;
-mod vault;
+pub(crate) mod vault;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use ring::Ring;
 use vault::Vault;
 
 const STORE_KEY: &str = "store-key";
-const FILE: &str = "keys.json";
+pub(crate) const FILE: &str = "keys.json";
 const FILE_MAX: u64 = 4096;
 /// Characters that a new passphrase has at least: one of a vault, or of a backup.
 pub const PASSPHRASE_MIN: usize = 8;

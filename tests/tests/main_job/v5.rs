@@ -38,6 +38,61 @@ fn a_v5_client_finds_and_fetches_what_we_publish() -> Result<()> {
     alice.stop()
 }
 
+/// Every list that is no single small file once was empty to such a client.
+#[test]
+fn a_v5_client_goes_on_seeing_a_channel_that_grows() -> Result<()> {
+    let dht = dht()?;
+    let alice = Person::new("alice", &dht.bootstrap(), &[])?;
+    let bob = Person::new("bob", &dht.bootstrap(), &[&alice])?;
+    let client = Dht::join(&dht.bootstrap(), Ipv4Addr::LOCALHOST)?;
+    let root = people::folder(
+        &alice.home,
+        "files",
+        &[
+            ("tide.bin", 300_000),
+            ("two.bin", 200_000),
+            ("three.bin", 100_000),
+            ("tide3.bin", 310_000),
+            ("pair/a", 9),
+            ("pair/b", 9),
+        ],
+    )?;
+    let seen = |published: &serde_json::Value| -> Result<Vec<(String, Vec<u8>)>> {
+        let key = text(published, "link")?.trim_start_matches("megatorrent://").to_owned();
+        let (sequence, manifest) = client.look_up(&key)?.context("the DHT has the list")?;
+        assert_eq!(sequence, number(published, "sequence")?);
+        let files = author::read(&manifest, &key, None)?;
+        assert_eq!(number(published, "v5_items")?, files.len() as u64, "what is said is what is seen");
+        files.iter().map(|file| Ok((file.name.clone(), client.fetch(file)?))).collect()
+    };
+    let bytes = |name: &str| -> Result<(String, Vec<u8>)> { Ok((name.to_owned(), std::fs::read(root.join(name))?)) };
+    let first = people::publish(&alice.home, &root.join("tide.bin"), &[])?;
+    assert_eq!(seen(&first)?, [bytes("tide.bin")?]);
+    people::publish(&alice.home, &root.join("two.bin"), &[])?;
+    let third = people::publish(&alice.home, &root.join("three.bin"), &[])?;
+    assert_eq!(seen(&third)?, [bytes("three.bin")?], "the newest, with three in the list");
+    assert_eq!(number(&third, "items")?, 3);
+    // A folder of two is nothing such a client knows: the newest single file stays in its sight.
+    let pair = people::publish(&alice.home, &root.join("pair"), &[])?;
+    assert_eq!(seen(&pair)?, [bytes("three.bin")?]);
+    // A new version under another file name: the item keeps its title, and becomes a folder of one.
+    let update = people::publish(&alice.home, &root.join("tide3.bin"), &["--update", &text(&first, "item")?])?;
+    assert_eq!(seen(&update)?, [bytes("tide3.bin")?]);
+    // Our own reader has all of it.
+    bob.ask(&["get", &text(&update, "link")?])?;
+    let items = bob.ask(&["items", "Tidewater"])?;
+    assert_eq!(super::len(&items), 4);
+    assert!(super::named(&items, "name", "pair").is_some_and(|item| item["state"] == "complete"), "{items}");
+
+    // On a terminal it is said.
+    let mut command = alice.home.command()?;
+    command.args(["edit", &text(&pair, "item")?, "--name", "A pair"]);
+    let said = megatorrent_tests::process::finish(command)?;
+    assert!(said.stdout.contains("Clients of version 5 see 1 of the 4 items"), "{}", said.stdout);
+    bob.stop()?;
+    alice.stop()
+}
+
 #[test]
 fn we_find_and_fetch_what_a_v5_author_publishes() -> Result<()> {
     for split in [None, Some(100_000)] {

@@ -1,5 +1,6 @@
 /** The four steps of a publication, from what the node tells of it. */
 import type { PublishProgress } from "../host/gen/api";
+import { causeStanding } from "../parts/standing";
 import type { Job } from "../state/app.svelte";
 import type { Format } from "../words/format";
 import type { Words } from "../words/words";
@@ -19,7 +20,9 @@ const ORDER = ["scan", "seal", "announce", "publish"];
 export function steps(job: Job, progress: PublishProgress | null, t: Words, f: Format): Step[] {
   const { result } = job;
   const p = t.publish;
-  const reached = result ? ORDER.length : Math.max(0, ORDER.indexOf(progress?.stage ?? "scan"));
+  // What waits is sealed: the next step begins when something can leave.
+  const waits = progress?.stage === "wait" && !result ? progress : null;
+  const reached = result ? ORDER.length : waits ? 2 : Math.max(0, ORDER.indexOf(progress?.stage ?? "scan"));
   const state = (index: number): Step["state"] =>
     index < reached ? "done" : index > reached ? "next" : job.state === "failed" ? "failed" : "now";
   const step = (index: number, title: string, text: string, figure = "", share: number | null = null): Step => ({
@@ -41,10 +44,11 @@ export function steps(job: Job, progress: PublishProgress | null, t: Words, f: F
     sealing && sealing.total > 0 ? f.percent(sealing.done, sealing.total) : reached > 1 ? f.percent(1, 1) : "",
     sealing && sealing.total > 0 ? sealing.done / sealing.total : null,
   );
+  const why = waits?.cause ? causeStanding(waits.cause, t) : null;
   const told = step(
     2,
     p.announced,
-    reached > 2 ? (announced < all ? p.announcedText : p.announcedDone) : p.announceNow,
+    why ? `${why.word} ${why.rest}` : reached > 2 ? (announced < all ? p.announcedText : p.announcedDone) : p.announceNow,
     all > 0 ? p.nOf(announced, all) : "",
     all > 0 ? announced / all : null,
   );

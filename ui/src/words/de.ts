@@ -229,6 +229,16 @@ export const de = (f: Format): Words => {
           return "Eine andere Datei heißt auf manchen Systemen ebenso.";
         case "link":
           return "Sie ist ein Verweis auf eine andere Datei.";
+        case "no_file":
+          return "Das ist keine Datei: eine Pipe, ein Socket oder ein Gerät.";
+        case "empty_folder":
+          return "Der Ordner ist leer.";
+        case "no_text":
+          return "Der Name ist kein gültiger Text (UTF-8).";
+        case "unreadable":
+          return "Das lässt sich nicht lesen.";
+        case "secret":
+          return "Darin liegen geheime Schlüssel dieses Programms. Sie werden nie veröffentlicht.";
         case "other":
           return "Sie lässt sich nicht überall ablegen.";
       }

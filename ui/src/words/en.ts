@@ -237,6 +237,16 @@ export const en = (f: Format) => {
           return "Another file has the same name on some systems.";
         case "link":
           return "It is a link to another file.";
+        case "no_file":
+          return "It is no file: a pipe, a socket or a device.";
+        case "empty_folder":
+          return "The folder is empty.";
+        case "no_text":
+          return "Its name is not valid text (UTF-8).";
+        case "unreadable":
+          return "It cannot be read.";
+        case "secret":
+          return "Secret keys of this program are in it. They are never published.";
         case "other":
           return "It cannot be stored everywhere.";
       }

@@ -25,6 +25,7 @@ pub(super) async fn publish(args: PublishArgs, door: &mut Door, out: &Out, globa
         about: args.about,
         update: args.update,
         gateway: args.gateway,
+        job: None,
     });
     let watching = Watching { out: *out, verbose: global.verbose > 0, patience: None };
     let mut published = match with_progress(door, watching, Subject::Publication, request).await? {

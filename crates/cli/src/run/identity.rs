@@ -6,7 +6,7 @@ use super::{absolute, done};
 use crate::args::IdCommand;
 use crate::door::Door;
 use crate::show;
-use node::api::{Code, IdExport, IdImport, IdNew, IdRename, Reply, Request};
+use node::api::{Code, IdExport, IdImport, IdNew, IdRename, Reply, Request, paths};
 use std::path::Path;
 
 pub(super) async fn identity(command: IdCommand, door: &mut Door, out: &Out) -> Result<(), Failure> {
@@ -17,7 +17,7 @@ pub(super) async fn identity(command: IdCommand, door: &mut Door, out: &Out) -> 
             let file = absolute(&file)?;
             is_here(&identity, door).await?;
             let passphrase = door.passphrases.ask("Backup", true).await?.as_str().to_owned();
-            let shown = show::escape(&file.to_string_lossy());
+            let shown = show::escape(&paths::shown(&file));
             let request = Request::IdExport(IdExport { identity, file, passphrase });
             return done(
                 door,

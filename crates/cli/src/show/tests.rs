@@ -15,6 +15,16 @@ fn hostile_text_cannot_steer_a_terminal() {
         ("a\u{200B}b\u{FEFF}c\u{2028}d\u{E0041}", "a\u{FFFD}b\u{FFFD}c\u{FFFD}d\u{FFFD}"),
         ("\u{61C}\u{200E}\u{200F}", "\u{FFFD}\u{FFFD}\u{FFFD}"),
         ("שלום مرحبا", "שלום مرحبا"),
+        ("👨\u{200D}👩\u{200D}👧 🏳\u{FE0F}\u{200D}🌈", "👨\u{200D}👩\u{200D}👧 🏳\u{FE0F}\u{200D}🌈"),
+        ("👩🏽\u{200D}🚀 ❤\u{FE0F}\u{200D}🔥", "👩🏽\u{200D}🚀 ❤\u{FE0F}\u{200D}🔥"),
+        ("می\u{200C}خواهم क\u{94D}\u{200D}ष", "می\u{200C}خواهم क\u{94D}\u{200D}ष"),
+        (
+            "🏴\u{E0067}\u{E0062}\u{E0065}\u{E006E}\u{E0067}\u{E007F}",
+            "🏴\u{E0067}\u{E0062}\u{E0065}\u{E006E}\u{E0067}\u{E007F}",
+        ),
+        ("a\u{200D}b\u{200C}c\u{200D}", "a\u{FFFD}b\u{FFFD}c\u{FFFD}"),
+        ("👩\u{200D}\u{200D}👧\u{200D}x", "👩\u{FFFD}\u{FFFD}👧\u{FFFD}x"),
+        ("🏴\u{E0067}x\u{E007F}", "🏴\u{FFFD}x\u{FFFD}"),
     ];
     for (hostile, harmless) in table {
         assert_eq!(escape(hostile), harmless);
@@ -73,6 +83,8 @@ fn every_table_escapes() {
         blobs: 1,
         left_out: left_out(),
         seeding: false,
+        items: Some(3),
+        v5_items: Some(1),
     };
     let status_info = Status {
         version: evil(),
@@ -183,6 +195,8 @@ fn a_publication_that_nobody_seeds_says_so() {
         blobs: 1,
         left_out: Vec::new(),
         seeding: false,
+        items: Some(3),
+        v5_items: Some(3),
     };
     let warning = "Nobody seeds this until a node runs. Start one: megatorrent daemon";
     let text = published(&info, false);
@@ -190,6 +204,16 @@ fn a_publication_that_nobody_seeds_says_so() {
     assert!(!published(&info, true).contains(warning));
     info.seeding = true;
     assert!(!published(&info, false).contains(warning));
+    // What clients of version 5 see is told when it is not all, and when they can see anything.
+    assert!(!published(&info, false).contains("version 5"));
+    for (seen, items, says) in
+        [(1, 3, "see 1 of the 3 items"), (0, 3, "see none of the 3 items"), (0, 1, "do not see this item")]
+    {
+        (info.v5_items, info.items) = (Some(seen), Some(items));
+        assert!(published(&info, false).contains(&format!("Clients of version 5 {says}")), "{says}");
+    }
+    info.v5_items = None;
+    assert!(!published(&info, false).contains("version 5"));
 }
 
 /// "1 parts", "1 are": a number one with a word for many.

@@ -3,15 +3,51 @@
 use node::words::count;
 use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
+use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr;
 
 /// What is not known.
 pub(super) const UNKNOWN: &str = "–";
 
 /// Makes text of unknown origin fit for one line of a terminal: control characters, line separators, bidirectional
-/// controls and invisible characters become U+FFFD.
+/// controls and invisible characters become U+FFFD. Joiners stay where they join: within a family of emoji, and between
+/// letters of scripts that are written with them; so do the tags of a flag.
 pub(crate) fn escape(text: &str) -> String {
-    text.chars().map(|char| if is_harmful(char) { char::REPLACEMENT_CHARACTER } else { char }).collect()
+    let chars: Vec<char> = text.chars().collect();
+    let mut out = String::with_capacity(text.len());
+    let mut tags_until = 0;
+    for (at, char) in chars.iter().copied().enumerate() {
+        if char == '\u{1F3F4}' {
+            let tags = chars[at + 1..].iter().take_while(|c| ('\u{E0020}'..='\u{E007E}').contains(*c)).count();
+            let ends = tags > 0 && tags <= TAGS_MAX && chars.get(at + 1 + tags) == Some(&'\u{E007F}');
+            tags_until = if ends { at + 1 + tags } else { 0 };
+        }
+        let joins = matches!(char, '\u{200C}' | '\u{200D}')
+            && at
+                .checked_sub(1)
+                .and_then(|before| chars.get(before))
+                .is_some_and(|before| chars.get(at + 1).is_some_and(|after| is_joined(*before, char, *after)));
+        let harmless = joins || at <= tags_until && at > 0 && ('\u{E0020}'..='\u{E007F}').contains(&char);
+        out.push(if is_harmful(char) && !harmless { char::REPLACEMENT_CHARACTER } else { char });
+    }
+    out
+}
+
+/// Tags that the flag of a region has, at most.
+const TAGS_MAX: usize = 6;
+
+/// Whether a joiner, or a non-joiner, does its work between these two.
+fn is_joined(before: char, joiner: char, after: char) -> bool {
+    let emoji = |char: char| matches!(char, '\u{203C}'..='\u{2BFF}' | '\u{3030}' | '\u{303D}' | '\u{FE0F}' | '\u{1F000}'..='\u{1FAFF}');
+    // Arabic and its kin, the scripts of India and around it, Khmer, Mongolian.
+    let letter = |char: char| {
+        matches!(char, '\u{620}'..='\u{8FF}' | '\u{900}'..='\u{DFF}' | '\u{1000}'..='\u{109F}'
+            | '\u{1780}'..='\u{17B3}' | '\u{17B6}'..='\u{17FF}' | '\u{1820}'..='\u{18AF}')
+    };
+    let visible = |char: char| !is_harmful(char);
+    visible(before)
+        && visible(after)
+        && (joiner == '\u{200D}' && emoji(before) && emoji(after) || letter(before) && letter(after))
 }
 
 fn is_harmful(char: char) -> bool {
@@ -27,18 +63,17 @@ fn is_harmful(char: char) -> bool {
             | '\u{E0000}'..='\u{E0FFF}')
 }
 
-/// Shortens to a width in columns, an ellipsis at the end. The text is escaped already.
+/// Shortens to a width in columns, an ellipsis at the end, never within what is seen as one character. The text is escaped already.
 pub(super) fn shorten(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
     let mut short = String::new();
-    for char in text.chars() {
-        short.push(char);
-        if short.width() + 1 > width {
-            short.pop();
+    for whole in text.graphemes(true) {
+        if short.width() + whole.width() + 1 > width {
             break;
         }
+        short.push_str(whole);
     }
     short.push('…');
     short
@@ -49,14 +84,14 @@ pub(super) fn shorten_path(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
-    let mut tail: Vec<char> = Vec::new();
+    let mut tail: Vec<&str> = Vec::new();
     let mut columns = 0;
-    for char in text.chars().rev() {
-        columns += char.to_string().width();
+    for whole in text.graphemes(true).rev() {
+        columns += whole.width();
         if columns > width / 2 {
             break;
         }
-        tail.push(char);
+        tail.push(whole);
     }
     let tail: String = tail.into_iter().rev().collect();
     let head = shorten(text, width.saturating_sub(tail.width()));

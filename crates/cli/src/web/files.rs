@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use node::api::{Code, ErrorInfo};
+use node::api::{Code, ErrorInfo, paths};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use tokio_util::io::ReaderStream;
@@ -19,6 +19,7 @@ pub(super) struct Child {
     /// Its name: hostile text.
     name: String,
     /// Its whole path.
+    #[serde(with = "paths::one")]
     path: PathBuf,
     /// It is a folder.
     folder: bool,
@@ -30,8 +31,10 @@ pub(super) struct Child {
 #[derive(Debug, Serialize)]
 pub(super) struct Folder {
     /// Its whole path.
+    #[serde(with = "paths::one")]
     path: PathBuf,
     /// The one it lies in.
+    #[serde(with = "paths::maybe")]
     parent: Option<PathBuf>,
     /// What it holds, folders first, without what is hidden.
     children: Vec<Child>,
@@ -56,7 +59,7 @@ fn read(path: &Path) -> std::io::Result<Folder> {
     let mut children = Vec::new();
     let mut more = false;
     for child in std::fs::read_dir(path)?.filter_map(Result::ok) {
-        let name = child.file_name().to_string_lossy().into_owned();
+        let name = paths::shown(Path::new(&child.file_name()));
         // Followed: a link to a folder is one to whoever looks for it.
         let Ok(about) = std::fs::metadata(child.path()) else { continue };
         if name.starts_with('.') || !(about.is_dir() || about.is_file()) {

@@ -60,7 +60,7 @@ pub struct Waiting {
 pub struct PublishProgress {
     /// Which publication: its title.
     pub title: String,
-    /// "scan", "seal", "announce", "publish".
+    /// "scan", "seal", "wait" (sealed; nothing can leave yet), "announce", "publish".
     pub stage: String,
     /// Bytes read and sealed.
     pub done: u64,
@@ -70,6 +70,18 @@ pub struct PublishProgress {
     pub announced: u64,
     /// Topics to announce before the manifest goes out.
     pub to_announce: u64,
+    /// What [`super::Request::CancelPublish`] calls it off by: the name that its caller gave, or one that the node made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub job: Option<String>,
+    /// While it waits: for what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub cause: Option<Cause>,
+    /// Once it is sealed: the link that leads to it, with the read key if it is private.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub link: Option<String>,
 }
 
 /// How far a move of all downloads is.

@@ -42,6 +42,16 @@ pub enum LeftOutReason {
     Same,
     /// A symbolic link.
     Link,
+    /// A pipe, a socket, a device.
+    NoFile,
+    /// An empty folder.
+    EmptyFolder,
+    /// The name is not UTF-8.
+    NoText,
+    /// It cannot be read.
+    Unreadable,
+    /// A key of this program or of a channel, or a folder with such keys in it.
+    Secret,
     /// Something else: the text tells.
     #[default]
     Other,
@@ -61,6 +71,11 @@ pub struct LeftOut {
 }
 
 impl LeftOut {
+    /// A file whose name is not UTF-8.
+    pub(crate) fn no_text(path: impl Into<String>) -> Self {
+        Self { path: path.into(), why: "its name is not valid text (UTF-8)".into(), code: LeftOutReason::NoText }
+    }
+
     /// A file that is left out for what is wrong with its path, or for another reason, which only the text tells.
     pub(crate) fn new(path: impl Into<String>, why: impl ToString) -> Self {
         let (path, why) = (path.into(), why.to_string());

@@ -1,6 +1,8 @@
 //! What a node answers: identities, channels, items and what it did.
 
-use super::{Cause, FetchRule, ItemPriority, KeepRule, LeakReport, LeftOut, PeerInfo, Settings, Snapshot, Status};
+use super::{
+    Cause, FetchRule, ItemPriority, KeepRule, LeakReport, LeftOut, PeerInfo, Settings, Snapshot, Status, paths,
+};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -36,7 +38,11 @@ pub enum Reply {
     /// Done, but for these files: they were changed here, lay there before, or are shared from here, and stay.
     Kept(Vec<String>),
     /// Where it lies.
-    Place(PathBuf),
+    Place(
+        #[serde(with = "paths::one")]
+        #[cfg_attr(test, ts(as = "PathBuf"))]
+        PathBuf,
+    ),
     /// Where a player finds it.
     Playable(Playable),
     /// See [`Inside`].
@@ -106,6 +112,14 @@ pub struct Published {
     pub left_out: Vec<LeftOut>,
     /// Whether a node keeps running that seeds it.
     pub seeding: bool,
+    /// Items in the list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub items: Option<u32>,
+    /// Of these, items that clients of version 5 see; none: a private list, which they cannot read at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub v5_items: Option<u32>,
 }
 
 /// See [`Request::ParseLink`].
@@ -239,6 +253,8 @@ pub struct ItemInfo {
     /// Why it does not move.
     pub cause: Option<Cause>,
     /// Where it lies on disk.
+    #[serde(default, with = "paths::maybe")]
+    #[cfg_attr(test, ts(as = "Option<PathBuf>"))]
     pub path: Option<PathBuf>,
     /// Files left out.
     pub left_out: Vec<LeftOut>,

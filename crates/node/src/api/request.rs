@@ -1,5 +1,6 @@
 //! What can be asked of a node, and what a person can set.
 
+use super::paths;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -20,6 +21,8 @@ pub enum Request {
     IdRename(IdRename),
     /// Publish files or a folder as an item.
     Publish(Publish),
+    /// Call a publication off that is under way: nothing of it is published. Once its list is signed it is too late.
+    CancelPublish(CancelPublish),
     /// Take an item out of its channel's list.
     Unpublish(Unpublish),
     /// Change a channel's or an item's texts.
@@ -112,6 +115,8 @@ pub struct IdExport {
     /// Local name or key.
     pub identity: String,
     /// File to write.
+    #[serde(with = "paths::one")]
+    #[cfg_attr(test, ts(as = "PathBuf"))]
     pub file: PathBuf,
     /// Encrypts the backup.
     pub passphrase: String,
@@ -124,6 +129,8 @@ pub struct IdImport {
     /// Local name; default: the one in the backup.
     pub name: Option<String>,
     /// File to read.
+    #[serde(with = "paths::one")]
+    #[cfg_attr(test, ts(as = "PathBuf"))]
     pub file: PathBuf,
     /// Opens an age backup.
     pub passphrase: Option<String>,
@@ -145,6 +152,8 @@ pub struct IdRename {
 #[serde(default)]
 pub struct Publish {
     /// Files and folders. One folder becomes the item; several paths become one item.
+    #[serde(with = "paths::many")]
+    #[cfg_attr(test, ts(as = "Vec<PathBuf>"))]
     pub paths: Vec<PathBuf>,
     /// Local name or key of the identity.
     pub identity: String,
@@ -158,6 +167,19 @@ pub struct Publish {
     pub update: Option<String>,
     /// Publish this channel through these gateways only (`host:port`), never the DHT; kept for its later updates.
     pub gateway: Vec<String>,
+    /// What this publication is called while it is under way, 64 bytes at most: its progress carries the name, and
+    /// [`Request::CancelPublish`] takes it. Without one the node makes one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional = nullable))]
+    pub job: Option<String>,
+}
+
+/// See [`Request::CancelPublish`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct CancelPublish {
+    /// Its name: [`Publish::job`], or the one that its progress carries.
+    pub job: String,
 }
 
 /// See [`Request::Unpublish`].
@@ -297,6 +319,8 @@ pub struct PauseFor {
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct MoveData {
     /// The new download folder.
+    #[serde(with = "paths::one")]
+    #[cfg_attr(test, ts(as = "PathBuf"))]
     pub dir: PathBuf,
 }
 
@@ -366,6 +390,8 @@ pub struct PlaceArg {
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct InsideArg {
     /// A file or folder of this computer.
+    #[serde(with = "paths::one")]
+    #[cfg_attr(test, ts(as = "PathBuf"))]
     pub path: PathBuf,
 }
 
@@ -376,6 +402,8 @@ pub struct Get {
     /// Link, or `channel/item`.
     pub what: String,
     /// Folder; default: the download folder.
+    #[serde(default, with = "paths::maybe")]
+    #[cfg_attr(test, ts(as = "Option<PathBuf>"))]
     pub dir: Option<PathBuf>,
 }
 
@@ -410,6 +438,8 @@ pub struct Locate {
     /// Item.
     pub item: String,
     /// The file, or the folder that holds the item's files, now.
+    #[serde(with = "paths::one")]
+    #[cfg_attr(test, ts(as = "PathBuf"))]
     pub path: PathBuf,
 }
 
@@ -419,6 +449,8 @@ pub struct Locate {
 #[serde(default)]
 pub struct Settings {
     /// Where downloads go.
+    #[serde(default, with = "paths::maybe")]
+    #[cfg_attr(test, ts(as = "Option<PathBuf>", optional = nullable))]
     pub download_dir: Option<PathBuf>,
     /// Serve as a gateway for others' manifests.
     pub gateway: Option<bool>,

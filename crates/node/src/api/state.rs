@@ -1,6 +1,6 @@
 //! How the node itself stands: its way out, its peers, its counters.
 
-use super::Cause;
+use super::{Cause, paths};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -166,6 +166,8 @@ pub struct Status {
     /// Program version.
     pub version: String,
     /// Data folder.
+    #[serde(with = "paths::one")]
+    #[cfg_attr(test, ts(as = "PathBuf"))]
     pub data_dir: PathBuf,
     /// Listening address.
     pub listen: Option<String>,

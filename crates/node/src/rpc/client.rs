@@ -1,7 +1,7 @@
 //! The other end: what asks a running node.
 
 use super::lines::Lines;
-use super::wire::{Heard, line};
+use super::wire::{Fault, Heard, line};
 use super::{MAX_REPLY, MAX_REQUEST};
 use crate::api::{Code, ErrorInfo, Event, Reply, Request};
 use serde::Serialize;
@@ -90,11 +90,7 @@ impl Client {
             request: &'a Request,
         }
         self.last_id += 1;
-        let bytes = Zeroizing::new(line(&Envelope { jsonrpc: "2.0", id: self.last_id, request }));
-        if bytes.len() > MAX_REQUEST {
-            let message = format!("The request is over {MAX_REQUEST} bytes");
-            return Err(ErrorInfo { code: Code::BadArgument, message });
-        }
+        let bytes = Zeroizing::new(line(&Envelope { jsonrpc: "2.0", id: self.last_id, request }, MAX_REQUEST)?);
         self.writing.write_all(&bytes).await.map_err(|_| went_away())?;
         self.writing.flush().await.map_err(|_| went_away())?;
         Ok(self.last_id)
@@ -104,6 +100,10 @@ impl Client {
         match self.lines.next().await {
             Ok(Some(bytes)) => serde_json::from_slice(&bytes).map(Some).map_err(|_| strange()),
             Ok(None) => Ok(None),
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                let message = format!("The running node's answer is over {MAX_REPLY} bytes.");
+                Err(ErrorInfo { code: Code::Internal, message })
+            }
             Err(_) => Err(went_away()),
         }
     }
@@ -117,13 +117,22 @@ pub struct Watching {
 
 impl Watching {
     /// The next event, the snapshot first; none when the node stopped.
-    pub async fn next(&mut self) -> Option<Event> {
+    ///
+    /// # Errors
+    /// The node says something that this version cannot read.
+    pub async fn next(&mut self) -> Result<Option<Event>, ErrorInfo> {
         if let Some(first) = self.first.take() {
-            return Some(first);
+            return Ok(Some(first));
         }
         loop {
-            if let Some(params) = self.client.hear().await.ok()??.params {
-                return Some(params.event);
+            match self.client.hear().await {
+                Ok(Some(Heard { params: Some(params), .. })) => return Ok(Some(params.event)),
+                Ok(Some(Heard { error: Some(fault), .. })) => return Ok(Some(Event::Notice(told(fault)))),
+                Ok(Some(_)) => {}
+                // The connection ended, in the middle of a line perhaps: the node is gone.
+                Ok(None) => return Ok(None),
+                Err(error) if error.code == Code::Stopping => return Ok(None),
+                Err(error) => return Err(error),
             }
         }
     }
@@ -132,12 +141,13 @@ impl Watching {
 fn outcome(heard: Heard) -> Result<Reply, ErrorInfo> {
     match (heard.result, heard.error) {
         (Some(reply), None) => Ok(reply),
-        (None, Some(fault)) => {
-            let code = fault.data.map_or(Code::Internal, |data| data.code);
-            Err(ErrorInfo { code, message: fault.message })
-        }
+        (None, Some(fault)) => Err(told(fault)),
         _ => Err(strange()),
     }
+}
+
+fn told(fault: Fault) -> ErrorInfo {
+    ErrorInfo { code: fault.data.map_or(Code::Internal, |data| data.code), message: fault.message }
 }
 
 fn went_away() -> ErrorInfo {

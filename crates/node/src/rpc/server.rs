@@ -1,7 +1,7 @@
 //! The node's end: takes connections in and runs their requests.
 
 use super::lines::Lines;
-use super::wire::{Line, Notification, NotificationParams, answer, line, number, read_request, refusal};
+use super::wire::{Line, answer, news_line, number, read_request, refusal};
 use super::{FAREWELL, Handler, MAX_CONNECTIONS, MAX_REQUEST, MAX_RUNNING, News, OUTBOX};
 use crate::api::{Code, ErrorInfo, Event, Reply, Request};
 use net::local::LocalListener;
@@ -93,7 +93,12 @@ fn runs_long(request: &Request) -> bool {
 
 fn is_progress(request: &Request, event: &Event) -> bool {
     match request {
-        Request::Publish(_) | Request::Unpublish(_) | Request::Edit(_) | Request::Rekey(_) => {
+        // Of two publications at one time each hears of its own, where it has a name.
+        Request::Publish(args) => match event {
+            Event::Publishing(progress) => args.job.is_none() || args.job == progress.job,
+            event => matches!(event, Event::Notice(_) | Event::Waiting(_)),
+        },
+        Request::Unpublish(_) | Request::Edit(_) | Request::Rekey(_) => {
             matches!(event, Event::Publishing(_) | Event::Notice(_) | Event::Waiting(_))
         }
         Request::MoveData(_) => matches!(event, Event::Moving(_) | Event::Notice(_)),
@@ -240,8 +245,7 @@ async fn run_long<H: Handler>(
             biased;
             event = news.next(), if listening => match event {
                 Some(event) if is_progress(&kind, &event) => {
-                    let params = NotificationParams { id, event: &event };
-                    let _ = outbox.send(line(&Notification { jsonrpc: "2.0", method: "event", params })).await;
+                    let _ = outbox.send(news_line(id, &event)).await;
                 }
                 Some(_) => {}
                 None => listening = false,
@@ -264,8 +268,7 @@ async fn stream<H: Handler>(handler: &H, id: Option<&RawValue>, outbox: &mpsc::S
         return;
     }
     while let Some(event) = news.next().await {
-        let params = NotificationParams { id, event: &event };
-        if outbox.send(line(&Notification { jsonrpc: "2.0", method: "event", params })).await.is_err() {
+        if outbox.send(news_line(id, &event)).await.is_err() {
             return;
         }
     }

@@ -194,12 +194,12 @@ async fn requests_run_side_by_side_up_to_a_limit() {
 async fn watch_streams_until_the_node_stops() {
     let (fake, client, served) = client();
     let mut watching = client.watch().await.map_err(|error| error.message).unwrap();
-    assert!(matches!(watching.next().await, Some(Event::Snapshot(_))));
+    assert!(matches!(watching.next().await, Ok(Some(Event::Snapshot(_)))));
     let item = ItemInfo { name: "i".into(), ..Default::default() };
     fake.news.send(Event::Item(item)).unwrap();
-    assert!(matches!(watching.next().await, Some(Event::Item(item)) if item.name == "i"));
+    assert!(matches!(watching.next().await, Ok(Some(Event::Item(item))) if item.name == "i"));
     fake.stop.send_replace(true);
-    assert!(watching.next().await.is_none());
+    assert!(matches!(watching.next().await, Ok(None)));
     served.await.unwrap();
 }
 
@@ -242,6 +242,43 @@ async fn a_node_that_goes_away_is_said_so() {
     drop(far);
     let Err(error) = client.call(Request::Status).await else { panic!("answered") };
     assert_eq!(error.code, Code::Stopping);
+}
+
+/// A value that JSON cannot hold.
+struct Unwritable;
+
+impl serde::Serialize for Unwritable {
+    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("no text"))
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_or_read_is_told() {
+    // Once it became an empty line, which tells nobody anything.
+    let error = super::wire::line(&Unwritable, MAX_REPLY).err().unwrap();
+    assert_eq!((error.code, error.message.contains("no text")), (Code::Internal, true));
+    assert!(super::wire::line(&"x".repeat(10), 12).is_ok());
+    assert_eq!(super::wire::line(&"x".repeat(11), 12).err().map(|error| error.code), Some(Code::BadArgument));
+    let (_fake, mut client, _served) = client();
+    let long = Request::Publish(Publish { title: Some("x".repeat(MAX_REQUEST)), ..Publish::default() });
+    let Err(error) = client.call(long).await else { panic!("sent") };
+    assert_eq!(error.code, Code::BadArgument);
+    assert!(client.call(Request::Status).await.is_ok(), "the connection goes on");
+
+    for said in ["nonsense\n", "{\"id\":1}\n", "{\"id\":1,\"result\":{\"kind\":\"later\"}}\n"] {
+        let (near, mut far) = tokio::io::duplex(4096);
+        far.write_all(said.as_bytes()).await.unwrap();
+        let Err(error) = Client::over(Box::new(near)).call(Request::Status).await else { panic!("{said}") };
+        assert_eq!(error.code, Code::Internal, "{said}");
+    }
+    let (near, mut far) = tokio::io::duplex(4096);
+    let snapshot = serde_json::to_string(&Reply::Watching(Snapshot::default())).unwrap();
+    let lines = format!("{{\"id\":1,\"result\":{snapshot}}}\nnonsense\n");
+    far.write_all(lines.as_bytes()).await.unwrap();
+    let mut watching = Client::over(Box::new(near)).watch().await.map_err(|error| error.message).unwrap();
+    assert!(matches!(watching.next().await, Ok(Some(Event::Snapshot(_)))));
+    assert_eq!(watching.next().await.err().map(|error| error.code), Some(Code::Internal));
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 //! The lines themselves: requests, answers and notifications as JSON-RPC 2.0 writes them.
 
+use super::MAX_REPLY;
 use crate::api::{Code, ErrorInfo, Event, Reply, Request};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 /// JSON-RPC's own error numbers, and one for everything that [`Code`] names.
 pub(super) mod number {
@@ -22,6 +23,7 @@ pub(super) const METHODS: &[&str] = &[
     "id_import",
     "id_rename",
     "publish",
+    "cancel_publish",
     "unpublish",
     "edit",
     "parse_link",
@@ -134,21 +136,50 @@ pub(super) struct HeardParams {
     pub(super) event: Event,
 }
 
-pub(super) fn line(value: &impl Serialize) -> Vec<u8> {
-    // The types here have string keys only, so writing them to memory cannot fail.
-    let mut bytes = serde_json::to_vec(value).unwrap_or_default();
+/// A value as a line.
+///
+/// # Errors
+/// It cannot be written, or the line is over `limit` bytes. Whoever waits for it must be told: an empty line tells
+/// nobody anything.
+pub(super) fn line(value: &impl Serialize, limit: usize) -> Result<Vec<u8>, ErrorInfo> {
+    let mut bytes = serde_json::to_vec(value)
+        .map_err(|error| ErrorInfo::new(Code::Internal, format!("This cannot be written as JSON: {error}.")))?;
+    if bytes.len() > limit {
+        bytes.zeroize();
+        let text = format!("This is over {limit} bytes, the most that one line may have.");
+        return Err(ErrorInfo::new(Code::BadArgument, text));
+    }
     bytes.push(b'\n');
-    bytes
+    Ok(bytes)
+}
+
+/// An event as a line; one that cannot be written is told as such, so that its listener knows of it.
+pub(super) fn news_line(id: Option<&RawValue>, event: &Event) -> Vec<u8> {
+    let whole = |event: &Event| {
+        let params = NotificationParams { id, event };
+        line(&Notification { jsonrpc: "2.0", method: "event", params }, MAX_REPLY)
+    };
+    whole(event)
+        .or_else(|error| whole(&Event::Notice(ErrorInfo { code: Code::Internal, ..error })))
+        .unwrap_or_else(|error| refusal(None, number::REFUSED, error.message, Some(Code::Internal)))
 }
 
 pub(super) fn refusal(id: Option<&RawValue>, code: i32, message: impl Into<String>, data: Option<Code>) -> Vec<u8> {
     let data = data.map(|code| FaultData { code });
-    line(&Answer { jsonrpc: "2.0", id, result: None, error: Some(Fault { code, message: message.into(), data }) })
+    let fault = Fault { code, message: message.into(), data };
+    // Texts and numbers, of which only a text beyond every bound could fail; even then its client hears of it.
+    line(&Answer { jsonrpc: "2.0", id, result: None, error: Some(fault) }, MAX_REPLY).unwrap_or_else(|_| {
+        let text = br#"{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"The answer is too long."}}"#;
+        [text.as_slice(), b"\n"].concat()
+    })
 }
 
 pub(super) fn answer(id: Option<&RawValue>, outcome: Result<Reply, ErrorInfo>) -> Vec<u8> {
     match outcome {
-        Ok(reply) => line(&Answer { jsonrpc: "2.0", id, result: Some(&reply), error: None }),
+        Ok(reply) => match line(&Answer { jsonrpc: "2.0", id, result: Some(&reply), error: None }, MAX_REPLY) {
+            Ok(line) => line,
+            Err(error) => refusal(id, number::REFUSED, error.message, Some(Code::Internal)),
+        },
         Err(error) => refusal(id, number::REFUSED, error.message, Some(error.code)),
     }
 }

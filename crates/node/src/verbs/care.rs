@@ -11,7 +11,7 @@ use store::{ItemRow, Keep, Standing, Urgency};
 
 use crate::api::{
     ChannelInfo, Choose, Code, ErrorInfo, Event, FetchRule, ItemInfo, ItemPriority, KeepRule, MoveData, MoveProgress,
-    Search, SetChannel, SetItem,
+    Search, SetChannel, SetItem, paths,
 };
 use crate::config::PROGRESS_EVERY;
 use crate::ctx::Ctx;
@@ -181,11 +181,9 @@ pub(super) async fn search(ctx: &Ctx, args: Search) -> Result<Vec<ItemInfo>> {
 /// old place too.
 pub(super) async fn move_data(ctx: &Ctx, args: MoveData, caller: &Caller) -> Result<Vec<PathBuf>> {
     if !args.dir.is_absolute() {
-        return fail(Code::BadArgument, format!("{} is not an absolute path.", args.dir.display()));
+        return fail(Code::BadArgument, format!("{} is not an absolute path.", paths::shown(&args.dir)));
     }
-    let Some(text) = args.dir.to_str().map(str::to_owned) else {
-        return fail(Code::BadArgument, format!("{} is not valid text.", args.dir.display()));
-    };
+    let text = paths::to_text(&args.dir);
     let from = channel::download_dir(ctx).await?;
     if args.dir == from || args.dir.starts_with(&from) || from.starts_with(&args.dir) {
         return fail(Code::BadArgument, "The new folder must lie outside of the old one, and not around it.");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use protocol::{ChannelKey, Item, Link, Payload};
 use store::{ItemRow, Standing};
 
-use crate::api::{Cause, Code, ErrorInfo, Event, Get, Got, Locate, Remove, Target, VerifyReport};
+use crate::api::{Cause, Code, ErrorInfo, Event, Get, Got, Locate, Remove, Target, VerifyReport, paths};
 use crate::channel;
 use crate::ctx::Ctx;
 use crate::engine::Input;
@@ -246,7 +246,7 @@ pub(super) async fn verify(ctx: &Ctx, item: &str) -> Result<VerifyReport> {
     if row.standing == Standing::Published {
         ctx.library.send(LibraryInput::Checked(channel, id, outcome.files.len() as u64));
     }
-    let text = |files: &[PathBuf]| files.iter().map(|file| file.display().to_string()).collect();
+    let text = |files: &[PathBuf]| files.iter().map(|file| paths::shown(file)).collect();
     Ok(VerifyReport { good: outcome.good, bad, files: text(&outcome.files), kept: text(&outcome.kept) })
 }
 

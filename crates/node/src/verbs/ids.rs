@@ -9,7 +9,9 @@ use store::keys::{KeyError, KeyKind, KeyStore};
 use store::{IdentityRow, backup};
 use zeroize::Zeroizing;
 
-use crate::api::{Code, ErrorInfo, Event, IdExport, IdImport, IdNew, IdRename, IdentityInfo, RouteStanding, Unlock};
+use crate::api::{
+    Code, ErrorInfo, Event, IdExport, IdImport, IdNew, IdRename, IdentityInfo, RouteStanding, Unlock, paths,
+};
 use crate::ctx::Ctx;
 use crate::error::{Result, blocking, fail};
 use crate::{channel, network, view};
@@ -255,7 +257,7 @@ fn read_backup(path: &Path, passphrase: Option<&str>) -> Result<(backup::Identit
         let wrong = matches!(error, backup::BackupError::WrongPassphrase);
         ErrorInfo::new(
             if wrong { Code::WrongPassphrase } else { Code::BadArgument },
-            format!("{}: {error}", path.display()),
+            format!("{}: {error}", paths::shown(path)),
         )
     })
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use protocol::SafePath;
 
-use crate::api::{ErrorInfo, Inside, InsideEntry, LeftOut, LeftOutReason};
+use crate::api::{ErrorInfo, Inside, InsideEntry, LeftOut, LeftOutReason, paths};
 
 /// Children that are named.
 const ENTRIES_MAX: usize = 50;
@@ -59,7 +59,11 @@ impl Counter {
                 break;
             }
             let Ok(kind) = child.file_type() else { continue };
-            let relative = format!("{name}/{}", child.file_name().to_string_lossy());
+            let relative = format!("{name}/{}", paths::shown(Path::new(&child.file_name())));
+            if child.file_name().to_str().is_none() {
+                self.leave_out(LeftOut::no_text(relative));
+                continue;
+            }
             if kind.is_dir() {
                 let inner = self.below(&child.path(), &relative, depth + 1);
                 (files, bytes) = (files + inner.0, bytes + inner.1);
@@ -94,7 +98,12 @@ pub(super) fn inside(path: &Path) -> Result<Inside, ErrorInfo> {
         .filter_map(Result::ok)
         .filter_map(|child| {
             let kind = child.file_type().ok().filter(|kind| kind.is_dir() || kind.is_file())?;
-            Some((!kind.is_dir(), child.file_name().to_string_lossy().into_owned(), child.path()))
+            let name = paths::shown(Path::new(&child.file_name()));
+            if child.file_name().to_str().is_none() {
+                counter.leave_out(LeftOut::no_text(name));
+                return None;
+            }
+            Some((!kind.is_dir(), name, child.path()))
         })
         .take(usize::try_from(COUNT_MAX).unwrap_or(usize::MAX))
         .collect();

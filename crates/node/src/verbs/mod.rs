@@ -15,7 +15,6 @@ mod waits;
 
 pub(crate) use caller::Caller;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,7 +22,7 @@ use protocol::words::quoted;
 use protocol::{ChannelKey, ItemId, Link};
 use store::{Channel, ItemRow};
 
-use crate::api::{Code, ErrorInfo, Reply, Request, Settings};
+use crate::api::{Code, ErrorInfo, Reply, Request, Settings, paths};
 use crate::config::{RATE_MIN, SAY_AFTER};
 use crate::ctx::Ctx;
 use crate::error::{Result, fail};
@@ -45,6 +44,7 @@ pub(crate) async fn call(ctx: &Ctx, request: Request, caller: &Caller) -> Result
         Request::IdImport(args) => ids::import(ctx, args).await.map(Reply::Identity),
         Request::IdRename(args) => ids::rename(ctx, args).await.map(Reply::Identity),
         Request::Publish(args) => publish::publish(ctx, args, caller).await.map(Reply::Published),
+        Request::CancelPublish(args) => ctx.jobs.cancel(&args.job).map(|()| Reply::Done),
         Request::Unpublish(args) => publish::unpublish(ctx, args).await.map(Reply::Published),
         Request::Edit(args) => publish::edit(ctx, args).await.map(Reply::Published),
         Request::ParseLink(args) => follow::parse(ctx, &args.link).await.map(Reply::Link),
@@ -221,7 +221,7 @@ async fn settings(ctx: &Ctx) -> Result<Settings> {
     let (dir, gateway) = ctx.with_store(|s| Ok((s.setting("download_dir")?, s.setting("gateway")?))).await?;
     let gateways = network::gateways(ctx).await?.iter().map(ToString::to_string).collect();
     let dir = match dir {
-        Some(dir) => PathBuf::from(dir),
+        Some(dir) => crate::channel::kept_path(&dir)?,
         None => crate::channel::download_dir(ctx).await?,
     };
     let (rules, schedule, near, lend) = ctx
@@ -330,12 +330,9 @@ async fn set_settings(ctx: &Ctx, new: Settings) -> Result<Settings> {
     set_near(ctx, &new).await?;
     if let Some(dir) = &new.download_dir {
         if !dir.is_absolute() {
-            return fail(Code::BadArgument, format!("{} is not an absolute path.", dir.display()));
+            return fail(Code::BadArgument, format!("{} is not an absolute path.", paths::shown(dir)));
         }
-        let Some(text) = dir.to_str() else {
-            return fail(Code::BadArgument, format!("{} is not valid text.", dir.display()));
-        };
-        let text = text.to_owned();
+        let text = paths::to_text(dir);
         takes_files(dir.clone()).await?;
         ctx.with_store(move |s| s.set_setting("download_dir", Some(&text))).await?;
     }

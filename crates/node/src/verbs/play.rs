@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::api::{Code, FileArg, PlaceArg, Playable};
+use crate::api::{Code, FileArg, PlaceArg, Playable, paths};
 use crate::ctx::Ctx;
 use crate::error::{Result, fail};
 use crate::media::Container;
@@ -58,7 +58,7 @@ pub(super) async fn place(ctx: &Ctx, args: PlaceArg) -> Result<PathBuf> {
     if there {
         Ok(file.disk)
     } else {
-        fail(Code::NotFound, format!("{} is not complete, or was moved away.", file.disk.display()))
+        fail(Code::NotFound, format!("{} is not complete, or was moved away.", paths::shown(&file.disk)))
     }
 }
 

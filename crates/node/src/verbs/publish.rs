@@ -13,18 +13,20 @@ use protocol::{
 use store::{Channel, PlanFile, Standing};
 use swarm::Rank;
 
-use crate::api::{Code, Edit, ErrorInfo, Event, Publish, PublishProgress, Published, Unpublish};
+use crate::api::{Code, Edit, ErrorInfo, Event, Publish, PublishProgress, Published, Unpublish, paths};
 use crate::config::{PROGRESS_EVERY, PUT_AGAIN};
 use crate::ctx::Ctx;
 use crate::engine::Input;
 use crate::error::{Result, blocking, fail};
-use crate::publish::{Scan, payload, scan, seal};
+use crate::publish::{Job, Own, Scan, payload, scan, seal};
 use crate::verbs::waits::{For, Waits};
 use crate::verbs::{Caller, Cancel, find_channel, find_item, follow, ids, link_of};
 use crate::{channel, gateway, network, stream};
 
 pub(super) async fn publish(ctx: &Ctx, args: Publish, caller: &Caller) -> Result<Published> {
     let gateways = gateways_of(&args.gateway)?;
+    texts_fit("title", args.title.as_deref(), args.about.as_deref())?;
+    let mut job = Job::begin(ctx, args.job.clone(), caller)?;
     let identity_row = ids::find(ctx, &args.identity).await?;
     let identity = ids::secret(ctx, identity_row.key).await?;
     if identity_row.private.is_some_and(|private| private != args.private) {
@@ -69,16 +71,22 @@ pub(super) async fn publish(ctx: &Ctx, args: Publish, caller: &Caller) -> Result
         }
         None => None,
     };
+    let given = args.title.clone().or_else(|| old.as_ref().map(|o| o.name.clone()));
+    // Until the folder was looked at, its own name has to do.
+    let named = args.paths.first().and_then(|path| path.file_name()).unwrap_or_default();
+    job.entitle(&given.clone().unwrap_or_else(|| paths::shown(std::path::Path::new(named))));
+    job.tell(PublishProgress { stage: "scan".into(), ..PublishProgress::default() });
+    let own = Own { data: ctx.config.data_dir.clone(), downloads: channel::download_dir(ctx).await? };
     let paths: Vec<PathBuf> = args.paths.clone();
-    let begun = args.title.clone().or_else(|| old.as_ref().map(|old| old.name.clone())).unwrap_or_else(|| {
-        let name = paths.first().and_then(|path| path.file_name());
-        name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-    });
-    stage(ctx, &begun, "scan", 0);
-    let scanned = caller.unless_gone(ctx.until_stop(blocking(move || scan(&paths)))).await?;
-    let scanned = Arc::new(scanned);
-    let title =
-        args.title.clone().or_else(|| old.as_ref().map(|o| o.name.clone())).unwrap_or_else(|| scanned.title.clone());
+    let scanned = Arc::new(job.unless_cancelled(blocking(move || scan(&paths, &own))).await??);
+    let Some(title) = given.or_else(|| scanned.title.clone()) else {
+        let text = format!(
+            "The name of \"{}\" is not valid text (UTF-8), so it is no title. Give one with --title.",
+            paths::shown(&scanned.root)
+        );
+        return fail(Code::BadArgument, text);
+    };
+    job.entitle(&title);
     // What did not change keeps its blobs: subscribers do not fetch it again.
     let known = match &old {
         Some(row) if row.planned => {
@@ -87,7 +95,9 @@ pub(super) async fn publish(ctx: &Ctx, args: Publish, caller: &Caller) -> Result
         }
         _ => Vec::new(),
     };
-    let plan = sealed(ctx, &scanned, known, &title, caller).await?;
+    let plan = sealed(&job, &scanned, known).await?;
+    ready(ctx, &job, key).await?;
+    job.past_recall().await?;
     let blobs = {
         let mut ids: Vec<BlobId> = plan.iter().flat_map(|f| f.chunks.iter().map(|c| c.blob)).collect();
         ids.sort_unstable();
@@ -130,7 +140,7 @@ pub(super) async fn publish(ctx: &Ctx, args: Publish, caller: &Caller) -> Result
         ctx.with_store(move |s| s.put_identity(&identity_row)).await?;
     }
     let change = Change::Put(Box::new(item));
-    let signed = sign(ctx, &identity, change, &title).await?;
+    let signed = sign(ctx, &identity, change, &job).await?;
     Ok(Published {
         item: Some(id.to_string()),
         files: scanned.files.len() as u64,
@@ -141,47 +151,65 @@ pub(super) async fn publish(ctx: &Ctx, args: Publish, caller: &Caller) -> Result
     })
 }
 
+/// Refuses texts that no reader would take, before anything is made of them.
+fn texts_fit(what: &str, name: Option<&str>, about: Option<&str>) -> Result<()> {
+    let fits = |what: &str, text: Option<&str>, max: usize| match text.map_or(0, str::len) {
+        bytes if bytes > max => fail(Code::BadArgument, format!("The {what} has {bytes} bytes; {max} are allowed.")),
+        _ => Ok(()),
+    };
+    fits(what, name, body::NAME_MAX)?;
+    fits("description", about, body::ABOUT_MAX)
+}
+
+/// Waits until what is sealed can leave, and says what it waits for and which link will lead to it.
+async fn ready(ctx: &Ctx, job: &Job, key: ChannelKey) -> Result<()> {
+    if ctx.config.offline {
+        return Ok(());
+    }
+    let Some(row) = ctx.with_store(move |s| s.channel(&key)).await? else {
+        return Err(crate::view::unknown("channel", &key.to_string()));
+    };
+    let link = link_of(ctx, &row).await?;
+    let waits = |cause| {
+        job.tell(PublishProgress {
+            stage: "wait".into(),
+            cause: Some(cause),
+            link: Some(link.clone()),
+            ..PublishProgress::default()
+        });
+    };
+    job.unless_cancelled(network::ready(ctx, waits)).await
+}
+
 /// Seals on worker threads and tells how far it is.
-async fn sealed(
-    ctx: &Ctx,
-    scanned: &Arc<Scan>,
-    known: Vec<PlanFile>,
-    title: &str,
-    caller: &Caller,
-) -> Result<Vec<PlanFile>> {
+async fn sealed(job: &Job, scanned: &Arc<Scan>, known: Vec<PlanFile>) -> Result<Vec<PlanFile>> {
     let (progress, cancel) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
     let guard = Cancel(cancel.clone());
     let (scan, counter) = (scanned.clone(), progress.clone());
-    // Told also of what is sealed before anybody can look how far it is.
-    stage(ctx, title, "seal", scanned.bytes);
-    let mut work = tokio::task::spawn_blocking(move || seal(&scan, &known, &counter, &cancel));
-    let mut tick = tokio::time::interval(PROGRESS_EVERY);
-    loop {
-        tokio::select! {
-            done = &mut work => {
-                drop(guard);
-                return match done {
-                    Ok(plan) => plan,
-                    Err(error) => fail(Code::Internal, format!("sealing ended: {error}")),
-                };
+    let work = tokio::task::spawn_blocking(move || seal(&scan, &known, &counter, &cancel));
+    let told = async {
+        let mut tick = tokio::time::interval(PROGRESS_EVERY);
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                // First of all, so that the quickest publication is heard of as well.
+                biased;
+                _ = tick.tick() => job.tell(PublishProgress {
+                    stage: "seal".into(),
+                    done: progress.load(Ordering::Relaxed),
+                    total: scanned.bytes,
+                    ..PublishProgress::default()
+                }),
+                done = &mut work => break done,
             }
-            _ = tick.tick() => ctx.emit(Event::Publishing(PublishProgress {
-                title: title.to_owned(),
-                stage: "seal".into(),
-                done: progress.load(Ordering::Relaxed),
-                total: scanned.bytes,
-                ..PublishProgress::default()
-            })),
-            () = ctx.stop.cancelled() => return fail(Code::Stopping, "The node is stopping. Nothing was published."),
-            () = caller.gone() => return fail(Code::Cancelled, "Cancelled. Nothing was published."),
         }
+    };
+    let done = job.unless_cancelled(told).await;
+    drop(guard);
+    match done? {
+        Ok(plan) => plan,
+        Err(error) => fail(Code::Internal, format!("sealing ended: {error}")),
     }
-}
-
-/// Tells that a publication begins a stage.
-fn stage(ctx: &Ctx, title: &str, stage: &str, total: u64) {
-    let (title, stage) = (title.to_owned(), stage.to_owned());
-    ctx.emit(Event::Publishing(PublishProgress { title, stage, total, ..PublishProgress::default() }));
 }
 
 /// What a new manifest changes.
@@ -199,7 +227,7 @@ enum Change {
 pub(super) async fn unpublish(ctx: &Ctx, args: Unpublish) -> Result<Published> {
     let item = find_item(ctx, &args.item).await?;
     let (_, identity) = own(ctx, &item.channel.to_string()).await?;
-    let signed = sign(ctx, &identity, Change::Out(item.id), &item.name).await?;
+    let signed = sign(ctx, &identity, Change::Out(item.id), &Job::unnamed(ctx, &item.name)).await?;
     let (channel, id) = (item.channel, item.id);
     let gone = ctx.with_store(move |s| s.remove_item(&channel, &id, false)).await?.gone;
     if !ctx.config.offline {
@@ -213,16 +241,18 @@ pub(super) async fn edit(ctx: &Ctx, args: Edit) -> Result<Published> {
     if args.name.is_none() && args.about.is_none() {
         return fail(Code::BadArgument, "Nothing to change: give --name or --about.");
     }
+    texts_fit("name", args.name.as_deref(), args.about.as_deref())?;
     match find_channel(ctx, &args.what).await {
         Ok(found) => {
             let (row, identity) = own(ctx, &found.key.to_string()).await?;
-            let title = crate::view::named(&row);
-            sign(ctx, &identity, Change::Channel(args.name, args.about), &title).await
+            let job = Job::unnamed(ctx, &crate::view::named(&row));
+            sign(ctx, &identity, Change::Channel(args.name, args.about), &job).await
         }
         Err(error) if error.code == Code::NotFound => {
             let item = find_item(ctx, &args.what).await?;
             let (_, identity) = own(ctx, &item.channel.to_string()).await?;
-            let signed = sign(ctx, &identity, Change::Item(item.id, args.name, args.about), &item.name).await?;
+            let job = Job::unnamed(ctx, &item.name);
+            let signed = sign(ctx, &identity, Change::Item(item.id, args.name, args.about), &job).await?;
             Ok(Published { item: Some(item.id.to_string()), ..signed })
         }
         Err(error) => Err(error),
@@ -244,8 +274,8 @@ pub(super) async fn rekey(ctx: &Ctx, text: &str) -> Result<Published> {
     getrandom::fill(&mut read_key).map_err(|e| ErrorInfo::new(Code::Internal, format!("no random numbers: {e}")))?;
     let new = ReadKey(read_key);
     ctx.with_store(move |s| s.change_channel(&key, |row| row.read_key = Some(new))).await?;
-    let title = crate::view::named(&row);
-    let signed = sign(ctx, &identity, Change::Channel(None, None), &title).await;
+    let job = Job::unnamed(ctx, &crate::view::named(&row));
+    let signed = sign(ctx, &identity, Change::Channel(None, None), &job).await;
     if signed.is_err() && !signed_since(ctx, &row).await? {
         // Nothing was signed with the new key: the old link stays the right one.
         ctx.with_store(move |s| s.change_channel(&key, |row| row.read_key = Some(old))).await?;
@@ -365,12 +395,12 @@ fn write(
             Ok(SignedManifest::sign_private(identity, sequence, &tree, sequence, read_key, nonce))
         }
         (None, true) => fail(Code::Secrets, "The read key of this channel is locked."),
-        (_, false) => Ok(SignedManifest::sign_tree(identity, sequence, &tree, sequence)),
+        (_, false) => Ok(SignedManifest::sign_tree_beside(identity, sequence, &tree, sequence, items)),
     }
 }
 
 /// Signs the changed list, announces what a reader needs first, and hands the manifest out: DHT, peers.
-async fn sign(ctx: &Ctx, identity: &Identity, change: Change, title: &str) -> Result<Published> {
+async fn sign(ctx: &Ctx, identity: &Identity, change: Change, job: &Job) -> Result<Published> {
     let key = identity.channel();
     let turn = ctx.signing.acquire().await;
     list_first(ctx, key).await?;
@@ -425,6 +455,8 @@ async fn sign(ctx: &Ctx, identity: &Identity, change: Change, title: &str) -> Re
         blobs: 0,
         left_out: Vec::new(),
         seeding: !ctx.config.offline,
+        items: Some(u32::try_from(items.len()).unwrap_or(u32::MAX)),
+        v5_items: (!row.private).then(|| manifest.inline_items()),
     };
     if ctx.config.offline {
         return Ok(published);
@@ -441,17 +473,17 @@ async fn sign(ctx: &Ctx, identity: &Identity, change: Change, title: &str) -> Re
     tracing::info!(channel = %key, sequence, items = items.len(), pushed, "a list is signed");
     // It is signed and kept: from here on only the telling is cut, when the node stops, and the next start tells it.
     let waits = Waits::begin(ctx, key, For::Route);
-    ctx.until_stop(async { Ok(waits.during(network::ready(ctx)).await) }).await?;
+    ctx.until_stop(async { Ok(waits.during(network::ready(ctx, |_| {})).await) }).await?;
     let gateways = gateways(ctx, key).await?;
     if gateways.is_empty() {
         let work = async {
-            announce_first(ctx, &row, &manifest, &items, &blobs, title).await;
-            stage(ctx, title, "publish", 0);
+            let (announced, to_announce) = announce_first(ctx, &row, &manifest, &blobs, job).await;
+            job.tell(PublishProgress { stage: "publish".into(), announced, to_announce, ..PublishProgress::default() });
             Ok(put(ctx, &manifest).await)
         };
         published.dht_nodes = ctx.until_stop(work).await?;
     } else {
-        stage(ctx, title, "publish", 0);
+        job.tell(PublishProgress { stage: "publish".into(), ..PublishProgress::default() });
         let handed = ctx.until_stop(async { Ok(gateway::publish(ctx, &gateways, &manifest).await) }).await?;
         (published.gateways, published.shown_by) = (handed.taken, handed.shown);
         for (addr, why) in &handed.refused {
@@ -602,17 +634,17 @@ async fn structure_of(ctx: &Ctx, identity: &Identity, item: &Item) -> Result<Vec
 
 /// E6: rendezvous and roots, and every chunk of an inline manifest, are announced before the manifest goes out, for a v5
 /// client tries each sequence once. A failed announce is repeated by the schedule.
+/// Returns how many were announced, and of how many.
 async fn announce_first(
     ctx: &Ctx,
     row: &Channel,
     manifest: &SignedManifest,
-    items: &[Item],
     roots: &[BlobId],
-    title: &str,
-) {
-    let (Some(dht), port) = (ctx.dht(), ctx.port()) else { return };
+    job: &Job,
+) -> (u64, u64) {
+    let (Some(dht), port) = (ctx.dht(), ctx.port()) else { return (0, 0) };
     if port == 0 {
-        return;
+        return (0, 0);
     }
     let mut topics: Vec<Topic> = Vec::new();
     match (&row.read_key, row.private) {
@@ -626,15 +658,7 @@ async fn announce_first(
         _ => {
             topics.push(rendezvous::public(&row.key));
             topics.extend(roots.iter().map(|b| Topic::from(*b)));
-            if roots.is_empty() && manifest.json().len() <= MANIFEST_MAX {
-                for item in items {
-                    if let protocol::Payload::File(file) = &item.payload
-                        && let protocol::Content::Chunks(chunks) = &file.content
-                    {
-                        topics.extend(chunks.iter().map(|c| Topic::from(c.blob)));
-                    }
-                }
-            }
+            topics.extend(manifest.inline_chunks().into_iter().map(|chunk| Topic::from(chunk.blob)));
         }
     }
     let total = topics.len() as u64;
@@ -646,12 +670,12 @@ async fn announce_first(
     let mut announced = 0;
     while let Some(done) = work.join_next().await {
         announced += u64::from(matches!(done, Ok(Ok(()))));
-        ctx.emit(Event::Publishing(PublishProgress {
-            title: title.to_owned(),
+        job.tell(PublishProgress {
             stage: "announce".into(),
             announced,
             to_announce: total,
             ..PublishProgress::default()
-        }));
+        });
     }
+    (announced, total)
 }

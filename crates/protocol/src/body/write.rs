@@ -25,6 +25,51 @@ pub(crate) fn inline_is_v5_shape(body: &Body) -> bool {
     body.collections.iter().all(|collection| collection.pages.is_empty() && collection.items.iter().all(plain))
 }
 
+/// Items as a v5 client writes them, comma between, at most `room` bytes: those of one file whose chunks begin their
+/// blobs, newest first as they come; one that does not fit makes room for an older one. Of two files with one name, which
+/// such a client would write over each other, the newer.
+pub(crate) fn for_v5(items: &[Item], room: usize) -> Vec<u8> {
+    let mut out: Vec<u8> = Vec::new();
+    let mut names = std::collections::BTreeSet::new();
+    for file in items.iter().filter_map(only_file) {
+        let Content::Chunks(chunks) = &file.content else { continue };
+        let name = file.path.as_str().rsplit('/').next().unwrap_or_default();
+        let least = name.len() + chunks.len() * CHUNK_JSON_MIN;
+        if out.len() + least > room || chunks.iter().any(|chunk| chunk.offset != 0) || names.contains(name) {
+            continue;
+        }
+        let before = out.len();
+        if before > 0 {
+            out.push(b',');
+        }
+        let mut object = Object::new(&mut out);
+        object.text("name", name);
+        object.integer("size", file.size);
+        array(object.member("chunks"), chunks, chunk);
+        object.end();
+        if out.len() > room {
+            out.truncate(before);
+        } else {
+            names.insert(name);
+        }
+    }
+    out
+}
+
+/// Bytes of a chunk's JSON, at least: its ID, key and nonce in hex.
+const CHUNK_JSON_MIN: usize = 2 * (32 + 32 + 12);
+
+fn only_file(item: &Item) -> Option<&FileEntry> {
+    match &item.payload {
+        Payload::File(file) => Some(file),
+        Payload::Folder(files) => match files.as_slice() {
+            [only] if item.left_out.is_empty() => Some(only),
+            _ => None,
+        },
+        Payload::FolderTree { .. } => None,
+    }
+}
+
 /// Writes the body's members into a manifest: `collections` and `timestamp` first, where v5 has them. A v5 client
 /// reads `collections[0]` without a look, so there is always one.
 pub(crate) fn write_inline(object: &mut Object<'_>, body: &Body) {
@@ -131,19 +176,21 @@ fn size_and_content(object: &mut Object<'_>, file: &FileEntry) {
     }
     match &file.content {
         Content::Tree(tree) => tree.write(object.member("tree")),
-        Content::Chunks(chunks) => array(object.member("chunks"), chunks, |out, chunk| {
-            let mut object = Object::new(out);
-            object.hex("blobId", &chunk.blob.0);
-            // v5 writes 0 and reads nothing: the member costs bytes only where it says something.
-            if chunk.offset != 0 {
-                object.integer("offset", chunk.offset.into());
-            }
-            object.hex("key", &chunk.key.key);
-            object.hex("nonce", &chunk.key.nonce);
-            object.integer("realSize", chunk.len.into());
-            object.end();
-        }),
+        Content::Chunks(chunks) => array(object.member("chunks"), chunks, chunk),
     }
+}
+
+fn chunk(out: &mut Vec<u8>, chunk: &Chunk) {
+    let mut object = Object::new(out);
+    object.hex("blobId", &chunk.blob.0);
+    // v5 writes 0 and reads nothing: the member costs bytes only where it says something.
+    if chunk.offset != 0 {
+        object.integer("offset", chunk.offset.into());
+    }
+    object.hex("key", &chunk.key.key);
+    object.hex("nonce", &chunk.key.nonce);
+    object.integer("realSize", chunk.len.into());
+    object.end();
 }
 
 fn text_unless_empty(object: &mut Object<'_>, name: &str, value: &str) {

@@ -222,6 +222,51 @@ fn tree_manifests_fit_an_item_and_come_back() {
     assert!(matches!(again.open(Some(&read_key)).unwrap(), Head::Tree(tree) if tree == largest));
 }
 
+#[test]
+fn beside_a_tree_stands_what_v5_can_fetch_newest_first() {
+    let folder = |name: &str| {
+        let Payload::File(file) = item(name, 1).payload else { panic!() };
+        Item { payload: Payload::Folder(vec![file]), ..item("A title", 1) }
+    };
+    let two = Item { payload: Payload::Folder(vec![]), ..item("none", 0) };
+    let mut packed = item("packed", 1);
+    let Payload::File(FileEntry { content: Content::Chunks(chunks), .. }) = &mut packed.payload else { panic!() };
+    (chunks[0].offset, chunks[0].len) = (8, 8);
+    let whole = |manifest: &SignedManifest| {
+        let again = SignedManifest::verify(manifest.key(), manifest.json(), manifest.bep44()).unwrap();
+        assert!(matches!(again.open(None).unwrap(), Head::Tree(found) if found == tree()), "we read the tree");
+        let json: Value = serde_json::from_slice(manifest.json()).unwrap();
+        assert_eq!(serde_json::to_string(&json).unwrap().len(), manifest.json().len(), "as JavaScript writes it again");
+        json["collections"][0]["items"].clone()
+    };
+    let sign = |items: &[Item]| SignedManifest::sign_tree_beside(&author(), 5, &tree(), 5, items);
+
+    // The newest does not fit, two are no single file, one shares its blob: the next is seen, and its bytes are named.
+    let manifest = sign(&[item("huge", 9), two.clone(), packed.clone(), item("tide é.bin", 1), item("older.bin", 1)]);
+    let items = whole(&manifest);
+    assert_eq!(items.as_array().unwrap().len(), 1);
+    assert_eq!((items[0]["name"].as_str(), items[0]["size"].as_u64()), (Some("tide é.bin"), Some(1_048_576)));
+    assert_eq!(items[0]["chunks"][0]["blobId"], "00".repeat(32));
+    assert_eq!(items[0]["chunks"][0]["realSize"], 1_048_576);
+    assert!(manifest.json().len() <= MANIFEST_MAX);
+    let seen: Vec<BlobId> = manifest.inline_chunks().into_iter().map(|chunk| chunk.blob).collect();
+    assert_eq!((seen, manifest.inline_items()), (vec![BlobId([0; 32])], 1));
+
+    // A folder of one file under another title goes by the file's name; empty files take little; no name twice.
+    let items = whole(&sign(&[folder("a/tide3.bin"), item("tide3.bin", 0), item("empty", 0), item("empty", 0)]));
+    let names: Vec<&str> = items.as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["tide3.bin", "empty"]);
+
+    // Nothing of that kind: as before, to the byte.
+    let none = sign(&[two, packed]);
+    assert_eq!(none, SignedManifest::sign_tree(&author(), 5, &tree(), 5));
+    assert_eq!((none.inline_chunks(), none.inline_items()), (vec![], 0));
+    let many: Vec<Item> = (0..50).map(|n| item(&format!("{n}"), 0)).collect();
+    let full = sign(&many);
+    assert!(full.json().len() <= MANIFEST_MAX && full.json().len() > MANIFEST_MAX - 60);
+    assert!(full.inline_items() > 5);
+}
+
 /// JSON that the author really signed, whatever it says.
 fn signed(members: &str) -> (Vec<u8>, [u8; 64]) {
     let unsigned = format!("{{\"publicKey\":\"{}\",{members}}}", author().channel());

@@ -143,7 +143,8 @@ impl<T: Ord + Clone> Places<T> {
     fn victim(&self, now: Duration, who: &Payer) -> Option<T> {
         let (own, would_have) = (who.neighbourhood(), self.neighbours(who) + 1);
         let crowded = would_have > self.together;
-        let mut best: Option<((usize, usize, std::cmp::Reverse<Stands>), &T)> = None;
+        type Weight = (usize, usize, std::cmp::Reverse<Stands>);
+        let mut best: Option<(Weight, &T)> = None;
         for (neighbourhood, group) in &self.groups {
             let (is_own, heavy) = (*neighbourhood == own, group.count >= would_have && !crowded);
             if !(is_own || heavy) || best.as_ref().is_some_and(|((count, ..), _)| *count > group.count) {

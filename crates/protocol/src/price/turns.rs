@@ -47,6 +47,7 @@ impl<T> Turns<T> {
     }
 
     /// The next that begins now, if one may. Say [`Turns::done`] when it has ended.
+    #[allow(clippy::should_implement_trait, reason = "it may give one again after none: no iterator")]
     pub fn next(&mut self) -> Option<(Payer, T)> {
         if self.under_way >= self.at_once {
             return None;

@@ -11,7 +11,7 @@ use super::{KeyError, read_bounded, write_atomically};
 use crate::backup::{BackupError, decrypt, encrypt};
 
 /// Its name in the data folder.
-pub(super) const FILE: &str = "vault.age";
+pub(crate) const FILE: &str = "vault.age";
 /// log2 of scrypt's N: well below a second on slow machines.
 const WORK: u8 = 15;
 const MAX: usize = 1 << 20;

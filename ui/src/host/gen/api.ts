@@ -2,6 +2,11 @@
 // Written from crates/node/src/api.rs by `cargo xtask types`; a test fails when the two differ.
 // Sizes, counts and times are whole numbers below 2^53; paths are text.
 
+/** See [`Request::CancelPublish`]. */
+export type CancelPublish = {
+/** Its name: [`Publish::job`], or the one that its progress carries. */
+job: string, };
+
 /** Why something does not move: a closed list. */
 export type Cause = { "cause": "no_peers_known",
 /** Peers asked. */
@@ -344,7 +349,7 @@ name: string, } | { "reason": "trailing" } | { "reason": "long",
 /** Bytes that it has. */
 bytes: number,
 /** Bytes that can be stored. */
-most: number, } | { "reason": "deep" } | { "reason": "same" } | { "reason": "link" } | { "reason": "other" };
+most: number, } | { "reason": "deep" } | { "reason": "same" } | { "reason": "link" } | { "reason": "no_file" } | { "reason": "empty_folder" } | { "reason": "no_text" } | { "reason": "unreadable" } | { "reason": "secret" } | { "reason": "other" };
 
 /** Space that is lent to followed channels, and what fills it. */
 export type Lending = {
@@ -465,13 +470,16 @@ about: string | null,
 /** Replace this item. */
 update: string | null,
 /** Publish this channel through these gateways only (`host:port`), never the DHT; kept for its later updates. */
-gateway: Array<string>, };
+gateway: Array<string>,
+/** What this publication is called while it is under way, 64 bytes at most: its progress carries the name, and
+ * [`Request::CancelPublish`] takes it. Without one the node makes one. */
+job?: string | null, };
 
 /** A publication's progress. */
 export type PublishProgress = {
 /** Which publication: its title. */
 title: string,
-/** "scan", "seal", "announce", "publish". */
+/** "scan", "seal", "wait" (sealed; nothing can leave yet), "announce", "publish". */
 stage: string,
 /** Bytes read and sealed. */
 done: number,
@@ -480,7 +488,13 @@ total: number,
 /** Topics announced. */
 announced: number,
 /** Topics to announce before the manifest goes out. */
-to_announce: number, };
+to_announce: number,
+/** What [`super::Request::CancelPublish`] calls it off by: the name that its caller gave, or one that the node made. */
+job?: string,
+/** While it waits: for what. */
+cause?: Cause,
+/** Once it is sealed: the link that leads to it, with the read key if it is private. */
+link?: string, };
 
 /** See [`Request::Publish`], [`Request::Unpublish`] and [`Request::Edit`]. */
 export type Published = {
@@ -507,7 +521,11 @@ blobs: number,
 /** Files left out, with the reason. */
 left_out: Array<LeftOut>,
 /** Whether a node keeps running that seeds it. */
-seeding: boolean, };
+seeding: boolean,
+/** Items in the list. */
+items?: number,
+/** Of these, items that clients of version 5 see; none: a private list, which they cannot read at all. */
+v5_items?: number, };
 
 /** See [`Request::Remove`]. */
 export type Remove = {
@@ -520,7 +538,7 @@ delete: boolean, };
 export type Reply = { "kind": "done" } | { "kind": "identity", "value": IdentityInfo } | { "kind": "identities", "value": Array<IdentityInfo> } | { "kind": "published", "value": Published } | { "kind": "link", "value": LinkInfo } | { "kind": "looked", "value": Looked } | { "kind": "channel", "value": ChannelInfo } | { "kind": "channels", "value": Array<ChannelInfo> } | { "kind": "items", "value": Array<ItemInfo> } | { "kind": "files", "value": Array<FileInfo> } | { "kind": "got", "value": Got } | { "kind": "verified", "value": VerifyReport } | { "kind": "kept", "value": Array<string> } | { "kind": "place", "value": string } | { "kind": "playable", "value": Playable } | { "kind": "inside", "value": Inside } | { "kind": "status", "value": Status } | { "kind": "transfers", "value": Array<ItemInfo> } | { "kind": "peers", "value": Array<PeerInfo> } | { "kind": "link_text", "value": string } | { "kind": "settings", "value": Settings } | { "kind": "leak", "value": LeakReport } | { "kind": "watching", "value": Snapshot };
 
 /** What can be asked of a node: a verb and its arguments. */
-export type Request = { "method": "id_new", "params": IdNew } | { "method": "id_list" } | { "method": "id_export", "params": IdExport } | { "method": "id_import", "params": IdImport } | { "method": "id_rename", "params": IdRename } | { "method": "publish", "params": Publish } | { "method": "unpublish", "params": Unpublish } | { "method": "edit", "params": Edit } | { "method": "parse_link", "params": LinkArg } | { "method": "look", "params": LinkArg } | { "method": "subscribe", "params": Subscribe } | { "method": "unsubscribe", "params": Unsubscribe } | { "method": "channels" } | { "method": "items", "params": ChannelArg } | { "method": "files", "params": ItemArg } | { "method": "get", "params": Get } | { "method": "pause", "params": Target } | { "method": "resume", "params": Target } | { "method": "remove", "params": Remove } | { "method": "verify", "params": ItemArg } | { "method": "locate", "params": Locate } | { "method": "place", "params": PlaceArg } | { "method": "inside", "params": InsideArg } | { "method": "play", "params": FileArg } | { "method": "status" } | { "method": "transfers" } | { "method": "peers" } | { "method": "channel_link", "params": ChannelArg } | { "method": "set_channel", "params": SetChannel } | { "method": "set_item", "params": SetItem } | { "method": "choose", "params": Choose } | { "method": "open", "params": ItemArg } | { "method": "pause_for", "params": PauseFor } | { "method": "move_data", "params": MoveData } | { "method": "rekey", "params": ChannelArg } | { "method": "new_key", "params": LinkArg } | { "method": "search", "params": Search } | { "method": "settings" } | { "method": "set_settings", "params": Settings } | { "method": "unlock", "params": Unlock } | { "method": "leak", "params": Leak } | { "method": "watch" } | { "method": "shutdown" };
+export type Request = { "method": "id_new", "params": IdNew } | { "method": "id_list" } | { "method": "id_export", "params": IdExport } | { "method": "id_import", "params": IdImport } | { "method": "id_rename", "params": IdRename } | { "method": "publish", "params": Publish } | { "method": "cancel_publish", "params": CancelPublish } | { "method": "unpublish", "params": Unpublish } | { "method": "edit", "params": Edit } | { "method": "parse_link", "params": LinkArg } | { "method": "look", "params": LinkArg } | { "method": "subscribe", "params": Subscribe } | { "method": "unsubscribe", "params": Unsubscribe } | { "method": "channels" } | { "method": "items", "params": ChannelArg } | { "method": "files", "params": ItemArg } | { "method": "get", "params": Get } | { "method": "pause", "params": Target } | { "method": "resume", "params": Target } | { "method": "remove", "params": Remove } | { "method": "verify", "params": ItemArg } | { "method": "locate", "params": Locate } | { "method": "place", "params": PlaceArg } | { "method": "inside", "params": InsideArg } | { "method": "play", "params": FileArg } | { "method": "status" } | { "method": "transfers" } | { "method": "peers" } | { "method": "channel_link", "params": ChannelArg } | { "method": "set_channel", "params": SetChannel } | { "method": "set_item", "params": SetItem } | { "method": "choose", "params": Choose } | { "method": "open", "params": ItemArg } | { "method": "pause_for", "params": PauseFor } | { "method": "move_data", "params": MoveData } | { "method": "rekey", "params": ChannelArg } | { "method": "new_key", "params": LinkArg } | { "method": "search", "params": Search } | { "method": "settings" } | { "method": "set_settings", "params": Settings } | { "method": "unlock", "params": Unlock } | { "method": "leak", "params": Leak } | { "method": "watch" } | { "method": "shutdown" };
 
 /** The way out and in. */
 export type RouteInfo = {
