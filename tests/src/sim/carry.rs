@@ -427,7 +427,7 @@ impl World {
         {
             self.take_event(id, conn, event);
         }
-        self.off_our_hands(link, side);
+        self.off_our_hands(link, side, false);
         self.transmit(link, side);
         let now = self.now;
         let Some(end) = self.end(link, side) else { return };
