@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     fn read(input: &[u8], skip: bool) -> Result<String, String> {
-        match first_line(input, "link", skip) {
+        match first_line(input, "Standard input", "link", skip) {
             Ok(line) => Ok(line.as_str().to_owned()),
             Err(Failure::Refused(error)) => Err(error.message),
             Err(other) => panic!("{other:?}"),

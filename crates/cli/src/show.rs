@@ -283,11 +283,11 @@ pub(crate) fn got(info: &Got) -> String {
 
 /// Files that stay although what they belonged to went.
 pub(crate) fn kept(files: &[String]) -> String {
-    let one = files.len() == 1;
+    let number = u64::try_from(files.len()).unwrap_or(u64::MAX);
     let mut text = format!(
         "{} where {}: changed here, in place before, or shared from here.\n",
-        if one { "1 file stays".to_owned() } else { format!("{} files stay", files.len()) },
-        if one { "it is" } else { "they are" }
+        count(number, "file stays", "files stay"),
+        plural(number, "it is", "they are")
     );
     for file in files {
         let _ = writeln!(text, "  {}", escape(file));
@@ -299,15 +299,14 @@ pub(crate) fn verified(info: &VerifyReport) -> String {
     if info.bad == 0 && info.good == 0 {
         return "Nothing of this item is here to be read. If its files were moved, say where they are: megatorrent locate ITEM PATH\n".to_owned();
     }
-    if info.bad == 0 {
-        return match info.good {
-            0 => "Nothing of it is here that could be read.\n".to_owned(),
-            1 => "The only part is right.\n".to_owned(),
-            good => format!("All {good} parts are right.\n"),
-        };
-    }
-    let all = count(info.good.saturating_add(info.bad), "part", "parts");
-    let mut text = format!("{} of {all} {} missing or changed:\n", info.bad, plural(info.bad, "is", "are"));
+    let mut text = match (info.bad, info.good) {
+        (0, 1) => "The only part is right.\n".to_owned(),
+        (0, good) => format!("All {good} parts are right.\n"),
+        (bad, good) => {
+            let all = count(good.saturating_add(bad), "part", "parts");
+            format!("{bad} of {all} {} missing or changed:\n", plural(bad, "is", "are"))
+        }
+    };
     for file in &info.files {
         let _ = writeln!(text, "  {}", escape(file));
     }
@@ -323,8 +322,8 @@ pub(crate) fn verified(info: &VerifyReport) -> String {
         files => {
             let _ = writeln!(
                 text,
-                "{} of them were changed here and stay as they are; what was published comes beside them.",
-                files.len()
+                "{} were changed here and stay as they are; what was published comes beside them.",
+                count(u64::try_from(files.len()).unwrap_or(u64::MAX), "file", "files")
             );
         }
     }

@@ -289,8 +289,8 @@ fn one_of_anything_reads_as_one() {
         looked(&Looked { channel: channel_info.clone(), items: vec![item()] }),
         published(&published_info, false),
         got(&Got { items: vec![item()] }),
-        verified(&VerifyReport { good: 1, bad: 0, files: Vec::new() }),
-        verified(&VerifyReport { good: 0, bad: 1, files: vec!["a".into()] }),
+        verified(&VerifyReport { good: 1, bad: 0, files: Vec::new(), kept: Vec::new() }),
+        verified(&VerifyReport { good: 0, bad: 1, files: vec!["a".into()], kept: Vec::new() }),
         status(&status_info, true),
         leak(&leak_info),
         event(&Event::Snapshot(snapshot)),
@@ -301,8 +301,14 @@ fn one_of_anything_reads_as_one() {
     ] {
         assert_eq!(miscounted(&text), None, "{text}");
     }
-    assert_eq!(verified(&VerifyReport { good: 1, bad: 0, files: Vec::new() }), "The only part is right.\n");
-    assert_eq!(verified(&VerifyReport { good: 2, bad: 0, files: Vec::new() }), "All 2 parts are right.\n");
-    let one_bad = VerifyReport { good: 2, bad: 1, files: Vec::new() };
+    assert_eq!(
+        verified(&VerifyReport { good: 1, bad: 0, files: Vec::new(), kept: Vec::new() }),
+        "The only part is right.\n"
+    );
+    assert_eq!(
+        verified(&VerifyReport { good: 2, bad: 0, files: Vec::new(), kept: Vec::new() }),
+        "All 2 parts are right.\n"
+    );
+    let one_bad = VerifyReport { good: 2, bad: 1, files: Vec::new(), kept: Vec::new() };
     assert_eq!(verified(&one_bad), "1 of 3 parts is missing or changed:\n");
 }
