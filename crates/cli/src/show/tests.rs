@@ -218,13 +218,16 @@ fn a_publication_that_nobody_seeds_says_so() {
 
 /// "1 parts", "1 are": a number one with a word for many.
 fn miscounted(text: &str) -> Option<String> {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let slip = words.windows(2).find(|pair| {
-        let word = pair[1].trim_matches(|c: char| !c.is_alphanumeric());
-        let many = word.ends_with('s') && !matches!(word, "is" | "has" | "was" | "s" | "less" | "this");
-        pair[0] == "1" && (many || matches!(word, "are" | "have" | "were"))
-    });
-    slip.map(|pair| pair.join(" "))
+    let slip = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let slip = words.windows(2).find(|pair| {
+            let word = pair[1].trim_matches(|c: char| !c.is_alphanumeric());
+            let many = word.ends_with('s') && !matches!(word, "is" | "has" | "was" | "s" | "less" | "this");
+            pair[0] == "1" && (many || matches!(word, "are" | "have" | "were"))
+        });
+        slip.map(|pair| pair.join(" "))
+    };
+    text.lines().find_map(slip)
 }
 
 #[test]
