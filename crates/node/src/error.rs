@@ -58,7 +58,6 @@ impl From<store::StoreError> for ErrorInfo {
             E::Corrupt(_) => Code::Corrupt,
             E::SecretsLocked => Code::Secrets,
             E::OtherStoreKey => Code::OtherKey,
-            E::NothingThere(_) => Code::NotFound,
             E::Changed(_) => Code::SourceChanged,
             E::BadPlan { .. } => Code::BadContent,
             E::UnknownChannel | E::UnknownItem => Code::NotFound,
@@ -68,7 +67,7 @@ impl From<store::StoreError> for ErrorInfo {
             E::OutsideRoot { .. } => Code::OutsideRoot,
             E::Unsynced => Code::Unsynced,
             E::Closed => Code::Stopping,
-            E::Io { .. } | E::NotWritable { .. } | E::Database(_) => Code::Io,
+            E::Io { .. } | E::NotWritable { .. } | E::Open { .. } | E::Database(_) => Code::Io,
         };
         Self::new(code, sentence(&error))
     }

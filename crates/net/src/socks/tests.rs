@@ -123,7 +123,8 @@ async fn request(to: &PeerAddr) -> Vec<u8> {
         stream.write_all(&[5, 4, 0, 1]).await.unwrap();
         said
     };
-    let (failed, said) = tokio::join!(connect(&ProxyAt::Tcp(addr), Offer::Nothing, to), hearing);
+    let proxy = ProxyAt::Tcp(addr);
+    let (failed, said) = tokio::join!(connect(&proxy, Offer::Nothing, to), hearing);
     assert_eq!(failed.err().unwrap(), SocksError::NotReached(NotReached::Host));
     said
 }

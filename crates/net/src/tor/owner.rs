@@ -117,7 +117,8 @@ fn open_plain(path: &Path, _port: Owner) -> Option<std::fs::File> {
     std::fs::symlink_metadata(path).ok()?.is_file().then(|| std::fs::File::open(path).ok())?
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
     use crate::socks::{self, Offer, ProxyAt, SocksError};

@@ -10,8 +10,8 @@ use protocol::{ChannelKey, ItemId};
 use store::{ItemRow, Keep, Standing, Urgency};
 
 use crate::api::{
-    ChannelInfo, Choose, Code, ErrorInfo, Event, FetchRule, ItemInfo, ItemPriority, KeepRule, MoveData, MoveProgress,
-    Search, SetChannel, SetItem, paths,
+    ChannelInfo, Choose, Code, Event, FetchRule, ItemInfo, ItemPriority, KeepRule, MoveData, MoveProgress, Search,
+    SetChannel, SetItem, paths,
 };
 use crate::config::PROGRESS_EVERY;
 use crate::ctx::Ctx;
