@@ -36,10 +36,11 @@ pub(crate) async fn now(ctx: &Ctx) -> Result<u64> {
     if now == wall {
         believed.told = false;
     } else if !std::mem::replace(&mut believed.told, true) {
-        let days = (wall - now).div_ceil(DAY_MS);
+        let days = (wall - now) / DAY_MS;
         let text = format!(
-            "This computer's clock is {days} days ahead of the last time that this program ran and of every list that it \
-             has read. Rules by age delete nothing by that clock until a newer list says the same."
+            "This computer's clock is {} ahead of the last time that this program ran and of every list that it has read. \
+             Rules by age delete nothing by that clock until a newer list says the same.",
+            if days == 1 { "a day".to_owned() } else { format!("{days} days") }
         );
         ctx.emit(Event::Notice(ErrorInfo::new(Code::BadArgument, text)));
     }

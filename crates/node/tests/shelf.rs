@@ -118,7 +118,6 @@ async fn whoever_removes_hears_of_what_stays_and_a_rule_tells_it_once() {
         let folder = PathBuf::from(item.path.as_ref().unwrap());
         std::fs::write(folder.join("text"), b"my own words").unwrap();
         let node = offline(&dir).await;
-        let mut events = node.events();
         let kept = match how {
             "remove" => call(&node, Request::Remove(Remove { item: item.id.clone(), delete: true })).await,
             "unsubscribe" => {
@@ -129,7 +128,7 @@ async fn whoever_removes_hears_of_what_stays_and_a_rule_tells_it_once() {
                 let old = now_ms() - 50 * DAY_MS;
                 sql(&dir, &format!("UPDATE items SET published = {old}, seen = {old}"));
                 let node = offline(&dir).await;
-                events = node.events();
+                let mut events = node.events();
                 call(&node, rule(&item, KeepRule::Days(30))).await;
                 let told = async {
                     while let Some(event) = events.next().await {
