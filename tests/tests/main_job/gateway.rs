@@ -86,7 +86,7 @@ fn a_gateway_relays_salted_items_beside_the_channels_list() -> Result<()> {
     gateway.ask(&["set", "gateway", "on"])?;
     let peer: SocketAddr = gateway.node.address().parse()?;
     let writer = author::Author::new([14; 32]);
-    let manifest = |n| writer.sign_public(&author::collections(&[]), 1_700_000_000_000 + n);
+    let manifest = |n: u64| writer.sign_public(&author::collections(&[]), 1_700_000_000_000 + n);
     let salted = writer.publish_salted(&manifest(5), 1_700_000_000_005, b"drafts");
     assert_eq!(v5::publish(peer, &salted)?, "Published");
     // Another item: an older number of the list itself is no older number of this one, nor the other way round.
