@@ -15,6 +15,7 @@ mod waits;
 
 pub(crate) use caller::Caller;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
