@@ -342,7 +342,7 @@ describe("parts", () => {
   test("a list that nobody took is no step done", () => {
     const { t, f } = speak("en", []);
     const result = { link: "", item: "x", sequence: 1, dht_nodes: 0, gateways: 0, shown_by: 0, pushed: 0, files: 1, bytes: 10, blobs: 1, left_out: [], seeding: true };
-    const job = { title: "x", started: 0, private: false, state: "done" as const, result, error: null, ended: 1 };
+    const job = { name: "n", title: "x", started: 0, private: false, state: "done" as const, result, error: null, ended: 1 };
     const progress = { title: "x", stage: "publish", done: 10, total: 10, announced: 0, to_announce: 0 };
     const last = (more: Partial<typeof result>) => steps({ ...job, result: { ...result, ...more } }, progress, t, f).at(-1);
     expect(last({})).toMatchObject({ state: "open", title: "Not handed out yet" });

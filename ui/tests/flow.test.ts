@@ -184,7 +184,7 @@ describe("messages", () => {
     await find(".toast.danger b", "A file could not be read or written");
     expect(one(document.body, ".toast details").textContent).toContain("/mnt/old/x.flac");
     const call = host.call.bind(host);
-    host.call = (request) => (request.method === "verify" ? Promise.resolve({ kind: "verified", value: { good: 7, bad: 2, files: [] } }) : call(request));
+    host.call = (request) => (request.method === "verify" ? Promise.resolve({ kind: "verified", value: { good: 7, bad: 2, files: [], kept: [] } }) : call(request));
     await channel("7f3a91c2");
     await menu(await row(/^Fog signal/), "Check files");
     await find(".toast.caution b", "2 blobs are missing or changed, 7 right");
@@ -319,4 +319,22 @@ describe("the player", () => {
       vi.useRealTimers();
     }
   });
+});
+
+test("a publication that waits for the route says so, hands out its link at once, and can be called off", async () => {
+  const { host, asked } = await begin("tor");
+  const route = { ...host.node_.status.route, state: { state: "starting" as const, percent: 14 } };
+  host.node_.status = { ...host.node_.status, route };
+  await go("Publish");
+  await click("Folder…");
+  await screen.findByText("fog-signal");
+  await fireEvent.click(await find("form button[type=submit]", "Publish"));
+  await screen.findByText(/Tor is not ready, 14 %/);
+  await screen.findByText("You can hand it out now. It opens once the list is out.");
+  await fireEvent.click(await find(".side button", "Cancel"));
+  await find("h2", "Not published");
+  await screen.findByText(/^Cancelled\./);
+  const [published, called] = [asked.find((one) => one.method === "publish"), asked.find((one) => one.method === "cancel_publish")];
+  expect(called?.method === "cancel_publish" && called.params.job).toMatch(/^[0-9a-f]{32}$/);
+  expect(published?.method === "publish" && published.params.job).toBe(called?.method === "cancel_publish" && called.params.job);
 });

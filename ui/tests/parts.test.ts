@@ -143,7 +143,7 @@ describe("player", () => {
 });
 
 describe("steps of a publication", () => {
-  const job = (more: Partial<Job> = {}): Job => ({ title: "t", started: 0, private: false, state: "running", result: null, error: null, ended: null, ...more });
+  const job = (more: Partial<Job> = {}): Job => ({ name: "n", title: "t", started: 0, private: false, state: "running", result: null, error: null, ended: null, ...more });
   const states = (all: { state: string }[]) => all.map((step) => step.state);
   test("one step at a time", () => {
     expect(states(steps(job(), null, t, f))).toEqual(["now", "next", "next", "next"]);

@@ -3,7 +3,7 @@ import type { ChannelInfo, ItemInfo, ItemPriority, RouteKind } from "../host/gen
 import { isErrorInfo, type Handed } from "../host/host";
 import { isSecret } from "../parts/proxy";
 import { plain, plainFile } from "../parts/text";
-import type { App } from "./app.svelte";
+import type { App, Job } from "./app.svelte";
 import { channels } from "./place";
 import { isHere } from "./world";
 
@@ -248,6 +248,10 @@ export async function unpublish(app: App, item: ItemInfo): Promise<void> {
   const done = await app.withSecrets(() => app.ask({ method: "unpublish", params: { item: itemArg(item) } }, "published"));
   if (done) app.say(toast.unpublished);
 }
+
+/** Calls a publication off; too late, it says so by itself. */
+export const cancelPublish = (app: App, job: Job) =>
+  app.attempt(() => app.ask({ method: "cancel_publish", params: { job: job.name } }, "done"));
 
 export async function leave(app: App, channel: ChannelInfo): Promise<void> {
   const name = plain(channel.name, 80) || app.t.unnamed;

@@ -42,6 +42,8 @@ const surroundingsBefore: Surroundings = { tray: false, autostart: false, progra
 
 /** What is being published, kept while the person looks elsewhere. */
 export interface Job {
+  /** What the node calls it by, so that it can be called off. */
+  name: string;
   title: string;
   started: number;
   private: boolean;
@@ -295,7 +297,7 @@ export class App {
     const reply = await this.host.call(request);
     // Done, but for files that stay: a person should know which.
     if (kind === "done" && reply.kind === "kept") {
-      this.say(this.t.toast.kept(reply.value.length, plain(reply.value[0] ?? "", 80)));
+      this.warn(this.t.toast.kept(reply.value.length, plain(reply.value[0] ?? "", 80)));
       return undefined as ValueOf<K>;
     }
     if (reply.kind !== kind) {

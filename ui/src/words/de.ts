@@ -502,6 +502,7 @@ export const de = (f: Format): Words => {
       nOf: (a, b) => `${n(a)} von ${n(b)}`,
       waiting: "Kommt danach",
       linkReady: "Der Link ist da",
+      linkSoon: "Du kannst ihn schon weitergeben. Er öffnet sich, sobald die Liste draußen ist.",
       linkText: "Wer ihn öffnet, folgt dem Kanal. Lass dieses Gerät an, bis jemand anders alles hat.",
       linkTextPrivate: "Er trägt den Leseschlüssel: Wer ihn hat, kann alles lesen. Lass dieses Gerät an, bis jemand anders alles hat.",
       leftOut: (k) => `${files(k)} ausgelassen:`,

@@ -512,6 +512,7 @@ export const en = (f: Format) => {
       nOf: (a: number, b: number) => `${n(a)} of ${n(b)}`,
       waiting: "Comes next",
       linkReady: "The link is ready",
+      linkSoon: "You can hand it out now. It opens once the list is out.",
       linkText: "Anyone who opens it follows the channel. Keep this device on until another has it all.",
       linkTextPrivate: "It carries the read key: who has it can read everything. Keep this device on until another has it all.",
       leftOut: (k: number) => `${files(k)} left out:`,

@@ -63,6 +63,8 @@ export class MockNode {
   /** Files that are not wanted, by item. */
   readonly #skipped = new Map<string, Set<string>>();
   #timer: ReturnType<typeof setInterval> | null = null;
+  /** Publications that were called off. */
+  readonly #calledOff = new Set<string>();
 
   constructor(scene: Scene, now = Date.now()) {
     const all = scene === "stress" ? stress(now) : ["empty", "first", "failed"].includes(scene) ? [] : world(now);
@@ -340,7 +342,7 @@ export class MockNode {
         const { made, item } = this.#item(request.params.item);
         await wait(this.slow);
         if (request.method === "locate") this.#put(made, item.id, { state: "complete", cause: null, have: item.bytes });
-        return { kind: "verified", value: { good: Math.ceil(item.bytes / MB), bad: 0, files: [] } };
+        return { kind: "verified", value: { good: Math.ceil(item.bytes / MB), bad: 0, files: [], kept: [] } };
       }
       case "id_list":
         return { kind: "identities", value: this.identities };
@@ -351,6 +353,9 @@ export class MockNode {
         return this.#identity(request);
       case "publish":
         return { kind: "published", value: await this.#publish(request.params) };
+      case "cancel_publish":
+        this.#calledOff.add(request.params.job);
+        return done;
       case "unpublish": {
         const { made, item } = this.#item(request.params.item);
         made.items = made.items.filter((one) => one.id !== item.id);
@@ -555,6 +560,14 @@ export class MockNode {
     for (let i = 0; i <= 8; i += 1) {
       await wait(this.slow / 4);
       this.emit({ event: "publishing", data: { ...base, stage: "seal", total: bytes, done: Math.round((bytes * i) / 8) } });
+    }
+    // Sealed, it waits until something can leave; whoever wants can call it off.
+    const link = `megatorrent://${identity.key}`;
+    while (this.status.route.state.state === "starting") {
+      const { percent } = this.status.route.state;
+      this.emit({ event: "publishing", data: { ...base, stage: "wait", total: bytes, done: bytes, link, cause: { cause: "tor_starting", percent } } });
+      if (this.#calledOff.has(args.job ?? "")) refuse("cancelled", "It was called off.");
+      await wait(20);
     }
     for (let i = 1; i <= 5; i += 1) {
       await wait(this.slow / 4);
