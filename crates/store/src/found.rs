@@ -24,8 +24,11 @@ struct Candidate {
     marked: bool,
 }
 
+/// A file of which nothing is here: its row, the item's root, its place, its part file, its bytes.
+type Unbegun = (i64, PathBuf, PathBuf, PathBuf, u64);
+
 /// Files of a plan of which nothing is here, and the places that they are to get.
-fn unbegun(tx: &Transaction<'_>, item: i64) -> Result<Vec<(i64, PathBuf, PathBuf, PathBuf, u64)>, StoreError> {
+fn unbegun(tx: &Transaction<'_>, item: i64) -> Result<Vec<Unbegun>, StoreError> {
     let mut files = tx.prepare_cached(
         "SELECT f.id, i.root, f.disk, f.part, f.size FROM files f JOIN items i ON i.id = f.item
          WHERE f.item = ?1 AND f.part IS NOT NULL AND f.ino = ?2 AND f.have = 0 AND f.skipped = 0

@@ -6,6 +6,7 @@
 //! file, under whatever name, that another item has: above all one that was published from here. What is not ours stays
 //! where it is, and whoever asked is told.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
@@ -159,13 +160,15 @@ pub(crate) fn claimed(tx: &Transaction<'_>, item: i64, files: &[Doomed]) -> Resu
     let mut out = BTreeSet::new();
     for file in files {
         let length = file.stamp.length;
-        if !theirs.contains_key(&length) {
-            let paths = others.query_map(params![int(length), item], |row| Ok(path::from_sql(row.get(0)?)))?;
-            let paths: HashSet<PathBuf> = paths.collect::<Result<_, _>>()?;
-            let same = paths.iter().filter_map(|path| identity(&Stamp::at(path)?, path)).collect();
-            theirs.insert(length, (paths, same));
-        }
-        let Some((paths, same)) = theirs.get(&length) else { continue };
+        let (paths, same) = match theirs.entry(length) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let paths = others.query_map(params![int(length), item], |row| Ok(path::from_sql(row.get(0)?)))?;
+                let paths: HashSet<PathBuf> = paths.collect::<Result<_, _>>()?;
+                let same = paths.iter().filter_map(|path| identity(&Stamp::at(path)?, path)).collect();
+                unknown.insert((paths, same))
+            }
+        };
         if paths.contains(&file.file) || identity(&file.stamp, &file.file).is_some_and(|it| same.contains(&it)) {
             out.insert(file.file.clone());
         }

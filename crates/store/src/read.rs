@@ -190,6 +190,9 @@ fn plain_of(group: &Group) -> Result<Option<Vec<u8>>, StoreError> {
     Ok(Some(buf))
 }
 
+/// Bytes, and the key that seals them where they are plain.
+type Raw = (Vec<u8>, Option<BlobKey>);
+
 impl Core {
     /// What should be a blob's sealed bytes, not hashed yet, if it is wanted until then.
     fn make(&self, blob: &BlobId, wanted: &dyn Fn(&BlobId) -> bool) -> Made {
@@ -209,7 +212,7 @@ impl Core {
     }
 
     /// A blob's sealed bytes, or plain ones and the key that seals them; `None` where that takes more than one look.
-    fn raw(&self, blob: &BlobId) -> Result<Option<(Vec<u8>, Option<BlobKey>)>, StoreError> {
+    fn raw(&self, blob: &BlobId) -> Result<Option<Raw>, StoreError> {
         let _layout = self.shared();
         let (stored, derived) = self.db.read(|tx| sources(tx, blob))?;
         if stored {

@@ -82,9 +82,12 @@ impl Sealing {
 const CHECK: &str = "key check";
 const CHECKED: &[u8] = b"right";
 
-/// What is sealed in a data folder: purposes and values, at most some of each kind.
-fn samples(tx: &Transaction<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
-    let mut out: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+/// A purpose, and what is sealed for it.
+type Sample = (Vec<u8>, Vec<u8>);
+
+/// What is sealed in a data folder, at most some of each kind.
+fn samples(tx: &Transaction<'_>) -> Result<Vec<Sample>, StoreError> {
+    let mut out: Vec<Sample> = Vec::new();
     let mut values = tx.prepare_cached("SELECT name, value FROM sealed LIMIT 50")?;
     let values = values.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
     for value in values {
