@@ -45,6 +45,7 @@ impl RelaySender {
         (Self(tx), rx)
     }
     /// `Err`: so much waits that this is not taken; who asked is to be told. A stopped node tells nobody anything.
+    #[expect(clippy::result_large_err, reason = "what is not taken goes back whole, and at once")]
     pub(crate) fn ask(&self, asked: Asked) -> Result<(), Asked> {
         match self.0.try_send(asked) {
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),

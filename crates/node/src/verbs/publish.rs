@@ -473,7 +473,11 @@ async fn sign(ctx: &Ctx, identity: &Identity, change: Change, job: &Job) -> Resu
     tracing::info!(channel = %key, sequence, items = items.len(), pushed, "a list is signed");
     // It is signed and kept: from here on only the telling is cut, when the node stops, and the next start tells it.
     let waits = Waits::begin(ctx, key, For::Route);
-    ctx.until_stop(async { Ok(waits.during(network::ready(ctx, |_| {})).await) }).await?;
+    ctx.until_stop(async {
+        waits.during(network::ready(ctx, |_| {})).await;
+        Ok(())
+    })
+    .await?;
     let gateways = gateways(ctx, key).await?;
     if gateways.is_empty() {
         let work = async {

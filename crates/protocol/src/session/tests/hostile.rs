@@ -92,7 +92,7 @@ fn what_goes_whole_or_is_not_here_costs_nothing() {
     for n in 0..3000_u32 {
         let n = (n % 200) as u8;
         feed(&mut session, &Message::Request(id(n))).unwrap();
-        let answer = if n % 2 == 0 { Command::Serve(id(n), few(n)) } else { Command::NotFound(id(n)) };
+        let answer = if n.is_multiple_of(2) { Command::Serve(id(n), few(n)) } else { Command::NotFound(id(n)) };
         session.handle_command(START, answer);
         assert_eq!(sent(&mut session).len(), 1);
         events(&mut session);
