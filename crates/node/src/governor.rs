@@ -18,6 +18,9 @@ use crate::schedule::{Moment, Say, Schedule, stricter};
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(1);
+/// Running time for which the clock reads an earlier month than the one that is counted, after which that one was wrong:
+/// the clock was ahead once, and has been put right.
+const EARLIER_FOR: Duration = Duration::from_secs(3 * 3600);
 /// Looks between two notes of the month's count.
 const SAVE_EVERY: u32 = 60;
 /// The longest pause that ends by itself; one that lasts longer was set before the clock was put back.
@@ -111,27 +114,48 @@ struct Month {
     used: u64,
     /// Bytes since the start that are counted already.
     counted: u64,
+    /// Running time in which the clock read an earlier month.
+    earlier: Duration,
+    /// When it was last looked at, since the start.
+    looked: Duration,
 }
 
 impl Month {
     fn load(text: Option<&str>) -> Self {
-        let (name, used) = text.and_then(|text| text.split_once(' ')).unwrap_or_default();
-        Self { name: name.to_owned(), used: used.parse().unwrap_or(0), counted: 0 }
+        let mut words = text.unwrap_or_default().split(' ');
+        let name = words.next().unwrap_or_default().to_owned();
+        let mut number = || words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
+        let (used, earlier) = (number(), Duration::from_secs(number()));
+        Self { name, used, counted: 0, earlier, looked: Duration::ZERO }
     }
 
     fn to_text(&self) -> String {
-        format!("{} {}", self.name, self.used)
+        match self.earlier.as_secs() {
+            0 => format!("{} {}", self.name, self.used),
+            earlier => format!("{} {} {earlier}", self.name, self.used),
+        }
     }
 
-    /// Counts what moved; another month begins at nothing. One that lies before the one that is counted is this one: the
-    /// clock was put back.
-    fn count(&mut self, name: &str, total: u64) {
-        if name > self.name.as_str() {
+    /// Counts what moved; another month begins at nothing. One that lies before the one that is counted is this one, for the
+    /// clock was put back; if it stays so, the clock was ahead before, and the earlier month begins. `now`: since the start.
+    fn count(&mut self, now: Duration, name: &str, total: u64) {
+        let passed = now.saturating_sub(self.looked);
+        self.looked = now;
+        self.earlier = if name < self.name.as_str() { self.earlier + passed } else { Duration::ZERO };
+        if name > self.name.as_str() || self.earlier >= EARLIER_FOR {
             self.used = 0;
             self.name = name.to_owned();
+            self.earlier = Duration::ZERO;
         }
         self.used = self.used.saturating_add(total.saturating_sub(self.counted));
         self.counted = total;
+    }
+
+    /// When the month that is counted ends, by a clock that reads `now`, to the full minute.
+    fn end(&self, now: &Now) -> u64 {
+        let rest = EARLIER_FOR.saturating_sub(self.earlier).as_secs().div_ceil(60);
+        let corrected = (now.unix_ms / 60_000 + rest) * 60_000;
+        if self.earlier.is_zero() { now.month_end } else { corrected.min(now.month_end) }
     }
 }
 
@@ -157,9 +181,10 @@ pub(crate) async fn start(ctx: &Ctx) -> Result<Option<Cause>> {
 
 impl Governor {
     fn decide(&mut self, ctx: &Ctx) -> Decision {
-        let (now, month) = look(&Zoned::now());
+        let (mut now, month) = look(&Zoned::now());
         let (received, sent) = ctx.traffic.totals();
-        self.month.count(&month, received.saturating_add(sent));
+        self.month.count(ctx.clock.now(), &month, received.saturating_add(sent));
+        now.month_end = self.month.end(&now);
         let decision = decide(&self.rules, now, self.month.used);
         ctx.limits.set(decision.speed, self.rules.peer);
         ctx.store.set_quota(Some(self.rules.quota).filter(|quota| *quota > 0));
@@ -269,14 +294,37 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_was_ahead_holds_the_month_for_some_hours_only() {
+        let hours = |n: u64| Duration::from_secs(n * 3600);
+        // It read 2038 once, and everything was used up by then.
+        let mut month = Month::load(Some("2038-01 900"));
+        month.count(hours(0), "2026-11", 0);
+        month.count(hours(2), "2026-11", 10);
+        assert_eq!((month.used, month.to_text().as_str()), (910, "2038-01 910 7200"));
+        let end = month.end(&Now { month_end: u64::MAX, ..NOW });
+        assert!((3_540_000..=3_660_000).contains(&(end - NOW.unix_ms)), "told is an hour, not 2038: {end}");
+        // The running time counts over restarts.
+        let mut month = Month::load(Some(&month.to_text()));
+        month.count(hours(1), "2026-11", 5);
+        assert_eq!((month.used, month.name.as_str()), (5, "2026-11"));
+        // A clock that is put right at once changes nothing.
+        let mut month = Month::load(Some("2026-12 900"));
+        month.count(hours(0), "2026-11", 0);
+        month.count(hours(2), "2026-12", 0);
+        month.count(hours(4), "2026-11", 0);
+        assert_eq!((month.used, month.name.as_str()), (900, "2026-12"));
+    }
+
+    #[test]
     fn a_month_counts_its_own_bytes_over_restarts() {
         let mut month = Month::load(Some("2026-11 500"));
-        month.count("2026-11", 100);
-        month.count("2026-11", 150);
+        let soon = Duration::from_secs(1);
+        month.count(soon, "2026-11", 100);
+        month.count(soon, "2026-11", 150);
         assert_eq!((month.used, month.to_text().as_str()), (650, "2026-11 650"));
-        month.count("2026-10", 160);
+        month.count(soon, "2026-10", 160);
         assert_eq!(month.used, 660, "a clock put back begins no month");
-        month.count("2026-12", 200);
+        month.count(soon, "2026-12", 200);
         assert_eq!((month.used, month.name.as_str()), (40, "2026-12"));
         for broken in [None, Some(""), Some("2026-11"), Some("2026-11 many")] {
             assert_eq!(Month::load(broken).used, 0);
