@@ -29,6 +29,9 @@ pub(crate) enum Tier {
     Blob(Rank),
 }
 
+/// All of them, the first first.
+const TIERS: [Tier; 4] = [Tier::Rendezvous, Tier::Blob(Rank::Root), Tier::Blob(Rank::First), Tier::Blob(Rank::Rest)];
+
 struct Entry {
     tier: Tier,
     /// Milliseconds since the start; negative: before it.
@@ -42,6 +45,8 @@ pub(crate) struct Announces {
     rate: f64,
     entries: BTreeMap<Topic, Entry>,
     due: BTreeMap<Tier, BTreeSet<(i64, Topic)>>,
+    /// The same, of topics that are due now whenever that was to be: the network changed since they were announced.
+    overdue: BTreeMap<Tier, BTreeSet<(i64, Topic)>>,
     /// How many topics were last announced in each second.
     done: BTreeMap<i64, u64>,
     open: BTreeMap<InfoHash, (Topic, i64)>,
@@ -62,6 +67,7 @@ impl Announces {
             rate,
             entries: BTreeMap::new(),
             due: BTreeMap::new(),
+            overdue: BTreeMap::new(),
             done: BTreeMap::new(),
             open: BTreeMap::new(),
             tokens: (rate * BURST).max(1.0),
@@ -87,8 +93,10 @@ impl Announces {
     }
     fn take(&mut self, topic: &Topic) -> Option<Entry> {
         let entry = self.entries.remove(topic)?;
-        if let Some(set) = self.due.get_mut(&entry.tier) {
-            set.remove(&(entry.due, *topic));
+        for lists in [&mut self.due, &mut self.overdue] {
+            if let Some(set) = lists.get_mut(&entry.tier) {
+                set.remove(&(entry.due, *topic));
+            }
         }
         if let Some(last) = entry.last
             && let Some(count) = self.done.get_mut(&(last / 1000))
@@ -129,7 +137,8 @@ impl Announces {
         let first =
             |set: &BTreeSet<(i64, Topic)>| set.first().filter(|(due, _)| *due <= ms(now)).map(|(_, topic)| *topic);
         loop {
-            let topic = self.due.values().find_map(first)?;
+            let overdue = |tier: &Tier| self.overdue.get(tier)?.first().map(|(_, topic)| *topic);
+            let topic = TIERS.iter().find_map(|tier| overdue(tier).or_else(|| self.due.get(tier).and_then(first)))?;
             self.reschedule(topic, ms(now) + LOST, None);
             // An equal infohash under way is this very topic or a twin of 20 bytes: either way it waits.
             if self.open.contains_key(&topic.infohash()) {
@@ -146,7 +155,9 @@ impl Announces {
         if self.rate <= 0.0 || self.open.len() >= OPEN_MAX {
             return None;
         }
-        let due = self.due.values().filter_map(|set| set.first()).map(|(due, _)| *due).min()?;
+        let overdue = self.overdue.values().any(|set| !set.is_empty()).then_some(0);
+        let due = self.due.values().filter_map(|set| set.first()).map(|(due, _)| *due);
+        let due = overdue.into_iter().chain(due).min()?;
         let due = Duration::from_millis(u64::try_from(due).unwrap_or(0));
         if self.tokens >= 1.0 {
             return Some(due);
@@ -171,11 +182,15 @@ impl Announces {
         let now = ms(now);
         self.open.retain(|_, (_, since)| *since + LOST > now);
     }
-    /// The network changed: everything is due again.
+    /// The network changed: everything is due again, in the order in which it was to be. Nothing is walked through but what
+    /// was announced since the last change: there may be a million.
     pub(crate) fn again(&mut self) {
-        let topics: Vec<Topic> = self.entries.keys().copied().collect();
-        for topic in topics {
-            self.reschedule(topic, i64::MIN / 4, None);
+        for (tier, mut due) in std::mem::take(&mut self.due) {
+            let overdue = self.overdue.entry(tier).or_default();
+            if overdue.len() < due.len() {
+                std::mem::swap(overdue, &mut due);
+            }
+            overdue.extend(due);
         }
     }
     /// What of a cycle is done.

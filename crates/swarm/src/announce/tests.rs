@@ -93,6 +93,26 @@ fn a_change_of_network_makes_everything_due() {
     assert_eq!(drain(&mut announces, secs(3), true).len(), 4);
 }
 
+#[test]
+fn after_a_change_of_network_the_order_is_the_same_and_nothing_goes_twice() {
+    let mut announces = Announces::new(10.0, CYCLE);
+    for n in 1..5 {
+        announces.add(secs(0), topic(n), Tier::Blob(Rank::Rest), None);
+        assert_eq!(drain(&mut announces, secs(u64::from(n)), true), [topic(n)]);
+    }
+    announces.add(secs(5), topic(9), Tier::Rendezvous, Some(secs(1)));
+    announces.again();
+    assert_eq!(announces.next_at(), Some(secs(0)), "at once, and not in a quarter of an hour");
+    announces.remove(&topic(2));
+    // Another change while the first one is not through yet.
+    assert_eq!(announces.next(secs(6)), Some(topic(9)));
+    assert_eq!(announces.ended(secs(6), topic(9).infohash(), true), Some(topic(9)));
+    announces.again();
+    assert_eq!(drain(&mut announces, secs(6), true), [9, 1, 3, 4].map(topic));
+    assert_eq!(drain(&mut announces, secs(60), true), []);
+    assert_eq!(announces.coverage(secs(60)), coverage(4, 4));
+}
+
 proptest! {
     #[test]
     fn keeps_the_budget_and_starves_nobody(count in 1u16..60, rate in 1u32..5, skips in prop::collection::vec(1u64..4, 400)) {
