@@ -9,6 +9,7 @@ mod simulation {
     mod lan;
     mod lending;
     mod liars;
+    mod many;
     mod privacy;
     mod twins;
     mod v5;

@@ -245,6 +245,7 @@ Examples:
   megatorrent rule Tidewater --keep 30d
   megatorrent rule Tidewater --keep 50G
   megatorrent rule Family --encrypted on
+  megatorrent rule Family --look-up on
 
 Whatever a rule does not keep is deleted from this device, files too; what is pinned stays.
 Encrypted: what is fetched from now on lies here only as sealed parts, until \"megatorrent open\".")]
@@ -620,7 +621,7 @@ pub(crate) enum Key {
 
 /// `megatorrent rule …`
 #[derive(Args)]
-#[command(group = clap::ArgGroup::new("rules").args(["fetch", "keep", "encrypted"]).required(true).multiple(true))]
+#[command(group = clap::ArgGroup::new("rules").args(["fetch", "keep", "encrypted", "look_up"]).required(true).multiple(true))]
 pub(crate) struct RuleArgs {
     /// Name, key or link
     pub(crate) channel: String,
@@ -633,6 +634,9 @@ pub(crate) struct RuleArgs {
     /// Keep what is fetched from now on only as sealed parts: on, off
     #[arg(long, value_name = "on|off", value_parser = switch)]
     pub(crate) encrypted: Option<bool>,
+    /// Look up the parts of a private channel of a v5 author by their IDs, which shows the DHT who asks for them: on, off
+    #[arg(long, value_name = "on|off", value_parser = switch)]
+    pub(crate) look_up: Option<bool>,
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+mod consent;
 mod content;
 mod failure;
 mod identity;
@@ -216,7 +217,12 @@ async fn work(command: Command, door: &mut Door, out: &Out, global: &Global) -> 
         Command::Look { link } => {
             let subject = Subject::List(key_of(&link));
             match with_progress(door, watching, subject, Request::Look(LinkArg { link })).await? {
-                Reply::Looked(looked) => out.value(&looked, show::looked),
+                Reply::Looked(looked) => {
+                    if let Some(stale) = &looked.stale {
+                        out.remark(stale);
+                    }
+                    out.value(&looked, show::looked)
+                }
                 _ => strange(),
             }
         }
@@ -250,8 +256,13 @@ async fn work(command: Command, door: &mut Door, out: &Out, global: &Global) -> 
             get(what, output, door, Watching { patience: timeout, ..watching }).await
         }
         Command::Rule(args) => {
-            let request =
-                SetChannel { channel: args.channel, fetch: args.fetch, keep: args.keep, encrypted: args.encrypted };
+            let request = SetChannel {
+                channel: args.channel,
+                fetch: args.fetch,
+                keep: args.keep,
+                encrypted: args.encrypted,
+                look_up: args.look_up,
+            };
             match door.call(Request::SetChannel(request)).await? {
                 Reply::Channel(channel) => out.value(&channel, show::channel),
                 _ => strange(),

@@ -144,6 +144,10 @@ pub(crate) fn channel(info: &ChannelInfo) -> String {
         let how = if info.encrypted == Some(true) { ", what is fetched only encrypted" } else { "" };
         rows.push(("Keeps", keeps + how));
     }
+    if let Some(look_up) = info.look_up {
+        let text = if look_up { "by their IDs in the DHT, too" } else { "of its followers only" };
+        rows.push(("Seeks parts", text.to_owned()));
+    }
     rows.push(("State", channel_state(info)));
     sheet(&rows)
 }

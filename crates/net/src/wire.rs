@@ -45,6 +45,8 @@ pub struct FrameReader {
     /// `N` of the frame whose body is being read, and how much of it (and of the next header) is here.
     body: Option<usize>,
     body_len: usize,
+    /// Hears of bytes as they come.
+    came: Option<Box<dyn FnMut(usize) + Send>>,
 }
 
 /// Writes frames.
@@ -86,7 +88,15 @@ async fn exchange(mut stream: Box<dyn Stream>, role: Role) -> Result<(FrameReade
     }
     let (sealer, opener, binding) = ours.finish(peer)?;
     let (read, write) = tokio::io::split(stream);
-    let reader = FrameReader { stream: read, opener, header: [0; HEADER_LEN], header_len: 0, body: None, body_len: 0 };
+    let reader = FrameReader {
+        stream: read,
+        opener,
+        header: [0; HEADER_LEN],
+        header_len: 0,
+        body: None,
+        body_len: 0,
+        came: None,
+    };
     let writer = FrameWriter { stream: write, sealer, header: [0; HEADER_LEN], body: Vec::new(), sent: HEADER_LEN };
     Ok((reader, writer, binding))
 }
@@ -96,6 +106,11 @@ fn cut_short() -> WireError {
 }
 
 impl FrameReader {
+    /// Tells `came` of bytes of frames as they come, sealed as they are: a frame may hold a whole blob, and take a minute.
+    pub fn on_bytes(&mut self, came: impl FnMut(usize) + Send + 'static) {
+        self.came = Some(Box::new(came));
+    }
+
     /// Reads and opens one frame into `frame` (type byte and payload; a reused buffer, whose old content is gone). `max`:
     /// asked for the cap on N once the header is here, before anything is allocated.
     ///
@@ -119,7 +134,12 @@ impl FrameReader {
         while self.body_len < length {
             match self.stream.read(&mut frame[self.body_len..]).await? {
                 0 => return Err(cut_short()),
-                n => self.body_len += n,
+                n => {
+                    self.body_len += n;
+                    if let Some(came) = &mut self.came {
+                        came(n);
+                    }
+                }
             }
         }
         self.header_len = self.body_len - length;

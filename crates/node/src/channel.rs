@@ -20,7 +20,7 @@ use crate::ctx::Ctx;
 use crate::engine::Input;
 use crate::error::{Result, fail};
 use crate::library::LibraryInput;
-use crate::{keep, stream, view};
+use crate::{by_id, keep, stream, view};
 
 /// A channel that is not known yet.
 pub(crate) fn fresh(key: ChannelKey) -> Channel {
@@ -81,6 +81,7 @@ pub(crate) async fn follow(ctx: &Ctx, channel: &Channel, user: Vec<PeerAddr>) ->
     addrs.extend(channel.peers.iter().cloned().map(|a| (a, Source::Body)));
     let follow = Follow { key, read_key: channel.read_key.clone(), manifest: manifest.clone(), floor };
     ctx.engine.send(Input::Follow(follow, addrs)).await;
+    by_id::tell(ctx, channel).await?;
     ctx.network().renew.notify_one();
     if let Some(manifest) = manifest.filter(|m| m.sequence() > channel.body_sequence) {
         ctx.library.send(LibraryInput::Manifest(manifest));
@@ -88,16 +89,28 @@ pub(crate) async fn follow(ctx: &Ctx, channel: &Channel, user: Vec<PeerAddr>) ->
     Ok(())
 }
 
+/// What a look into the DHT showed of a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// There is no DHT on this route.
+    NoDht,
+    /// Nodes answered, and none has a list.
+    Nothing,
+    /// A list: the newest that is known, or a newer one.
+    List,
+}
+
 /// E4: reads the DHT item to the end, takes a higher one, puts it again when few nodes have it.
-pub(crate) async fn refresh(ctx: &Ctx, key: ChannelKey) -> Result<()> {
-    let Some(dht) = ctx.dht() else { return Ok(()) };
+pub(crate) async fn refresh(ctx: &Ctx, key: ChannelKey) -> Result<Shown> {
+    let Some(dht) = ctx.dht() else { return Ok(Shown::NoDht) };
     let floor = ctx.with_store(move |s| s.floor(&key)).await?;
     let found = dht.get_manifest(&key, floor).await?;
     let (now, nodes) = (ctx.clock.unix_ms(), found.as_ref().map_or(0, |f| f.nodes));
     tracing::info!(channel = %key, nodes, sequence = found.as_ref().map(|f| f.manifest.sequence()), "looked into the DHT");
     let noted =
         ctx.with_store(move |s| s.change_channel(&key, |c| (c.checked, c.seen_by) = (Some(now), Some(nodes)))).await?;
-    let Some(channel) = noted else { return Ok(()) };
+    let shown = if found.is_some() { Shown::List } else { Shown::Nothing };
+    let Some(channel) = noted else { return Ok(shown) };
     let again = match (&found, &channel.manifest) {
         (Some(found), _) if found.nodes < KEEP_ALIVE_BELOW => Some(found.manifest.clone()),
         (None, Some(ours)) => Some(ours.clone()),
@@ -112,7 +125,7 @@ pub(crate) async fn refresh(ctx: &Ctx, key: ChannelKey) -> Result<()> {
         dht.put_manifest(&manifest, None).await?;
     }
     told(ctx, key).await;
-    Ok(())
+    Ok(shown)
 }
 
 /// A verified manifest from the DHT: read if it is newer than what is kept.
@@ -195,12 +208,16 @@ pub(crate) async fn absorb(ctx: &Ctx, manifest: Arc<SignedManifest>) -> Result<(
         .with_store(move |s| {
             s.change_channel(&key, |c| {
                 c.private = newest.is_private();
+                // Read again from the disk, it was not asked for just now.
+                if c.manifest.as_ref() != Some(&*newest) {
+                    c.checked = Some(now);
+                }
                 c.manifest = Some((*newest).clone());
-                c.checked = Some(now);
             })
         })
         .await?;
     let Some(channel) = noted else { return Ok(()) };
+    by_id::tell(ctx, &channel).await?;
     told(ctx, key).await;
     let mut blobs = Vec::new();
     let (body, rows) = open(ctx, &channel, &manifest, &mut blobs).await?;

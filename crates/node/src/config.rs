@@ -97,6 +97,14 @@ pub const WANT_WINDOW: usize = 512;
 pub const ITEMS_AT_ONCE: usize = 3;
 /// Events that a listener may fall behind before it gets a new snapshot.
 pub const EVENTS_QUEUED: usize = 256;
+/// Between two looks at the bytes of a blob under way.
+pub const COMING_EVERY: Duration = Duration::from_millis(500);
+/// While a limit keeps us from reading longer than this, it is said that the peer is not to blame.
+pub const HELD_BACK: Duration = Duration::from_secs(5);
+/// Time for one look for a newer list of a channel that is known, when a person asks for it.
+pub const FRESH_TIMEOUT: Duration = Duration::from_secs(15);
+/// The same on a detour.
+pub const FRESH_TIMEOUT_DETOUR: Duration = Duration::from_secs(40);
 /// Shortest time between two progress events of one thing.
 pub const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 /// An item that got nothing for this long stands still, and says why; between two blobs is no standstill.

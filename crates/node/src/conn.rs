@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use net::wire::{FrameReader, FrameWriter, WireError};
-use protocol::params::SPLIT_LEN;
+use protocol::params::{FRAME_MAX, SPLIT_LEN};
 use protocol::session::{Capabilities, Command, Event, Role, Session};
 use protocol::{BlobId, VerifiedBlob};
 use store::{ReadError, Store};
@@ -48,6 +48,22 @@ pub(crate) struct Conn {
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) slots: Slots,
+}
+
+/// Bytes of blobs as they come, told now and then: a blob may take a minute.
+struct Coming {
+    since: Duration,
+    bytes: u64,
+}
+
+impl Coming {
+    /// `tell` says whether it was heard; if not, it is told the next time.
+    fn take(&mut self, bytes: usize, now: Duration, tell: impl FnOnce(u64) -> bool) {
+        self.bytes += bytes as u64;
+        if now.saturating_sub(self.since) >= COMING_EVERY && tell(self.bytes) {
+            *self = Self { since: now, bytes: 0 };
+        }
+    }
 }
 
 /// Frames of one connection that wait to be read into, and the largest that does: one of a split blob, not a v5 peer's.
@@ -163,14 +179,27 @@ impl Conn {
         let mut children = JoinSet::new();
         let (cap, received) = (frame_max.clone(), traffic.clone());
         let (coming, (own_down, own_up)) = (limits.clone(), limits.of_peer());
+        let (mut told, asked, hears) = (Coming { since: clock.now(), bytes: 0 }, frame_max.clone(), engine.clone());
+        let busy = engine.clone();
+        reader.on_bytes(move |bytes| {
+            received.receive(bytes);
+            if asked.load(Ordering::Acquire) > FRAME_MAX {
+                told.take(bytes, clock.now(), |bytes| hears.try_send(Input::Coming(id, bytes)));
+            }
+        });
         children.spawn(async move {
             loop {
                 let mut frame = spare_rx.try_recv().unwrap_or_default();
                 let read = reader.read(&|| cap.load(Ordering::Acquire), &mut frame).await.map(|()| frame);
                 let bytes = read.as_ref().map_or(0, Vec::len);
-                received.receive(bytes);
-                own_down.take(bytes).await;
-                coming.down.take(bytes).await;
+                let mut held = std::pin::pin!(async {
+                    own_down.take(bytes).await;
+                    coming.down.take(bytes).await;
+                });
+                while tokio::time::timeout(HELD_BACK, &mut held).await.is_err() {
+                    // It is our limit that keeps us from reading: the peer is not mute.
+                    busy.try_send(Input::Coming(id, 0));
+                }
                 let end = read.is_err();
                 if frames_tx.send(read).await.is_err() || end {
                     return;

@@ -76,6 +76,8 @@ pub(crate) enum Input {
     Accepted(Box<Connected>),
     Session(ConnId, Event),
     Blob(BlobInHand),
+    /// So many bytes came on this connection while something was asked of it, since this was last said.
+    Coming(ConnId, u64),
     /// So many blobs that this connection had to serve are off its hands: they went whole, or were taken back or not readable.
     Served {
         conn: ConnId,
@@ -119,6 +121,10 @@ impl Engine {
     /// Waits for room. A stopped engine hears nothing any more, and nobody needs it to.
     pub(crate) async fn send(&self, input: Input) {
         let _ = self.0.send(input).await;
+    }
+    /// Says it if there is room, for what may as well be said later. False: there was none.
+    pub(crate) fn try_send(&self, input: Input) -> bool {
+        self.0.try_send(input).is_ok()
     }
     /// For blocking workers.
     pub(crate) fn send_blocking(&self, input: Input) {
@@ -306,6 +312,11 @@ impl EngineTask {
                     }
                 }
                 Input::Session(id, event) => self.swarm.handle_event(now, id, event),
+                Input::Coming(id, bytes) => {
+                    if let Some(blob) = self.swarm.handle_coming(now, id, bytes) {
+                        self.library.send(LibraryInput::Coming(blob, bytes));
+                    }
+                }
                 Input::Served { conn, whole, dropped } => {
                     (0..whole).for_each(|_| self.swarm.handle_served(now, conn, true));
                     (0..dropped).for_each(|_| self.swarm.handle_served(now, conn, false));
@@ -405,11 +416,20 @@ impl EngineTask {
         let wanted = structure.get(&blob).map(|s| (s.channel, s.role));
         let (store, engine) = (self.store.clone(), self.engine.clone());
         self.tasks.spawn_blocking(move || {
-            let result = match wanted {
-                Some((channel, role)) => {
+            // What is lent may be wanted for an item, too, of this channel or another: then it is the item's.
+            let content = match wanted {
+                Some((_, store::Role::Lent)) => {
+                    store.place(verified.clone()).map(|placed| Some(placed).filter(|placed| !placed.items.is_empty()))
+                }
+                _ => Ok(None),
+            };
+            let result = match (content, wanted) {
+                (Err(error), _) => Err(error),
+                (Ok(Some(placed)), _) => Ok(Placement::Content(placed)),
+                (Ok(None), Some((channel, role))) => {
                     store.put_stored(&channel, role, &verified).map(|()| Placement::Structure(channel, role))
                 }
-                None => store.place(verified).map(Placement::Content),
+                (Ok(None), None) => store.place(verified).map(Placement::Content),
             };
             drop(permit);
             engine.send_blocking(Input::Placed(conn, blob, result));

@@ -1,9 +1,11 @@
 //! A full node: joins protocol, swarm, store and net, and owns every task.
 
 mod accept;
+mod addresses;
 mod age;
 pub mod amounts;
 pub mod api;
+mod by_id;
 mod channel;
 mod clock;
 pub mod config;
@@ -12,6 +14,7 @@ mod ctx;
 mod doctor;
 mod engine;
 mod error;
+mod fresh;
 mod gateway;
 mod governor;
 mod hasher;

@@ -41,6 +41,8 @@ pub(crate) enum LibraryInput {
     Forget(ChannelKey),
     Planned(ChannelKey, ItemId, Result<()>),
     Placed(BlobId, Placed),
+    /// So many bytes came, most likely of this blob.
+    Coming(BlobId, u64),
     NotPlaced(BlobId, StoreError),
     Missing(ChannelKey, ItemId, Result<Vec<BlobId>>),
     /// Every file has its name; false: a part file was removed or cut, and blobs are missing again.
@@ -102,6 +104,17 @@ struct Active {
     /// When it began, or got something last.
     moved: Duration,
     meter: Meter,
+    /// Bytes of its blobs that came, also of those under way, and those of whole ones: the first are counted now and then.
+    came: u64,
+    whole: u64,
+}
+
+impl Active {
+    /// Bytes came: its rate follows.
+    fn count(&mut self, now: Duration) {
+        self.came = self.came.max(self.whole);
+        self.meter.note(now, self.came);
+    }
 }
 
 /// The task's state.
@@ -254,14 +267,25 @@ impl Library {
                 Err(error) => self.stall((channel, item), error).await,
             },
             LibraryInput::Missing(channel, item, result) => self.missing((channel, item), result).await,
+            LibraryInput::Coming(blob, bytes) => {
+                let now = self.ctx.clock.now();
+                for active in self.active.values_mut().filter(|active| active.wanted.contains(&blob)) {
+                    active.came += bytes;
+                    active.count(now);
+                }
+            }
             LibraryInput::Placed(blob, placed) => {
+                let now = self.ctx.clock.now();
                 for active in self.active.values_mut() {
-                    active.wanted.remove(&blob);
+                    if active.wanted.remove(&blob) {
+                        active.whole += protocol::params::BLOB_LEN as u64;
+                        active.count(now);
+                    }
                     // A part file was removed or cut: there is more to ask for again.
                     active.exhausted &= placed.lost.is_empty();
                 }
-                for (channel, item, have) in &placed.items {
-                    self.progress((*channel, *item), *have);
+                for (channel, item, _) in &placed.items {
+                    self.progress((*channel, *item));
                 }
                 for (channel, item) in placed.unopenable {
                     let why = "a part of it does not open with the key in the list";
@@ -439,7 +463,13 @@ impl Library {
             .stalled
             .iter()
             .filter(|(_, cause)| {
-                matches!(cause, Cause::DiskFull { .. } | Cause::FolderNotWritable { .. } | Cause::Quota { .. })
+                matches!(
+                    cause,
+                    Cause::DiskFull { .. }
+                        | Cause::FolderNotWritable { .. }
+                        | Cause::Quota { .. }
+                        | Cause::Trouble { .. }
+                )
             })
             .map(|(key, _)| *key)
             .collect();
@@ -553,6 +583,11 @@ impl Library {
             Code::DiskFull => channel::disk_full(&self.ctx, key.0, key.1).await,
             Code::Quota => channel::quota_full(&self.ctx, key.0, key.1).await,
             Code::BadContent => Cause::BadContent { what: error.message.clone() },
+            // A newer list took it out, or was read meanwhile: whoever reads that starts what is wanted of it.
+            Code::NotFound => {
+                self.told(key);
+                return;
+            }
             Code::Io => Cause::FolderNotWritable { path: channel::place_of(&self.ctx, key.0, key.1).await },
             code => Cause::Trouble { code, what: error.message.trim_end_matches('.').to_owned() },
         };
@@ -576,11 +611,10 @@ impl Library {
         self.told(key);
     }
 
-    fn progress(&mut self, key: Key, have: u64) {
+    fn progress(&mut self, key: Key) {
         let now = self.ctx.clock.now();
         self.told_trouble.remove(&key);
         if let Some(active) = self.active.get_mut(&key) {
-            active.meter.note(now, have);
             active.moved = now;
             if active.told.is_some_and(|at| now.saturating_sub(at) < PROGRESS_EVERY) {
                 return;

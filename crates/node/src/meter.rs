@@ -7,16 +7,16 @@ use std::time::Duration;
 use protocol::{ChannelKey, ItemId};
 
 use crate::api::{Event, ItemInfo};
-use crate::channel;
 use crate::ctx::Ctx;
 use crate::view;
+use crate::{addresses, channel};
 
 /// A rate is taken over this long.
 const WINDOW: Duration = Duration::from_secs(5);
 /// Between two looks at the counters.
 const EVERY: Duration = Duration::from_secs(1);
 /// Between two notes of who could be dialled.
-const REMEMBER_EVERY: u32 = 60;
+const NOTE_EVERY: u32 = 60;
 
 /// Bytes that peers and we exchanged since the start, frames whole.
 #[derive(Debug, Default)]
@@ -100,11 +100,11 @@ pub(crate) async fn run(ctx: Ctx) {
             ctx.emit(Event::Status(status));
         }
         ticks = ticks.wrapping_add(1);
-        if ticks % REMEMBER_EVERY == 10 {
-            remember(&ctx).await;
+        if ticks % NOTE_EVERY == 10 {
+            addresses::note(&ctx).await;
         }
     }
-    remember(&ctx).await;
+    addresses::note(&ctx).await;
 }
 
 /// Tells how items under way stand when that changed without a blob's arrival: a rate that fell, a source that left.
@@ -128,29 +128,6 @@ async fn tell_items(ctx: &Ctx, told: &mut HashMap<(ChannelKey, ItemId), ItemInfo
     }
     for channel in changed {
         channel::told(ctx, channel).await;
-    }
-}
-
-/// Puts addresses that we dialled, and that answer for a channel, into the address book.
-async fn remember(ctx: &Ctx) {
-    let peers = ctx.engine.ask(|swarm, _| swarm.peers()).await.unwrap_or_default();
-    let dialled: Vec<_> =
-        peers.into_iter().filter(|p| p.role == protocol::session::Role::Dialler && !p.channels.is_empty()).collect();
-    if dialled.is_empty() {
-        return;
-    }
-    let noted = ctx
-        .with_store(move |s| {
-            for peer in dialled {
-                for channel in &peer.channels {
-                    s.remember_address(&peer.addr, Some(channel))?;
-                }
-            }
-            Ok(())
-        })
-        .await;
-    if let Err(error) = noted {
-        tracing::warn!(code = ?error.code, "addresses were not remembered: {}", error.message);
     }
 }
 

@@ -31,7 +31,7 @@ use crate::engine::Input;
 use crate::error::{Result, blocking, fail};
 use crate::library::log;
 use crate::unreached::Unreached;
-use crate::{accept, channel, gateway, view};
+use crate::{accept, addresses, channel, gateway, view};
 
 /// The setting that names the route, without a login.
 const ROUTE: &str = "route";
@@ -608,10 +608,7 @@ pub(crate) async fn tell_addresses(ctx: &Ctx) -> Result<()> {
             for addr in users {
                 swarm.add_addr(now, addr, None, Source::User);
             }
-            // Dialled with success before: as good as the user's word.
-            for (addr, channel) in book {
-                swarm.add_addr(now, addr, channel, Source::User);
-            }
+            addresses::tell(swarm, now, book);
         })
         .await;
     Ok(())

@@ -12,6 +12,7 @@ use crate::api::{
     Cause, ChannelInfo, Code, ErrorInfo, FetchRule, FileInfo, IdentityInfo, ItemInfo, ItemPriority, ItemState,
     KeepRule, LeftOut, PeerInfo, Snapshot, Status,
 };
+use crate::by_id;
 use crate::ctx::Ctx;
 use crate::error::Result;
 use crate::library::{LibraryInput, Standings};
@@ -60,7 +61,8 @@ async fn channel_infos(ctx: &Ctx, found: Vec<(Channel, Tally)>) -> Vec<ChannelIn
         };
         let moves = known.fresh.iter().any(|(channel, _)| *channel == row.key);
         let cause = cause.filter(|cause| !(moves && is_of_sources(cause)));
-        let cause = cause_of(ctx, &row, &tally, cause, known.unread.remove(&row.key));
+        let mut cause = cause_of(ctx, &row, &tally, cause, known.unread.remove(&row.key));
+        ask_first(ctx, row.key, &mut cause).await;
         infos.push(channel_info(ctx, row, tally, peers, cause).await);
     }
     infos
@@ -111,6 +113,10 @@ fn cause_of(ctx: &Ctx, row: &Channel, tally: &Tally, cause: Option<Cause>, unrea
 
 async fn channel_info(ctx: &Ctx, row: Channel, tally: Tally, peers: usize, cause: Option<Cause>) -> ChannelInfo {
     let key = row.key;
+    let look_up = match by_id::is_asked_about(&row) {
+        true => Some(ctx.with_store(move |s| by_id::allowed(s, &key)).await.is_ok_and(|word| word == Some(true))),
+        false => None,
+    };
     let mut name = row.name;
     if name.is_empty() && row.own {
         let identities = ctx.with_store(|s| s.identities()).await.unwrap_or_default();
@@ -141,6 +147,7 @@ async fn channel_info(ctx: &Ctx, row: Channel, tally: Tally, peers: usize, cause
         cause,
         keep: Some(keep_rule(row.keep)),
         encrypted: Some(row.encrypted),
+        look_up,
     }
 }
 
@@ -166,7 +173,7 @@ fn is_of_sources(cause: &Cause) -> bool {
 
 fn from_swarm(ctx: &Ctx, cause: swarm::Cause) -> Option<Cause> {
     match cause {
-        swarm::Cause::Moving => None,
+        swarm::Cause::Moving | swarm::Cause::Looking => None,
         swarm::Cause::NoPeersKnown { .. } if ctx.network().is_detour() => Some(Cause::NoWayIn),
         swarm::Cause::NoPeersKnown { asked } => Some(Cause::NoPeersKnown { asked }),
         swarm::Cause::NoneOnline { known } => Some(Cause::NoneOnline { known }),
@@ -191,6 +198,14 @@ pub(crate) async fn is_hopeless(ctx: &Ctx, cause: &Cause) -> bool {
         _ => false,
     };
     alone && !ctx.near.borrow().lan && ctx.engine.ask(|swarm, _| swarm.peers().is_empty()).await == Some(true)
+}
+
+/// Where nobody is met who has it, the user may have a say.
+async fn ask_first(ctx: &Ctx, channel: ChannelKey, cause: &mut Option<Cause>) {
+    let lonely = cause.as_ref().is_some_and(is_of_sources);
+    if lonely && let Some(question) = by_id::question(ctx, channel).await {
+        *cause = Some(question);
+    }
 }
 
 /// What the library knows of its items and lists; nothing while the node is offline.
@@ -239,7 +254,9 @@ pub(crate) async fn items(ctx: &Ctx, rows: Vec<ItemRow>) -> Result<Vec<ItemInfo>
         if row.standing == Standing::Wanted && cause.is_none() && !ctx.config.offline {
             if let Entry::Vacant(unknown) = swarm_causes.entry(channel) {
                 let asked = ctx.engine.ask(move |swarm, now| swarm.cause(now, &channel)).await;
-                unknown.insert(asked.and_then(|cause| from_swarm(ctx, cause)));
+                let mut cause = asked.and_then(|cause| from_swarm(ctx, cause));
+                ask_first(ctx, channel, &mut cause).await;
+                unknown.insert(cause);
             }
             cause = swarm_causes.get(&channel).cloned().flatten();
             if known.fresh.contains(&(channel, id)) {

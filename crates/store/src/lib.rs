@@ -10,6 +10,7 @@
 //! synced in groups behind that; after a power cut only what was not synced yet is read again ([`Recovery`]).
 
 mod address_text;
+mod addresses;
 mod adopt;
 pub mod backup;
 mod beside;

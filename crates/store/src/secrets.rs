@@ -102,7 +102,7 @@ fn samples(tx: &Transaction<'_>) -> Result<Vec<Sample>, StoreError> {
     }
     let mut book = tx.prepare_cached("SELECT sealed FROM addresses LIMIT 50")?;
     for value in book.query_map([], |row| row.get(0))? {
-        out.push((crate::settings::BOOK.to_vec(), value?));
+        out.push((crate::addresses::BOOK.to_vec(), value?));
     }
     Ok(out)
 }

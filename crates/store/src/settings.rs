@@ -1,19 +1,14 @@
-//! Identities, settings, sealed values, address book, DHT nodes.
+//! Identities, settings, sealed values, DHT nodes.
 
-use protocol::{ChannelKey, PeerAddr};
+use protocol::ChannelKey;
 use rusqlite::{OptionalExtension, Transaction, params};
 use zeroize::Zeroizing;
 
 use crate::db::{array, int, uint};
-use crate::store::{Core, now_ms};
-use crate::{IdentityRow, Store, StoreError, address_text};
+use crate::store::Core;
+use crate::{IdentityRow, Store, StoreError};
 
-const BOOK_MAX: usize = 1000;
-pub(crate) const BOOK: &[u8] = b"address book";
 const DHT: &str = "dht nodes";
-
-/// A row of the address book, opened.
-type Entry = (i64, PeerAddr, Option<ChannelKey>);
 
 impl Store {
     /// Identities: key, local name, kind (`Some(true)` private), created ms. Oldest first.
@@ -112,39 +107,6 @@ impl Store {
         self.core.db.write(|tx| set_sealed(tx, name, sealed.as_deref()))
     }
 
-    /// Remembered addresses (sealed at rest; empty while secrets are locked), best first, at most 1000.
-    pub fn address_book(&self) -> Result<Vec<(PeerAddr, Option<ChannelKey>)>, StoreError> {
-        if self.core.sealing.locked() {
-            return Ok(Vec::new());
-        }
-        let entries = self.core.db.read(|tx| self.core.book(tx))?;
-        Ok(entries.into_iter().map(|(_, addr, channel)| (addr, channel)).collect())
-    }
-
-    /// Remembers one that was dialled successfully: the last such one is the best. The oldest beyond 1000 go. While
-    /// secrets are locked nothing is remembered.
-    pub fn remember_address(&self, addr: &PeerAddr, channel: Option<&ChannelKey>) -> Result<(), StoreError> {
-        if self.core.sealing.locked() {
-            return Ok(());
-        }
-        let text = channel.map(ToString::to_string).unwrap_or_default() + " " + &address_text::write(addr);
-        let sealed = self.core.sealing.seal(BOOK, text.as_bytes())?;
-        self.core.write_soon(|tx| {
-            let book = self.core.book(tx)?;
-            let known = book.iter().find(|(_, a, c)| a == addr && c.as_ref() == channel).map(|(row, ..)| *row);
-            tx.prepare_cached("DELETE FROM addresses WHERE id = ?")?.execute([known])?;
-            // A clock that jumps back must not make the newest the oldest.
-            let last: i64 = tx.query_row("SELECT COALESCE(MAX(used), 0) FROM addresses", [], |row| row.get(0))?;
-            tx.prepare_cached("INSERT INTO addresses(sealed, used) VALUES(?, ?)")?
-                .execute(params![sealed, now_ms().max(last + 1)])?;
-            tx.prepare_cached(
-                "DELETE FROM addresses WHERE id NOT IN (SELECT id FROM addresses ORDER BY used DESC LIMIT ?)",
-            )?
-            .execute([int(BOOK_MAX as u64)])?;
-            Ok(())
-        })
-    }
-
     /// DHT nodes for the next start.
     pub fn dht_cache(&self) -> Result<Vec<String>, StoreError> {
         let json = self.setting(DHT)?;
@@ -180,34 +142,5 @@ fn set_sealed(tx: &Transaction<'_>, name: &str, sealed: Option<&[u8]>) -> Result
 impl Core {
     fn seal_value(&self, name: &str, value: Option<&[u8]>) -> Result<Option<Vec<u8>>, StoreError> {
         value.map(|value| self.sealing.seal(format!("value {name}").as_bytes(), value)).transpose()
-    }
-
-    /// Takes the addresses met for a channel out of the book. While secrets are locked nobody can tell which those are.
-    pub(crate) fn forget_addresses(&self, tx: &Transaction<'_>, channel: &ChannelKey) -> Result<(), StoreError> {
-        if self.sealing.locked() {
-            return Ok(());
-        }
-        for (row, _, of) in self.book(tx)? {
-            if of.as_ref() == Some(channel) {
-                tx.prepare_cached("DELETE FROM addresses WHERE id = ?")?.execute([row])?;
-            }
-        }
-        Ok(())
-    }
-
-    fn book(&self, tx: &Transaction<'_>) -> Result<Vec<Entry>, StoreError> {
-        let mut statement = tx.prepare_cached("SELECT id, sealed FROM addresses ORDER BY used DESC")?;
-        let mut rows = statement.query([])?;
-        let mut out = Vec::new();
-        while let Some(row) = rows.next()? {
-            let Some(text) = self.sealing.open(BOOK, &row.get::<_, Vec<u8>>(1)?)? else { continue };
-            let entry = std::str::from_utf8(&text).ok().and_then(|text| text.split_once(' '));
-            if let Some((channel, addr)) = entry
-                && let Some(addr) = address_text::read(addr)
-            {
-                out.push((row.get(0)?, addr, channel.parse().ok()));
-            }
-        }
-        Ok(out)
     }
 }

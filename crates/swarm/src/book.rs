@@ -1,7 +1,8 @@
 //! E10 Addresses — which are worth dialling.
 //!
 //! Owns: known addresses, the channels each was found for, back-off; bans by [`Bans`]. Promises: never more than [`ADDRS_MAX`]
-//! addresses, [`PER_CHANNEL_MAX`] of one channel; what the user named is never given up.
+//! addresses, [`PER_CHANNEL_MAX`] of one channel, of which no more than [`REMEMBERED_MAX`] are from earlier days; what the
+//! user named is never given up; no source keeps another's addresses from being tried.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,6 +16,10 @@ use crate::bans::Bans;
 const ADDRS_MAX: usize = 4096;
 /// Addresses of one channel at most.
 const PER_CHANNEL_MAX: usize = 256;
+/// Addresses of one channel from earlier days at most: the rest is room for who is there today.
+const REMEMBERED_MAX: usize = 64;
+/// Remembered addresses of which it is noted that nobody answered there.
+const UNREACHED_MAX: usize = 1024;
 /// Channels that one address is known for at most: what a HELLO may name.
 const CHANNELS_MAX: usize = protocol::params::HELLO_CHANNELS_MAX;
 /// First wait after a failed dial; doubles with each.
@@ -23,7 +28,8 @@ const BACKOFF_START: Duration = Duration::from_secs(5);
 const BACKOFF_MAX: Duration = Duration::from_secs(3600);
 /// Longest wait for an address that the user named.
 const BACKOFF_USER: Duration = Duration::from_secs(60);
-/// Failures in a row after which an address that the user named is tried less often by those who need nobody.
+/// Failures in a row after which an address that the user named is tried less often by those who need nobody, and after
+/// which any other makes room for one that is news.
 const CROWDED: u32 = 3;
 /// The pause of theirs.
 const CROWDED_PAUSE: Duration = Duration::from_secs(900);
@@ -59,6 +65,11 @@ pub(crate) struct Entry {
 /// The order in which addresses are kept and tried: by source, then by failures in a row.
 type Worth = (Source, u32, PeerAddr);
 
+/// Those of earlier days among a channel's addresses.
+fn remembered(set: &BTreeSet<Worth>) -> impl Iterator<Item = &Worth> {
+    set.iter().filter(|(source, ..)| *source == Source::Remembered)
+}
+
 /// The machine.
 #[derive(Debug, Default)]
 pub(crate) struct Book {
@@ -69,6 +80,8 @@ pub(crate) struct Book {
     any: BTreeSet<PeerAddr>,
     /// Those that the user named.
     users: BTreeSet<PeerAddr>,
+    /// Remembered ones where nobody answered since the last [`Book::take_unreached`].
+    unreached: BTreeSet<PeerAddr>,
     bans: Bans,
     /// Whose hints of newer manifests came to nothing, and until when they are not asked about.
     boasters: Bans,
@@ -92,7 +105,14 @@ impl Book {
         }
         let has = |channel| self.entries.get(&addr).is_some_and(|e| e.channels.contains(channel));
         if let Some(channel) = channel {
-            let full = self.by_channel.get(&channel).is_some_and(|set| set.len() >= PER_CHANNEL_MAX);
+            let known = self.by_channel.get(&channel);
+            if source == Source::Remembered
+                && !has(&channel)
+                && known.is_some_and(|set| remembered(set).count() >= REMEMBERED_MAX)
+            {
+                return false;
+            }
+            let full = known.is_some_and(|set| set.len() >= PER_CHANNEL_MAX);
             if full && !has(&channel) && !self.evict(Some(channel), source) {
                 return false;
             }
@@ -144,17 +164,21 @@ impl Book {
         self.by_worth.remove(&old);
         self.by_worth.insert(new);
     }
-    /// Makes room: forgets the worst address that is no better than `source` and not the user's.
+    /// Makes room: forgets the worst address that is no better than `source` and not the user's, or else one where nobody
+    /// answered several times in a row, whoever told it.
     fn evict(&mut self, channel: Option<ChannelKey>, source: Source) -> bool {
         let set = match channel {
             Some(channel) => self.by_channel.get(&channel),
             None => Some(&self.by_worth),
         };
         let Some((worst, fails, addr)) = set.and_then(|set| set.last()) else { return false };
-        if *worst == Source::User || *worst < source || (*worst == source && *fails == 0) {
-            return false;
-        }
-        let addr = addr.clone();
+        let fits = *worst != Source::User && *worst >= source && (*worst > source || *fails > 0);
+        let dead = || {
+            let told =
+                set.into_iter().flatten().filter(|(source, fails, _)| *source != Source::User && *fails >= CROWDED);
+            told.max_by_key(|(source, fails, _)| (*fails, *source)).map(|(_, _, addr)| addr)
+        };
+        let Some(addr) = Some(addr).filter(|_| fits).or_else(dead).cloned() else { return false };
         match channel {
             Some(channel) => self.forget(&addr, &channel),
             None => self.remove(&addr),
@@ -221,7 +245,8 @@ impl Book {
         };
         self.users.iter().filter(fits).cloned().collect()
     }
-    /// Addresses of a channel that may be dialled now, best first, and when the next one may be.
+    /// Addresses of a channel that may be dialled now, the user's first, then the best of each source, and when the next
+    /// one may be.
     pub(crate) fn candidates(&self, now: Duration, channel: &ChannelKey) -> (Vec<PeerAddr>, Option<Duration>) {
         let mut ready = Vec::new();
         let mut next: Option<Duration> = None;
@@ -242,12 +267,40 @@ impl Book {
         ready.dedup();
         (ready.into_iter().map(|(_, _, addr)| addr).collect(), next)
     }
+    /// What of this is worth a dial, in the order in which it is tried: the user's all first, then one of each source in
+    /// turn, of each those first that failed the least. So neither who names two hundred addresses, nor two hundred of
+    /// earlier days, keep one that the DHT shows waiting. `chance`: 0 to 1, for everybody would meet the same few otherwise.
+    pub(crate) fn in_turn(&self, ready: Vec<PeerAddr>, mut chance: impl FnMut() -> f64) -> Vec<PeerAddr> {
+        let mut by_source: BTreeMap<Source, Vec<(u32, f64, PeerAddr)>> = BTreeMap::new();
+        for addr in ready {
+            let Some(entry) = self.entries.get(&addr) else { continue };
+            by_source.entry(entry.source).or_default().push((entry.fails, chance(), addr));
+        }
+        let users = by_source.remove(&Source::User).unwrap_or_default();
+        let mut order: Vec<PeerAddr> = users.into_iter().map(|(_, _, addr)| addr).collect();
+        let mut sources: Vec<_> = by_source
+            .into_values()
+            .map(|mut list| {
+                list.sort_by(|a, b| (a.0, a.1).partial_cmp(&(b.0, b.1)).unwrap_or(std::cmp::Ordering::Equal));
+                list.into_iter()
+            })
+            .collect();
+        while !sources.is_empty() {
+            sources.retain_mut(|list| list.next().map(|(_, _, addr)| order.push(addr)).is_some());
+        }
+        order
+    }
     /// A peer answered there: earlier failures do not count.
     pub(crate) fn reached(&mut self, addr: &PeerAddr) {
+        self.unreached.remove(addr);
         self.change(addr, |entry| entry.fails = 0);
     }
     /// A dial failed, or the connection broke a rule. `jitter`: 0 to 1.
     pub(crate) fn failed(&mut self, now: Duration, addr: &PeerAddr, jitter: f64) {
+        let remembered = self.entries.get(addr).is_some_and(|e| e.source == Source::Remembered);
+        if remembered && self.unreached.len() < UNREACHED_MAX {
+            self.unreached.insert(addr.clone());
+        }
         self.change(addr, |entry| {
             entry.fails = entry.fails.saturating_add(1);
             let max = if entry.source == Source::User { BACKOFF_USER } else { BACKOFF_MAX };
@@ -261,6 +314,10 @@ impl Book {
         {
             self.remove(addr);
         }
+    }
+    /// Remembered addresses that were dialled since the last call and where nobody answered.
+    pub(crate) fn take_unreached(&mut self) -> Vec<PeerAddr> {
+        std::mem::take(&mut self.unreached).into_iter().collect()
     }
     /// Do not dial before this time, though nothing failed.
     pub(crate) fn rest(&mut self, addr: &PeerAddr, until: Duration) {

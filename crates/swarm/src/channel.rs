@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use protocol::handshake::Binding;
 use protocol::session::Role;
-use protocol::{ReadKey, SignedManifest, Topic, rendezvous};
+use protocol::{BlobId, ReadKey, SignedManifest, Topic, rendezvous};
 
 use crate::{ConnId, Follow};
 
@@ -17,14 +17,22 @@ pub(crate) struct Channel {
     pub(crate) conns: BTreeSet<ConnId>,
     /// Dials under way for it.
     pub(crate) dials: usize,
+    /// Dials in a row that reached nobody.
+    pub(crate) in_vain: u32,
     /// Look-ups in a row without a peer.
     pub(crate) fruitless: u32,
+    /// See [`crate::List::v5`].
+    pub(crate) v5: bool,
+    /// See [`crate::List::inline`].
+    pub(crate) inline: Vec<BlobId>,
+    /// When something was last done about a wanted blob.
+    pub(crate) stirred: Duration,
     /// When the DHT was last asked for peers.
     pub(crate) looked: Option<Duration>,
     /// When a swarm peer last said anything about it.
     pub(crate) heard: Option<Duration>,
     /// Blobs looked up by ID: how often, and when they may be again.
-    pub(crate) sought: std::collections::BTreeMap<protocol::BlobId, (u32, Duration)>,
+    pub(crate) sought: std::collections::BTreeMap<BlobId, (u32, Duration)>,
     /// When a peer's manifest of our sequence was last asked for, to see whether it is the same.
     pub(crate) compared: Option<Duration>,
     /// Rendezvous topics handed to the announcer.
@@ -37,7 +45,11 @@ impl Channel {
             follow,
             conns: BTreeSet::new(),
             dials: 0,
+            in_vain: 0,
             fruitless: 0,
+            v5: false,
+            inline: Vec::new(),
+            stirred: Duration::ZERO,
             looked: None,
             heard: None,
             sought: std::collections::BTreeMap::new(),

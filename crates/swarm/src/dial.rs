@@ -1,18 +1,22 @@
 //! E10 Dialling — which known address is dialled, and what becomes of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use protocol::handshake::Binding;
 use protocol::session::{Command, Role};
 use protocol::{AddrClass, ChannelKey, PeerAddr};
+use rand_core::Rng;
 
 use crate::channel::Channel;
 use crate::peers::{Peer, Stage};
 use crate::swarm::Swarm;
 use crate::timers::Timer;
 use crate::{ConnId, DialId, Output, Source};
+
+/// Who called us keeps us from dialling what else there is at its IP for this long, if it does not say where it listens.
+const CALLED: Duration = Duration::from_secs(60);
 
 /// A dial under way.
 pub(crate) struct Dialling {
@@ -48,8 +52,8 @@ impl Swarm {
         all.max((self.config.per_channel / 2).saturating_sub(chosen))
     }
     pub(crate) fn dial_more(&mut self, now: Duration, key: &ChannelKey) {
+        self.waiting.remove(key);
         let Some(channel) = self.channels.get(key) else { return };
-        let room = self.config.connections_max.saturating_sub(self.peers.len() + self.dials.len());
         let need = self.lacking(channel);
         // Whom the user named is met even when there are enough others.
         let (ready, next) = match need {
@@ -57,6 +61,7 @@ impl Swarm {
             _ => self.book.candidates(now, key),
         };
         if ready.is_empty() && next.is_none() {
+            self.wake_hungriest(now);
             return;
         }
         let met: Vec<&Peer> = channel.conns.iter().filter_map(|conn| self.peers.get(*conn)).collect();
@@ -82,35 +87,46 @@ impl Swarm {
             asked && !peer.channels().contains(key)
         };
         taken.extend(self.peers.iter().map(|(_, peer)| peer).filter(strange).map(|p| &p.addr));
-        // Who called us from there is most likely who listens there: one connection is enough.
-        let callers: BTreeSet<IpAddr> =
-            met.iter().filter(|p| p.role == Role::Acceptor).filter_map(|p| p.ip()).collect();
+        // Who called us from there and has not said yet where it listens is most likely who listens there. Not for long,
+        // for several may live behind one router; not where something is wanted that nobody here has; and never in the
+        // way of what the user named.
+        let pressing = self.picker.lonely(key).next().is_some();
+        let silent =
+            |p: &&&Peer| p.role == Role::Acceptor && p.listens.is_none() && p.since + CALLED > now && !pressing;
+        let callers: BTreeMap<IpAddr, Duration> =
+            met.iter().filter(silent).filter_map(|p| Some((p.ip()?, p.since + CALLED))).collect();
+        let named = |addr: &PeerAddr| self.book.get(addr).is_some_and(|e| e.source == Source::User);
         let called = |addr: &PeerAddr| match addr {
-            PeerAddr::Ip(socket) if addr.class() != AddrClass::Loopback => {
-                callers.contains(&socket.ip().to_canonical())
+            PeerAddr::Ip(socket) if addr.class() != AddrClass::Loopback && !named(addr) => {
+                callers.get(&socket.ip().to_canonical()).copied()
             }
-            _ => false,
+            _ => None,
         };
-        let free = |addr: &PeerAddr| !taken.contains(addr) && !called(addr);
-        let mut ready: Vec<(usize, PeerAddr)> =
-            ready.into_iter().filter(free).map(|addr| (more(&addr), addr)).filter(|(count, _)| *count > 0).collect();
-        // Everybody would meet the same few otherwise; what the user named goes first nevertheless.
-        let users = ready.iter().filter(|(_, a)| self.book.get(a).is_some_and(|e| e.source == Source::User)).count();
-        for i in users..ready.len().min(users + need) {
-            let left = ready.len() - i;
-            let j = i + ((self.chance() * left as f64) as usize).min(left - 1);
-            ready.swap(i, j);
-        }
-        let dials: Vec<PeerAddr> = ready
+        let later = ready.iter().filter_map(called).min();
+        let next = next.into_iter().chain(later).min();
+        let free = |addr: &PeerAddr| !taken.contains(addr) && called(addr).is_none() && more(addr) > 0;
+        let ready: Vec<PeerAddr> = ready.into_iter().filter(free).collect();
+        let users = ready.iter().filter(|addr| named(addr)).count();
+        // As many at a time as a channel has connections when all is well.
+        let at_once = self.config.per_channel.saturating_sub(channel.dials);
+        let counted: BTreeMap<PeerAddr, usize> = ready.iter().map(|addr| (addr.clone(), more(addr))).collect();
+        let rng = &mut self.rng;
+        let order = self.book.in_turn(ready, || f64::from(rng.next_u32()));
+        let mut dials: Vec<PeerAddr> = order
             .into_iter()
-            .take(need.max(users))
-            .flat_map(|(count, addr)| std::iter::repeat_n(addr, count))
-            .take(room)
+            .take(need.max(users).min(at_once))
+            .flat_map(|addr| std::iter::repeat_n(addr.clone(), counted.get(&addr).copied().unwrap_or(1)))
             .collect();
+        let granted = self.grant(now, key, dials.len());
+        if dials.is_empty() {
+            // What it was woken for is another's.
+            self.wake_hungriest(now);
+        }
+        dials.truncate(granted);
         for addr in dials {
             self.dial(addr, Some(*key));
         }
-        if let Some(at) = next.filter(|_| room > 0) {
+        if let Some(at) = next {
             self.timers.sooner(Timer::Dial(*key), at.max(now + Duration::from_millis(1)));
         }
     }
@@ -130,14 +146,16 @@ impl Swarm {
         let Some(Dialling { addr, channel }) = self.dials.remove(&id) else { return };
         if let Some(channel) = channel.and_then(|key| self.channels.get_mut(&key)) {
             channel.dials = channel.dials.saturating_sub(1);
+            channel.in_vain = if result.is_some() { 0 } else { channel.in_vain.saturating_add(1) };
         }
         self.pex.dialled(now, &addr, result.is_some());
         let Some(binding) = result else {
             let jitter = self.chance();
             self.book.failed(now, &addr, jitter);
             if let Some(key) = channel {
-                self.timers.sooner(Timer::Dial(key), now);
+                self.lost_one(now, &key);
             }
+            self.wake_hungriest(now);
             return;
         };
         // Only a check, or what it was for is gone.
@@ -159,6 +177,10 @@ impl Swarm {
         let twin = self.peers.insert(id, peer);
         self.send(id, Command::Hello(hello));
         self.timers.set(Timer::Settle(id), now + self.hello_wait(&addr));
+        if let Some(key) = channel {
+            // The next ones, if it needs more than are dialled at a time.
+            self.timers.sooner(Timer::Dial(key), now);
+        }
         if let Some(twin) = twin {
             self.meet_ourselves(id, twin);
         }
@@ -189,3 +211,6 @@ impl Swarm {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

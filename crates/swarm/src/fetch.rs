@@ -7,6 +7,7 @@ use protocol::session::{Command, Role};
 use protocol::{BlobId, ChannelKey, PeerAddr};
 use rand_core::Rng;
 
+use crate::channel::Channel;
 use crate::peers::{Peer, Stage};
 use crate::picker::LACKS;
 use crate::swarm::Swarm;
@@ -17,6 +18,10 @@ use crate::{Cause, ConnId, Output, Priority, Source, Verdict};
 const GATHER: Duration = Duration::from_millis(20);
 /// A blob that could not be stored is asked for again after this time.
 const NOT_STORED: Duration = Duration::from_secs(30);
+/// A channel of which something is wanted stands still when nothing was done about it for this long.
+const SETTLED: Duration = Duration::from_secs(5);
+/// Bytes counted of blobs under way on one connection.
+const COMING_MAX: u64 = 8 * BLOB_LEN as u64;
 /// First look-up of a blob that nobody has.
 const FIRST_BLOB_LOOKUP: Duration = Duration::from_secs(2);
 
@@ -36,8 +41,13 @@ impl Swarm {
         }
         self.timers.sooner(Timer::HaveAsk, now + GATHER);
         if first {
+            // A v5 author's followers meet nowhere: there is nothing to wait for.
+            let wait = if followed.v5 { Duration::ZERO } else { FIRST_BLOB_LOOKUP };
+            if let Some(followed) = self.channels.get_mut(&channel) {
+                followed.stirred = now;
+            }
             self.plan_lookup(now, &channel);
-            self.timers.sooner(Timer::BlobLookup(channel), now + FIRST_BLOB_LOOKUP);
+            self.timers.sooner(Timer::BlobLookup(channel), now + wait);
             self.timers.sooner(Timer::Dial(channel), now);
         }
     }
@@ -52,12 +62,13 @@ impl Swarm {
     }
 
     /// Whether a peer that cannot say what it has may be tried for this channel's blobs. Constant IDs of a private channel
-    /// are shown to those who showed its token, and to whom the user named for it.
+    /// are shown to those who showed its token, and to whom the user named for it; of a v5 author's, if the user agreed,
+    /// to whoever is found by them.
     fn may_try(&self, conn: ConnId, key: &ChannelKey) -> bool {
         let (Some(peer), Some(channel)) = (self.peers.get(conn), self.channels.get(key)) else { return false };
         let entry = self.book.get(&peer.addr);
         let named = entry.is_some_and(|e| e.source == Source::User && e.channels.contains(key));
-        peer.may_hear_of(channel) || named
+        peer.may_hear_of(channel) || named || channel.v5
     }
     /// The peer said what it is: asks it what it has, or tries it blindly.
     pub(crate) fn start_fetching(&mut self, now: Duration, conn: ConnId) {
@@ -118,9 +129,26 @@ impl Swarm {
                 self.send(other, Command::Cancel(blob));
                 self.plan_slow(other);
             }
+            self.stir(now, &blob);
             self.send(conn, Command::Request(blob));
         }
         self.plan_slow(conn);
+    }
+    /// Something is done about a wanted blob: whether its channel stands still is seen a little later.
+    fn stir(&mut self, now: Duration, blob: &BlobId) {
+        if let Some(channel) = self.picker.channel_of(blob).and_then(|key| self.channels.get_mut(&key)) {
+            channel.stirred = now;
+        }
+    }
+    /// So many bytes of blobs came on a connection since this was last told. Returns the blob that they are most likely of.
+    pub(crate) fn note_coming(&mut self, now: Duration, conn: ConnId, bytes: u64) -> Option<BlobId> {
+        if let Some(peer) = self.peers.get_mut(conn) {
+            peer.coming = (peer.coming + bytes).min(COMING_MAX);
+        }
+        if self.picker.coming(now, conn) {
+            self.start_fetching(now, conn);
+        }
+        self.picker.sending(conn)
     }
     fn plan_slow(&mut self, conn: ConnId) {
         match self.picker.late_at(conn) {
@@ -130,6 +158,12 @@ impl Swarm {
     }
     pub(crate) fn check_slow(&mut self, now: Duration, conn: ConnId) {
         match self.picker.late_at(conn) {
+            Some(at) if at <= now && self.picker.is_blind(conn) => {
+                self.picker.mute(conn);
+                // Others are sought at once.
+                let channels = self.peers.get(conn).map(|peer| peer.channels().clone()).unwrap_or_default();
+                channels.iter().for_each(|key| self.timers.sooner(Timer::BlobLookup(*key), now));
+            }
             Some(at) if at <= now => {
                 for blob in self.picker.slow(conn) {
                     self.send(conn, Command::Cancel(blob));
@@ -151,9 +185,15 @@ impl Swarm {
         let useful = verdict != Verdict::BadHash;
         if let Some(peer) = self.peers.get_mut(conn) {
             peer.received += BLOB_LEN as u64;
+            peer.coming = peer.coming.saturating_sub(BLOB_LEN as u64);
             peer.moved = now;
         }
+        self.stir(now, &blob);
+        let woke = self.picker.coming(now, conn);
         self.picker.arrived(now, conn, blob, useful);
+        if woke {
+            self.start_fetching(now, conn);
+        }
         match verdict {
             Verdict::Stored => self.stop_wanting(&blob, Some(conn)),
             Verdict::NotStored => self.timers.set(Timer::Relist(blob), now + NOT_STORED),
@@ -177,11 +217,21 @@ impl Swarm {
             self.picker.remove_lane(id);
         }
     }
-    pub(crate) fn why_still(&self, _now: Duration, key: &ChannelKey) -> Cause {
+    /// Why a channel's blobs do not move. What may be over in a moment is no cause yet.
+    pub(crate) fn why_still(&self, now: Duration, key: &ChannelKey) -> Cause {
         let Some(channel) = self.channels.get(key) else { return Cause::NoPeersKnown { asked: 0 } };
         if self.picker.is_moving(key) {
             return Cause::Moving;
         }
+        let looking = self.picker.is_wanting(key) && channel.stirred + SETTLED > now;
+        match self.who_lacks(key, channel) {
+            Cause::NoPeersKnown { .. } | Cause::NoneOnline { .. } | Cause::NobodyHasIt { .. } if looking => {
+                Cause::Looking
+            }
+            cause => cause,
+        }
+    }
+    fn who_lacks(&self, key: &ChannelKey, channel: &Channel) -> Cause {
         let connected = u32::try_from(channel.conns.len()).unwrap_or(u32::MAX);
         if connected == 0 {
             return match self.book.known(key) {

@@ -19,6 +19,10 @@ const BROKEN_MAX: u8 = 3;
 const COMPARE: Duration = Duration::from_secs(60);
 /// A peer that broke its promises is not dialled before this time, and its hints are not followed.
 const BOASTER: Duration = Duration::from_secs(3600);
+/// Between two visits to the DHT for one channel of which no peer would tell what is new.
+const REFRESH_ALONE: Duration = Duration::from_secs(600);
+/// Between two visits of the node for all such channels together.
+const REFRESH_BUDGET: Duration = Duration::from_secs(60);
 /// Between two visits to the DHT for one channel.
 const REFRESH: Duration = Duration::from_secs(3600);
 /// A private channel's followers ask the DHT only when no peer answered for this long.
@@ -191,15 +195,40 @@ impl Swarm {
             }
         }
     }
-    /// Once an hour: the DHT's newest, kept alive.
+    /// From time to time: the DHT's newest, kept alive.
     pub(crate) fn refresh(&mut self, now: Duration, key: &ChannelKey) {
-        let wait = REFRESH.mul_f64(0.5 + self.chance());
         let Some(channel) = self.channels.get(key) else { return };
         let quiet = channel.heard.is_none_or(|at| at + SILENCE <= now) && now >= SILENCE;
-        if !channel.is_private() || quiet {
+        if !channel.is_private() || channel.v5 || quiet {
             self.outputs.push_back(Output::DhtRefresh(*key));
         }
-        self.timers.set(Timer::Refresh(*key), now + wait);
+        self.timers.cancel(Timer::Refresh(*key));
+        self.plan_refresh(now, key);
+    }
+    /// Connected peers that push what is new in a channel.
+    pub(crate) fn pushers(&self, channel: &Channel) -> usize {
+        let key = &channel.follow.key;
+        let pushes = |conn: &&ConnId| self.peers.get(**conn).is_some_and(|p| p.ext.manifest && p.shared.contains(key));
+        channel.conns.iter().filter(pushes).count()
+    }
+    /// The next visit to the DHT: once an hour where peers push what is new. Where nobody does, as often as the node's
+    /// budget for all such channels allows; so does the author of a list in v5 shape, which never pushes: there whoever finds
+    /// the news pushes it, so those who meet share the visits.
+    pub(crate) fn plan_refresh(&mut self, now: Duration, key: &ChannelKey) {
+        let looks = |channel: &Channel| !channel.is_private() || channel.v5;
+        let often = |channel: &Channel| looks(channel) && (channel.v5 || self.pushers(channel) == 0);
+        let Some(channel) = self.channels.get(key).filter(|_| self.config.dht) else { return };
+        let times = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let wait = match often(channel) {
+            false => REFRESH,
+            true => {
+                let all = self.channels.values().filter(|channel| often(channel)).count();
+                let alone = REFRESH_BUDGET.saturating_mul(times(all)).max(REFRESH_ALONE);
+                alone.saturating_mul(times(self.pushers(channel) + 1)).min(REFRESH)
+            }
+        };
+        let wait = wait.mul_f64(0.5 + self.chance());
+        self.timers.sooner(Timer::Refresh(*key), now + wait);
     }
 }
 

@@ -8,7 +8,7 @@
 //! Each part is a machine that owns its state: addresses (`book`), bans (`bans`), connections (`peers`), wants (`picker`),
 //! holdings that others wait for (`have`), who else holds what is ours (`census`), upload slots (`uploads`), announces (`announce`), peer exchange (`pex`), deadlines (`timers`).
 //! [`repair`] chooses what is kept for others. The
-//! [`Swarm`] joins them: `meet` (look-ups, HELLO), `guests` (callers), `dial`, `gossip` (manifests), `fetch` (blobs for us), `serve` (answers).
+//! [`Swarm`] joins them: `meet` (look-ups, HELLO), `guests` (callers), `dial`, `places`, `gossip` (manifests), `fetch` (blobs for us), `serve` (answers).
 
 mod announce;
 mod bans;
@@ -24,6 +24,7 @@ mod meet;
 mod peers;
 mod pex;
 mod picker;
+mod places;
 pub mod repair;
 mod serve;
 mod swarm;

@@ -13,7 +13,7 @@ use crate::channel::Channel;
 use crate::peers::{Peer, Stage};
 use crate::swarm::Swarm;
 use crate::timers::Timer;
-use crate::{Closed, ConnId, Follow, Output, Source};
+use crate::{Closed, ConnId, Follow, List, Output, Source};
 
 /// Between look-ups when all is well. FIND_PEERS goes with them and keeps quiet sessions from ending as idle.
 const LOOKUP: Duration = Duration::from_secs(200);
@@ -37,6 +37,10 @@ const BLOB_AGAIN: Duration = Duration::from_secs(120);
 const BLOB_AGAIN_MAX: Duration = Duration::from_secs(3600);
 /// Blobs of one channel whose look-ups are remembered.
 const SOUGHT_MAX: usize = 1024;
+/// Blobs of a list's own chunks: a manifest has room for three.
+const INLINE_MAX: usize = 16;
+/// After a list was read, v5 peers are told what of it is here.
+const TELL_LIST: Duration = Duration::from_secs(10);
 /// Addresses taken from one answer.
 const FOUND_MAX: usize = 200;
 /// FIND_PEERS open with one peer.
@@ -52,6 +56,12 @@ const STRANGER: Duration = Duration::from_secs(600);
 pub(crate) struct LookUp {
     channel: ChannelKey,
     since: Duration,
+}
+
+impl LookUp {
+    pub(crate) fn channel(&self) -> ChannelKey {
+        self.channel
+    }
 }
 
 impl Swarm {
@@ -71,7 +81,7 @@ impl Swarm {
         let private = follow.read_key.is_some();
         let unknown = follow.manifest.is_none();
         self.channels.insert(key, Channel::new(follow));
-        if !private {
+        if !private && self.held_of.contains_key(&key) {
             for (blob, held) in self.held.iter().filter(|(_, held)| held.channels.contains(&key)) {
                 self.announces.add(now, (*blob).into(), Tier::Blob(held.rank), held.announced);
             }
@@ -85,8 +95,7 @@ impl Swarm {
             if !private || unknown {
                 self.outputs.push_back(Output::DhtRefresh(key));
             }
-            let wait = Duration::from_secs(3600).mul_f64(self.chance());
-            self.timers.set(Timer::Refresh(key), now + wait);
+            self.plan_refresh(now, &key);
         }
     }
     pub(crate) fn stop_following(&mut self, key: &ChannelKey) {
@@ -102,7 +111,8 @@ impl Swarm {
         for topic in channel.announced {
             self.announces.remove(&topic);
         }
-        for (blob, held) in self.held.iter().filter(|(_, held)| held.channels.contains(key)) {
+        let none = !self.held_of.contains_key(key);
+        for (blob, held) in self.held.iter().filter(|(_, held)| !none && held.channels.contains(key)) {
             let mut others = held.channels.iter().filter(|c| *c != key);
             if !others.any(|c| self.channels.get(c).is_some_and(|c| !c.is_private())) {
                 self.announces.remove(&(*blob).into());
@@ -110,6 +120,7 @@ impl Swarm {
         }
         self.lookups.retain(|_, lookup| lookup.channel != *key);
         self.book.drop_channel(key);
+        self.waiting.remove(key);
         for conn in channel.conns {
             let Some(peer) = self.peers.get_mut(conn) else { continue };
             peer.named.remove(key);
@@ -222,7 +233,7 @@ impl Swarm {
     pub(crate) fn look_up_blobs(&mut self, now: Duration, key: &ChannelKey) {
         let Some(channel) = self.channels.get_mut(key) else { return };
         channel.sought.retain(|id, _| self.picker.channel_of(id).is_some());
-        if !self.picker.is_wanting(key) || channel.is_private() {
+        if !self.picker.is_wanting(key) || (channel.is_private() && !channel.v5) {
             return;
         }
         let many = u32::try_from(channel.sought.len() / SOUGHT_MANY).unwrap_or(u32::MAX);
@@ -239,6 +250,24 @@ impl Swarm {
         for conn in conns {
             self.ask_peers(now, conn, blob.into());
         }
+    }
+    /// What the node read in the channel's list.
+    pub(crate) fn take_list(&mut self, now: Duration, key: &ChannelKey, list: List) {
+        let Some(channel) = self.channels.get_mut(key) else { return };
+        let (begins, told) = (list.v5 && !channel.v5, list.inline != channel.inline);
+        (channel.v5, channel.inline) = (list.v5, list.inline);
+        channel.inline.truncate(INLINE_MAX);
+        if begins && self.picker.is_wanting(key) {
+            self.timers.set(Timer::BlobLookup(*key), now);
+            // Whoever is here already may be tried now.
+            let here = self.channels.get(key).into_iter().flat_map(|c| &c.conns).copied();
+            let blind: Vec<ConnId> = here.filter(|conn| self.picker.is_blind(*conn)).collect();
+            blind.into_iter().for_each(|conn| self.start_fetching(now, conn));
+        }
+        if told && let Some(channel) = self.channels.get(key) {
+            channel.conns.iter().for_each(|conn| self.timers.sooner(Timer::Tell(*conn), now + TELL_LIST));
+        }
+        self.plan_refresh(now, key);
     }
     pub(crate) fn end_lookup(&mut self, now: Duration, infohash: InfoHash, addrs: Vec<SocketAddr>) {
         let Some(lookup) = self.lookups.remove(&infohash) else { return };
@@ -403,8 +432,9 @@ impl Swarm {
     fn leave_channel(&mut self, now: Duration, conn: ConnId, key: &ChannelKey) {
         if let Some(channel) = self.channels.get_mut(key) {
             channel.conns.remove(&conn);
-            self.timers.sooner(Timer::Dial(*key), now);
+            self.lost_one(now, key);
             self.plan_lookup(now, key);
+            self.plan_refresh(now, key);
         }
     }
     /// No HELLO came: the peer is asked as a v5 one.
@@ -452,5 +482,9 @@ impl Swarm {
         for key in peer.named.union(&peer.shared) {
             self.leave_channel(now, id, key);
         }
+        self.wake_hungriest(now);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -69,6 +69,8 @@ pub(crate) struct Peer {
     /// How long after it was met its HELLO came: a round trip at least.
     pub(crate) answered: Option<Duration>,
     pub(crate) received: u64,
+    /// Bytes of blobs that are not whole yet.
+    pub(crate) coming: u64,
     pub(crate) sent: u64,
 }
 
@@ -97,6 +99,7 @@ impl Peer {
             listens: None,
             answered: None,
             received: 0,
+            coming: 0,
             sent: 0,
         }
     }
@@ -228,7 +231,7 @@ impl Peers {
             addr: peer.addr.clone(),
             role: peer.role,
             v5: peer.is_v5(),
-            received: peer.received,
+            received: peer.received + peer.coming,
             sent: peer.sent,
             channels: peer.channels().iter().copied().collect(),
             gateway: peer.ext.gateway,

@@ -25,6 +25,9 @@ const WINDOW_BLIND: usize = 4;
 const AHEAD: Duration = Duration::from_secs(2);
 /// A rate is measured over at least this long.
 const RATE_SPAN: Duration = Duration::from_millis(250);
+/// A v5 peer that sends not a byte of what it was asked for in this time is as good as nobody: it cannot say that it has
+/// nothing, and v5 clients themselves wait no longer.
+pub(crate) const MUTE: Duration = Duration::from_secs(10);
 /// A peer that brings no blob for this long is slow.
 pub(crate) const SLOW: Duration = Duration::from_secs(60);
 /// A blob that a peer had not got may be asked for again.
@@ -93,10 +96,15 @@ struct Lane {
     bytes: usize,
     progress: Duration,
     slow: bool,
+    /// It sends nothing of what it was asked for: nothing more is asked of it until it does.
+    mute: bool,
 }
 
 impl Lane {
     fn window(&self) -> usize {
+        if self.mute {
+            return 0;
+        }
         if self.slow {
             return 1;
         }
@@ -176,6 +184,7 @@ impl Picker {
             bytes: 0,
             progress: now,
             slow: false,
+            mute: false,
         };
         self.lanes.insert(conn, lane);
     }
@@ -193,6 +202,10 @@ impl Picker {
         }
         self.lanes.remove(&conn);
         self.dirty.remove(&conn);
+    }
+    /// Whether something was asked of this peer that it has not sent.
+    pub(crate) fn is_busy(&self, conn: ConnId) -> bool {
+        self.lanes.get(&conn).is_some_and(|lane| !lane.asked.is_empty())
     }
     /// Whether this peer has a lane that tries everything.
     pub(crate) fn is_blind(&self, conn: ConnId) -> bool {
@@ -271,7 +284,7 @@ impl Picker {
     pub(crate) fn learn(&mut self, conn: ConnId, id: BlobId) {
         let (Some(lane), Some(want)) = (self.lanes.get_mut(&conn), self.wants.get_mut(&id)) else { return };
         lane.lacks.remove(&id);
-        if !lane.knows.insert(id) {
+        if lane.mute || !lane.knows.insert(id) {
             return;
         }
         let blind = lane.blind;
@@ -391,6 +404,35 @@ impl Picker {
             lane.progress = now;
         }
     }
+    /// More bytes of what was asked came. Says whether the peer was taken for mute until now: it does not know of the wants
+    /// since.
+    pub(crate) fn coming(&mut self, now: Duration, conn: ConnId) -> bool {
+        let Some(lane) = self.lanes.get_mut(&conn) else { return false };
+        lane.progress = now;
+        std::mem::take(&mut lane.mute)
+    }
+    /// The blob that this peer is sending: the one that began, or else the one that was asked for first.
+    pub(crate) fn sending(&self, conn: ConnId) -> Option<BlobId> {
+        let lane = self.lanes.get(&conn)?;
+        let first = || lane.asked.iter().min_by_key(|(_, at)| **at).map(|(id, _)| *id);
+        lane.arriving.or_else(first)
+    }
+    /// A peer that cannot say what it has, and sends nothing: what it was asked for returns to the pool as if it had never
+    /// been there. The requests stay open with it: should the bytes come after all, they are taken.
+    pub(crate) fn mute(&mut self, conn: ConnId) {
+        let Some(lane) = self.lanes.get_mut(&conn) else { return };
+        lane.mute = true;
+        lane.arriving = None;
+        let mut all = std::mem::take(&mut lane.knows);
+        all.extend(std::mem::take(&mut lane.asked).into_keys());
+        for id in all {
+            self.edit(id, |want| {
+                want.maybes.remove(&conn);
+                want.asked.retain(|c| *c != conn);
+                want.open |= want.asked.is_empty();
+            });
+        }
+    }
     /// Whether blobs are under way, and idle peers may help.
     pub(crate) fn is_flying(&self) -> bool {
         !self.flying.is_empty()
@@ -433,7 +475,8 @@ impl Picker {
     /// When this peer's open requests become late.
     pub(crate) fn late_at(&self, conn: ConnId) -> Option<Duration> {
         let lane = self.lanes.get(&conn)?;
-        (!lane.asked.is_empty() && !lane.slow).then(|| lane.progress + SLOW)
+        let patience = if lane.blind { MUTE } else { SLOW };
+        (!lane.asked.is_empty() && !lane.slow).then(|| lane.progress + patience)
     }
     /// The peer is slow: it keeps its oldest request, which others may be asked for too; the rest returns to the pool.
     /// Returns what to cancel.

@@ -257,8 +257,17 @@ impl Swarm {
         let of_gateway = peer.named.iter().filter(|_| peer.ext.gateway);
         let keys: BTreeSet<ChannelKey> = peer.channels().iter().chain(of_gateway).filter(told).copied().collect();
         let told: Vec<(ChannelKey, PeerAddr)> = keys.into_iter().filter_map(|key| Some((key, own(&key)?))).collect();
+        let plain = peer.is_v5() || peer.ext.gateway;
         for (key, own) in told {
-            for topic in self.channels.get(&key).map(|c| c.topics(unix)).unwrap_or_default() {
+            let Some(channel) = self.channels.get(&key) else { continue };
+            let mut topics = channel.topics(unix);
+            // A v5 reader asks by blob, and for no others than a list's own: whoever may be asked by one is told of those.
+            if plain && !channel.is_private() {
+                topics.extend(
+                    channel.inline.iter().filter(|blob| self.held.contains_key(*blob)).map(|blob| Topic::from(*blob)),
+                );
+            }
+            for topic in topics {
                 self.send(conn, Command::Announce(topic, own.clone()));
             }
         }

@@ -23,10 +23,12 @@ use crate::meet::LookUp;
 use crate::peers::Peers;
 use crate::pex::Pex;
 use crate::picker::Picker;
+use crate::places::Waiting;
 use crate::timers::{Timer, Timers};
 use crate::uploads::Uploads;
 use crate::{
-    Cause, Closed, Config, ConnId, Coverage, DialId, Follow, Output, PeerInfo, Priority, Rank, Source, Verdict,
+    Cause, Closed, Config, ConnId, Coverage, DialId, Follow, List, News, Output, PeerInfo, Priority, Rank, Source,
+    Verdict,
 };
 
 /// How often old entries are dropped.
@@ -76,8 +78,11 @@ pub struct Swarm {
     pub(crate) announces: Announces,
     pub(crate) pex: Pex,
     pub(crate) held: BTreeMap<BlobId, Held>,
+    /// How many of them are of each channel: where there are none, nobody walks through all.
+    pub(crate) held_of: BTreeMap<ChannelKey, usize>,
     pub(crate) dials: BTreeMap<DialId, Dialling>,
     pub(crate) lookups: BTreeMap<InfoHash, LookUp>,
+    pub(crate) waiting: Waiting,
     pub(crate) next_conn: u64,
     /// The route leads through a proxy or Tor.
     pub(crate) detour: bool,
@@ -111,8 +116,10 @@ impl Swarm {
             announces,
             pex: Pex::default(),
             held: BTreeMap::new(),
+            held_of: BTreeMap::new(),
             dials: BTreeMap::new(),
             lookups: BTreeMap::new(),
+            waiting: Waiting::default(),
             next_conn: 0,
             detour: false,
             tor: false,
@@ -137,6 +144,22 @@ impl Swarm {
         self.settle(now);
         taken
     }
+    /// What kind of list the channel has, as far as it is read.
+    pub fn set_list(&mut self, now: Duration, key: &ChannelKey, list: List) {
+        self.take_list(now, key, list);
+        self.settle(now);
+    }
+    /// What peers have said of a channel's list.
+    pub fn news(&self, key: &ChannelKey) -> News {
+        let heard = self.channels.get(key).and_then(|channel| channel.heard);
+        let open = self.peers.iter().any(|(_, peer)| peer.asked.contains(key));
+        let pushed = self.channels.get(key).is_some_and(|channel| self.pushers(channel) > 0);
+        News { heard, open, pushed }
+    }
+    /// The sequence of the newest manifest that is known of a channel; 0: none.
+    pub fn newest(&self, key: &ChannelKey) -> u64 {
+        self.channels.get(key).map_or(0, Channel::sequence)
+    }
     /// Fetch this blob from the channel's swarm.
     pub fn want(&mut self, now: Duration, blob: BlobId, channel: ChannelKey, priority: Priority) {
         self.start_wanting(now, blob, channel, priority);
@@ -149,10 +172,11 @@ impl Swarm {
     }
     /// We hold this blob: serve it, announce it. `announced`: how long ago it was announced, if known from an earlier run.
     pub fn hold(&mut self, now: Duration, blob: BlobId, channel: ChannelKey, rank: Rank, announced: Option<Duration>) {
-        let new = || Held { channels: vec![channel], rank, announced, sent: 0 };
+        let new = || Held { channels: Vec::new(), rank, announced, sent: 0 };
         let held = self.held.entry(blob).or_insert_with(new);
         if !held.channels.contains(&channel) {
             held.channels.push(channel);
+            *self.held_of.entry(channel).or_default() += 1;
         }
         held.rank = held.rank.min(rank);
         let rank = held.rank;
@@ -170,13 +194,24 @@ impl Swarm {
     }
     /// We do not hold it any more.
     pub fn unhold(&mut self, _now: Duration, blob: &BlobId) {
-        if self.held.remove(blob).is_some() {
-            self.announces.remove(&(*blob).into());
+        let Some(held) = self.held.remove(blob) else { return };
+        self.announces.remove(&(*blob).into());
+        for channel in held.channels {
+            if let Some(count) = self.held_of.get_mut(&channel) {
+                *count -= 1;
+                if *count == 0 {
+                    self.held_of.remove(&channel);
+                }
+            }
         }
     }
     /// An address that may serve a channel (`None`: any channel; only from [`Source::User`] and [`Source::Lan`]).
     pub fn add_addr(&mut self, now: Duration, addr: PeerAddr, channel: Option<ChannelKey>, source: Source) {
         self.learn_addr(now, addr, channel, source);
+    }
+    /// Addresses from [`Source::Remembered`] that were dialled since the last call and where nobody answered.
+    pub fn take_unreached(&mut self) -> Vec<PeerAddr> {
+        self.book.take_unreached()
     }
     /// Where others can dial us in the clear, learnt or changed after the start (a mapped port): told to peers.
     pub fn set_own_addr(&mut self, now: Duration, addr: Option<PeerAddr>) {
@@ -256,6 +291,13 @@ impl Swarm {
     pub fn handle_verdict(&mut self, now: Duration, id: ConnId, blob: BlobId, verdict: Verdict) {
         self.judge(now, id, blob, verdict);
         self.settle(now);
+    }
+    /// So many bytes came on this connection, while a REQUEST of ours was open, since this was last told; from time to time.
+    /// 0: it is we who do not read. Returns the blob that they are most likely of.
+    pub fn handle_coming(&mut self, now: Duration, id: ConnId, bytes: u64) -> Option<BlobId> {
+        let blob = self.note_coming(now, id, bytes);
+        self.settle(now);
+        blob
     }
     /// A blob of an [`Output::Serve`] is off this connection's hands: sent whole, or cancelled or not readable.
     pub fn handle_served(&mut self, now: Duration, id: ConnId, whole: bool) {

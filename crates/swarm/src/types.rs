@@ -23,6 +23,8 @@ pub enum Source {
     Lan,
     /// The signed body's `peers`.
     Body,
+    /// An earlier run that dialled it with success: worth a try, and forgotten like what somebody told.
+    Remembered,
     /// The DHT.
     Dht,
     /// Another peer's PEERS.
@@ -42,6 +44,27 @@ pub struct Follow {
     pub manifest: Option<Arc<SignedManifest>>,
     /// Highest sequence ever verified: nothing lower is taken.
     pub floor: u64,
+}
+
+/// What is known of a followed channel's list beyond its blobs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct List {
+    /// A v5 author wrote it, whose seeders announce blobs and nothing else: blobs are looked up by ID at once, and those of a
+    /// private channel, too, which constant IDs give away. So of a private one only what its user agreed to.
+    pub v5: bool,
+    /// Blobs of chunks that stand in the manifest itself: what a v5 reader can find and ask for.
+    pub inline: Vec<BlobId>,
+}
+
+/// What peers have said of a channel's list.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct News {
+    /// When one last said anything about the channel.
+    pub heard: Option<Duration>,
+    /// One is being asked for its list just now.
+    pub open: bool,
+    /// One is connected that pushes what is new.
+    pub pushed: bool,
 }
 
 /// How urgent a wanted blob is.
@@ -130,6 +153,8 @@ pub enum Output {
 pub enum Cause {
     /// Requests are open: it moves.
     Moving,
+    /// Somebody who has it is being looked for since a moment.
+    Looking,
     /// No address is known for this channel.
     NoPeersKnown {
         /// Peers that were asked for others.
@@ -160,7 +185,7 @@ pub struct PeerInfo {
     pub role: Role,
     /// It said no HELLO or named no extension.
     pub v5: bool,
-    /// Blob bytes received from it.
+    /// Blob bytes received from it, those of blobs under way among them.
     pub received: u64,
     /// Blob bytes sent to it.
     pub sent: u64,

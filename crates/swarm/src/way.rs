@@ -96,8 +96,7 @@ impl Swarm {
                 if asks_dht {
                     self.outputs.push_back(Output::DhtRefresh(key));
                 }
-                let wait = Duration::from_secs(3600).mul_f64(self.chance());
-                self.timers.set(Timer::Refresh(key), now + wait);
+                self.plan_refresh(now, &key);
             } else {
                 self.timers.cancel(Timer::Refresh(key));
             }

@@ -190,6 +190,15 @@ impl World {
         self.minds.push_back(node);
         self.settle();
     }
+    /// A node learns an address for a channel from somewhere.
+    pub fn tell(&mut self, node: NodeId, channel: ChannelKey, other: NodeId, source: Source) {
+        let addr = PeerAddr::Ip(self.nodes[other].addr);
+        if let Some(swarm) = &mut self.nodes[node].swarm {
+            swarm.add_addr(self.now, addr, Some(channel), source);
+        }
+        self.minds.push_back(node);
+        self.settle();
+    }
     /// A new manifest that leads to so many new blobs; known to nobody yet.
     pub fn sign(&mut self, author: &mut Author, blobs: usize) -> Arc<SignedManifest> {
         author.sequence += 1;

@@ -19,6 +19,10 @@ pub struct Habits {
     pub hold_after: Option<usize>,
     /// The first connection is cut, once, after this many bytes of DATA.
     pub cut_after: Option<usize>,
+    /// REQUESTs are taken and never answered.
+    pub mute: bool,
+    /// A slow line: so many bytes leave at a time, with this pause behind.
+    pub pace: Option<(usize, Duration)>,
 }
 
 /// What killed a seeder: each of these ends a v5 process.
@@ -247,6 +251,7 @@ fn serve(stream: TcpStream, shared: &Shared) -> Result<(), V5Error> {
                     state.blobs.get(&text).cloned()
                 };
                 match blob {
+                    Some(_) if shared.habits.mute => {}
                     Some(blob) if !send_blob(&mut wire, shared, &blob, &mut sent)? => return Ok(()),
                     Some(_) => {
                         shared.state().served += 1;
@@ -304,7 +309,13 @@ fn send_blob(wire: &mut Wire, shared: &Shared, blob: &[u8], sent: &mut usize) ->
             wire.close();
             return Ok(false);
         }
-        wire.send(DATA, piece)?;
+        match habits.pace {
+            Some((bytes, pause)) => wire.trickle(DATA, piece, bytes, || {
+                std::thread::sleep(pause);
+                !shared.state().stopped
+            })?,
+            None => wire.send(DATA, piece)?,
+        }
         *sent += piece.len();
     }
     Ok(true)

@@ -177,6 +177,27 @@ impl Wire {
         Ok(self.stream.write_all(&frame)?)
     }
 
+    /// Sends one message a few bytes at a time, for as long as `go_on` says so between them.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub fn trickle(
+        &mut self,
+        kind: u8,
+        payload: &[u8],
+        bytes: usize,
+        mut go_on: impl FnMut() -> bool,
+    ) -> Result<(), V5Error> {
+        let frame = self.sealer.seal(kind, payload)?;
+        for piece in frame.chunks(bytes.max(1)) {
+            self.stream.write_all(piece)?;
+            if !go_on() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Sends bytes as they are, below the framing: what a broken or hostile peer does.
     ///
     /// # Errors

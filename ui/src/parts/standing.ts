@@ -18,6 +18,7 @@ const CAUSE_LOOKS: Record<Cause["cause"], { icon: IconName; tone: Tone }> = {
   no_peers_known: { icon: "hourglass", tone: "waits" },
   none_online: { icon: "hourglass", tone: "waits" },
   nobody_has_it: { icon: "hourglass", tone: "waits" },
+  blob_lookups: { icon: "lock", tone: "needs" },
   no_manifest: { icon: "hourglass", tone: "waits" },
   dht_unreachable: { icon: "unplug", tone: "waits" },
   tor_starting: { icon: "shield-off", tone: "waits" },
@@ -52,6 +53,7 @@ export function causeStanding(cause: Cause, t: Words): Standing {
 export function causeDetail(cause: Cause): string {
   switch (cause.cause) {
     case "bad_content":
+    case "trouble":
     case "wrong_read_key":
       return plain(cause.what, 400);
     case "tor_down":

@@ -113,6 +113,8 @@ export const de = (f: Format): Words => {
             "Wartet:",
             cause.connected === 1 ? "der einzigen Gegenstelle fehlt der Rest auch" : `keine von ${n(cause.connected)} Gegenstellen hat den Rest`,
           );
+        case "blob_lookups":
+          return cause.refused ? s("Wartet:", "niemand folgt ihm gerade, und seine Teile werden nicht gesucht") : s("Wartet auf dein Wort:", "niemand folgt ihm gerade");
         case "no_manifest":
           return s("Wartet:", "die Liste ist noch nicht gefunden");
         case "dht_unreachable":
@@ -163,6 +165,8 @@ export const de = (f: Format): Words => {
         case "none_online":
         case "nobody_has_it":
           return "Es geht von selbst weiter, sobald jemand mit den fehlenden Teilen online ist.";
+        case "blob_lookups":
+          return "Das Programm des Herausgebers lässt die Teile dieses privaten Kanals nur an ihren IDs finden. Die sind jeden Tag dieselben: Wer das DHT beobachtet, sieht, dass die Adresse dieses Geräts danach fragt. Erlaube es auf der Seite des Kanals, oder warte auf jemanden, der ihm folgt.";
         case "no_manifest":
           return "Der Herausgeber oder jemand, der dem Kanal folgt, muss einmal online sein. Es wird immer wieder gefragt.";
         case "dht_unreachable":
@@ -299,6 +303,7 @@ export const de = (f: Format): Words => {
       loading: "Die Liste wird gelesen",
       getAuto: "Von selbst holen:",
       getShort: "Holt",
+      lookUp: "Danach suchen",
       rule: { all: "alles", none: "nichts", newest: (k) => (k === 1 ? "den neuesten" : `die neuesten ${n(k)}`) },
       signedTwice: "Zwei verschiedene Listen tragen dieselbe Nummer",
       signedTwiceMore: "Der Schlüssel wird an zwei Orten benutzt, oder jemand anders hat ihn. Frage den Herausgeber, bevor du Neuem traust.",
@@ -816,6 +821,7 @@ export const de = (f: Format): Words => {
       secrets: ["Die Geheimnisse sind nicht erreichbar", "Der Schlüsselbund ist verschlossen oder fehlt. Ein Tresor mit Passphrase geht auch."],
       other_key: ["Der Schlüssel zu den Geheimnissen dieses Ordners fehlt", "Schlüsselbund oder Tresor ist ein anderer als zuvor. Was versiegelt ist, bleibt und geht wieder auf, sobald der alte zurück ist."],
       wrong_passphrase: ["Die Passphrase passt nicht", "Groß und klein zählt. Nichts wurde geändert."],
+      ask_first: ["Das braucht dein Wort", "Es zeigt anderen etwas, das sie jetzt nicht sehen. Erlaube es, oder lass es."],
       not_published: ["Niemand nahm die Liste an", "Kein DHT-Knoten und kein Gateway antwortete. Deine Dateien sind versiegelt und geteilt; versuche es wieder, wenn das Netz da ist."],
       timed_out: ["Keine Antwort in der Zeit", "Niemand, der online ist, zeigte es. Später noch einmal hilft oft."],
       cancelled: ["Abgebrochen", "Nichts wurde geändert."],

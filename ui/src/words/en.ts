@@ -116,6 +116,8 @@ export const en = (f: Format) => {
             "Waiting:",
             cause.connected === 1 ? "the one peer online lacks the rest" : `none of ${count(cause.connected, "peer", "peers")} online has the rest`,
           );
+        case "blob_lookups":
+          return cause.refused ? s("Waiting:", "no follower is met, and its parts are not looked up") : s("Waiting for your word:", "no follower is met");
         case "no_manifest":
           return s("Waiting:", "its list is not found yet");
         case "dht_unreachable":
@@ -170,6 +172,8 @@ export const en = (f: Format) => {
         case "none_online":
         case "nobody_has_it":
           return "It goes on by itself as soon as someone with the missing parts is online.";
+        case "blob_lookups":
+          return "The publisher's program lets the parts of this private channel be found by their IDs only. These are the same every day: whoever watches the DHT sees that this device's address asks for them. Allow it on the channel's page, or wait for someone who follows it.";
         case "no_manifest":
           return "The publisher, or anyone who follows the channel, has to be online once. It is asked for again and again.";
         case "dht_unreachable":
@@ -308,6 +312,7 @@ export const en = (f: Format) => {
       loading: "Reading the list",
       getAuto: "Get automatically:",
       getShort: "Get",
+      lookUp: "Look them up",
       rule: { all: "everything", none: "nothing", newest: (k: number) => `newest ${n(k)}` },
       signedTwice: "Two different lists carry the same number",
       signedTwiceMore: "The key is used in two places, or someone else has it. Ask the publisher before you trust new items.",
@@ -828,6 +833,7 @@ export const en = (f: Format) => {
       secrets: ["The secrets are out of reach", "The keyring is locked or missing. A vault with a passphrase works too."],
       other_key: ["The key to this folder's secrets is missing", "The keyring or the vault is another one than before. What is sealed stays as it is and opens again when the old one is back."],
       wrong_passphrase: ["The passphrase does not fit", "Upper and lower case count. Nothing was changed."],
+      ask_first: ["This takes your word", "It shows others something that they do not see now. Allow it, or leave it."],
       not_published: ["No one took the list", "No DHT node and no gateway answered. Your files are sealed and shared; try again when the network is back."],
       timed_out: ["No answer in time", "No one who is online showed it. Trying again later often helps."],
       cancelled: ["Cancelled", "Nothing was changed."],

@@ -67,6 +67,7 @@ fn every_command_parses() {
             "rule A --keep newest:3 --fetch 2",
             |c| matches!(c, C::Rule(a) if a.keep == Some(KeepRule::Newest(3)) && a.fetch == Some(FetchRule::Newest(2))),
         ),
+        ("rule A --look-up on", |c| matches!(c, C::Rule(a) if a.look_up == Some(true) && a.encrypted.is_none())),
         (
             "rule A --keep 1.5G --encrypted on",
             |c| matches!(c, C::Rule(a) if a.keep == Some(KeepRule::Bytes(1_500_000_000)) && a.encrypted == Some(true)),

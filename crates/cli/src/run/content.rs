@@ -2,7 +2,7 @@
 
 use super::failure::{Failure, refused, strange};
 use super::out::Out;
-use super::{Watching, absolute, key_of, with_progress};
+use super::{Watching, absolute, consent, key_of, with_progress};
 use crate::args::{Global, PublishArgs};
 use crate::door::Door;
 use crate::progress::{Filter, Subject};
@@ -64,11 +64,22 @@ pub(super) async fn get(
 ) -> Result<(), Failure> {
     let dir = output.as_deref().map(absolute).transpose()?;
     let filter = about(&what, door).await?;
-    let wanted = dir.clone();
-    match with_progress(door, watching, Subject::Items(filter), Request::Get(Get { what, dir })).await? {
+    let channel = match &filter {
+        Filter::Channel(key) => Some(key.clone()),
+        _ => what.rsplit_once('/').map(|(channel, _)| channel.to_owned()),
+    };
+    let request = || Request::Get(Get { what: what.clone(), dir: dir.clone() });
+    let mut got = with_progress(door, watching, Subject::Items(filter), request()).await;
+    if let Err(failure) = &got
+        && consent::given(failure, channel.as_deref(), watching.out.json, door).await?
+    {
+        let filter = about(&what, door).await?;
+        got = with_progress(door, watching, Subject::Items(filter), request()).await;
+    }
+    match got? {
         Reply::Got(got) => {
             watching.out.value(&got, show::got)?;
-            for item in got.items.iter().filter(|item| wanted.as_ref().is_some_and(|dir| lies_elsewhere(item, dir))) {
+            for item in got.items.iter().filter(|item| dir.as_ref().is_some_and(|dir| lies_elsewhere(item, dir))) {
                 watching.out.remark(&format!("{} was here before: --output moved nothing.", show::quoted(&item.name)));
             }
             Ok(())

@@ -50,7 +50,9 @@ pub(super) fn exit_code(code: Code) -> u8 {
         Code::BadLink | Code::OtherReadKey | Code::WrongReadKey | Code::BadContent => exit::BAD,
         Code::Busy => exit::BUSY,
         Code::Cancelled => exit::INTERRUPTED,
-        Code::Exists | Code::KindMismatch | Code::NotOwn | Code::Stopping | Code::Internal => exit::OTHER,
+        Code::Exists | Code::KindMismatch | Code::NotOwn | Code::AskFirst | Code::Stopping | Code::Internal => {
+            exit::OTHER
+        }
     }
 }
 

@@ -22,6 +22,7 @@ const TABLE: &[(Code, u8)] = &[
     (Code::Secrets, 5),
     (Code::OtherKey, 5),
     (Code::WrongPassphrase, 5),
+    (Code::AskFirst, 1),
     (Code::NotPublished, 4),
     (Code::TimedOut, 4),
     (Code::Cancelled, 130),

@@ -104,7 +104,7 @@ fn every_table_escapes() {
         items(&[item()]),
         transfers(&[item()]),
         files(&[file]),
-        looked(&Looked { channel: channel_info(), items: vec![item()] }),
+        looked(&Looked { channel: channel_info(), items: vec![item()], stale: None }),
         published(&published_info, false),
         got(&Got { items: vec![item()] }),
         verified(&VerifyReport { good: 0, bad: 1, files: vec![evil()], kept: vec![evil()] }),

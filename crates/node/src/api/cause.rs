@@ -25,6 +25,12 @@ pub enum Cause {
         /// Peers connected.
         connected: u32,
     },
+    /// Nobody is met who follows this private channel, and its list is a v5 author's: its blobs could be looked up by ID,
+    /// which shows the DHT who asks for them. Whether to do so is the user's to say.
+    BlobLookups {
+        /// The user said no.
+        refused: bool,
+    },
     /// The list was not found yet.
     NoManifest,
     /// The DHT does not answer.
@@ -157,6 +163,13 @@ impl std::fmt::Display for Cause {
             Self::NobodyHasIt { connected } => {
                 write!(f, "Waiting: none of the {connected} peers online has the missing parts")
             }
+            Self::BlobLookups { refused: false } => f.write_str(
+                "Waiting for your word: nobody is met who follows this private channel. Its author's program lets its \
+                 parts be found by their IDs only, and whoever watches the DHT sees which address looks these up",
+            ),
+            Self::BlobLookups { refused: true } => f.write_str(
+                "Waiting: nobody is met who follows this private channel, and its parts are not looked up by their IDs",
+            ),
             Self::NoManifest => f.write_str("Waiting: the channel's list has not been found yet"),
             Self::DhtUnreachable => f.write_str("The DHT does not answer. Known peers still work."),
             Self::TorStarting { percent } => write!(f, "Tor is not ready, {percent} %"),
@@ -251,6 +264,8 @@ pub enum Code {
     OtherKey,
     /// Wrong passphrase.
     WrongPassphrase,
+    /// It takes the user's word, which was not given.
+    AskFirst,
     /// No DHT node and no gateway took the manifest.
     NotPublished,
     /// Nobody showed it within the time.
@@ -295,6 +310,8 @@ mod tests {
             Cause::NoPeersKnown { asked: n },
             Cause::NoneOnline { known: n },
             Cause::NobodyHasIt { connected: n },
+            Cause::BlobLookups { refused: false },
+            Cause::BlobLookups { refused: true },
             Cause::NoManifest,
             Cause::DhtUnreachable,
             Cause::TorStarting { percent: 1 },
@@ -323,7 +340,11 @@ mod tests {
         for cause in &all {
             match cause {
                 Cause::NoPeersKnown { .. } | Cause::NoneOnline { .. } | Cause::NobodyHasIt { .. } => {}
-                Cause::NoManifest | Cause::DhtUnreachable | Cause::NoWayIn | Cause::NoDht { .. } => {}
+                Cause::BlobLookups { .. }
+                | Cause::NoManifest
+                | Cause::DhtUnreachable
+                | Cause::NoWayIn
+                | Cause::NoDht { .. } => {}
                 Cause::TorStarting { .. } | Cause::TorDown { .. } | Cause::ProxyDown { .. } => {}
                 Cause::Unreached { .. } | Cause::Paused | Cause::PausedUntil { .. } | Cause::Schedule { .. } => {}
                 Cause::MonthUsed { .. } | Cause::Quota { .. } | Cause::Queued | Cause::DiskFull { .. } => {}

@@ -148,6 +148,10 @@ pub struct Looked {
     pub channel: ChannelInfo,
     /// Its items.
     pub items: Vec<ItemInfo>,
+    /// Why there may be a newer list than this one, if nobody could be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub stale: Option<String>,
 }
 
 /// A channel.
@@ -198,6 +202,11 @@ pub struct ChannelInfo {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub encrypted: Option<bool>,
+    /// Of a private channel whose list a v5 author wrote: whether its blobs are looked up by ID. None: there is nothing to
+    /// say about that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub look_up: Option<bool>,
 }
 
 /// Where an item stands.

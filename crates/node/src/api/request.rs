@@ -265,6 +265,11 @@ pub struct SetChannel {
     pub keep: Option<KeepRule>,
     /// Whether downloads from now on are kept only encrypted.
     pub encrypted: Option<bool>,
+    /// Whether the blobs of a private channel of a v5 author are looked up by ID: then whoever watches the DHT sees that
+    /// this node's address asks for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub look_up: Option<bool>,
 }
 
 /// When an item is fetched.

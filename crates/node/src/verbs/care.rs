@@ -20,7 +20,7 @@ use crate::error::{Result, fail};
 use crate::library::LibraryInput;
 use crate::verbs::waits::{For, Waits};
 use crate::verbs::{Caller, find_channel, find_item};
-use crate::{channel, keep, view};
+use crate::{by_id, channel, keep, view};
 
 /// Items found at most.
 const FOUND_MAX: u32 = 1000;
@@ -61,6 +61,13 @@ pub(super) async fn set_channel(ctx: &Ctx, args: SetChannel) -> Result<ChannelIn
             })
         })
         .await?;
+    if let Some(allow) = args.look_up {
+        let Some(row) = changed.as_ref().filter(|row| by_id::is_asked_about(row)) else {
+            let text = "This is no private channel of a v5 author: its parts are found without looking up their IDs.";
+            return fail(Code::BadArgument, text);
+        };
+        by_id::set(ctx, row, allow).await?;
+    }
     if let Some(row) = changed {
         keep::channel(ctx, key).await?;
         if !ctx.config.offline && (args.fetch.is_some() || args.keep.is_some()) {

@@ -6,7 +6,6 @@ use protocol::{ChannelKey, Item, Link, Payload};
 use store::{ItemRow, Standing};
 
 use crate::api::{Cause, Code, ErrorInfo, Event, Get, Got, Locate, Remove, Target, VerifyReport, paths};
-use crate::channel;
 use crate::ctx::Ctx;
 use crate::engine::Input;
 use crate::error::{Result, fail};
@@ -14,6 +13,7 @@ use crate::governor;
 use crate::library::LibraryInput;
 use crate::verbs::{Caller, find_channel, find_item, follow};
 use crate::view;
+use crate::{channel, fresh};
 
 /// Fetches one item, or all of a link's; returns when every byte is verified and in place.
 pub(super) async fn get(ctx: &Ctx, args: Get, caller: &Caller) -> Result<Got> {
@@ -24,6 +24,9 @@ pub(super) async fn get(ctx: &Ctx, args: Get, caller: &Caller) -> Result<Got> {
             let key = row.key;
             channel::keep_link_peers(ctx, key, &link.bootstrap).await?;
             channel::follow_link(ctx, &row, link.bootstrap).await?;
+            if row.body_sequence > 0 && !row.own {
+                fresh::notice(ctx, fresh::newest(ctx, key).await);
+            }
             follow::list_of(ctx, key, caller).await?;
             ctx.with_store(move |s| s.items(&key)).await?
         }
@@ -71,6 +74,11 @@ pub(super) async fn until_complete(
                             format!("{cause}. What was fetched stays; the same command goes on."),
                         );
                     }
+                    Some(cause @ Cause::BlobLookups { .. }) => {
+                        let key = &item.channel[..16];
+                        let way = format!("To allow it: megatorrent rule {key} --look-up on");
+                        return fail(Code::AskFirst, format!("{cause}. {way}"));
+                    }
                     Some(cause @ Cause::FolderNotWritable { .. }) => return fail(Code::Io, format!("{cause}.")),
                     Some(cause @ Cause::BadContent { .. }) => return fail(Code::BadContent, format!("{cause}.")),
                     // What is missing again is fetched again, by itself.
@@ -116,7 +124,12 @@ pub(super) async fn pause(ctx: &Ctx, target: Target, paused: bool) -> Result<()>
         }
         Target::Channel(text) => {
             let row = find_channel(ctx, &text).await?;
-            pause_channel(ctx, row.key, paused).await
+            pause_channel(ctx, row.key, paused).await?;
+            // What came while it was paused is looked for beside: going on takes no time.
+            if !paused && row.followed && !row.own && row.body_sequence > 0 && !ctx.config.offline {
+                fresh::look(ctx, row.key);
+            }
+            Ok(())
         }
         Target::All => pause_all(ctx, paused).await,
     }

@@ -16,7 +16,7 @@ use crate::error::{Result, blocking, fail};
 use crate::library::LibraryInput;
 use crate::verbs::Caller;
 use crate::verbs::waits::{For, Waits};
-use crate::{network, view};
+use crate::{by_id, fresh, network, view};
 
 /// What a link itself tells; nothing is sent anywhere.
 pub(super) async fn parse(ctx: &Ctx, text: &str) -> Result<LinkInfo> {
@@ -108,6 +108,10 @@ pub(super) async fn subscribe(ctx: &Ctx, args: Subscribe) -> Result<ChannelInfo>
     if !ctx.config.offline {
         channel::follow_link(ctx, &row, link.bootstrap).await?;
         channel::start_wanted(ctx, &row).await?;
+        if row.body_sequence > 0 {
+            // It was known before: what its list says today is fetched, and not what it said then.
+            fresh::notice(ctx, fresh::newest(ctx, key).await);
+        }
     }
     channel::told(ctx, row.key).await;
     view::channel(ctx, row.key).await?.ok_or_else(|| view::unknown("channel", &row.key.to_string()))
@@ -126,6 +130,7 @@ pub(super) async fn unsubscribe(ctx: &Ctx, args: Unsubscribe) -> Result<Vec<Path
     let removed = ctx
         .with_store(move |s| {
             s.set_setting(&channel::link_setting(&key), None)?;
+            s.set_setting(&by_id::setting(&key), None)?;
             network::forget_onion(s, &key)?;
             s.remove_channel(&key, args.delete)
         })
@@ -189,12 +194,13 @@ pub(super) async fn look(ctx: &Ctx, text: &str, caller: &Caller) -> Result<Looke
     let row = record(ctx, &link, |_| {}).await?;
     let guard = Forget { ctx: ctx.clone(), key, armed: !known };
     channel::follow_link(ctx, &row, link.bootstrap).await?;
+    let stale = if row.body_sequence > 0 && !row.own { fresh::newest(ctx, key).await? } else { None };
     list_soon(ctx, key, caller).await?;
     let rows = ctx.with_store(move |s| s.items(&key)).await?;
     let channel = view::channel(ctx, key).await?.ok_or_else(|| view::unknown("channel", &key.to_string()))?;
     let items = view::items(ctx, rows).await?;
     drop(guard);
-    Ok(Looked { channel, items })
+    Ok(Looked { channel, items, stale })
 }
 
 /// Forgets a looked-at channel, also when the looking is cancelled.

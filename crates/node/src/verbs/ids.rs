@@ -14,7 +14,7 @@ use crate::api::{
 };
 use crate::ctx::Ctx;
 use crate::error::{Result, blocking, fail};
-use crate::{channel, network, view};
+use crate::{addresses, channel, network, view};
 
 /// A keyring's or vault's trouble, in words.
 pub(crate) fn secrets(error: &KeyError) -> ErrorInfo {
@@ -128,13 +128,7 @@ pub(super) async fn unlock(ctx: &Ctx, args: Unlock) -> Result<()> {
             channel::follow(ctx, row, ctx.config.peers.clone()).await?;
             channel::start_wanted(ctx, row).await?;
         }
-        ctx.engine
-            .ask(move |swarm, now| {
-                for (addr, channel) in book {
-                    swarm.add_addr(now, addr, channel, swarm::Source::Body);
-                }
-            })
-            .await;
+        ctx.engine.ask(move |swarm, now| addresses::tell(swarm, now, book)).await;
         // The proxy's password and the keys of the onion addresses were locked as well.
         ctx.network().renew.notify_one();
         if ctx.network().info().state != RouteStanding::Up {

@@ -131,10 +131,42 @@ fn structure_goes_when_the_list_no_longer_names_it() {
 fn a_forgotten_channel_is_not_remembered_by_its_addresses() {
     let world = World::new();
     let (mine, other) = (PeerAddr::Ip(([10, 0, 0, 1], 5).into()), PeerAddr::Ip(([10, 0, 0, 2], 5).into()));
-    world.remember_address(&mine, Some(&CHANNEL)).unwrap();
-    world.remember_address(&other, None).unwrap();
+    let another = ChannelKey([9; 32]);
+    world.note_addresses(&[(mine, CHANNEL), (other.clone(), another)], &[], 1).unwrap();
     world.remove_channel(&CHANNEL, false).unwrap();
-    assert_eq!(world.address_book().unwrap(), [(other, None)]);
+    assert_eq!(world.address_book().unwrap(), [(other, another)]);
+}
+
+#[test]
+fn an_address_that_answers_on_no_day_is_forgotten_and_one_that_answers_is_not() {
+    let mut world = World::new();
+    let addr = |n: u8| PeerAddr::Ip(([45, 0, 0, n], 6881).into());
+    let all: Vec<_> = (0..4).map(|n| (addr(n), CHANNEL)).collect();
+    world.note_addresses(&all, &[], 10).unwrap();
+    let kept = |world: &World| {
+        let mut kept: Vec<PeerAddr> = world.address_book().unwrap().into_iter().map(|(addr, _)| addr).collect();
+        kept.sort();
+        kept
+    };
+    // A hundred tries on one day are one day.
+    for _ in 0..100 {
+        world.note_addresses(&[], &[addr(0), addr(1)], 11).unwrap();
+    }
+    assert_eq!(kept(&world).len(), 4);
+    world.note_addresses(&[], &[addr(0), addr(1)], 12).unwrap();
+    // What answers once starts anew, and is the best.
+    world.note_addresses(&[(addr(1), CHANNEL)], &[addr(1)], 13).unwrap();
+    assert_eq!(world.address_book().unwrap()[0].0, addr(1));
+    world.shut();
+    world.open_again();
+    world.note_addresses(&[], &[addr(0), addr(1)], 13).unwrap();
+    assert_eq!(kept(&world), [addr(1), addr(2), addr(3)]);
+    // The book has an end, and a later note does not move what answers all the time.
+    let many: Vec<_> =
+        (0..1200_u32).map(|n| (PeerAddr::Ip(([46, 0, (n >> 8) as u8, n as u8], 1).into()), CHANNEL)).collect();
+    world.note_addresses(&many, &[], 14).unwrap();
+    let book = world.address_book().unwrap();
+    assert_eq!((book.len(), &book[0].0), (1000, &many[1199].0));
 }
 
 #[test]
@@ -145,7 +177,7 @@ fn secrets_lie_sealed() {
     world.add_or_change_channel(private.clone(), |_| {}).unwrap();
     world.set_sealed("onion", Some(b"an onion key that must not be seen")).unwrap();
     let addr = PeerAddr::Name("peer-not-to-be-seen.example".into(), 7);
-    world.remember_address(&addr, Some(&private.key)).unwrap();
+    world.note_addresses(&[(addr.clone(), private.key)], &[], 1).unwrap();
     world.shut();
     for file in files_below(&world.data()) {
         let bytes = fs::read(&file).unwrap();
@@ -161,7 +193,7 @@ fn secrets_lie_sealed() {
     world.open_again();
     assert_eq!(world.channel(&private.key).unwrap().unwrap().read_key, private.read_key);
     assert_eq!(&**world.sealed("onion").unwrap().unwrap(), b"an onion key that must not be seen");
-    assert_eq!(world.address_book().unwrap(), [(addr, Some(private.key))]);
+    assert_eq!(world.address_book().unwrap(), [(addr, private.key)]);
     // Without the store key the rest works, and the sealed values stay as they are.
     world.shut();
     let (store, _) = store::Store::open(store::DataDir::lock(&world.data()).unwrap(), None).unwrap();

@@ -22,7 +22,7 @@ fn sealed(data: &Path) {
     private.read_key = Some(ReadKey([3; 32]));
     store.add_or_change_channel(private, |_| {}).unwrap();
     store.set_sealed("onion", Some(b"the onion's key")).unwrap();
-    store.remember_address(&addr(), None).unwrap();
+    store.note_addresses(&[(addr(), PRIVATE)], &[], 1).unwrap();
     store.close().unwrap();
 }
 
@@ -30,7 +30,7 @@ fn assert_all_there(data: &Path) {
     let (store, _) = open(data);
     assert_eq!(store.channel(&PRIVATE).unwrap().unwrap().read_key, Some(ReadKey([3; 32])));
     assert_eq!(&**store.sealed_or("onion", b"another").unwrap(), b"the onion's key");
-    assert_eq!(store.address_book().unwrap(), [(addr(), None)]);
+    assert_eq!(store.address_book().unwrap(), [(addr(), PRIVATE)]);
     store.close().unwrap();
 }
 
@@ -54,7 +54,7 @@ fn another_key_opens_nothing_and_changes_nothing() {
         assert_eq!(store.setting("route").unwrap(), None, "all of it or nothing");
         let new_key = store.change_channel(&PRIVATE, |row| row.read_key = Some(ReadKey([1; 32])));
         assert!(matches!(new_key, Err(StoreError::OtherStoreKey)));
-        store.remember_address(&PeerAddr::Ip(([10, 0, 0, 2], 5).into()), None).unwrap();
+        store.note_addresses(&[(PeerAddr::Ip(([10, 0, 0, 2], 5).into()), PRIVATE)], &[], 1).unwrap();
         assert!(matches!(store.unlock(&[9; 32]), Err(StoreError::OtherStoreKey)));
         store.close().unwrap();
         drop(store);

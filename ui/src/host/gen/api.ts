@@ -14,7 +14,9 @@ asked: number, } | { "cause": "none_online",
 /** Addresses known. */
 known: number, } | { "cause": "nobody_has_it",
 /** Peers connected. */
-connected: number, } | { "cause": "no_manifest" } | { "cause": "dht_unreachable" } | { "cause": "tor_starting",
+connected: number, } | { "cause": "blob_lookups",
+/** The user said no. */
+refused: boolean, } | { "cause": "no_manifest" } | { "cause": "dht_unreachable" } | { "cause": "tor_starting",
 /** How far, of 100. */
 percent: number, } | { "cause": "tor_down",
 /** Why, in English. */
@@ -110,7 +112,12 @@ cause: Cause | null,
 /** What of it stays here. */
 keep?: KeepRule,
 /** Downloads are kept only encrypted. */
-encrypted?: boolean, };
+encrypted?: boolean,
+/**
+ * Of a private channel whose list a v5 author wrote: whether its blobs are looked up by ID. None: there is nothing to
+ * say about that.
+ */
+look_up?: boolean, };
 
 /** See [`Request::Choose`]. */
 export type Choose = {
@@ -122,7 +129,7 @@ paths: Array<string>,
 want: boolean, };
 
 /** Error codes. */
-export type Code = "bad_link" | "other_read_key" | "wrong_read_key" | "not_found" | "ambiguous" | "exists" | "bad_argument" | "kind_mismatch" | "not_own" | "io" | "disk_full" | "quota" | "source_changed" | "secrets" | "other_key" | "wrong_passphrase" | "not_published" | "timed_out" | "cancelled" | "busy" | "port_taken" | "corrupt" | "newer_data" | "incomplete" | "nothing_there" | "outside_root" | "unsynced" | "unreachable" | "bad_content" | "stopping" | "internal";
+export type Code = "bad_link" | "other_read_key" | "wrong_read_key" | "not_found" | "ambiguous" | "exists" | "bad_argument" | "kind_mismatch" | "not_own" | "io" | "disk_full" | "quota" | "source_changed" | "secrets" | "other_key" | "wrong_passphrase" | "ask_first" | "not_published" | "timed_out" | "cancelled" | "busy" | "port_taken" | "corrupt" | "newer_data" | "incomplete" | "nothing_there" | "outside_root" | "unsynced" | "unreachable" | "bad_content" | "stopping" | "internal";
 
 /** See [`Request::Edit`]. */
 export type Edit = {
@@ -396,7 +403,9 @@ export type Looked = {
 /** The channel. */
 channel: ChannelInfo,
 /** Its items. */
-items: Array<ItemInfo>, };
+items: Array<ItemInfo>,
+/** Why there may be a newer list than this one, if nobody could be asked. */
+stale?: string, };
 
 /** See [`Request::MoveData`]. */
 export type MoveData = {
@@ -586,7 +595,12 @@ fetch: FetchRule | null,
 /** What stays here; the rest is deleted. */
 keep: KeepRule | null,
 /** Whether downloads from now on are kept only encrypted. */
-encrypted: boolean | null, };
+encrypted: boolean | null,
+/**
+ * Whether the blobs of a private channel of a v5 author are looked up by ID: then whoever watches the DHT sees that
+ * this node's address asks for them.
+ */
+look_up?: boolean, };
 
 /** See [`Request::SetItem`]. */
 export type SetItem = {

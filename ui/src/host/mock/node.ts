@@ -422,10 +422,10 @@ export class MockNode {
         return done;
       }
       case "set_channel": {
-        const { channel, fetch, keep, encrypted } = request.params;
+        const { channel, fetch, keep, encrypted, look_up } = request.params;
         const made = this.#channel(channel);
         if (made.channel.own && fetch !== null) refuse("bad_argument", "This channel is yours. Nothing of it is fetched.");
-        const change = { ...(fetch === null ? {} : { fetch }), ...(keep === null ? {} : { keep }), ...(encrypted === null ? {} : { encrypted }) };
+        const change = { ...(fetch === null ? {} : { fetch }), ...(keep === null ? {} : { keep }), ...(encrypted === null ? {} : { encrypted }), ...(look_up === undefined ? {} : { look_up }) };
         return { kind: "channel", value: this.#tell(made, change) };
       }
       case "choose": {
