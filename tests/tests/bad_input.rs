@@ -6,6 +6,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so by panicking")]
 
 #[cfg(target_os = "linux")]
+#[path = "bad_input/authors.rs"]
+mod authors;
+#[cfg(target_os = "linux")]
 #[path = "bad_input/callers.rs"]
 mod callers;
 #[path = "bad_input/content.rs"]
@@ -13,6 +16,9 @@ mod content;
 #[cfg(target_os = "linux")]
 #[path = "bad_input/disk.rs"]
 mod disk;
+#[cfg(target_os = "linux")]
+#[path = "bad_input/drafts.rs"]
+mod drafts;
 #[path = "bad_input/floods.rs"]
 mod floods;
 #[path = "bad_input/liars.rs"]

@@ -58,6 +58,7 @@ const CAUSES: Cause[] = [
   ...REASONS.map((reason): Cause => ({ cause: "tor_down", why: "no answer", reason })),
   ...REASONS.map((reason): Cause => ({ cause: "proxy_down", why: "no answer", reason })),
   { cause: "no_way_in" },
+  { cause: "died_reading" },
   { cause: "paused_until", until: 1_800_000_000_000 },
   { cause: "schedule", until: null },
   { cause: "schedule", until: 1_800_000_000_000 },

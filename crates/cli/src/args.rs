@@ -418,6 +418,7 @@ Keys:
   lend-channel  of these, bytes of each channel: 200M unless you say so; off is no bound
   lend-rate     bytes a second in for them: 500k, off; they come only while nothing else is fetched
   lend-paused   on, off: nothing more is fetched for them
+  list-max      bytes that the list of one channel may be made of: 4G; off: the usual 1 GiB
   lan           on, off: find neighbours on the local network, and be found; a neighbour who knows a
                 channel's link can tell that you follow it
   port-mapping  on, off: ask the router for a port, so that others can reach this node
@@ -611,6 +612,8 @@ pub(crate) enum Key {
     LendRate,
     /// Whether it goes on
     LendPaused,
+    /// Bytes that one channel's list may be made of
+    ListMax,
     /// When nothing or less moves
     Schedule,
     /// Whom to ask where there is no DHT

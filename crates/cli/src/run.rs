@@ -515,6 +515,7 @@ async fn set(args: SetArgs, door: &mut Door, out: &Out) -> Result<(), Failure> {
             Key::LendChannel => settings.lend_channel = Some(amount(&value)?),
             Key::LendRate => settings.lend_rate = Some(amount(&value)?),
             Key::LendPaused => settings.lend_paused = Some(on_or_off(&value)?),
+            Key::ListMax => settings.list_max = Some(amount(&value)?),
             Key::Schedule => settings.schedule = Some(value),
             Key::Gateways if value == "none" => settings.gateways = Some(Vec::new()),
             Key::Gateways => {

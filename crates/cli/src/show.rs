@@ -484,6 +484,7 @@ pub(crate) fn settings(info: &Settings) -> String {
         ("lend-channel", amount(info.lend_channel)),
         ("lend-rate", rate(info.lend_rate)),
         ("lend-paused", switch(info.lend_paused)),
+        ("list-max", amount(info.list_max)),
         ("schedule", schedule),
     ])
 }

@@ -1,17 +1,12 @@
-//! A channel's life: its manifest is asked for, read into a list, and its items are planned and finished.
+//! A channel's life: its manifest is asked for and handed on to be read, its items are started and finished.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use protocol::manifest::Head;
-use protocol::params::{BODY_MAX, PAGE_MAX};
 use protocol::words::quoted;
-use protocol::{
-    BlobId, Body, ChannelKey, Chunk, Content, FileEntry, Item, ItemId, Payload, PeerAddr, SafePath, SignedManifest,
-    body,
-};
-use store::{Channel, ItemRow, Keep, PlanFile, Standing, StoreError};
+use protocol::{ChannelKey, ItemId, PeerAddr, SignedManifest};
+use store::{Channel, ItemRow, Keep, Standing, StoreError};
 use swarm::{Follow, Source};
 
 use crate::api::{Cause, Code, ErrorInfo, Event, paths};
@@ -20,7 +15,7 @@ use crate::ctx::Ctx;
 use crate::engine::Input;
 use crate::error::{Result, fail};
 use crate::library::LibraryInput;
-use crate::{by_id, keep, stream, view};
+use crate::{folders, view};
 
 /// A channel that is not known yet.
 pub(crate) fn fresh(key: ChannelKey) -> Channel {
@@ -42,6 +37,7 @@ pub(crate) fn fresh(key: ChannelKey) -> Channel {
         peers: Vec::new(),
         keep: store::Keep::All,
         encrypted: false,
+        folder: None,
     }
 }
 
@@ -157,119 +153,6 @@ pub(crate) async fn signed_twice(ctx: &Ctx, key: ChannelKey) -> Result<()> {
     Ok(())
 }
 
-/// Opens a manifest into its whole list, page by page: of an item only its row is kept, for a list may have a hundred
-/// thousand. `blobs` gets the structure blobs that it consists of.
-async fn open(
-    ctx: &Ctx,
-    channel: &Channel,
-    manifest: &SignedManifest,
-    blobs: &mut Vec<BlobId>,
-) -> Result<(Body, Vec<ItemRow>)> {
-    if manifest.is_private() && channel.read_key.is_none() {
-        return fail(Code::WrongReadKey, "This channel is private. Its link needs the read key.");
-    }
-    let head = manifest.open(channel.read_key.as_ref()).map_err(|error| {
-        use protocol::manifest::ManifestError as E;
-        match error {
-            E::ReadKey => ErrorInfo::new(Code::WrongReadKey, "The read key in this link does not open the channel."),
-            E::NotPrivate => {
-                let text = "This channel is public, but the link has a read key. It may be another channel's link.";
-                ErrorInfo::new(Code::WrongReadKey, text)
-            }
-            error => error.into(),
-        }
-    })?;
-    let mut body = match head {
-        Head::Inline(body) => body,
-        Head::Tree(tree) => Body::parse(&stream::read(ctx, channel.key, &tree, BODY_MAX, blobs).await?)?,
-    };
-    let (mut rows, mut seen) = (Vec::new(), HashSet::new());
-    let mut take = |items: Vec<Item>| {
-        for item in items {
-            if seen.insert(item.id) {
-                rows.push(row_of(channel.key, rows.len(), &item));
-            }
-        }
-    };
-    for collection in std::mem::take(&mut body.collections) {
-        take(collection.items);
-        for page in collection.pages {
-            take(body::parse_page(&stream::read(ctx, channel.key, &page.tree, PAGE_MAX, blobs).await?)?);
-        }
-    }
-    Ok((body, rows))
-}
-
-/// Keeps a newer manifest, reads its list, and starts what the channel's rule fetches.
-pub(crate) async fn absorb(ctx: &Ctx, manifest: Arc<SignedManifest>) -> Result<()> {
-    let (key, sequence) = (*manifest.key(), manifest.sequence());
-    let (now, newest) = (ctx.clock.unix_ms(), manifest.clone());
-    let noted = ctx
-        .with_store(move |s| {
-            s.change_channel(&key, |c| {
-                c.private = newest.is_private();
-                // Read again from the disk, it was not asked for just now.
-                if c.manifest.as_ref() != Some(&*newest) {
-                    c.checked = Some(now);
-                }
-                c.manifest = Some((*newest).clone());
-            })
-        })
-        .await?;
-    let Some(channel) = noted else { return Ok(()) };
-    by_id::tell(ctx, &channel).await?;
-    told(ctx, key).await;
-    let mut blobs = Vec::new();
-    let (body, rows) = open(ctx, &channel, &manifest, &mut blobs).await?;
-    let listed = rows.len();
-    let read = ctx
-        .with_store(move |s| {
-            let noted = s.change_channel(&key, |c| {
-                c.name = body.name;
-                c.about = body.about;
-                let new: Vec<_> = body.peers.into_iter().filter(|p| !c.peers.contains(p)).collect();
-                c.peers.extend(new);
-                c.peers.truncate(16);
-            })?;
-            let Some(channel) = noted else { return Ok(None) };
-            let mut gone = s.set_items(&key, sequence, &rows)?;
-            gone.extend(s.retain_structure(&key, &blobs)?);
-            Ok(Some((channel, gone)))
-        })
-        .await?;
-    let Some((channel, gone)) = read else { return Ok(()) };
-    ctx.engine.send(Input::Unhold(gone)).await;
-    tracing::info!(channel = %key, sequence, items = listed, "a list is read");
-    told(ctx, key).await;
-    start_wanted(ctx, &channel).await?;
-    keep::channel(ctx, key).await
-}
-
-/// An item as the store keeps it.
-pub(crate) fn row_of(channel: ChannelKey, position: usize, item: &Item) -> ItemRow {
-    ItemRow {
-        id: item.id,
-        channel,
-        name: item.name.clone(),
-        about: item.about.clone(),
-        published: item.published,
-        position: u32::try_from(position).unwrap_or(u32::MAX - 1),
-        files: u64::from(item.file_count()),
-        bytes: item.size(),
-        json: item.to_json(),
-        standing: Standing::Listed,
-        paused: false,
-        root: None,
-        left_out: item.left_out.iter().map(|l| (l.path.clone(), l.why.to_string())).collect(),
-        planned: false,
-        lost_files: 0,
-        pinned: false,
-        urgency: store::Urgency::Normal,
-        encrypted: false,
-        skipped: 0,
-    }
-}
-
 /// Starts the items that the channel's rule fetches, and those that were wanted before an edit.
 pub(crate) async fn start_wanted(ctx: &Ctx, channel: &Channel) -> Result<()> {
     if channel.paused {
@@ -296,100 +179,6 @@ pub(crate) async fn start_wanted(ctx: &Ctx, channel: &Channel) -> Result<()> {
 /// A path as a setting keeps it.
 pub(crate) fn kept_path(text: &str) -> Result<PathBuf> {
     paths::from_text(text).map_err(|error| ErrorInfo::new(Code::Corrupt, crate::error::sentence(&error)))
-}
-
-/// Where downloads go.
-pub(crate) async fn download_dir(ctx: &Ctx) -> Result<PathBuf> {
-    let set = ctx.with_store(|s| s.setting("download_dir")).await?;
-    let set = set.as_deref().map(kept_path).transpose()?;
-    Ok(set.or_else(|| ctx.config.download_dir.clone()).unwrap_or_else(|| ctx.config.data_dir.join("downloads")))
-}
-
-/// A channel's folder below it.
-pub(crate) async fn folder_of(ctx: &Ctx, channel: &Channel) -> Result<PathBuf> {
-    Ok(download_dir(ctx).await?.join(folder_name(&channel.name, &channel.key.to_string()[..16])))
-}
-
-/// A name for a folder, made from hostile text: what a path part cannot hold becomes `_`.
-pub(crate) fn folder_name(text: &str, otherwise: &str) -> String {
-    let cleaned: String = text
-        .chars()
-        .map(|c| if c.is_alphanumeric() || " -_.,()[]+&'".contains(c) { c } else { '_' })
-        .take(80)
-        .collect();
-    let cleaned = cleaned.trim().trim_end_matches(['.', ' ']);
-    match SafePath::parse(cleaned) {
-        Ok(path) => path.as_str().to_owned(),
-        Err(_) => otherwise.to_owned(),
-    }
-}
-
-/// Makes an item's plan: reads its file list and tables, and records where every chunk goes.
-pub(crate) async fn plan(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Result<()> {
-    let (channel, row) = ctx.with_store(move |s| Ok((s.channel(&key)?, s.item(&key, &id)?))).await?;
-    let (Some(channel), Some(row)) = (channel, row) else {
-        return fail(Code::NotFound, "This item is no longer in the list.");
-    };
-    if row.planned {
-        return Ok(());
-    }
-    let payload = Item::from_json(&row.json)?.payload;
-    let folder = !matches!(payload, Payload::File(_));
-    // What the plan is read from stays as long as it does: others will ask us for it. A newer list may drop some of it
-    // before it is tied; then it is read again.
-    let files = loop {
-        let mut blobs = Vec::new();
-        let files = content(ctx, key, &payload, &mut blobs).await?;
-        if ctx.with_store(move |s| s.tie_structure(&key, &id, &blobs)).await?.is_empty() {
-            break files;
-        }
-    };
-    let root = match row.root {
-        Some(root) => root,
-        None => {
-            let base = folder_of(ctx, &channel).await?;
-            if folder { base.join(folder_name(&row.name, &id.to_string()[..8])) } else { base }
-        }
-    };
-    let mut plan = Vec::with_capacity(files.len());
-    for (FileEntry { path, size, mime, .. }, chunks) in files {
-        let disk = path.parts().fold(root.clone(), |disk, part| disk.join(part));
-        plan.push(PlanFile { path, disk, size, mime, mtime_ns: 0, chunks });
-    }
-    let encrypted = channel.encrypted;
-    let planned = ctx
-        .with_store(move |s| match encrypted && !s.is_opened(&key, &id)? {
-            true => s.plan_encrypted(&key, &id, &root, plan),
-            false => s.plan_download(&key, &id, &root, plan),
-        })
-        .await?;
-    ctx.engine.send(Input::Unhold(planned.gone)).await;
-    Ok(())
-}
-
-/// An item's files and their chunks; `blobs` gets the structure blobs that tell them.
-pub(crate) async fn content(
-    ctx: &Ctx,
-    key: ChannelKey,
-    payload: &Payload,
-    blobs: &mut Vec<BlobId>,
-) -> Result<Vec<(FileEntry, Vec<Chunk>)>> {
-    let files = match payload {
-        Payload::File(file) => vec![file.clone()],
-        Payload::Folder(files) => files.clone(),
-        Payload::FolderTree { tree, .. } => {
-            body::parse_files(&stream::read(ctx, key, tree, protocol::body::FILES_STREAM_MAX, blobs).await?)?.0
-        }
-    };
-    let mut with_chunks = Vec::with_capacity(files.len());
-    for file in files {
-        let chunks = match &file.content {
-            Content::Chunks(chunks) => chunks.clone(),
-            Content::Tree(tree) => stream::chunks(ctx, key, tree, blobs).await?,
-        };
-        with_chunks.push((file, chunks));
-    }
-    Ok(with_chunks)
 }
 
 /// Bytes that an item still needs: those of the files that are wanted, less what is here.
@@ -462,23 +251,44 @@ pub(crate) async fn place_of(ctx: &Ctx, key: ChannelKey, id: ItemId) -> String {
     let root = ctx.with_store(move |s| Ok(s.item(&key, &id)?.and_then(|row| row.root))).await.unwrap_or_default();
     let place = match root {
         Some(root) => root,
-        None => download_dir(ctx).await.unwrap_or_default(),
+        None => folders::downloads(ctx).await.unwrap_or_default(),
     };
     paths::shown(&place)
+}
+
+/// What became of an item's last step.
+enum Finished {
+    /// It is complete.
+    Named(store::Named),
+    /// Some of it is missing again.
+    Lacks,
+    /// It is not what it was.
+    Other,
 }
 
 /// Every blob of an item is here: its files get their names.
 ///
 /// False: a part file was removed or cut by somebody else, and some are missing again.
 pub(crate) async fn finish(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Result<bool> {
-    let named = ctx
+    let finished = ctx
         .with_store(move |s| match s.finish_item(&key, &id) {
-            Ok(named) => Ok(Some(named)),
-            Err(StoreError::Incomplete) if !s.missing(&key, &id, 1, &|_| false)?.is_empty() => Ok(None),
+            Ok(named) => Ok(Finished::Named(named)),
+            Err(StoreError::Incomplete | StoreError::UnknownItem) => match s.item(&key, &id)? {
+                Some(row) if row.planned && row.standing == Standing::Wanted => {
+                    let lacks = !s.missing(&key, &id, 1, &|_| false)?.is_empty();
+                    if lacks { Ok(Finished::Lacks) } else { Err(StoreError::Incomplete) }
+                }
+                // Another version was listed meanwhile, or the item was removed.
+                _ => Ok(Finished::Other),
+            },
             Err(error) => Err(error),
         })
         .await?;
-    let Some(named) = named else { return Ok(false) };
+    let named = match finished {
+        Finished::Named(named) => named,
+        Finished::Lacks => return Ok(false),
+        Finished::Other => return fail(Code::Cancelled, "The item was changed or removed meanwhile."),
+    };
     for (kept, ours) in named.beside {
         let text = format!(
             "{} was changed here, or is another's: it stays as it is, and what was published is beside it as {}.",

@@ -153,6 +153,13 @@ pub const GATEWAY_TIMEOUT: Duration = Duration::from_secs(60);
 pub const GATEWAY_HELLO: Duration = Duration::from_secs(3);
 /// The same on a detour.
 pub const GATEWAY_HELLO_DETOUR: Duration = Duration::from_secs(20);
+/// Blobs that one channel's lists may have opened within [`LIST_PAUSE`]; whoever causes more waits, about as
+/// long at most.
+pub const LIST_BLOBS: i64 = 128;
+/// See [`LIST_BLOBS`].
+pub const LIST_PAUSE: Duration = Duration::from_secs(60);
+/// An item whose work was ended by a change of it is looked at again after this long.
+pub const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// An item that could not be written is tried again after this long.
 pub const RETRY_EVERY: Duration = Duration::from_secs(30);
 /// Waits before a manifest that no DHT node took is put again; the last one repeats.

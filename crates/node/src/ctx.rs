@@ -49,7 +49,10 @@ pub(crate) struct Inner {
     pub(crate) believed: Mutex<Believed>,
     pub(crate) rates: watch::Sender<Rates>,
     /// One manifest at a time is read, changed and signed: two at once would lose one's change.
-    pub(crate) signing: Semaphore,
+    pub(crate) signing: Arc<Semaphore>,
+    /// One stream (a body, a page, a file list) at a time is in memory while it is parsed: its author decides how long it
+    /// is.
+    pub(crate) parsing: Semaphore,
     /// Publications that can be called off.
     pub(crate) jobs: Jobs,
     /// Changes with every content blob that is stored: who waits for one looks again.

@@ -51,7 +51,11 @@ pub(crate) fn fail<T>(code: Code, message: impl Into<String>) -> Result<T> {
 impl From<store::StoreError> for ErrorInfo {
     fn from(error: store::StoreError) -> Self {
         use store::StoreError as E;
+        if matches!(error, E::TooMuch { .. }) {
+            return Self::new(Code::BadContent, error.to_string());
+        }
         let code = match &error {
+            E::PlanGone | E::ListGone => Code::Cancelled,
             E::Locked(_) => Code::Busy,
             E::DiskFull { .. } => Code::DiskFull,
             E::Quota { .. } => Code::Quota,

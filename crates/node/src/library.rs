@@ -3,9 +3,12 @@
 //! Owns: which manifest of a channel is being read, which items move, which of their blobs the swarm was told to want.
 //! One message at a time; reading lists and finishing files runs beside, and reports back.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+mod lists;
+
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use protocol::{BlobId, ChannelKey, ItemId, SignedManifest};
@@ -13,14 +16,15 @@ use store::{Placed, ReadError, Standing, StoreError, Urgency};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use self::lists::Reading;
 use crate::api::{Cause, Code, ErrorInfo, Event, paths};
 use crate::config::*;
 use crate::ctx::Ctx;
 use crate::engine::Input;
 use crate::error::{Result, sentence};
 use crate::meter::Meter;
-use crate::view;
-use crate::{channel, keep, network};
+use crate::queue::Queue;
+use crate::{channel, keep, network, plan, view};
 
 /// What the library hears.
 pub(crate) enum LibraryInput {
@@ -31,6 +35,10 @@ pub(crate) enum LibraryInput {
     Refresh(ChannelKey),
     /// A channel's list was read, or could not be.
     Absorbed(ChannelKey, u64, Result<()>),
+    /// Somebody waits for this channel's list: it is read without delay.
+    Asked(ChannelKey),
+    /// A new list brings other content for an item, or none: what was planned and wanted of it is no more.
+    Replanned(ChannelKey, ItemId),
     /// Start or go on with what the channel's rule, or the user, wants.
     Start(ChannelKey, ItemId),
     /// An item is paused or removed: forget it.
@@ -39,14 +47,15 @@ pub(crate) enum LibraryInput {
     Checked(ChannelKey, ItemId, u64),
     /// Forget a channel.
     Forget(ChannelKey),
-    Planned(ChannelKey, ItemId, Result<()>),
+    /// With the number of the run that this answers; so of the others.
+    Planned(Key, u64, Result<()>),
     Placed(BlobId, Placed),
     /// So many bytes came, most likely of this blob.
     Coming(BlobId, u64),
     NotPlaced(BlobId, StoreError),
-    Missing(ChannelKey, ItemId, Result<Vec<BlobId>>),
+    Missing(Key, u64, Result<Vec<BlobId>>),
     /// Every file has its name; false: a part file was removed or cut, and blobs are missing again.
-    Finished(ChannelKey, ItemId, Result<bool>),
+    Finished(Key, u64, Result<bool>),
     Unreadable(ReadError),
     /// All of a changed file was read again.
     Rechecked((ChannelKey, ItemId), PathBuf),
@@ -92,10 +101,13 @@ impl LibrarySender {
     }
 }
 
-type Key = (ChannelKey, ItemId);
+/// An item of a channel.
+pub(crate) type Key = (ChannelKey, ItemId);
 
 #[derive(Default)]
 struct Active {
+    /// Told apart from earlier runs of the same item, whose answers may still come.
+    run: u64,
     planned: bool,
     asking: bool,
     exhausted: bool,
@@ -121,8 +133,10 @@ impl Active {
 pub(crate) struct Library {
     ctx: Ctx,
     reading: HashMap<ChannelKey, (u64, CancellationToken)>,
+    budgets: HashMap<ChannelKey, Reading>,
     active: HashMap<Key, Active>,
-    queue: VecDeque<Key>,
+    runs: u64,
+    queue: Queue,
     stalled: HashMap<Key, Cause>,
     unread: HashMap<ChannelKey, Cause>,
     told_trouble: HashMap<Key, Code>,
@@ -139,8 +153,10 @@ impl Library {
         Self {
             ctx,
             reading: HashMap::new(),
+            budgets: HashMap::new(),
             active: HashMap::new(),
-            queue: VecDeque::new(),
+            runs: 0,
+            queue: Queue::default(),
             stalled: HashMap::new(),
             unread: HashMap::new(),
             told_trouble: HashMap::new(),
@@ -159,9 +175,14 @@ impl Library {
         let mut retry = tokio::time::interval(RETRY_EVERY);
         retry.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
+            let due = self.lists_due();
             let input = tokio::select! {
                 () = stop.cancelled() => break,
                 input = inputs.recv() => input,
+                () = tokio::time::sleep(due) => {
+                    self.read_waiting().await;
+                    continue;
+                }
                 _ = retry.tick() => {
                     self.retry();
                     self.keep_own();
@@ -177,7 +198,18 @@ impl Library {
 
     async fn handle(&mut self, input: LibraryInput) {
         match input {
-            LibraryInput::Manifest(manifest) => self.read_list(manifest),
+            LibraryInput::Manifest(manifest) => self.list_came(manifest).await,
+            LibraryInput::Asked(key) => {
+                if let Some(budget) = self.budgets.get_mut(&key) {
+                    budget.left = LIST_BLOBS;
+                    budget.counted = budget.cost.load(Ordering::Relaxed);
+                }
+            }
+            LibraryInput::Replanned(channel, item) => {
+                let key = (channel, item);
+                self.stop_item(key).await;
+                self.told_trouble.remove(&key);
+            }
             LibraryInput::SignedTwice(key) => {
                 let ctx = self.ctx.clone();
                 self.ctx.spawn(async move { log(channel::signed_twice(&ctx, key).await) });
@@ -231,8 +263,8 @@ impl Library {
             LibraryInput::Start(channel, item) => {
                 let key = (channel, item);
                 self.stalled.remove(&key);
-                if !self.active.contains_key(&key) && !self.queue.contains(&key) {
-                    self.queue.push_back(key);
+                if !self.active.contains_key(&key) {
+                    self.enqueue(key);
                 }
             }
             LibraryInput::Stop(channel, item) => self.stop_item((channel, item)).await,
@@ -254,19 +286,21 @@ impl Library {
                     self.stop_item(key).await;
                 }
                 self.told_lists.remove(&channel);
-                self.queue.retain(|k| k.0 != channel);
+                self.budgets.remove(&channel);
+                let waiting: Vec<Key> = self.queue.keys().filter(|k| k.0 == channel).copied().collect();
+                waiting.iter().for_each(|key| self.queue.remove(key));
                 self.stalled.retain(|k, _| k.0 != channel);
                 self.unread.remove(&channel);
             }
-            LibraryInput::Planned(channel, item, result) => match result {
+            LibraryInput::Planned(key, run, result) if self.runs_as(&key, run) => match result {
                 Ok(()) => {
-                    if let Some(active) = self.active.get_mut(&(channel, item)) {
+                    if let Some(active) = self.active.get_mut(&key) {
                         active.planned = true;
                     }
                 }
-                Err(error) => self.stall((channel, item), error).await,
+                Err(error) => self.stall(key, error).await,
             },
-            LibraryInput::Missing(channel, item, result) => self.missing((channel, item), result).await,
+            LibraryInput::Missing(key, run, result) if self.runs_as(&key, run) => self.missing(key, result).await,
             LibraryInput::Coming(blob, bytes) => {
                 let now = self.ctx.clock.now();
                 for active in self.active.values_mut().filter(|active| active.wanted.contains(&blob)) {
@@ -303,17 +337,17 @@ impl Library {
                     self.stall(key, error.clone()).await;
                 }
             }
-            LibraryInput::Finished(channel, item, result) => match result {
+            LibraryInput::Finished(key @ (channel, item), run, result) if self.runs_as(&key, run) => match result {
                 Ok(false) => {
-                    if let Some(active) = self.active.get_mut(&(channel, item)) {
+                    if let Some(active) = self.active.get_mut(&key) {
                         (active.exhausted, active.asking) = (false, false);
                     }
                 }
                 Ok(true) => {
-                    self.active.remove(&(channel, item));
-                    self.urgent.remove(&(channel, item));
+                    self.active.remove(&key);
+                    self.urgent.remove(&key);
                     let ctx = self.ctx.clone();
-                    let last = !self.active.keys().chain(&self.queue).any(|(other, _)| *other == channel);
+                    let last = !self.active.keys().chain(self.queue.keys()).any(|(other, _)| *other == channel);
                     self.ctx.spawn(async move {
                         log(keep::channel(&ctx, channel).await);
                         if let Ok(Some(info)) = view::item(&ctx, channel, item).await {
@@ -331,8 +365,10 @@ impl Library {
                         }
                     });
                 }
-                Err(error) => self.stall((channel, item), error).await,
+                Err(error) => self.stall(key, error).await,
             },
+            // Of a run that was ended: the item is another's by now, or nobody's.
+            LibraryInput::Planned(..) | LibraryInput::Missing(..) | LibraryInput::Finished(..) => {}
             LibraryInput::Unreadable(error) => {
                 if let ReadError::Changed { file, item, .. } = error {
                     self.ctx.emit(Event::Notice(ErrorInfo::new(
@@ -370,10 +406,10 @@ impl Library {
                     let moving: Vec<Key> = self.active.keys().copied().collect();
                     for key in moving {
                         self.stop_item(key).await;
-                        self.queue.push_back(key);
+                        self.enqueue(key);
                     }
                 }
-                for key in &self.queue {
+                for key in self.queue.keys() {
                     self.told(*key);
                 }
             }
@@ -382,7 +418,7 @@ impl Library {
             LibraryInput::Room(channel, item, made) => match made {
                 Ok(true) => {
                     self.stalled.remove(&(channel, item));
-                    self.queue.push_back((channel, item));
+                    self.enqueue((channel, item));
                 }
                 Ok(false) => {}
                 Err(error) => log::<()>(Err(error)),
@@ -390,7 +426,7 @@ impl Library {
             LibraryInput::Standing(answer) => {
                 let now = self.ctx.clock.now();
                 let mut causes = self.stalled.clone();
-                for key in &self.queue {
+                for key in self.queue.keys() {
                     causes.insert(*key, self.held.clone().unwrap_or(Cause::Queued));
                 }
                 let rates = self.active.iter().map(|(key, active)| (*key, active.meter.rate(now))).collect();
@@ -401,30 +437,6 @@ impl Library {
                 let _ = answer.send(Standings { causes, rates, fresh, held, unread });
             }
         }
-    }
-
-    /// Reads a manifest's list; a newer one replaces the reading of an older.
-    fn read_list(&mut self, manifest: Arc<SignedManifest>) {
-        let key = *manifest.key();
-        if let Some((sequence, token)) = self.reading.get(&key) {
-            if *sequence > manifest.sequence() {
-                return;
-            }
-            token.cancel();
-        }
-        let token = self.ctx.stop.child_token();
-        let sequence = manifest.sequence();
-        self.reading.insert(key, (sequence, token.clone()));
-        // What was wrong with an older list says nothing of this one.
-        self.unread.remove(&key);
-        let ctx = self.ctx.clone();
-        self.ctx.tasks.spawn(async move {
-            let result = match token.run_until_cancelled(channel::absorb(&ctx, manifest)).await {
-                Some(result) => result,
-                None => Err(ErrorInfo::new(Code::Cancelled, "A newer list came.")),
-            };
-            ctx.library.send(LibraryInput::Absorbed(key, sequence, result));
-        });
     }
 
     /// E4 for our own private channels: their followers do not put again what we signed, so we do, once an hour.
@@ -484,22 +496,24 @@ impl Library {
             return;
         }
         while let Some(key) = self.next() {
-            self.active.insert(key, Active { moved: self.ctx.clock.now(), ..Active::default() });
+            self.runs += 1;
+            let run = self.runs;
+            self.active.insert(key, Active { run, moved: self.ctx.clock.now(), ..Active::default() });
             let ctx = self.ctx.clone();
             self.ctx.spawn(async move {
-                let result = channel::plan(&ctx, key.0, key.1).await;
-                ctx.library.send(LibraryInput::Planned(key.0, key.1, result));
+                let result = plan::wanted(&ctx, key.0, key.1).await;
+                ctx.library.send(LibraryInput::Planned(key, run, result));
             });
         }
         for (key, active) in &mut self.active {
             if active.planned && !active.asking && !active.exhausted && active.wanted.len() < WANT_WINDOW / 2 {
                 active.asking = true;
-                let (ctx, key, wanted) = (self.ctx.clone(), *key, active.wanted.clone());
+                let (ctx, key, run, wanted) = (self.ctx.clone(), *key, active.run, active.wanted.clone());
                 self.ctx.spawn(async move {
                     let limit = WANT_WINDOW - wanted.len();
                     let missing =
                         ctx.with_store(move |s| s.missing(&key.0, &key.1, limit, &|b| wanted.contains(b))).await;
-                    ctx.library.send(LibraryInput::Missing(key.0, key.1, missing));
+                    ctx.library.send(LibraryInput::Missing(key, run, missing));
                 });
             }
         }
@@ -527,14 +541,16 @@ impl Library {
 
     fn finish(&mut self, key: Key) {
         // The last blob of an item may come while its next window is being asked for: one finish is enough.
+        let mut run = 0;
         if let Some(active) = self.active.get_mut(&key) {
             active.exhausted = true;
             active.asking = true;
+            run = active.run;
         }
         let ctx = self.ctx.clone();
         self.ctx.spawn(async move {
             let result = channel::finish(&ctx, key.0, key.1).await;
-            ctx.library.send(LibraryInput::Finished(key.0, key.1, result));
+            ctx.library.send(LibraryInput::Finished(key, run, result));
         });
     }
 
@@ -545,11 +561,34 @@ impl Library {
     /// The next item to start: the most urgent of those that wait, the first of them. What is urgent need not wait for
     /// what is not.
     fn next(&mut self) -> Option<Key> {
-        let best = self.queue.iter().enumerate().max_by_key(|(at, key)| (self.urgency(key), std::cmp::Reverse(*at)));
-        let (at, key) = best.map(|(at, key)| (at, *key))?;
+        let key = self.queue.first()?;
         let peers = self.active.keys().filter(|other| self.urgency(other) >= self.urgency(&key)).count();
         let room = if self.urgency(&key) == Urgency::High { peers } else { self.active.len() };
-        (room < ITEMS_AT_ONCE).then(|| self.queue.remove(at)).flatten()
+        (room < ITEMS_AT_ONCE).then(|| {
+            self.queue.remove(&key);
+            key
+        })
+    }
+
+    /// What an item's run worked on is no more: it runs again if it is still wanted.
+    fn look_again(&self, key: Key) {
+        let ctx = self.ctx.clone();
+        self.ctx.spawn(async move {
+            tokio::time::sleep(AGAIN_AFTER).await;
+            let row = ctx.with_store(move |s| s.item(&key.0, &key.1)).await;
+            if matches!(row, Ok(Some(row)) if row.standing == Standing::Wanted && !row.paused && !row.deadly) {
+                ctx.library.send(LibraryInput::Start(key.0, key.1));
+            }
+        });
+    }
+
+    fn enqueue(&mut self, key: Key) {
+        self.queue.push(key, self.urgency(&key));
+    }
+
+    /// Whether this answers what runs of an item now; one that no run moves is finished by what its blobs brought.
+    fn runs_as(&self, key: &Key, run: u64) -> bool {
+        self.active.get(key).map_or(0, |active| active.run) == run
     }
 
     async fn set_urgency(&mut self, key: Key, urgency: Urgency) {
@@ -557,6 +596,7 @@ impl Library {
             Urgency::Normal => drop(self.urgent.remove(&key)),
             urgency => drop(self.urgent.insert(key, urgency)),
         }
+        self.queue.set_urgency(&key, urgency);
         if let Some(active) = self.active.get(&key) {
             let wanted: Vec<BlobId> = active.wanted.iter().copied().collect();
             self.ctx.engine.send(Input::Want(wanted, key.0, priority(urgency))).await;
@@ -564,7 +604,7 @@ impl Library {
     }
 
     async fn stop_item(&mut self, key: Key) {
-        self.queue.retain(|k| *k != key);
+        self.queue.remove(&key);
         self.stalled.remove(&key);
         if let Some(active) = self.active.remove(&key) {
             let elsewhere: HashSet<BlobId> = self.active.values().flat_map(|a| a.wanted.iter().copied()).collect();
@@ -575,10 +615,14 @@ impl Library {
 
     /// An item cannot go on: its cause is kept, others go on.
     async fn stall(&mut self, key: Key, error: ErrorInfo) {
-        if error.code == Code::Stopping || error.code == Code::Cancelled {
+        if error.code == Code::Stopping {
             return;
         }
         self.stop_item(key).await;
+        if error.code == Code::Cancelled {
+            self.look_again(key);
+            return;
+        }
         let cause = match error.code {
             Code::DiskFull => channel::disk_full(&self.ctx, key.0, key.1).await,
             Code::Quota => channel::quota_full(&self.ctx, key.0, key.1).await,
@@ -665,7 +709,11 @@ pub(crate) async fn resume_all(ctx: &Ctx) -> Result<()> {
         if row.urgency != Urgency::Normal && matches!(row.standing, Standing::Wanted | Standing::Listed) {
             ctx.library.send(LibraryInput::Urgency(row.channel, row.id, row.urgency));
         }
-        if row.standing == Standing::Wanted && !row.paused {
+        if row.deadly {
+            tracing::warn!(channel = %row.channel, item = %row.id, "the last run ended while it read what this item is made of");
+            let text = format!("{:?}: {}.", row.name, Cause::DiedReading);
+            ctx.emit(Event::Notice(ErrorInfo::new(Code::BadContent, text)));
+        } else if row.standing == Standing::Wanted && !row.paused {
             ctx.library.send(LibraryInput::Start(row.channel, row.id));
         }
     }

@@ -9,7 +9,7 @@ use protocol::words::count;
 use store::keys::{KeyError, KeyStore};
 use store::{DataDir, Role, Store};
 use swarm::{Rank, Swarm};
-use tokio::sync::{Mutex, Notify, OnceCell, RwLock, Semaphore, broadcast, oneshot, watch};
+use tokio::sync::{Mutex, Notify, OnceCell, RwLock, Semaphore, broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -22,7 +22,7 @@ use crate::ctx::{Ctx, Inner};
 use crate::engine::{Engine, EngineTask, Input};
 use crate::error::{Result, blocking, fail};
 use crate::governor::{self, Governor};
-use crate::library::{self, Library, LibrarySender};
+use crate::library::{self, Library, LibraryInput, LibrarySender};
 use crate::limits::Limits;
 use crate::meter::{self, Rates, Traffic};
 use crate::near::Near;
@@ -97,24 +97,36 @@ impl Node {
         .await?;
         // Its one name, whatever links led here: paths that are recorded lie in it or do not.
         let config = NodeConfig { data_dir: home, ..config };
+        for key in &recovery.unsigned {
+            tracing::warn!(channel = %key, "its list's head was damaged in the data folder; it is sought again");
+        }
         if recovery.unclean {
             tracing::info!(rechecked = recovery.rechecked, lost = recovery.lost, "the last run did not stop cleanly");
         }
         let stop = CancellationToken::new();
-        let network = match config.offline {
-            true => Network::closed(0, Choice::Direct, None, &stop),
-            false => Network::open(&config, &store, 0, config.route.clone(), &stop).await?,
+        let opened = match config.offline {
+            true => Ok(Network::closed(0, Choice::Direct, None, &stop)),
+            false => Network::open(&config, &store, 0, config.route.clone(), &stop).await,
         };
-        let network = Arc::new(network);
+        let kept = store.clone();
+        let near = blocking(move || Ok(Near::load(&kept)?)).await;
+        let (network, near) = match (opened, near) {
+            (Ok(network), Ok(near)) => (Arc::new(network), near),
+            (opened, near) => {
+                // The folder is let go, for whoever tries again in the same process.
+                stop.cancel();
+                let closing = store.clone();
+                blocking(move || Ok(closing.close()?)).await?;
+                let why = opened.err().or(near.err());
+                return Err(why.unwrap_or_else(|| ErrorInfo::new(Code::Internal, "The node did not start.")));
+            }
+        };
         let (engine, inputs) = Engine::channel();
         let (library, library_inputs) = LibrarySender::channel();
-        let (relay, relay_inputs) = RelaySender::channel();
-        let kept = store.clone();
-        let near = blocking(move || Ok(Near::load(&kept)?)).await?;
         let ctx: Ctx = Arc::new(Inner {
             store: store.clone(),
             engine: engine.clone(),
-            library: library.clone(),
+            library,
             network: watch::Sender::new(network.clone()),
             changing: Mutex::new(()),
             events: broadcast::channel(EVENTS_QUEUED).0,
@@ -128,7 +140,8 @@ impl Node {
             near: watch::Sender::new(near),
             believed: Mutex::new(Believed::default()),
             rates: watch::Sender::new(Rates::default()),
-            signing: Semaphore::new(1),
+            signing: Arc::new(Semaphore::new(1)),
+            parsing: Semaphore::new(1),
             jobs: crate::publish::Jobs::default(),
             arrived: watch::Sender::new(0),
             repair: Notify::new(),
@@ -136,14 +149,43 @@ impl Node {
             player: OnceCell::new(),
             config,
         });
-        let node = Self { ctx: ctx.clone() };
+        let node = Self { ctx };
+        match node.begin(network, inputs, library_inputs).await {
+            Ok(()) => {
+                for key in recovery.unsigned {
+                    let name = channel::named(&node.ctx, key).await;
+                    let text = format!("The newest list of {name} was damaged in the data folder. It is sought again.");
+                    node.ctx.emit(Event::Notice(ErrorInfo::new(Code::Corrupt, text)));
+                }
+                Ok(node)
+            }
+            Err(error) => {
+                // What runs already ends, and the folder is let go: else a second try finds it taken by the first.
+                if let Err(also) = node.stop().await {
+                    tracing::warn!(code = ?also.code, "after a start that failed: {}", also.message);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Starts every task, and tells the swarm what is here.
+    async fn begin(
+        &self,
+        network: Arc<Network>,
+        inputs: mpsc::Receiver<Input>,
+        library_inputs: mpsc::UnboundedReceiver<LibraryInput>,
+    ) -> Result<()> {
+        let ctx = self.ctx.clone();
+        let (store, engine, library, clock) = (&ctx.store, &ctx.engine, ctx.library.clone(), ctx.clock);
+        let (relay, relay_inputs) = RelaySender::channel();
         let held = governor::start(&ctx).await?;
         // Where nothing was kept yet, a person may as well choose a vault: that is not decided behind their back.
         if ctx.keys.read().await.is_keyring_locked() && KeyStore::is_chosen(&ctx.config.data_dir) {
             ctx.spawn(verbs::keyring_opens(ctx.clone()));
         }
         if ctx.config.offline {
-            return Ok(node);
+            return Ok(());
         }
         let gateway = ctx.with_store(|s| Ok(s.setting("gateway")?.as_deref() == Some("true"))).await?;
         let ours = capabilities(gateway && network.dht.is_some());
@@ -194,12 +236,12 @@ impl Node {
         ctx.tasks.spawn(repair::run(ctx.clone()));
         ctx.tasks.spawn(relay::run(ctx.clone(), relay_inputs));
         network::put(&ctx, network).await?;
-        node.tell_all().await?;
+        self.tell_all().await?;
         library::resume_all(&ctx).await?;
         let way = ctx.network();
         let listen = way.gate.as_ref().and_then(net::gate::Gate::listening).map(tracing::field::display);
         tracing::info!(route = %way.choice, listen, dht = way.dht.is_some(), "the node runs");
-        Ok(node)
+        Ok(())
     }
 
     /// Tells the swarm what is followed, known and held.

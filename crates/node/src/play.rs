@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use net::media::{Get, MediaConn, MediaListener};
-use protocol::{BlobId, ChannelKey, Chunk, ItemId, blob};
+use protocol::{BlobId, ChannelKey, Chunk, ItemId, SafePath, blob};
 use store::{ReadError, Standing};
 
 use crate::api::{Code, ErrorInfo};
@@ -24,6 +24,8 @@ use crate::process::Places;
 const ADDRESSES: usize = 64;
 /// Blobs asked for from the play head on: 1 MiB each.
 const AHEAD: usize = 12;
+/// Chunks of a file that are read from the store at a time.
+const CHUNKS_READ: u64 = 512;
 
 /// A file that can be played.
 #[derive(Clone)]
@@ -32,9 +34,19 @@ pub(crate) struct Track {
     pub(crate) item: ItemId,
     pub(crate) size: u64,
     pub(crate) container: Container,
-    pub(crate) chunks: Arc<[Chunk]>,
+    /// The file among the item's.
+    pub(crate) path: SafePath,
     /// Set once the first bytes were looked at: whether they are the container's.
     pub(crate) fits: Arc<OnceLock<bool>>,
+}
+
+impl Track {
+    /// Some of its chunks, in order, from the one on that holds the byte `at`: each with its first byte in the file. How
+    /// many a file has nobody knows.
+    async fn chunks(&self, ctx: &Ctx, at: u64) -> Result<Vec<(u64, Chunk)>> {
+        let (channel, item, path) = (self.channel, self.item, self.path.clone());
+        ctx.with_store(move |s| s.chunks_of(&channel, &item, &path, at, CHUNKS_READ)).await
+    }
 }
 
 /// The server's addresses.
@@ -124,8 +136,8 @@ struct Urgent<'a> {
 
 impl Urgent<'_> {
     /// Asks for what is not here of the next chunks.
-    async fn ask(&mut self, from: usize) -> Result<()> {
-        let next: Vec<BlobId> = self.track.chunks.iter().skip(from).take(AHEAD).map(|chunk| chunk.blob).collect();
+    async fn ask(&mut self, next: &[(u64, Chunk)]) -> Result<()> {
+        let next: Vec<BlobId> = next.iter().take(AHEAD).map(|(_, chunk)| chunk.blob).collect();
         let look = move |s: &store::Store| {
             let lacks = |blob: BlobId| s.has(&blob).map(|here| (!here).then_some(blob)).transpose();
             next.into_iter().filter_map(lacks).collect::<std::result::Result<Vec<_>, _>>()
@@ -164,10 +176,17 @@ async fn fits(ctx: &Ctx, track: &Track, conn: &mut MediaConn) -> std::io::Result
         return Ok(*fits);
     }
     let mut urgent = Urgent { ctx, track, asked: Vec::new() };
-    let Some(first) = track.chunks.first() else { return Ok(false) };
+    let ahead = match track.chunks(ctx, 0).await {
+        Ok(ahead) => ahead,
+        Err(error) => {
+            tracing::warn!(code = ?error.code, "nothing is played: {}", error.message);
+            return Ok(false);
+        }
+    };
+    let Some((_, first)) = ahead.first() else { return Ok(false) };
     let plain = tokio::select! {
         () = conn.gone() => return Ok(false),
-        plain = chunk_of(ctx, &mut urgent, 0, first) => plain,
+        plain = chunk_of(ctx, &mut urgent, &ahead, first) => plain,
     };
     match plain {
         Ok(plain) => Ok(*track.fits.get_or_init(|| track.container.fits(plain.get(..HEAD).unwrap_or(&plain)))),
@@ -180,7 +199,7 @@ async fn fits(ctx: &Ctx, track: &Track, conn: &mut MediaConn) -> std::io::Result
 
 /// A file's first bytes, if they are here.
 pub(crate) async fn head_here(ctx: &Ctx, track: &Track) -> Result<Option<Vec<u8>>> {
-    let Some(first) = track.chunks.first().cloned() else { return Ok(Some(Vec::new())) };
+    let Some((_, first)) = track.chunks(ctx, 0).await?.into_iter().next() else { return Ok(Some(Vec::new())) };
     let store = ctx.store.clone();
     let plain = blocking(move || read_here(&store, &first)).await?;
     Ok(plain.map(|mut plain| {
@@ -204,16 +223,27 @@ fn read_here(store: &store::Store, chunk: &Chunk) -> Result<Option<Vec<u8>>> {
 /// Sends a part of a file; false when it cannot be read any more, which the player sees as a short answer.
 async fn send(ctx: &Ctx, track: &Track, part: Range<u64>, conn: &mut MediaConn) -> std::io::Result<bool> {
     let mut urgent = Urgent { ctx, track, asked: Vec::new() };
-    let mut start = 0;
-    for (number, chunk) in track.chunks.iter().enumerate() {
+    // Chunks from the play head on, some at a time.
+    let mut ahead: VecDeque<(u64, Chunk)> = VecDeque::new();
+    let mut at = part.start;
+    while at < part.end {
+        if ahead.len() <= AHEAD {
+            match track.chunks(ctx, at).await {
+                Ok(more) => ahead = more.into(),
+                Err(error) => {
+                    tracing::warn!(code = ?error.code, "playing ends: {}", error.message);
+                    return Ok(false);
+                }
+            }
+        }
+        let Some((start, chunk)) = ahead.front().cloned() else { return Ok(false) };
         let whole = start..start + u64::from(chunk.len);
-        start = whole.end;
-        if whole.end <= part.start || whole.start >= part.end {
-            continue;
+        if whole.start > at {
+            return Ok(false);
         }
         let plain = tokio::select! {
             () = conn.gone() => return Ok(false),
-            plain = chunk_of(ctx, &mut urgent, number, chunk) => plain,
+            plain = chunk_of(ctx, &mut urgent, ahead.make_contiguous(), &chunk) => plain,
         };
         let plain = match plain {
             Ok(plain) => plain,
@@ -226,16 +256,18 @@ async fn send(ctx: &Ctx, track: &Track, part: Range<u64>, conn: &mut MediaConn) 
         let to = usize::try_from(part.end.min(whole.end) - whole.start).unwrap_or(usize::MAX);
         let Some(bytes) = plain.get(from..to) else { return Ok(false) };
         conn.write(bytes).await?;
+        at = whole.end;
+        ahead.pop_front();
     }
     Ok(true)
 }
 
 /// A chunk's plain bytes, once they are here.
-async fn chunk_of(ctx: &Ctx, urgent: &mut Urgent<'_>, number: usize, chunk: &Chunk) -> Result<Vec<u8>> {
+async fn chunk_of(ctx: &Ctx, urgent: &mut Urgent<'_>, ahead: &[(u64, Chunk)], chunk: &Chunk) -> Result<Vec<u8>> {
     let mut arrived = ctx.arrived.subscribe();
     loop {
         arrived.borrow_and_update();
-        urgent.ask(number).await?;
+        urgent.ask(ahead).await?;
         let (store, chunk) = (ctx.store.clone(), chunk.clone());
         let read = blocking(move || read_here(&store, &chunk));
         if let Some(plain) = read.await? {

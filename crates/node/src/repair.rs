@@ -5,9 +5,9 @@
 //! lending or a channel is paused, or while the node is held, and never faster than its own limit; what an item of this
 //! node needs is the item's, and no longer counts as lent.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use protocol::{BlobId, ChannelKey, Item};
@@ -16,14 +16,14 @@ use swarm::repair::{self, Counted};
 use tokio::sync::oneshot;
 
 use crate::api::{self, Code, ErrorInfo};
-use crate::channel;
 use crate::ctx::Ctx;
 use crate::engine::Input;
 use crate::error::Result;
 use crate::keep::SURVEY_WAIT;
 use crate::library::log;
 use crate::meter::Meter;
-use crate::view;
+use crate::stream::Structure;
+use crate::{plan, view};
 
 /// Between two looks when nothing happens.
 const EVERY: Duration = Duration::from_secs(600);
@@ -33,6 +33,10 @@ const ASKED_MAX: usize = protocol::params::HAVE_QUERY_MAX / 2;
 const FETCHED_MAX: usize = 256;
 /// Time to read what one item is made of.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// Items that say they are larger are not repaired: their tables alone would take much of what is lent.
+const LENT_ITEM_MAX: u64 = 1 << 42;
+/// Bytes of tables and file lists that are read of one item for it.
+const LENT_TABLES_MAX: u64 = 256 << 20;
 /// Blobs fetched at one time: few, so that what the user wants meanwhile finds the line free.
 const AT_ONCE: usize = 4;
 /// Time for these; what does not come by then is not waited for.
@@ -229,17 +233,28 @@ async fn candidates(ctx: &Ctx, key: ChannelKey, lent: &mut Vec<BlobId>, most: us
         if blobs.len() >= asked {
             break;
         }
-        let Ok(item) = Item::from_json(&row.json) else { continue };
-        let mut tables = Vec::new();
-        let reading = channel::content(ctx, key, &item.payload, &mut tables);
-        let Ok(Ok(files)) = tokio::time::timeout(READ_TIMEOUT, reading).await else { continue };
-        let read = tables.clone();
+        if row.bytes > LENT_ITEM_MAX {
+            continue;
+        }
+        let id = row.id;
+        let Some(json) = ctx.with_store(move |s| s.item_json(&key, &id)).await? else { continue };
+        let Ok(item) = Item::from_json(&json) else { continue };
+        let mut structure = Structure::new(LENT_TABLES_MAX, Arc::default());
+        // As many as can be asked about, by chance: an item may have any number.
+        let mut chosen: BTreeMap<BlobId, BlobId> = BTreeMap::new();
+        let mut choose = |chunks: &[protocol::Chunk]| {
+            for chunk in chunks {
+                chosen.insert(BlobId::of(&[&chunk.blob.0[..], &salt.to_be_bytes()].concat()), chunk.blob);
+                if chosen.len() > asked {
+                    chosen.pop_last();
+                }
+            }
+        };
+        let reading = plan::each_blob(ctx, key, &item.payload, &mut structure, &mut choose);
+        let Ok(Ok(())) = tokio::time::timeout(READ_TIMEOUT, reading).await else { continue };
+        let read = structure.blobs();
         ctx.with_store(move |s| s.lend_structure(&key, &read)).await?;
-        let mut chunks: Vec<BlobId> =
-            files.into_iter().flat_map(|(_, chunks)| chunks).map(|chunk| chunk.blob).collect();
-        chunks.sort_by_cached_key(|blob| BlobId::of(&[&blob.0[..], &salt.to_be_bytes()].concat()));
-        chunks.dedup();
-        chunks.truncate(asked);
+        let chunks: Vec<BlobId> = chosen.into_values().collect();
         let lacking = ctx.with_store(move |s| {
             let lacks = |blob: &BlobId| s.has(blob).map(|has| !has);
             let mut lacking = Vec::new();

@@ -1,8 +1,16 @@
 //! E1 Trees, read from the swarm and written to the store: bodies, pages, file lists, and the chunk lists of files.
+//!
+//! A tree's author decides how long it is. So nothing here holds more of one than a table at a time, or the one stream
+//! that is being parsed: [`Walk`] hands chunks out table by table, and [`parsed`] has one stream at a time in memory, in
+//! the whole node, and only while it is parsed, never while it is waited for.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use protocol::params::{BLOB_LEN, CHUNK_LEN};
-use protocol::{BlobId, BlobKey, ChannelKey, Chunk, Identity, Tree, VerifiedBlob, blob};
-use store::Role;
+use protocol::{BlobId, BlobKey, ChannelKey, Chunk, Identity, ItemId, Tree, VerifiedBlob, blob};
+use store::{ReadError, Role, Store};
 use tokio::sync::oneshot;
 
 use crate::api::{Code, ErrorInfo};
@@ -10,59 +18,200 @@ use crate::ctx::{Ctx, Inner};
 use crate::engine::Input;
 use crate::error::{Result, blocking, fail};
 
-/// Reads a whole stream of at most `max` bytes; `blobs` gets every blob it consists of.
-pub(crate) async fn read(
+/// Times that a stream's blobs are fetched again when a newer list let go of them in the middle.
+const AGAIN: u32 = 3;
+
+/// The structure blobs that something consists of, and what it may cost to read them.
+pub(crate) struct Structure {
+    blobs: HashSet<BlobId>,
+    /// Blobs that may still be opened.
+    left: u64,
+    max: u64,
+    /// Counts the blobs opened, for whoever pays for them.
+    cost: Arc<AtomicU64>,
+    /// The item whose tables they are: it is marked while they are worked on, not while they are waited for.
+    mark: Option<(ChannelKey, ItemId)>,
+    /// The table opened last: an author may name one over and over.
+    last: Option<(Tree, Arc<Vec<u8>>)>,
+}
+
+impl Structure {
+    /// Of at most so many bytes of blobs.
+    pub(crate) fn new(max: u64, cost: Arc<AtomicU64>) -> Self {
+        let left = max / BLOB_LEN as u64;
+        Self { blobs: HashSet::new(), left, max, cost, mark: None, last: None }
+    }
+
+    /// Of something whose size bounds it.
+    pub(crate) fn unbounded() -> Self {
+        Self::new(u64::MAX, Arc::default())
+    }
+
+    /// Of an item that is being planned.
+    pub(crate) fn of_item(key: ChannelKey, id: ItemId) -> Self {
+        Self { mark: Some((key, id)), ..Self::unbounded() }
+    }
+
+    /// The blobs, each once.
+    pub(crate) fn blobs(&self) -> Vec<BlobId> {
+        self.blobs.iter().copied().collect()
+    }
+
+    /// Notes a blob that is to be opened.
+    fn note(&mut self, blob: BlobId) -> Result<()> {
+        let Some(left) = self.left.checked_sub(1) else {
+            return fail(
+                Code::BadContent,
+                format!("its list is made of more than {}; set list-max allows more", protocol::words::size(self.max)),
+            );
+        };
+        self.left = left;
+        self.cost.fetch_add(1, Ordering::Relaxed);
+        self.blobs.insert(blob);
+        Ok(())
+    }
+
+    /// A table of a tree, opened.
+    async fn table(&mut self, ctx: &Ctx, channel: ChannelKey, table: &Tree, role: Role) -> Result<Arc<Vec<u8>>> {
+        if let Some((last, plain)) = &self.last
+            && (last.blob, &last.key) == (table.blob, &table.key)
+        {
+            return Ok(plain.clone());
+        }
+        self.note(table.blob)?;
+        let plain = Arc::new(opened(ctx, channel, table.blob, &table.key, role, self.mark).await?);
+        self.last = Some((table.clone(), plain.clone()));
+        Ok(plain)
+    }
+}
+
+/// A tree's chunks, table by table.
+pub(crate) struct Walk {
+    channel: ChannelKey,
+    /// Tables to open, the next one last. At most one table's children of each depth.
+    todo: Vec<Tree>,
+    role: Role,
+}
+
+impl Walk {
+    pub(crate) fn new(channel: ChannelKey, tree: &Tree) -> Self {
+        Self { channel, todo: vec![tree.clone()], role: Role::Root }
+    }
+
+    /// The chunks of the next table; `None`: there are no more.
+    pub(crate) async fn next(&mut self, ctx: &Ctx, structure: &mut Structure) -> Result<Option<Vec<Chunk>>> {
+        while let Some(tree) = self.todo.pop() {
+            if tree.depth == 0 {
+                return Ok(Some(tree.leaf().into_iter().collect()));
+            }
+            let plain = structure.table(ctx, self.channel, &tree, self.role).await?;
+            self.role = Role::Structure;
+            let children = tree.children(&plain)?;
+            if tree.depth == 1 {
+                return Ok(Some(children.iter().filter_map(Tree::leaf).collect()));
+            }
+            self.todo.extend(children.into_iter().rev());
+        }
+        Ok(None)
+    }
+}
+
+/// Fetches a whole stream of at most `max` bytes and has it parsed, on a blocking thread, one of the node at a time.
+pub(crate) async fn parsed<T: Send + 'static>(
     ctx: &Ctx,
     channel: ChannelKey,
     tree: &Tree,
     max: u64,
-    blobs: &mut Vec<BlobId>,
-) -> Result<Vec<u8>> {
+    structure: &mut Structure,
+    parse: impl FnOnce(&Store, &[u8]) -> Result<T> + Send + 'static,
+) -> Result<T> {
     tree.check(max)?;
-    let leaves = chunks(ctx, channel, tree, blobs).await?;
-    for leaf in leaves.iter().skip(1) {
-        want(ctx, channel, leaf.blob, Role::Structure).await?;
+    let mut leaves = Vec::new();
+    let mut walk = Walk::new(channel, tree);
+    while let Some(chunks) = walk.next(ctx, structure).await? {
+        leaves.extend(chunks);
     }
-    let mut stream = Vec::new();
-    for (i, leaf) in leaves.iter().enumerate() {
-        let role = if i == 0 && tree.depth == 0 { Role::Root } else { Role::Structure };
-        let plain = opened(ctx, channel, leaf.blob, &leaf.key, role).await?;
-        stream.extend_from_slice(&plain[..leaf.len as usize]);
-        blobs.push(leaf.blob);
+    for leaf in &leaves {
+        structure.note(leaf.blob)?;
     }
-    Ok(stream)
-}
-
-/// The chunks of a tree's stream: reads its tables only; `blobs` gets those.
-pub(crate) async fn chunks(ctx: &Ctx, channel: ChannelKey, tree: &Tree, blobs: &mut Vec<BlobId>) -> Result<Vec<Chunk>> {
-    if tree.depth > 0 {
-        blobs.push(tree.blob);
-    }
-    let mut level = vec![tree.clone()];
-    let mut role = Role::Root;
-    while level.first().is_some_and(|t| t.depth > 0) {
-        let mut below = Vec::new();
-        for table in level {
-            let plain = opened(ctx, channel, table.blob, &table.key, role).await?;
-            let children = table.children(&plain)?;
-            if children.first().is_some_and(|c| c.depth > 0) {
-                blobs.extend(children.iter().map(|c| c.blob));
+    let (role, size) = (if tree.depth == 0 { Role::Root } else { Role::Structure }, tree.size);
+    let mut parse = Some(parse);
+    for _ in 0..AGAIN {
+        fetched(ctx, channel, &leaves, role, structure.mark).await?;
+        let Ok(turn) = ctx.parsing.acquire().await else { break };
+        let (store, wanted, take) = (ctx.store.clone(), leaves.clone(), parse.take());
+        let done = blocking(move || {
+            let Some(take) = take else { return fail(Code::Internal, "a stream was parsed twice") };
+            match load(&store, &wanted, size)? {
+                Some(stream) => take(&store, &stream).map(Ok),
+                None => Ok(Err(take)),
             }
-            below.extend(children);
+        })
+        .await?;
+        drop(turn);
+        match done {
+            Ok(value) => return Ok(value),
+            // A newer list let go of some of it: it is fetched again.
+            Err(take) => parse = Some(take),
         }
-        level = below;
-        role = Role::Structure;
     }
-    Ok(level.iter().filter_map(Tree::leaf).collect())
+    fail(Code::Cancelled, "The list is no longer fetched.")
 }
 
-/// Asks the swarm for a structure blob without waiting for it.
-async fn want(
+/// Waits until every one of these is here: all are asked for at once.
+async fn fetched(
     ctx: &Ctx,
     channel: ChannelKey,
-    blob: BlobId,
+    leaves: &[Chunk],
     role: Role,
-) -> Result<Option<oneshot::Receiver<std::result::Result<(), store::StoreError>>>> {
+    mark: Option<(ChannelKey, ItemId)>,
+) -> Result<()> {
+    let mut coming = Vec::new();
+    for leaf in leaves {
+        if let Some(waiting) = want(ctx, channel, leaf.blob, role).await? {
+            coming.push((Unwant(ctx, Some(leaf.blob)), waiting));
+        }
+    }
+    if coming.is_empty() {
+        return Ok(());
+    }
+    marked(ctx, mark, false).await?;
+    for (mut guard, waiting) in coming {
+        arrived(waiting.await)?;
+        guard.1.take();
+    }
+    marked(ctx, mark, true).await
+}
+
+/// The stream; `None`: some of it is not here any more. Blocking.
+fn load(store: &Store, leaves: &[Chunk], size: u64) -> Result<Option<Vec<u8>>> {
+    // `size` was checked, so it fits.
+    let mut stream = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+    for leaf in leaves {
+        let sealed = match store.read_blob(&leaf.blob) {
+            Ok(sealed) => sealed,
+            Err(ReadError::Missing | ReadError::Changed { .. }) => return Ok(None),
+            Err(ReadError::Store(error)) => return Err(error.into()),
+        };
+        let plain = blob::open(sealed, &leaf.key)?;
+        stream.extend_from_slice(&plain[..leaf.len as usize]);
+    }
+    Ok(Some(stream))
+}
+
+/// Notes that an item's tables are worked on, or not: see [`Store::set_reading`].
+async fn marked(ctx: &Ctx, mark: Option<(ChannelKey, ItemId)>, now: bool) -> Result<()> {
+    match mark {
+        Some((key, id)) => ctx.with_store(move |s| s.set_reading(&key, &id, now)).await,
+        None => Ok(()),
+    }
+}
+
+/// What the engine says of a structure blob that was wanted.
+type Arrived = std::result::Result<(), store::StoreError>;
+
+/// Asks the swarm for a structure blob without waiting for it.
+async fn want(ctx: &Ctx, channel: ChannelKey, blob: BlobId, role: Role) -> Result<Option<oneshot::Receiver<Arrived>>> {
     if ctx.with_store(move |s| s.has(&blob)).await? {
         return Ok(None);
     }
@@ -83,15 +232,30 @@ impl Drop for Unwant<'_> {
     }
 }
 
+/// What became of a want.
+fn arrived(answer: std::result::Result<Arrived, oneshot::error::RecvError>) -> Result<()> {
+    match answer {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => fail(Code::Cancelled, "The list is no longer fetched."),
+    }
+}
+
 /// One structure blob, opened; fetched first if it is not here.
-async fn opened(ctx: &Ctx, channel: ChannelKey, blob: BlobId, key: &BlobKey, role: Role) -> Result<Vec<u8>> {
+async fn opened(
+    ctx: &Ctx,
+    channel: ChannelKey,
+    blob: BlobId,
+    key: &BlobKey,
+    role: Role,
+    mark: Option<(ChannelKey, ItemId)>,
+) -> Result<Vec<u8>> {
     if let Some(waiting) = want(ctx, channel, blob, role).await? {
         let mut guard = Unwant(ctx, Some(blob));
-        match waiting.await {
-            Ok(Ok(())) => guard.1 = None,
-            Ok(Err(error)) => return Err(error.into()),
-            Err(_) => return fail(Code::Cancelled, "The list is no longer fetched."),
-        }
+        marked(ctx, mark, false).await?;
+        arrived(waiting.await)?;
+        guard.1 = None;
+        marked(ctx, mark, true).await?;
     }
     let (store, key) = (ctx.store.clone(), key.clone());
     blocking(move || Ok(blob::open(store.read_blob(&blob)?, &key)?)).await

@@ -242,6 +242,9 @@ pub(crate) async fn items(ctx: &Ctx, rows: Vec<ItemRow>) -> Result<Vec<ItemInfo>
         if row.lost_files > 0 {
             cause = Some(Cause::FilesChanged { files: row.lost_files });
         }
+        if row.standing == Standing::Wanted && row.deadly {
+            cause = Some(Cause::DiedReading);
+        }
         if row.paused {
             cause = Some(Cause::Paused);
         }
@@ -279,7 +282,7 @@ pub(crate) async fn items(ctx: &Ctx, rows: Vec<ItemRow>) -> Result<Vec<ItemInfo>
         infos.push(ItemInfo {
             id: id.to_string(),
             channel: channel.to_string(),
-            mime: mime_of(&row),
+            mime: row.mime,
             name: row.name,
             about: row.about,
             published: row.published,
@@ -314,9 +317,11 @@ pub(crate) async fn item(ctx: &Ctx, channel: ChannelKey, id: ItemId) -> Result<O
 /// Files of an item.
 pub(crate) async fn files(ctx: &Ctx, channel: ChannelKey, id: ItemId) -> Result<Vec<FileInfo>> {
     let (files, skipped, row) = ctx
-        .with_store(move |s| Ok((s.files(&channel, &id)?, s.skipped_files(&channel, &id)?, s.item(&channel, &id)?)))
+        .with_store(move |s| {
+            Ok((s.file_names(&channel, &id)?, s.skipped_files(&channel, &id)?, s.item(&channel, &id)?))
+        })
         .await?;
-    if let Some(row) = row.filter(|row| !row.planned && files.is_empty()) {
+    if let Some(row) = row.filter(|row| !row.planned) {
         return Ok(listed_files(&row));
     }
     let info = |(f, have): (store::PlanFile, u64)| {
@@ -325,14 +330,6 @@ pub(crate) async fn files(ctx: &Ctx, channel: ChannelKey, id: ItemId) -> Result<
         FileInfo { path, size: f.size, have, mime: f.mime, skipped }
     };
     Ok(files.into_iter().map(info).collect())
-}
-
-/// Media type of an item's only file.
-fn mime_of(row: &ItemRow) -> Option<String> {
-    if row.files != 1 {
-        return None;
-    }
-    listed_files(row).pop().and_then(|file| file.mime)
 }
 
 /// Files of an item that is not fetched, as far as the channel's list itself names them.

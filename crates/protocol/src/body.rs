@@ -128,6 +128,14 @@ pub struct Collection {
     /// Older.
     pub pages: Vec<PageRef>,
 }
+/// What a collection names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// An item, inline.
+    Item(Box<Item>),
+    /// A page of older ones.
+    Page(PageRef),
+}
 /// What a channel says of itself and holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Body {
@@ -196,6 +204,9 @@ pub enum BodyError {
         /// What chunks or tree hold.
         content: u64,
     },
+    /// Two pages of a body are one.
+    #[error("a page is named twice")]
+    PageTwice,
     /// Sizes that do not add up to a number.
     #[error("the sizes add up to more than any store holds")]
     Overflow,
@@ -208,6 +219,11 @@ impl Body {
     /// Reads a body stream (E2), bounded by `BODY_MAX`. A `body` tree in it is not followed.
     pub fn parse(stream: &[u8]) -> Result<Self, BodyError> {
         read::body(stream)
+    }
+    /// As [`Body::parse`], but hands each item and page out as soon as it is read, with the number of its collection: the
+    /// collections of the body that comes back are empty. Of a stream that is refused further on, some came already.
+    pub fn parse_each(stream: &[u8], each: &mut dyn FnMut(usize, Entry)) -> Result<Self, BodyError> {
+        read::body_each(stream, each)
     }
     /// Writes it: compact JSON, a fixed point of JavaScript's re-serialisation.
     pub fn to_json(&self) -> Vec<u8> {
@@ -248,6 +264,10 @@ impl Item {
 pub fn parse_page(stream: &[u8]) -> Result<Vec<Item>, BodyError> {
     read::page(stream)
 }
+/// As [`parse_page`], item by item: of a stream that is refused further on, some came already.
+pub fn parse_page_each(stream: &[u8], each: &mut dyn FnMut(Item)) -> Result<(), BodyError> {
+    read::page_each(stream, each)
+}
 /// Writes one.
 pub fn page_to_json(items: &[Item]) -> Vec<u8> {
     write::page(items)
@@ -255,6 +275,10 @@ pub fn page_to_json(items: &[Item]) -> Vec<u8> {
 /// Reads a `filesTree` stream: files that can be stored, and those left out.
 pub fn parse_files(stream: &[u8]) -> Result<(Vec<FileEntry>, Vec<LeftOut>), BodyError> {
     read::files_json(stream)
+}
+/// As [`parse_files`], file by file: of a stream that is refused further on, some came already.
+pub fn parse_files_each(stream: &[u8], each: &mut dyn FnMut(Result<FileEntry, LeftOut>)) -> Result<(), BodyError> {
+    read::files_each(stream, each)
 }
 /// Writes one.
 pub fn files_to_json(files: &[FileEntry]) -> Vec<u8> {

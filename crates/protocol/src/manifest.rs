@@ -163,6 +163,14 @@ impl SignedManifest {
         }
         Ok(Self { key, sequence, private, json: json.into(), bep44: *bep44 })
     }
+    /// Reads one that was verified before it was kept: of its signatures nothing is looked at.
+    pub fn kept(asked: &ChannelKey, json: &[u8], bep44: &[u8; 64]) -> Result<Self, ManifestError> {
+        let Parsed { key, sequence, private, .. } = Parsed::read(json)?;
+        if key != *asked {
+            return Err(ManifestError::Channel);
+        }
+        Ok(Self { key, sequence, private, json: json.into(), bep44: *bep44 })
+    }
     /// The channel.
     pub fn key(&self) -> &ChannelKey {
         &self.key

@@ -47,6 +47,18 @@ pub const PAGE_MAX: u64 = 8 << 20;
 pub const PAGE_ITEMS_MAX: usize = 1000;
 /// Files that an item names inline; more go to `filesTree` (E2).
 pub const INLINE_FILES_MAX: usize = 1000;
+/// Items in the list of one channel, in its body and on its pages, that a reader keeps (E2).
+pub const LIST_ITEMS_MAX: u64 = 250_000;
+/// Bytes of all titles, descriptions and left-out paths of one list that a reader keeps (E2).
+pub const LIST_TEXTS_MAX: u64 = 64 << 20;
+/// Bytes of blobs (body, pages, their tables) that a reader opens for one list, unless its user says otherwise (E2).
+pub const LIST_BYTES_MAX: u64 = 1 << 30;
+/// Chunks of all files of one item that a reader plans: 16 TiB in full chunks (E2).
+pub const ITEM_CHUNKS_MAX: u64 = 16 << 20;
+/// Files and folders of one item (E2).
+pub const ITEM_NAMES_MAX: usize = 500_000;
+/// Bytes of the paths of one item's files, in all (E2).
+pub const ITEM_PATHS_MAX: usize = 32 << 20;
 /// Peers that a body names (E2).
 pub const BODY_PEERS_MAX: usize = 8;
 /// `bootstrap` addresses that a link carries (§ links).

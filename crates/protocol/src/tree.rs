@@ -84,6 +84,16 @@ impl Tree {
         if depth_for(self.size) == Some(self.depth) { Ok(()) } else { Err(self.wrong_depth()) }
     }
 
+    /// Chunks of the stream; an empty one has a chunk of no bytes.
+    pub fn chunks(&self) -> u64 {
+        self.size.div_ceil(CHUNK_LEN as u64).max(1)
+    }
+
+    /// Tables above those chunks, the root among them.
+    pub fn tables(&self) -> u64 {
+        (1..=self.depth).filter_map(span).map(|span| self.size.div_ceil(span)).sum()
+    }
+
     /// The subtrees named by an opened table of this tree (depth ≥ 1), in stream order; exactly as many as `size`
     /// demands. What stands behind the last record is padding and is not looked at.
     pub fn children(&self, opened: &[u8]) -> Result<Vec<Tree>, TreeError> {
@@ -271,6 +281,20 @@ mod tests {
         assert_eq!(depth_for(TREE_SIZE_MAX), Some(2));
         assert_eq!(depth_for(TREE_SIZE_MAX + 1), None);
         assert_eq!(depth_for(u64::MAX), None);
+    }
+
+    #[test]
+    fn chunks_and_tables_are_counted_before_any_is_fetched() {
+        let count = |size: u64| {
+            let tree = tree(size, depth_for(size).unwrap());
+            (tree.chunks(), tree.tables())
+        };
+        assert_eq!(count(0), (1, 0));
+        assert_eq!(count(MIB), (1, 0));
+        assert_eq!(count(MIB + 1), (2, 1));
+        assert_eq!(count(FANOUT * MIB), (FANOUT, 1));
+        assert_eq!(count(FANOUT * MIB + 1), (FANOUT + 1, 3));
+        assert_eq!(count(TREE_SIZE_MAX), (FANOUT * FANOUT, FANOUT + 1));
     }
 
     #[test]

@@ -4,115 +4,114 @@
 //! can be made from the new one. What does not move is copied from the blobs that the old plan holds; after that its
 //! part files go, and its finished files stay until the new ones take their place.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use protocol::{BlobId, BlobKey, Chunk};
+use protocol::BlobId;
 use rusqlite::{Transaction, params};
 
-use crate::db::{array, chunk_state, int, path};
+use crate::StoreError;
+use crate::db::{chunk_state, path};
 use crate::store::Core;
 use crate::sweep::{blobs_of, doom, part_files, sweep};
-use crate::{PlanFile, StoreError};
 
-/// A file of a retired plan.
-struct Old {
-    row: i64,
-    path: String,
-    disk: PathBuf,
-    chunks: Vec<Chunk>,
+/// Makes the tables of this connection in which files of two plans are compared, and empties them. `same`: files of an
+/// earlier plan (`old`) that are files of the new one (`new`). The others are those of one comparison.
+pub(crate) fn begin(tx: &Transaction<'_>) -> Result<(), StoreError> {
+    tx.execute_batch(
+        "CREATE TEMP TABLE IF NOT EXISTS same(new INTEGER PRIMARY KEY, old INTEGER NOT NULL UNIQUE);
+         CREATE TEMP TABLE IF NOT EXISTS pairs(new INTEGER PRIMARY KEY, old INTEGER NOT NULL UNIQUE);
+         CREATE TEMP TABLE IF NOT EXISTS alone(file INTEGER PRIMARY KEY, round INTEGER NOT NULL);
+         CREATE INDEX IF NOT EXISTS temp.alone_round ON alone(round);
+         CREATE TEMP TABLE IF NOT EXISTS spread(blob INTEGER PRIMARY KEY, round INTEGER NOT NULL);
+         CREATE INDEX IF NOT EXISTS temp.spread_round ON spread(round);
+         DELETE FROM temp.same;",
+    )?;
+    Ok(())
 }
 
-/// For each file of the new plan the row of a retired one that is the same, if there is one.
-pub(crate) fn unchanged(
-    tx: &Transaction<'_>,
-    item: i64,
-    files: &[PlanFile],
-    disks: &[PathBuf],
-) -> Result<Vec<Option<i64>>, StoreError> {
-    let mut out = vec![None; files.len()];
+/// Finds the files of the new plan that are the same in a retired one. Returns their bytes. Nothing of a plan is held in
+/// memory for it: plans are as long as their publisher likes.
+pub(crate) fn unchanged(tx: &Transaction<'_>, item: i64) -> Result<i64, StoreError> {
     let mut shadows =
         tx.prepare_cached("SELECT id FROM items WHERE of IS NOT NULL AND of = ? AND form <> 1 ORDER BY id DESC")?;
     let shadows: Vec<i64> = shadows.query_map([item], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for shadow in shadows {
-        let old = files_of(tx, shadow)?;
-        for (file, row) in same(files, disks, &old).into_iter().enumerate() {
-            out[file] = out[file].or(row);
-        }
+        compare(tx, item, shadow)?;
+        tx.prepare_cached("INSERT OR IGNORE INTO temp.same(new, old) SELECT new, old FROM temp.pairs")?.execute([])?;
     }
-    Ok(out)
+    let sum = "SELECT COALESCE(SUM(f.size), 0) FROM temp.same s JOIN files f ON f.id = s.new";
+    Ok(tx.prepare_cached(sum)?.query_row([], |row| row.get(0))?)
 }
 
-fn files_of(tx: &Transaction<'_>, item: i64) -> Result<Vec<Old>, StoreError> {
-    let mut files = tx.prepare_cached("SELECT id, path, disk FROM files WHERE item = ?")?;
-    let mut chunks = tx.prepare_cached(
-        "SELECT b.blob, k.key, k.nonce, k.off, k.len FROM chunks k JOIN blobs b ON b.id = k.blob WHERE k.file = ?
-         ORDER BY k.seq",
+/// Pairs the files of two plans that are equal in place and chunks, and parts them again where one shares a blob with a
+/// file that stays alone: that goes on, from blob to blob, until nothing is parted any more.
+fn compare(tx: &Transaction<'_>, item: i64, shadow: i64) -> Result<(), StoreError> {
+    tx.execute_batch("DELETE FROM temp.pairs; DELETE FROM temp.alone; DELETE FROM temp.spread;")?;
+    tx.prepare_cached(
+        "INSERT INTO temp.pairs(new, old)
+         SELECT n.id, MIN(o.id) FROM files n JOIN files o ON o.disk = n.disk AND o.item = ?2 AND o.path = n.path
+            AND o.size = n.size
+         WHERE n.item = ?1
+         AND (SELECT COUNT(*) FROM chunks WHERE file = n.id) = (SELECT COUNT(*) FROM chunks WHERE file = o.id)
+         AND NOT EXISTS(SELECT 1 FROM chunks a LEFT JOIN chunks b ON b.file = o.id AND b.seq = a.seq
+            WHERE a.file = n.id AND (b.blob IS NOT a.blob OR b.key IS NOT a.key OR b.nonce IS NOT a.nonce
+                OR b.off IS NOT a.off OR b.len IS NOT a.len))
+         GROUP BY n.id",
+    )?
+    .execute([item, shadow])?;
+    tx.prepare_cached(
+        "INSERT INTO temp.alone(file, round) SELECT id, 0 FROM files WHERE item IN (?1, ?2)
+         AND id NOT IN (SELECT new FROM temp.pairs) AND id NOT IN (SELECT old FROM temp.pairs)",
+    )?
+    .execute([item, shadow])?;
+    for round in 0_i64.. {
+        // Each blob spreads the news once, each file hears it once.
+        let spread = tx
+            .prepare_cached(
+                "INSERT OR IGNORE INTO temp.spread(blob, round) SELECT k.blob, ?1 FROM temp.alone a
+                 JOIN chunks k ON k.file = a.file WHERE a.round = ?1",
+            )?
+            .execute([round])?;
+        if spread == 0 {
+            break;
+        }
+        // The other of a pair has the very same blobs.
+        tx.prepare_cached(
+            "INSERT OR IGNORE INTO temp.alone(file, round) SELECT k.file, ?1 + 1 FROM temp.spread s
+             JOIN chunks k ON k.item = ?2 AND k.blob = s.blob WHERE s.round = ?1 AND k.file IN (SELECT new FROM temp.pairs)",
+        )?
+        .execute([round, item])?;
+        tx.prepare_cached("DELETE FROM temp.pairs WHERE new IN (SELECT file FROM temp.alone WHERE round = ?1 + 1)")?
+            .execute([round])?;
+    }
+    Ok(())
+}
+
+/// Moves the files that are the same to the new plan, with all that is known of them. Returns their bytes that are here.
+pub(crate) fn adopt(tx: &Transaction<'_>, item: i64) -> Result<i64, StoreError> {
+    let mut next = tx.prepare_cached(
+        "SELECT s.new, s.old, f.seq, f.mime FROM temp.same s JOIN files f ON f.id = s.new
+         WHERE s.new > ? ORDER BY s.new LIMIT 1000",
     )?;
-    let mut rows = files.query([item])?;
-    let mut out = Vec::new();
-    while let Some(row) = rows.next()? {
-        let chunks = chunks.query_map([row.get::<_, i64>(0)?], |row| {
-            let key = BlobKey { key: array(row, 1)?, nonce: array(row, 2)? };
-            Ok(Chunk { blob: BlobId(array(row, 0)?), key, offset: row.get(3)?, len: row.get(4)? })
-        })?;
-        out.push(Old {
-            row: row.get(0)?,
-            path: row.get(1)?,
-            disk: path::from_sql(row.get(2)?),
-            chunks: chunks.collect::<Result<_, _>>()?,
-        });
-    }
-    Ok(out)
-}
-
-fn same(files: &[PlanFile], disks: &[PathBuf], old: &[Old]) -> Vec<Option<i64>> {
-    // Files of both plans in one row of numbers: the new ones first.
-    let by_path: HashMap<&str, usize> = old.iter().enumerate().map(|(n, file)| (file.path.as_str(), n)).collect();
-    let chunks = |n: usize| if n < files.len() { &files[n].chunks } else { &old[n - files.len()].chunks };
-    let mut partner: Vec<Option<usize>> = vec![None; files.len() + old.len()];
-    for (n, (file, disk)) in files.iter().zip(disks).enumerate() {
-        if let Some(other) = by_path.get(file.path.as_str()).copied()
-            && old[other].disk == *disk
-            && old[other].chunks == file.chunks
-        {
-            (partner[n], partner[files.len() + other]) = (Some(files.len() + other), Some(n));
+    let (mut last, mut have) = (i64::MIN, 0_i64);
+    loop {
+        let rows = next.query_map([last], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+        let rows: Vec<(i64, i64, i64, Option<String>)> = rows.collect::<Result<_, _>>()?;
+        let Some((new, ..)) = rows.last() else { return Ok(have) };
+        last = *new;
+        for (new, old, seq, mime) in rows {
+            tx.prepare_cached("DELETE FROM files WHERE id = ?")?.execute([new])?;
+            tx.prepare_cached("UPDATE files SET item = ?, seq = ?, mime = ? WHERE id = ?")?
+                .execute(params![item, seq, mime, old])?;
+            tx.prepare_cached("UPDATE chunks SET item = ? WHERE file = ?")?.execute([item, old])?;
+            tx.prepare_cached("UPDATE chunks SET state = ? WHERE file = ? AND state = ?")?.execute([
+                chunk_state::MISSING,
+                old,
+                chunk_state::UNOPENABLE,
+            ])?;
+            have += tx.query_row("SELECT have FROM files WHERE id = ?", [old], |row| row.get::<_, i64>(0))?;
         }
     }
-    let mut sharing: HashMap<BlobId, Vec<usize>> = HashMap::new();
-    for n in 0..partner.len() {
-        chunks(n).iter().for_each(|chunk| sharing.entry(chunk.blob).or_default().push(n));
-    }
-    let mut alone: Vec<usize> = (0..partner.len()).filter(|n| partner[*n].is_none()).collect();
-    while let Some(n) = alone.pop() {
-        for chunk in chunks(n) {
-            // Each blob spreads the news once.
-            for neighbour in sharing.remove(&chunk.blob).unwrap_or_default() {
-                if let Some(other) = partner[neighbour].take() {
-                    partner[other] = None;
-                    alone.extend([neighbour, other]);
-                }
-            }
-        }
-    }
-    partner[..files.len()].iter().map(|other| other.map(|n| old[n - files.len()].row)).collect()
-}
-
-/// Moves a file of a retired plan to the new one, with all that is known of it. Returns its bytes that are here.
-pub(crate) fn adopt(tx: &Transaction<'_>, item: i64, seq: usize, row: i64, new: &PlanFile) -> Result<i64, StoreError> {
-    tx.prepare_cached("UPDATE files SET item = ?, seq = ?, mime = ? WHERE id = ?")?.execute(params![
-        item,
-        int(seq as u64),
-        new.mime,
-        row
-    ])?;
-    tx.prepare_cached("UPDATE chunks SET item = ? WHERE file = ?")?.execute([item, row])?;
-    tx.prepare_cached("UPDATE chunks SET state = ? WHERE file = ? AND state = ?")?.execute(params![
-        chunk_state::MISSING,
-        row,
-        chunk_state::UNOPENABLE
-    ])?;
-    Ok(tx.query_row("SELECT have FROM files WHERE id = ?", [row], |row| row.get(0))?)
 }
 
 impl Core {

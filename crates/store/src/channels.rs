@@ -1,11 +1,12 @@
 //! Channels and the floors of their sequences.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 
-use protocol::{ChannelKey, ReadKey, SignedManifest};
+use protocol::{ChannelKey, ReadKey, SafePath, SignedManifest};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use crate::db::{array, int, uint};
+use crate::db::{array, int, path, uint};
 use crate::items::{clear_out, remove_if_empty};
 use crate::ours::without_claimed;
 use crate::store::Core;
@@ -14,7 +15,7 @@ use crate::{Channel, Keep, Removed, Store, StoreError, address_text};
 
 const COLUMNS: &str =
     "key, name, about, private, read_key, own, followed, paused, fetch, manifest, bep44, body_sequence,
-    signed_twice, checked, seen_by, peers, keep, encrypted";
+    signed_twice, checked, seen_by, peers, keep, encrypted, folder";
 
 impl Store {
     /// All channels, in the order they were added.
@@ -101,18 +102,75 @@ impl Store {
         Ok(Removed { gone, kept })
     }
 
+    /// The name of a channel's folder below the download folder `below`: chosen once. Where it has downloads already it
+    /// stays; else the first of `names` that no other channel has on any system; the last of them in any case.
+    pub fn channel_folder(&self, key: &ChannelKey, below: &Path, names: &[String]) -> Result<String, StoreError> {
+        self.core.db.write(|tx| {
+            let channel = row_id(tx, key)?;
+            let kept: Option<String> = tx
+                .prepare_cached("SELECT folder FROM channels WHERE id = ?")?
+                .query_row([channel], |row| row.get(0))?;
+            if let Some(kept) = kept {
+                return Ok(kept);
+            }
+            let old = tops(tx, channel, below, "= ?")?.into_iter().next();
+            let mut folder = names.last().cloned().unwrap_or_else(|| key.to_string());
+            for name in old.iter().chain(names) {
+                if !is_taken(tx, channel, below, name)? {
+                    folder.clone_from(name);
+                    break;
+                }
+            }
+            tx.prepare_cached("UPDATE channels SET folder = ? WHERE id = ?")?.execute(params![folder, channel])?;
+            Ok(folder)
+        })
+    }
+
     /// Highest sequence ever verified of a channel, 0 for none; kept over removal.
     pub fn floor(&self, key: &ChannelKey) -> Result<u64, StoreError> {
-        self.core.db.read(|tx| {
-            let mut statement = tx.prepare_cached("SELECT sequence FROM floors WHERE key = ?")?;
-            Ok(statement.query_row([key.as_bytes()], |row| row.get(0)).optional()?.map_or(0, uint))
-        })
+        self.core.db.read(|tx| floor(tx, key))
     }
 
     /// Raises the floor; a lower sequence changes nothing.
     pub fn raise_floor(&self, key: &ChannelKey, sequence: u64) -> Result<(), StoreError> {
         self.core.db.write(|tx| raise(tx, key, sequence))
     }
+}
+
+/// Whether another channel's folder has this name, or one that some system cannot tell from it; also of channels that
+/// came here before folders were kept.
+fn is_taken(tx: &Transaction<'_>, channel: i64, below: &Path, name: &str) -> Result<bool, StoreError> {
+    let key = |name: &str| SafePath::parse(name).map_or_else(|_| name.to_owned(), |path| path.collision_key());
+    let mut others = tx.prepare_cached("SELECT folder FROM channels WHERE id <> ? AND folder IS NOT NULL")?;
+    let others = others.query_map([channel], |row| row.get::<_, String>(0))?;
+    for other in others {
+        if key(&other?) == key(name) {
+            return Ok(true);
+        }
+    }
+    Ok(tops(tx, channel, below, "<> ?")?.iter().any(|top| key(top) == key(name)))
+}
+
+/// Folders below the download folder in which channels without a folder of their own have downloads.
+fn tops(tx: &Transaction<'_>, channel: i64, below: &Path, which: &str) -> Result<BTreeSet<String>, StoreError> {
+    let mut roots = tx.prepare_cached(&format!(
+        "SELECT DISTINCT i.root FROM items i JOIN channels c ON c.id = i.channel
+         WHERE c.id {which} AND c.folder IS NULL AND i.root IS NOT NULL AND i.standing IN (1, 2)"
+    ))?;
+    let mut roots = roots.query([channel])?;
+    let mut tops = BTreeSet::new();
+    while let Some(row) = roots.next()? {
+        let root = path::from_sql(row.get(0)?);
+        let top = root.strip_prefix(below).ok().and_then(|rest| rest.iter().next()).and_then(|top| top.to_str());
+        tops.extend(top.map(str::to_owned));
+    }
+    Ok(tops)
+}
+
+/// See [`Store::floor`].
+pub(crate) fn floor(tx: &Transaction<'_>, key: &ChannelKey) -> Result<u64, StoreError> {
+    let mut statement = tx.prepare_cached("SELECT sequence FROM floors WHERE key = ?")?;
+    Ok(statement.query_row([key.as_bytes()], |row| row.get(0)).optional()?.map_or(0, uint))
 }
 
 fn items_of(tx: &Transaction<'_>, channel: i64) -> Result<Vec<i64>, StoreError> {
@@ -128,6 +186,18 @@ fn raise(tx: &Transaction<'_>, key: &ChannelKey, sequence: u64) -> Result<(), St
     Ok(())
 }
 
+/// A manifest as kept. Its signatures were verified before it was, and at each start; one that cannot be read is none:
+/// its channel is a channel without a manifest, and every other goes on.
+fn kept_manifest(key: &ChannelKey, json: &[u8], bep44: &[u8]) -> Option<SignedManifest> {
+    let read = <&[u8; 64]>::try_from(bep44).ok().map(|bep44| SignedManifest::kept(key, json, bep44));
+    match read {
+        Some(Ok(manifest)) => return Some(manifest),
+        Some(Err(error)) => tracing::warn!(channel = %key, %error, "the manifest that is kept cannot be read"),
+        None => tracing::warn!(channel = %key, "the manifest that is kept has no whole signature"),
+    }
+    None
+}
+
 pub(crate) fn purpose(key: &ChannelKey) -> Vec<u8> {
     [b"read key ".as_slice(), key.as_bytes()].concat()
 }
@@ -139,21 +209,44 @@ pub(crate) fn row_id(tx: &Transaction<'_>, key: &ChannelKey) -> Result<i64, Stor
 }
 
 impl Core {
-    fn channel(&self, tx: &Transaction<'_>, key: &ChannelKey) -> Result<Option<Channel>, StoreError> {
+    /// Verifies every manifest that is kept, and lets those go that do not hold. Returns their channels.
+    pub(crate) fn check_manifests(&self) -> Result<Vec<ChannelKey>, StoreError> {
+        let kept: Vec<(ChannelKey, Vec<u8>, Vec<u8>)> = self.db.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT key, manifest, COALESCE(bep44, x'') FROM channels WHERE manifest IS NOT NULL ORDER BY id",
+            )?;
+            let rows = statement.query_map([], |row| Ok((ChannelKey(array(row, 0)?), row.get(1)?, row.get(2)?)))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })?;
+        let holds = |(key, json, bep44): &(ChannelKey, Vec<u8>, Vec<u8>)| {
+            bep44.as_slice().try_into().is_ok_and(|bep44| SignedManifest::verify(key, json, bep44).is_ok())
+        };
+        let bad: Vec<ChannelKey> = kept.into_iter().filter(|one| !holds(one)).map(|(key, ..)| key).collect();
+        if !bad.is_empty() {
+            self.db.write(|tx| {
+                let mut forget =
+                    tx.prepare_cached("UPDATE channels SET manifest = NULL, bep44 = NULL WHERE key = ?")?;
+                bad.iter().try_for_each(|key| Ok(forget.execute([key.as_bytes()]).map(drop)?))
+            })?;
+        }
+        Ok(bad)
+    }
+
+    pub(crate) fn channel(&self, tx: &Transaction<'_>, key: &ChannelKey) -> Result<Option<Channel>, StoreError> {
         let mut statement = tx.prepare_cached(&format!("SELECT {COLUMNS} FROM channels WHERE key = ?"))?;
         let mut rows = statement.query([key.as_bytes()])?;
         rows.next()?.map(|row| self.channel_from(row)).transpose()
     }
 
-    fn put_channel(&self, tx: &Transaction<'_>, channel: &Channel) -> Result<(), StoreError> {
+    pub(crate) fn put_channel(&self, tx: &Transaction<'_>, channel: &Channel) -> Result<(), StoreError> {
         let seal = |key: &ReadKey| self.sealing.seal(&purpose(&channel.key), key.as_bytes());
         let read_key = channel.read_key.as_ref().map(seal).transpose()?;
         let manifest = channel.manifest.as_ref();
         tx.prepare_cached(&format!(
-            "INSERT INTO channels({COLUMNS}) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+            "INSERT INTO channels({COLUMNS}) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
              ON CONFLICT(key) DO UPDATE SET name = ?2, about = ?3, private = ?4, read_key = COALESCE(?5, read_key),
                 own = ?6, followed = ?7, paused = ?8, fetch = ?9, manifest = ?10, bep44 = ?11, body_sequence = ?12,
-                signed_twice = ?13, checked = ?14, seen_by = ?15, peers = ?16, keep = ?17, encrypted = ?18"
+                signed_twice = ?13, checked = ?14, seen_by = ?15, peers = ?16, keep = ?17, encrypted = ?18, folder = ?19"
         ))?
         .execute(params![
             channel.key.as_bytes(),
@@ -174,6 +267,7 @@ impl Core {
             address_text::write_list(&channel.peers),
             channel.keep.to_text(),
             channel.encrypted,
+            channel.folder,
         ])?;
         if let Some(manifest) = manifest {
             raise(tx, &channel.key, manifest.sequence())?;
@@ -195,16 +289,9 @@ impl Core {
             }
             _ => None,
         };
-        let manifest: Option<(Vec<u8>, [u8; 64])> = match row.get::<_, Option<Vec<u8>>>(9)? {
-            Some(json) => Some((json, array(row, 10)?)),
-            None => None,
-        };
-        let manifest = match manifest {
-            Some((json, bep44)) => match SignedManifest::verify(&key, &json, &bep44) {
-                Ok(manifest) => Some(manifest),
-                Err(error) => return Err(StoreError::Corrupt(format!("the manifest of channel {key}: {error}"))),
-            },
-            None => None,
+        let manifest = match (row.get::<_, Option<Vec<u8>>>(9)?, row.get::<_, Option<Vec<u8>>>(10)?) {
+            (Some(json), Some(bep44)) => kept_manifest(&key, &json, &bep44),
+            _ => None,
         };
         Ok(Channel {
             key,
@@ -224,6 +311,7 @@ impl Core {
             peers: address_text::read_list(&row.get::<_, String>(15)?),
             keep: Keep::from_text(&row.get::<_, String>(16)?),
             encrypted: row.get(17)?,
+            folder: row.get(18)?,
         })
     }
 }

@@ -24,7 +24,7 @@ const FULL_BELOW: u64 = 256 * 1024;
 const BUSY: Duration = Duration::from_secs(10);
 
 /// Each entry brings the schema from version `index` to `index + 1`.
-const MIGRATIONS: &[&str] = &[V1, V2, V3];
+const MIGRATIONS: &[&str] = &[V1, V2, V3, V4];
 
 // chunks.state: see `chunk_state`. `unsynced` is 0, or the number of the write that has not reached the disk for sure.
 // `declined`: the user removed the item; the channel's rule does not bring it back.
@@ -133,6 +133,37 @@ CREATE TRIGGER items_seen AFTER INSERT ON items WHEN new.item IS NOT NULL BEGIN
     UPDATE items SET seen = CAST(strftime('%s', 'now') AS INTEGER) * 1000 WHERE id = new.id;
 END;
 ";
+
+// items.plan: changes with every plan that is begun, replaced or dropped, so that who worked on one sees that it is
+// another's by now. Files and chunks of an item whose `planned` is 0 are those of a plan that is being written; their
+// `disk` is empty until it is through. items.reading: see `reading`. items.mime: of an item of one file, so that lists
+// need no `json`. channels.folder: the name of its folder below the download folder. `listing`: a list that is being
+// read, of the reading whose number is channels.listing; a row without `json` is an item as it stands already.
+const V4: &str = "
+ALTER TABLE items ADD COLUMN plan INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE items ADD COLUMN reading INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE items ADD COLUMN mime TEXT;
+UPDATE items SET mime = CASE WHEN json_valid(CAST(json AS TEXT)) THEN
+    COALESCE(json_extract(CAST(json AS TEXT), '$.mime'), json_extract(CAST(json AS TEXT), '$.files[0].mime')) END
+    WHERE files = 1 AND item IS NOT NULL;
+ALTER TABLE channels ADD COLUMN folder TEXT;
+ALTER TABLE channels ADD COLUMN listing INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE listing(
+    channel INTEGER NOT NULL REFERENCES channels(id) ON DELETE CASCADE, item BLOB NOT NULL, place INTEGER NOT NULL,
+    name TEXT NOT NULL, about TEXT NOT NULL, published INTEGER NOT NULL, files INTEGER NOT NULL,
+    bytes INTEGER NOT NULL, json BLOB, left_out TEXT NOT NULL, mime TEXT, UNIQUE(channel, item));
+CREATE INDEX listing_place ON listing(channel, place);
+";
+
+/// Whether an item's tables are being read for its plan.
+pub(crate) mod reading {
+    /// They are not.
+    pub(crate) const NOT: i64 = 0;
+    /// A process works on them now.
+    pub(crate) const NOW: i64 = 1;
+    /// A process died over them: they are not read again before the user says so.
+    pub(crate) const DIED: i64 = 2;
+}
 
 /// How an item's bytes are kept.
 pub(crate) mod form {

@@ -95,6 +95,20 @@ pub enum StoreError {
     /// No such item is kept.
     #[error("no such item")]
     UnknownItem,
+    /// The plan that was being written is the item's no more: its list changed, or it was removed.
+    #[error("the item was changed or removed meanwhile")]
+    PlanGone,
+    /// The list that was being read is not the newest any more, or its channel was left.
+    #[error("a newer list is being read")]
+    ListGone,
+    /// A list or an item's structure is longer than is kept of one.
+    #[error("more than {max} {what}")]
+    TooMuch {
+        /// Of what.
+        what: &'static str,
+        /// How much is kept.
+        max: u64,
+    },
     /// Another program took the file's place, or wrote to it, at this very moment.
     #[error("{0:?} was changed by another program meanwhile")]
     Changed(PathBuf),

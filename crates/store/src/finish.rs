@@ -10,7 +10,7 @@ use crate::db::{array, chunk_state, path, uint};
 use crate::enter::{self, Look, Place};
 use crate::error::at;
 use crate::ours::{self, Doomed};
-use crate::place::forget_files;
+use crate::place::{SPANS_MAX, forget_files};
 use crate::places::NAMES_MAX;
 use crate::stamp::Stamp;
 use crate::store::{Core, now_ms};
@@ -23,15 +23,16 @@ impl Store {
     /// alone, and ours gets `name (2)`. Doing it again after a crash half-way is right.
     ///
     /// [`StoreError::Incomplete`]: something lacks; also when somebody removed or cut a part file, which is missing again
-    /// then. [`StoreError::Unsynced`]: an earlier write of this run did not reach the disk; the next start reads it again.
+    /// then, and when the item was changed or removed meanwhile. [`StoreError::Unsynced`]: an earlier write of this run did
+    /// not reach the disk; the next start reads it again.
     pub fn finish_item(&self, channel: &ChannelKey, id: &ItemId) -> Result<Named, StoreError> {
-        let (item, root, files) = self.core.db.read(|tx| unfinished_files(tx, channel, id))?;
+        let Unnamed { item, plan, root, files } = self.core.db.read(|tx| unfinished_files(tx, channel, id))?;
         if self.core.see_to_unnamed(item, &root, &files)? {
             tracing::warn!(item = %id, "part files were removed or changed by somebody else; they are fetched again");
             return Err(StoreError::Incomplete);
         }
         // Files without bytes were made just now.
-        let (_, root, files) = self.core.db.read(|tx| unfinished_files(tx, channel, id))?;
+        let Unnamed { files, .. } = self.core.db.read(|tx| unfinished_files(tx, channel, id))?;
         let (empty, mut files): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.size == 0);
         self.core.see_to_unnamed(item, &root, &empty)?;
         files.extend(empty);
@@ -42,6 +43,13 @@ impl Store {
             return Err(StoreError::Unsynced);
         }
         let layout = self.core.exclusive();
+        // Syncing took its time: a list may have brought another version, or the item may be gone. From here on nobody
+        // changes either.
+        let files = match self.core.db.read(|tx| unfinished_files(tx, channel, id)) {
+            Ok(now) if (now.item, now.plan) == (item, plan) => now.files,
+            Ok(_) | Err(StoreError::UnknownItem) => return Err(StoreError::Incomplete),
+            Err(error) => return Err(error),
+        };
         let old: Vec<Doomed> = replaced.values().map(|(_, old)| old.clone()).collect();
         let claimed = self.core.db.read(|tx| ours::claimed(tx, item, &old))?;
         replaced.retain(|_, (_, old)| !claimed.contains(&old.file));
@@ -77,8 +85,14 @@ impl Store {
                 tx.prepare_cached("UPDATE chunks SET unsynced = 0 WHERE file = ? AND unsynced > 0")?
                     .execute([file.row])?;
             }
-            tx.prepare_cached("UPDATE items SET standing = 2, changed = ? WHERE id = ?")?
-                .execute(params![now_ms(), item])?;
+            let named = tx
+                .prepare_cached(
+                    "UPDATE items SET standing = 2, changed = ? WHERE id = ? AND standing IN (1, 2) AND planned = 1 AND plan = ?",
+                )?
+                .execute(params![now_ms(), item, plan])?;
+            if named == 0 {
+                return Err(StoreError::Incomplete);
+            }
             let (mut blobs, mut old_parts) = (Vec::new(), Vec::new());
             forget_retired(tx, item, &mut blobs, &mut old_parts)?;
             doom(tx, &old_parts)?;
@@ -186,16 +200,17 @@ impl Core {
     }
 
     /// E8: what the finished files make again bit for bit needs no stored copy. A blob that was only plain so far is
-    /// rebuilt once to see.
+    /// rebuilt once to see; one that stands in very many places keeps its copy, which costs less than to look at them.
     fn free_copies(&self, item: i64) -> Result<(), StoreError> {
         let stored: Vec<(i64, BlobId)> = self.db.read(|tx| {
             let mut statement = tx.prepare_cached(
                 "SELECT DISTINCT b.id, b.blob FROM chunks k JOIN blobs b ON b.id = k.blob
-                 WHERE k.item = ? AND k.state BETWEEN 1 AND 2 AND b.stored = 1
-                 AND NOT EXISTS(SELECT 1 FROM structure s WHERE s.blob = b.id)",
+                 WHERE k.item = ?1 AND k.state BETWEEN 1 AND 2 AND b.stored = 1
+                 AND NOT EXISTS(SELECT 1 FROM structure s WHERE s.blob = b.id)
+                 AND (SELECT COUNT(*) FROM (SELECT 1 FROM chunks d WHERE d.item = ?1 AND d.blob = b.id LIMIT ?2 + 1)) <= ?2",
             )?;
             Ok(statement
-                .query_map([item], |row| Ok((row.get(0)?, BlobId(array(row, 1)?))))?
+                .query_map([item, SPANS_MAX], |row| Ok((row.get(0)?, BlobId(array(row, 1)?))))?
                 .collect::<Result<_, _>>()?)
         })?;
         for (_, blob) in &stored {
@@ -251,16 +266,22 @@ struct Unfinished {
     number: i64,
 }
 
-fn unfinished_files(
-    tx: &Transaction<'_>,
-    channel: &ChannelKey,
-    id: &ItemId,
-) -> Result<(i64, PathBuf, Vec<Unfinished>), StoreError> {
+/// An item of which every blob is here, and its files that wait for their names.
+struct Unnamed {
+    item: i64,
+    /// The number of its plan.
+    plan: i64,
+    root: PathBuf,
+    files: Vec<Unfinished>,
+}
+
+fn unfinished_files(tx: &Transaction<'_>, channel: &ChannelKey, id: &ItemId) -> Result<Unnamed, StoreError> {
     let item = items::row_id(tx, channel, id)?;
-    let (planned, root, lacks): (bool, Option<Vec<u8>>, bool) = tx.query_row(
-        "SELECT planned, root, EXISTS(SELECT 1 FROM chunks WHERE item = ?1 AND state <= 0 AND state > -3) FROM items WHERE id = ?1",
+    let (planned, root, lacks, plan): (bool, Option<Vec<u8>>, bool, i64) = tx.query_row(
+        "SELECT planned, root, EXISTS(SELECT 1 FROM chunks WHERE item = ?1 AND state <= 0 AND state > -3), plan
+         FROM items WHERE id = ?1",
         [item],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
     )?;
     let (true, false, Some(root)) = (planned, lacks, root) else { return Err(StoreError::Incomplete) };
     let mut files = tx.prepare_cached(
@@ -275,7 +296,7 @@ fn unfinished_files(
             number: row.get(4)?,
         })
     })?;
-    Ok((item, path::from_sql(root), files.collect::<Result<_, _>>()?))
+    Ok(Unnamed { item, plan, root: path::from_sql(root), files: files.collect::<Result<_, _>>()? })
 }
 
 /// Gives one part file its name; returns the name it got, and what the file is like under it.
@@ -370,6 +391,7 @@ mod tests {
             peers: Vec::new(),
             keep: Keep::All,
             encrypted: false,
+            folder: None,
         }
     }
 
@@ -394,6 +416,8 @@ mod tests {
             urgency: Urgency::Normal,
             encrypted: false,
             skipped: 0,
+            mime: None,
+            deadly: false,
         }
     }
 }

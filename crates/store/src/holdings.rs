@@ -69,29 +69,8 @@ impl Store {
     /// Keeps the structure blobs of the channel's current list and those tied to its items; others of that channel that
     /// nothing needs are dropped and returned.
     pub fn retain_structure(&self, channel: &ChannelKey, keep: &[BlobId]) -> Result<Vec<BlobId>, StoreError> {
-        let keep: HashSet<&BlobId> = keep.iter().collect();
         let _layout = self.core.exclusive();
-        let (gone, doomed) = self.core.db.write(|tx| {
-            let channel = channels::row_id(tx, channel)?;
-            let mut old = structure_of(tx, channel)?;
-            let lent: HashSet<BlobId> = lent_of(tx, channel)?.into_iter().collect();
-            old.retain(|(_, blob)| !keep.contains(blob) && !lent.contains(blob));
-            let mut tied = tx.prepare_cached(
-                "SELECT EXISTS(SELECT 1 FROM item_structure t JOIN items i ON i.id = t.item
-                 WHERE t.blob = ? AND i.channel = ?)",
-            )?;
-            let mut free = Vec::with_capacity(old.len());
-            for one in old {
-                if !tied.query_row([one.0.0, channel], |row| row.get::<_, bool>(0))? {
-                    free.push(one);
-                }
-            }
-            let old = free;
-            for ((row, _), _) in &old {
-                tx.prepare_cached("DELETE FROM structure WHERE channel = ? AND blob = ?")?.execute([channel, *row])?;
-            }
-            sweep(tx, old.into_iter().map(|(candidate, _)| candidate).collect())
-        })?;
+        let (gone, doomed) = self.core.db.write(|tx| retain(tx, channels::row_id(tx, channel)?, keep))?;
         self.core.remove_files(&doomed, &[])?;
         Ok(gone)
     }
@@ -214,6 +193,32 @@ impl Store {
             Ok(())
         })
     }
+}
+
+/// As [`Store::retain_structure`]; returns the blobs dropped, and the blob files to remove.
+pub(crate) fn retain(
+    tx: &Transaction<'_>,
+    channel: i64,
+    keep: &[BlobId],
+) -> Result<(Vec<BlobId>, Vec<BlobId>), StoreError> {
+    let keep: HashSet<&BlobId> = keep.iter().collect();
+    let mut old = structure_of(tx, channel)?;
+    let lent: HashSet<BlobId> = lent_of(tx, channel)?.into_iter().collect();
+    old.retain(|(_, blob)| !keep.contains(blob) && !lent.contains(blob));
+    let mut tied = tx.prepare_cached(
+        "SELECT EXISTS(SELECT 1 FROM item_structure t JOIN items i ON i.id = t.item
+         WHERE t.blob = ? AND i.channel = ?)",
+    )?;
+    let mut free = Vec::with_capacity(old.len());
+    for one in old {
+        if !tied.query_row([one.0.0, channel], |row| row.get::<_, bool>(0))? {
+            free.push(one);
+        }
+    }
+    for ((row, _), _) in &free {
+        tx.prepare_cached("DELETE FROM structure WHERE channel = ? AND blob = ?")?.execute([channel, *row])?;
+    }
+    sweep(tx, free.into_iter().map(|(candidate, _)| candidate).collect())
 }
 
 fn is_held(tx: &Transaction<'_>, blob: &BlobId) -> Result<bool, StoreError> {

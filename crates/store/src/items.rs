@@ -1,22 +1,23 @@
 //! Items of channels: the list, where each stands, what becomes of it when the list changes.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use protocol::{BlobId, ChannelKey, ItemId};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use crate::db::{array, form, int, path, uint};
+use crate::db::{array, form, int, path, reading, uint};
 use crate::ours::{Doomed, Sorted, without_claimed};
 use crate::store::now_ms;
 use crate::sweep::{self, Candidate, doom, forget_retired, sweep};
 use crate::{ItemRow, Removed, Standing, Store, StoreError, Urgency, channels};
 
-const SELECT: &str = "SELECT i.item, c.key, i.name, i.about, i.published, i.position, i.files, i.bytes, i.json,
+/// Columns of [`from_row`]; `json` stands for the item's JSON, or for nothing.
+const SELECT: &str = "SELECT i.item, c.key, i.name, i.about, i.published, i.position, i.files, i.bytes, {json},
     i.standing, i.paused, i.root, i.left_out, i.planned,
     CASE WHEN i.standing < 2 THEN 0 ELSE
         (SELECT COUNT(DISTINCT k.file) FROM chunks k WHERE k.item = i.id AND k.state <= 0 AND k.state = -2) END,
-    i.pinned, i.priority, i.form, i.skipped
+    i.pinned, i.priority, i.form, i.skipped, i.mime, i.reading
     FROM items i JOIN channels c ON c.id = i.channel
     WHERE i.item IS NOT NULL";
 
@@ -49,15 +50,56 @@ const NOT_PAUSED: i64 = 0;
 const WITH_CHANNEL: i64 = 2;
 
 impl Store {
-    /// Items of a channel in list order.
+    /// Items of a channel in list order, without their JSON.
     pub fn items(&self, channel: &ChannelKey) -> Result<Vec<ItemRow>, StoreError> {
         self.select("AND c.key = ?1 ORDER BY i.position, i.id", params![channel.as_bytes()])
     }
 
     /// One.
     pub fn item(&self, channel: &ChannelKey, id: &ItemId) -> Result<Option<ItemRow>, StoreError> {
+        let which = "AND c.key = ?1 AND i.item = ?2";
+        let found = self.select_with("i.json", which, params![channel.as_bytes(), id.as_bytes()])?;
+        Ok(found.into_iter().next())
+    }
+
+    /// One, as lists have it: without its JSON.
+    pub(crate) fn listed_item(&self, channel: &ChannelKey, id: &ItemId) -> Result<Option<ItemRow>, StoreError> {
         let found = self.select("AND c.key = ?1 AND i.item = ?2", params![channel.as_bytes(), id.as_bytes()])?;
         Ok(found.into_iter().next())
+    }
+
+    /// An item's JSON; `None`: it is not known (any more).
+    pub fn item_json(&self, channel: &ChannelKey, id: &ItemId) -> Result<Option<Vec<u8>>, StoreError> {
+        self.core.db.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT i.json FROM items i JOIN channels c ON c.id = i.channel WHERE c.key = ? AND i.item = ?",
+            )?;
+            Ok(statement.query_row(params![channel.as_bytes(), id.as_bytes()], |row| row.get(0)).optional()?)
+        })
+    }
+
+    /// The JSON of a channel's listed items, in order: for the user's own lists.
+    pub fn list_json(&self, channel: &ChannelKey) -> Result<Vec<Vec<u8>>, StoreError> {
+        self.core.db.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT i.json FROM items i JOIN channels c ON c.id = i.channel
+                 WHERE c.key = ? AND i.item IS NOT NULL AND i.position <> ? ORDER BY i.position, i.id",
+            )?;
+            Ok(statement
+                .query_map(params![channel.as_bytes(), OFF_LIST], |row| row.get(0))?
+                .collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Notes that this item's tables are being worked on, or are not: a process that dies over them must not do so again
+    /// at its next start. Only an item that is listed or wanted can be marked.
+    pub fn set_reading(&self, channel: &ChannelKey, id: &ItemId, now: bool) -> Result<(), StoreError> {
+        self.core.write_soon(|tx| {
+            let item = row_id(tx, channel, id)?;
+            let to = if now { reading::NOW } else { reading::NOT };
+            tx.prepare_cached("UPDATE items SET reading = ? WHERE id = ?")?.execute([to, item])?;
+            Ok(())
+        })
     }
 
     /// Items whose ID starts with this lower-case hex. Text that is no hex, or longer than an ID, matches none.
@@ -100,45 +142,6 @@ impl Store {
         })
     }
 
-    /// Makes the channel's list this one, in one transaction: new items in, vanished ones out (unless some of their
-    /// bytes are here: then they stay, off the list with position `u32::MAX`), changed ones (other `json`) replaced; an
-    /// item whose content changed loses its plan and stands as `Wanted` again if it was wanted or complete, keeping
-    /// blobs that the new plan still needs until that is finished. Also sets `body_sequence`. Returns blobs no longer held.
-    pub fn set_items(&self, channel: &ChannelKey, sequence: u64, items: &[ItemRow]) -> Result<Vec<BlobId>, StoreError> {
-        let _layout = self.core.exclusive();
-        let (gone, doomed, parts) = self.core.db.write(|tx| {
-            let channel = channels::row_id(tx, channel)?;
-            let mut old = known_items(tx, channel)?;
-            for (position, item) in items.iter().enumerate() {
-                let position = u32::try_from(position).unwrap_or(OFF_LIST - 1);
-                match old.remove(&item.id) {
-                    None => insert(tx, channel, item, position, Standing::Listed)?,
-                    Some(known) => relist(tx, channel, known, item, position)?,
-                }
-            }
-            let mut blobs = Vec::new();
-            let mut parts = Vec::new();
-            for known in old.into_values() {
-                if known.has_bytes {
-                    tx.prepare_cached("UPDATE items SET position = ? WHERE id = ?")?
-                        .execute(params![OFF_LIST, known.row])?;
-                } else {
-                    blobs.extend(sweep::blobs_of(tx, known.row)?);
-                    parts.extend(sweep::part_files(tx, known.row)?);
-                    forget_retired(tx, known.row, &mut blobs, &mut parts)?;
-                    tx.prepare_cached("DELETE FROM items WHERE id = ?")?.execute([known.row])?;
-                }
-            }
-            tx.prepare_cached("UPDATE channels SET body_sequence = ? WHERE id = ?")?
-                .execute(params![int(sequence), channel])?;
-            doom(tx, &parts)?;
-            let (gone, doomed) = sweep(tx, blobs)?;
-            Ok((gone, doomed, parts))
-        })?;
-        self.core.remove_files(&doomed, &parts)?;
-        Ok(gone)
-    }
-
     /// Chooses where an item goes, before it is planned.
     pub fn set_root(&self, channel: &ChannelKey, id: &ItemId, root: &std::path::Path) -> Result<(), StoreError> {
         self.core.db.write(|tx| {
@@ -149,7 +152,7 @@ impl Store {
         })
     }
 
-    /// Changes standing or pause.
+    /// Changes standing or pause, on the user's word: an item over whose tables a process died may be read again.
     pub fn set_standing(
         &self,
         channel: &ChannelKey,
@@ -160,7 +163,8 @@ impl Store {
         self.core.write_soon(|tx| {
             let item = row_id(tx, channel, id)?;
             tx.prepare_cached(
-                "UPDATE items SET standing = ?1, paused = ?2, changed = ?3, declined = declined AND ?1 = 0 WHERE id = ?4",
+                "UPDATE items SET standing = ?1, paused = ?2, changed = ?3, declined = declined AND ?1 = 0,
+                    reading = CASE WHEN ?1 = 1 AND ?2 = 0 AND reading = 2 THEN 0 ELSE reading END WHERE id = ?4",
             )?
             .execute(params![standing.to_sql(), paused, now_ms(), item])?;
             Ok(())
@@ -200,7 +204,7 @@ impl Store {
             tx.prepare_cached("DELETE FROM item_structure WHERE item = ?")?.execute([item])?;
             tx.prepare_cached(
                 "UPDATE items SET standing = 0, paused = 0, root = NULL, planned = 0, have = 0, declined = 1,
-                    form = 0, skipped = 0, pinned = 0, changed = ? WHERE id = ?",
+                    plan = plan + 1, reading = 0, form = 0, skipped = 0, pinned = 0, changed = ? WHERE id = ?",
             )?
             .execute(params![now_ms(), item])?;
             tx.prepare_cached("DELETE FROM items WHERE id = ? AND position = ?")?.execute(params![item, OFF_LIST])?;
@@ -214,7 +218,8 @@ impl Store {
     }
 
     /// What a channel's rule fetches is wanted from now on: its listed items among the first `newest` (all below 0),
-    /// but for those that the user removed and those in `except`. Returns every item that is wanted and not paused.
+    /// but for those that the user removed and those in `except`. Returns every item that is wanted and not paused, but for
+    /// those over whose tables a process died.
     pub fn want_by_rule(
         &self,
         channel: &ChannelKey,
@@ -236,16 +241,20 @@ impl Store {
                 want.execute(params![now_ms(), row])?;
             }
             let mut statement = tx.prepare_cached(
-                "SELECT item FROM items WHERE channel = ? AND standing = 1 AND paused = 0 AND item IS NOT NULL
-                 ORDER BY priority DESC, position, id",
+                "SELECT item FROM items WHERE channel = ? AND standing = 1 AND paused = 0 AND reading <> 2
+                 AND item IS NOT NULL ORDER BY priority DESC, position, id",
             )?;
             Ok(statement.query_map([channel], |row| Ok(ItemId(array(row, 0)?)))?.collect::<Result<_, _>>()?)
         })
     }
 
     fn select(&self, rest: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<ItemRow>, StoreError> {
+        self.select_with("x''", rest, values)
+    }
+
+    fn select_with(&self, json: &str, rest: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<ItemRow>, StoreError> {
         self.core.db.read(|tx| {
-            let mut statement = tx.prepare_cached(&format!("{SELECT} {rest}"))?;
+            let mut statement = tx.prepare_cached(&format!("{} {rest}", SELECT.replace("{json}", json)))?;
             let mut rows = statement.query(values)?;
             let mut out = Vec::new();
             while let Some(row) = rows.next()? {
@@ -283,70 +292,6 @@ pub(crate) fn remove_if_empty(root: Option<&std::path::Path>) {
     }
 }
 
-/// What is known of an item before the list changes.
-struct Known {
-    row: i64,
-    json: Vec<u8>,
-    standing: Standing,
-    has_bytes: bool,
-}
-
-fn known_items(tx: &Transaction<'_>, channel: i64) -> Result<HashMap<ItemId, Known>, StoreError> {
-    let mut statement = tx.prepare_cached(
-        "SELECT id, item, json, standing, have, EXISTS(SELECT 1 FROM items s WHERE s.of = i.id) FROM items i
-             WHERE channel = ? AND item IS NOT NULL",
-    )?;
-    let rows = statement.query_map([channel], |row| {
-        let standing = Standing::from_sql(row.get(3)?);
-        let settled = matches!(standing, Standing::Complete | Standing::Published);
-        // An earlier version that is here counts, too.
-        let here = settled || row.get::<_, i64>(4)? > 0 || row.get(5)?;
-        Ok((ItemId(array(row, 1)?), Known { row: row.get(0)?, json: row.get(2)?, standing, has_bytes: here }))
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// An item that was known is in the new list.
-fn relist(tx: &Transaction<'_>, channel: i64, known: Known, item: &ItemRow, position: u32) -> Result<(), StoreError> {
-    if known.json == item.json {
-        tx.prepare_cached("UPDATE items SET position = ? WHERE id = ?")?.execute(params![position, known.row])?;
-        return Ok(());
-    }
-    tx.prepare_cached(
-        "UPDATE items SET name = ?, about = ?, published = ?, position = ?, files = ?, bytes = ?, json = ?,
-            left_out = ?, changed = ? WHERE id = ?",
-    )?
-    .execute(params![
-        item.name,
-        item.about,
-        int(item.published),
-        position,
-        int(item.files),
-        int(item.bytes),
-        item.json,
-        left_out_json(&item.left_out),
-        now_ms(),
-        known.row,
-    ])?;
-    if known.standing != Standing::Published && !same_content(&known.json, &item.json) {
-        sweep::retire(tx, channel, known.row)?;
-        if known.standing == Standing::Complete {
-            tx.prepare_cached("UPDATE items SET standing = 1 WHERE id = ?")?.execute([known.row])?;
-        }
-    }
-    Ok(())
-}
-
-/// Whether two body items bring the same files; title, text and dates do not count.
-fn same_content(old: &[u8], new: &[u8]) -> bool {
-    let content = |json: &[u8]| -> Option<Vec<Option<serde_json::Value>>> {
-        let mut item: serde_json::Value = serde_json::from_slice(json).ok()?;
-        let members = ["size", "chunks", "tree", "files", "filesTree"];
-        Some(members.iter().map(|member| item.get_mut(member).map(serde_json::Value::take)).collect())
-    };
-    content(old).is_some_and(|old| content(new) == Some(old))
-}
-
 /// Inserts or replaces an item's row, keeping its plan columns.
 pub(crate) fn insert(
     tx: &Transaction<'_>,
@@ -357,9 +302,9 @@ pub(crate) fn insert(
 ) -> Result<(), StoreError> {
     tx.prepare_cached(
         "INSERT INTO items(channel, item, name, about, published, position, files, bytes, json, standing, paused, root,
-            left_out, changed) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+            left_out, changed, mime) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
          ON CONFLICT(channel, item) DO UPDATE SET name = ?3, about = ?4, published = ?5, position = ?6, files = ?7,
-            bytes = ?8, json = ?9, standing = ?10, paused = ?11, root = ?12, left_out = ?13, changed = ?14",
+            bytes = ?8, json = ?9, standing = ?10, paused = ?11, root = ?12, left_out = ?13, changed = ?14, mime = ?15",
     )?
     .execute(params![
         channel,
@@ -376,11 +321,12 @@ pub(crate) fn insert(
         item.root.as_deref().map(path::to_sql),
         left_out_json(&item.left_out),
         now_ms(),
+        item.mime,
     ])?;
     Ok(())
 }
 
-fn left_out_json(left_out: &[(String, String)]) -> String {
+pub(crate) fn left_out_json(left_out: &[(String, String)]) -> String {
     serde_json::Value::from_iter(left_out.iter().map(|(path, why)| vec![path.as_str(), why.as_str()])).to_string()
 }
 
@@ -407,7 +353,17 @@ fn from_row(row: &Row<'_>) -> Result<ItemRow, StoreError> {
         urgency: Urgency::from_sql(row.get(16)?),
         encrypted: row.get::<_, i64>(17)? == form::ENCRYPTED,
         skipped: uint(row.get(18)?),
+        mime: row.get(19)?,
+        deadly: row.get::<_, i64>(20)? == reading::DIED,
     })
+}
+
+/// At the start: tables that were being worked on by a process that died are not read again by themselves; what one
+/// stopped in order was reading is simply read again.
+pub(crate) fn readings_ended(tx: &Transaction<'_>, died: bool) -> Result<(), StoreError> {
+    let to = if died { reading::DIED } else { reading::NOT };
+    tx.execute("UPDATE items SET reading = ? WHERE reading = ?", [to, reading::NOW])?;
+    Ok(())
 }
 
 /// The row of an item.

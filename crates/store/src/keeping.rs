@@ -145,8 +145,10 @@ impl Store {
                 return Ok(false);
             }
             crate::sweep::retire(tx, channels::row_id(tx, channel)?, item)?;
-            tx.prepare_cached("UPDATE items SET form = ?, root = NULL, standing = 1, changed = ? WHERE id = ?")?
-                .execute(params![form::OPENED, now_ms(), item])?;
+            tx.prepare_cached(
+                "UPDATE items SET form = ?, root = NULL, standing = 1, reading = 0, changed = ? WHERE id = ?",
+            )?
+            .execute(params![form::OPENED, now_ms(), item])?;
             Ok(true)
         })
     }
@@ -188,6 +190,8 @@ mod tests {
             urgency: Urgency::Normal,
             encrypted: false,
             skipped: 0,
+            mime: None,
+            deadly: false,
         }
     }
 

@@ -29,6 +29,7 @@ mod home;
 mod items;
 pub mod keeping;
 pub mod keys;
+mod listing;
 mod moving;
 mod origin;
 mod ours;
@@ -36,6 +37,7 @@ mod parts;
 mod place;
 mod places;
 mod plans;
+mod publishing;
 mod quota;
 mod read;
 mod search;
@@ -53,11 +55,15 @@ pub use choose::Chosen;
 pub use data_dir::{DataDir, free_space, is_same_disk, may_write};
 pub use error::StoreError;
 pub use keys::{KeyError, KeyKind, KeyStore};
+pub use listing::{ListDraft, Relisted};
 pub use moving::Moved;
+pub use parts::harmless;
+pub use plans::PlanDraft;
+pub use publishing::Publication;
 pub use read::Touched;
 pub use store::Store;
 pub use sums::{Tally, Totals};
 pub use types::{
-    Channel, Holding, IdentityRow, ItemRow, Keep, Named, Placed, PlanFile, Planned, ReadError, Recovery, Removed, Role,
-    Standing, Urgency, VerifyOutcome,
+    Channel, Holding, IdentityRow, ItemRow, Keep, Named, Placed, PlanFile, PlanStep, Planned, ReadError, Recovery,
+    Removed, Role, Standing, Urgency, VerifyOutcome,
 };

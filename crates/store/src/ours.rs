@@ -53,7 +53,7 @@ pub(crate) fn finished(tx: &Transaction<'_>, item: i64, row: Option<i64>) -> Res
     let mut statement = tx.prepare_cached(
         "SELECT f.id, i.id, i.root, f.disk, f.size, f.dev, f.ino, f.mtime_ns, f.ctime_ns, f.found
          FROM items i JOIN files f ON f.item = i.id
-         WHERE (i.id = ?1 OR i.of = ?1) AND f.part IS NULL AND i.form <> 1 AND i.standing <> 3 AND (?2 IS NULL OR f.id = ?2)",
+         WHERE (i.id = ?1 OR i.of = ?1) AND f.part IS NULL AND f.disk <> x'' AND i.form <> 1 AND i.standing <> 3 AND (?2 IS NULL OR f.id = ?2)",
     )?;
     let rows = statement.query_map(params![item, row], |row| {
         let disk = path::from_sql(row.get(3)?);

@@ -4,6 +4,7 @@
 //! stands in [`crate::growing`], who may touch finished ones in [`crate::ours`]; how they are reached in
 //! [`crate::enter`].
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -13,11 +14,57 @@ use protocol::SafePath;
 
 use crate::error::{StoreError, at};
 
-/// `root` and the path's parts below it.
+/// `root` and the path's parts below it, under names that no file manager acts upon.
 pub(crate) fn join(root: &Path, path: &SafePath) -> PathBuf {
     let mut out = root.to_path_buf();
-    out.extend(path.parts());
+    out.extend(path.parts().map(|part| harmless(part).into_owned()));
     out
+}
+
+/// A name under which a file is only a file. Some names and endings make a desktop do something when it merely shows
+/// their folder, or follow them elsewhere on a click: they get `_` in front, or behind where the ending is what acts.
+pub fn harmless(part: &str) -> Cow<'_, str> {
+    const NAMES: [&str; 9] = [
+        "desktop.ini",
+        "autorun.inf",
+        "folder.htt",
+        "thumbs.db",
+        ".directory",
+        ".hidden",
+        ".ds_store",
+        ".localized",
+        ".nomedia",
+    ];
+    const ENDINGS: [&str; 17] = [
+        "lnk",
+        "url",
+        "website",
+        "desktop",
+        "webloc",
+        "inetloc",
+        "fileloc",
+        "pif",
+        "scf",
+        "shb",
+        "shs",
+        "appref-ms",
+        "library-ms",
+        "search-ms",
+        "searchconnector-ms",
+        "theme",
+        "settingcontent-ms",
+    ];
+    let lower = part.to_lowercase();
+    let ending = lower.rsplit_once('.').map(|(_, ending)| ending);
+    // A folder whose ending is a class of the shell opens as that class.
+    let is_class = |ending: &str| ending.starts_with('{') && ending.ends_with('}');
+    if NAMES.contains(&lower.as_str()) {
+        Cow::Owned(format!("_{part}"))
+    } else if ending.is_some_and(|ending| ENDINGS.contains(&ending) || is_class(ending)) {
+        Cow::Owned(fitting(OsStr::new(part), "_").to_string_lossy().into_owned())
+    } else {
+        Cow::Borrowed(part)
+    }
 }
 
 /// Longest name that every file system takes, in bytes.

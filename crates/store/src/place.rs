@@ -1,8 +1,8 @@
 //! Fetched blobs find their places: opened under each waiting chunk's key, written to part files, held derived or stored.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use protocol::params::{BLOB_LEN, CHUNK_LEN};
 use protocol::{BlobId, BlobKey, ChannelKey, ItemId, VerifiedBlob, blob};
@@ -12,7 +12,10 @@ use crate::db::{array, chunk_state, form, path, uint};
 use crate::store::Core;
 use crate::{Placed, Role, Store, StoreError, growing, parts, plans};
 
-/// A chunk row: where some of a blob's plain bytes lie.
+/// Places of one blob that are looked at as one: more of them are filled in turns, and the blob is stored.
+pub(crate) const SPANS_MAX: i64 = 4096;
+
+/// A chunk row: where some of a blob's plain bytes lie. A blob may have very many.
 pub(crate) struct Span {
     pub(crate) file: i64,
     pub(crate) seq: i64,
@@ -22,6 +25,18 @@ pub(crate) struct Span {
     /// First byte in the file.
     pub(crate) at: u64,
     pub(crate) state: i64,
+    whole: Arc<Whole>,
+}
+
+impl std::ops::Deref for Span {
+    type Target = Whole;
+    fn deref(&self) -> &Whole {
+        &self.whole
+    }
+}
+
+/// The file of a span, told once for all of its spans.
+pub(crate) struct Whole {
     /// The file while it grows.
     pub(crate) part: Option<PathBuf>,
     pub(crate) disk: PathBuf,
@@ -74,32 +89,90 @@ pub(crate) fn groups(
     item: Option<i64>,
     states: std::ops::RangeInclusive<i64>,
 ) -> Result<Vec<Group>, StoreError> {
-    let mut statement = tx.prepare_cached(
-        "SELECT k.item, k.key, k.nonce, k.file, k.seq, k.off, k.len, k.at, k.state, f.part, f.disk, i.root, f.mtime_ns,
-            f.size, i.form, f.ino
+    let columns = "k.item, k.key, k.nonce, k.file, k.seq, k.off, k.len, k.at, k.state";
+    some_groups(tx, blob, item, states, columns, "ORDER BY k.item, k.key, k.nonce, k.off, k.len")
+}
+
+/// As [`groups`], each piece of the blob once, wherever else it lies in the same item: enough to make the blob from.
+pub(crate) fn pieces(
+    tx: &Transaction<'_>,
+    blob: &BlobId,
+    states: std::ops::RangeInclusive<i64>,
+) -> Result<Vec<Group>, StoreError> {
+    // SQLite gives the other columns of the row that has the least `file`.
+    let columns = "k.item, k.key, k.nonce, MIN(k.file), k.seq, k.off, k.len, k.at, k.state";
+    some_groups(
+        tx,
+        blob,
+        None,
+        states,
+        columns,
+        "GROUP BY k.item, k.key, k.nonce, k.off, k.len ORDER BY k.item, k.key, k.nonce, k.off, k.len",
+    )
+}
+
+/// Up to [`SPANS_MAX`] of a blob's chunks that wait for it.
+fn waiting(tx: &Transaction<'_>, blob: &BlobId) -> Result<Vec<Group>, StoreError> {
+    let columns = "k.item, k.key, k.nonce, k.file, k.seq, k.off, k.len, k.at, k.state";
+    let which = format!(
+        "AND (f.part IS NOT NULL OR (i.form = 1 AND i.planned = 1)) ORDER BY k.item, k.key, k.nonce, k.off, k.len LIMIT {SPANS_MAX}"
+    );
+    some_groups(tx, blob, None, chunk_state::MISSING..=chunk_state::MISSING, columns, &which)
+}
+
+fn some_groups(
+    tx: &Transaction<'_>,
+    blob: &BlobId,
+    item: Option<i64>,
+    states: std::ops::RangeInclusive<i64>,
+    columns: &str,
+    rest: &str,
+) -> Result<Vec<Group>, StoreError> {
+    let mut statement = tx.prepare_cached(&format!(
+        "SELECT {columns}
          FROM chunks k JOIN files f ON f.id = k.file JOIN items i ON i.id = k.item
          WHERE k.blob = (SELECT id FROM blobs WHERE blob = ?1) AND k.state BETWEEN ?2 AND ?3
-         AND (?4 IS NULL OR k.item = ?4) ORDER BY k.item, k.key, k.nonce, k.off, k.len",
+         AND (?4 IS NULL OR k.item = ?4) {rest}"
+    ))?;
+    // A plan that is being written is none yet: what its item was before says nothing of it.
+    let mut file = tx.prepare_cached(
+        "SELECT f.part, f.disk, i.root, f.mtime_ns, f.size, f.ino,
+            CASE WHEN i.planned = 0 AND i.item IS NOT NULL THEN 0 ELSE i.form END
+         FROM files f JOIN items i ON i.id = f.item WHERE f.id = ?",
     )?;
+    let mut known: HashMap<i64, Arc<Whole>> = HashMap::new();
     let mut rows = statement.query(params![blob.as_bytes(), states.start(), states.end(), item])?;
     let mut out: Vec<Group> = Vec::new();
     while let Some(row) = rows.next()? {
         let item = row.get(0)?;
         let key = BlobKey { key: array(row, 1)?, nonce: array(row, 2)? };
+        let number: i64 = row.get(3)?;
+        let whole = match known.get(&number) {
+            Some(whole) => whole.clone(),
+            None => {
+                let whole = file.query_row([number], |row| {
+                    Ok(Arc::new(Whole {
+                        part: row.get::<_, Option<Vec<u8>>>(0)?.map(path::from_sql),
+                        disk: path::from_sql(row.get(1)?),
+                        root: row.get::<_, Option<Vec<u8>>>(2)?.map(path::from_sql),
+                        mtime_ns: row.get(3)?,
+                        size: uint(row.get(4)?),
+                        number: row.get(5)?,
+                        encrypted: row.get::<_, i64>(6)? == form::ENCRYPTED,
+                    }))
+                })?;
+                known.insert(number, whole.clone());
+                whole
+            }
+        };
         let span = Span {
-            file: row.get(3)?,
+            file: number,
             seq: row.get(4)?,
             off: row.get::<_, u32>(5)? as usize,
             len: row.get::<_, u32>(6)? as usize,
             at: uint(row.get(7)?),
             state: row.get(8)?,
-            part: row.get::<_, Option<Vec<u8>>>(9)?.map(path::from_sql),
-            disk: path::from_sql(row.get(10)?),
-            root: row.get::<_, Option<Vec<u8>>>(11)?.map(path::from_sql),
-            mtime_ns: row.get(12)?,
-            size: uint(row.get(13)?),
-            encrypted: row.get::<_, i64>(14)? == form::ENCRYPTED,
-            number: row.get(15)?,
+            whole,
         };
         match out.last_mut() {
             Some(group) if group.item == item && group.key == key => group.spans.push(span),
@@ -107,6 +180,15 @@ pub(crate) fn groups(
         }
     }
     Ok(out)
+}
+
+/// Whether more of a blob's chunks are here or wait for it than are looked at as one.
+fn is_everywhere(tx: &Transaction<'_>, blob: &BlobId) -> Result<bool, StoreError> {
+    let mut count = tx.prepare_cached(
+        "SELECT COUNT(*) FROM (SELECT 1 FROM chunks WHERE blob = (SELECT id FROM blobs WHERE blob = ?1)
+         AND state BETWEEN 0 AND 2 LIMIT ?2 + 1)",
+    )?;
+    Ok(count.query_row(params![blob.as_bytes(), SPANS_MAX], |row| row.get::<_, i64>(0))? > SPANS_MAX)
 }
 
 /// How many bytes from 0 on the spans cover without a gap; `None` if there is one.
@@ -144,6 +226,22 @@ pub(crate) fn set_state(
     Ok(changed == 1)
 }
 
+impl Placed {
+    /// What a later turn of the same blob brought.
+    fn add(&mut self, more: Self) {
+        let Self { items, finished, unopenable, lost } = more;
+        self.items.retain(|(channel, id, _)| !items.iter().any(|(c, i, _)| (c, i) == (channel, id)));
+        self.items.extend(items);
+        for one in finished.into_iter().filter(|one| !self.finished.contains(one)).collect::<Vec<_>>() {
+            self.finished.push(one);
+        }
+        for one in unopenable.into_iter().filter(|one| !self.unopenable.contains(one)).collect::<Vec<_>>() {
+            self.unopenable.push(one);
+        }
+        self.lost.extend(lost);
+    }
+}
+
 /// What became of one group.
 struct Outcome {
     group: Group,
@@ -157,6 +255,9 @@ impl Store {
     pub fn place(&self, blob: VerifiedBlob) -> Result<Placed, StoreError> {
         let _layout = self.core.shared();
         let id = blob.id();
+        if self.core.db.read(|tx| is_everywhere(tx, &id))? {
+            return self.core.place_everywhere(&blob);
+        }
         let waiting = || -> Result<Vec<Group>, StoreError> {
             let states = chunk_state::MISSING..=chunk_state::DERIVED;
             let mut found = self.core.db.read(|tx| groups(tx, &id, None, states))?;
@@ -258,6 +359,45 @@ pub(crate) fn not_held(tx: &Transaction<'_>, mut blobs: Vec<(i64, BlobId)>) -> R
 }
 
 impl Core {
+    /// A blob that stands in very many places: it is stored, and its plain bytes are written some places at a time.
+    fn place_everywhere(&self, blob: &VerifiedBlob) -> Result<Placed, StoreError> {
+        let id = blob.id();
+        let mut placed = Placed::default();
+        let (mut keep, mut written) = (false, false);
+        let mut failed = BTreeSet::new();
+        loop {
+            if self.is_closed() {
+                return Err(StoreError::Closed);
+            }
+            let found = self.db.read(|tx| waiting(tx, &id))?;
+            if found.is_empty() {
+                return Ok(placed);
+            }
+            let unready: BTreeSet<i64> = found
+                .iter()
+                .flat_map(|group| group.spans.iter().filter(|span| span.is_unready()))
+                .map(|span| span.file)
+                .collect();
+            if !unready.is_empty() {
+                placed.lost.extend(self.see_to_parts(&unready)?);
+                continue;
+            }
+            let plain = found.iter().flat_map(|group| &group.spans).filter(|span| !span.encrypted);
+            let room = self.reserve(plain.map(|span| span.len as u64).sum())?;
+            let filled = self.fill_each(blob, found, &mut failed);
+            let mut outcomes = filled.map_err(|error| error.needing(BLOB_LEN as u64))?;
+            // These are some of its places only: whether the blob can be made from all nobody looked.
+            outcomes.iter_mut().for_each(|outcome| outcome.derived = false);
+            if !keep && outcomes.iter().any(|outcome| outcome.opened) {
+                (keep, written) = (true, self.keep_file(blob)?);
+            }
+            let more = self.write_blob(|tx| self.record(tx, &id, outcomes, keep, written))?;
+            written = false;
+            room.take();
+            placed.add(more);
+        }
+    }
+
     /// Opens the blob for each group. Gives it back sealed, unless its plain bytes are all that can be needed of it: then
     /// it was opened where it lay.
     fn fill_all(
@@ -269,11 +409,32 @@ impl Core {
             Ok([group]) if group.is_all() => Ok((vec![self.fill(blob, group)?], None)),
             groups => {
                 let groups = groups.map_or_else(|many| many, Vec::from);
-                let filled =
-                    groups.into_iter().map(|group| self.fill(blob.clone(), group)).collect::<Result<_, _>>()?;
+                let filled = self.fill_each(&blob, groups, &mut BTreeSet::new())?;
                 Ok((filled, Some(blob)))
             }
         }
+    }
+
+    /// Opens the blob for each group; an item of which one key failed is not tried with its others, for its publisher
+    /// could name any number.
+    fn fill_each(
+        &self,
+        blob: &VerifiedBlob,
+        groups: Vec<Group>,
+        failed: &mut BTreeSet<i64>,
+    ) -> Result<Vec<Outcome>, StoreError> {
+        let mut outcomes = Vec::with_capacity(groups.len());
+        for group in groups {
+            let outcome = match failed.contains(&group.item) {
+                true => Outcome { group, opened: false, derived: false },
+                false => self.fill(blob.clone(), group)?,
+            };
+            if !outcome.opened {
+                failed.insert(outcome.group.item);
+            }
+            outcomes.push(outcome);
+        }
+        Ok(outcomes)
     }
 
     /// Opens the blob for one group and writes what waits.

@@ -10,10 +10,10 @@ use crate::db::{chunk_state, form, path, uint};
 use crate::error::at;
 use crate::growing::NOT_MADE;
 use crate::place::forget_files;
-use crate::plans::kept_path;
+use crate::plans::{PAGE, kept_path};
 use crate::store::now_ms;
 use crate::sweep::{doom, part_files};
-use crate::{PlanFile, Store, StoreError, items, origin, parts};
+use crate::{Store, StoreError, items, origin, parts};
 
 /// Names tried beside a taken one.
 pub(crate) const NAMES_MAX: u32 = 1000;
@@ -124,7 +124,7 @@ fn relocate(tx: &Transaction<'_>, file: &Located, disk: &Path, part: Option<&Pat
 }
 
 fn located(tx: &Transaction<'_>, item: i64) -> Result<Vec<Located>, StoreError> {
-    let mut files = tx.prepare_cached("SELECT id, path, disk, part, size FROM files WHERE item = ?")?;
+    let mut files = tx.prepare_cached("SELECT id, path, disk, part, size FROM files WHERE item = ? AND disk <> x''")?;
     let files = files.query_map([item], |row| {
         Ok(Located {
             row: row.get(0)?,
@@ -137,22 +137,22 @@ fn located(tx: &Transaction<'_>, item: i64) -> Result<Vec<Located>, StoreError> 
     Ok(files.collect::<Result<_, _>>()?)
 }
 
-/// The root and each file's place below it, free of files that are not this item's. A file of the same length may be one
-/// that was fetched before: see [`crate::found`].
-pub(crate) fn choose_places(
-    tx: &Transaction<'_>,
-    item: i64,
-    root: PathBuf,
-    files: &[PlanFile],
-) -> Result<(PathBuf, Vec<PathBuf>), StoreError> {
-    if let [file] = files
-        && !file.path.as_str().contains('/')
+/// Finds a root that is free of files that are not this item's, and gives each file of the plan its place below it. A file
+/// of the same length may be one that was fetched before: see [`crate::found`].
+pub(crate) fn choose_places(tx: &Transaction<'_>, item: i64, root: PathBuf) -> Result<PathBuf, StoreError> {
+    let mut only = tx.prepare_cached("SELECT id, path, size FROM files WHERE item = ? LIMIT 2")?;
+    let only: Vec<(i64, String, i64)> =
+        only.query_map([item], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
+    let mut set = tx.prepare_cached("UPDATE files SET disk = ? WHERE id = ?")?;
+    if let [(row, path, size)] = only.as_slice()
+        && !path.contains('/')
     {
-        let first = parts::join(&root, &file.path);
+        let first = parts::join(&root, &kept_path(path)?);
         for number in 1..=NAMES_MAX {
             let disk = if number == 1 { first.clone() } else { parts::other_name(&first, number, false) };
-            if matches!(lies_at(tx, item, &root, &disk, file.size)?, Lies::Nothing | Lies::Alike) {
-                return Ok((root, vec![disk]));
+            if matches!(lies_at(tx, item, &root, &disk, uint(*size))?, Lies::Nothing | Lies::Alike) {
+                set.execute(params![path::to_sql(&disk), row])?;
+                return Ok(root);
             }
         }
         return Err(no_name(&first));
@@ -164,12 +164,16 @@ pub(crate) fn choose_places(
             continue;
         }
         let mut tally = Tally::default();
-        let disks: Vec<PathBuf> = files.iter().map(|file| parts::join(&chosen, &file.path)).collect();
-        for (file, disk) in files.iter().zip(&disks) {
-            tally.add(lies_at(tx, item, &chosen, disk, file.size)?, file.size);
-        }
+        each_file(tx, item, &mut |_, path, size| {
+            tally.add(lies_at(tx, item, &chosen, &parts::join(&chosen, &path), size)?, size);
+            Ok(!tally.blocked)
+        })?;
         if tally.is_ours() {
-            return Ok((chosen, disks));
+            each_file(tx, item, &mut |row, path, _| {
+                set.execute(params![path::to_sql(&parts::join(&chosen, &path)), row])?;
+                Ok(true)
+            })?;
+            return Ok(chosen);
         }
     }
     Err(no_name(&root))
@@ -209,6 +213,30 @@ impl Tally {
     /// Whether the folder is free, or looks like what this item made of it before, some files of which were changed since.
     pub(crate) fn is_ours(&self) -> bool {
         !self.blocked && (self.changed == 0 || self.alike >= self.changed)
+    }
+}
+
+/// Goes through the files of a plan, some at a time, until `each` says that it is enough.
+fn each_file(
+    tx: &Transaction<'_>,
+    item: i64,
+    each: &mut dyn FnMut(i64, protocol::SafePath, u64) -> Result<bool, StoreError>,
+) -> Result<(), StoreError> {
+    let mut page =
+        tx.prepare_cached("SELECT id, path, size, seq FROM files WHERE item = ? AND seq > ? ORDER BY seq LIMIT ?")?;
+    let mut last = -1_i64;
+    loop {
+        let rows = page.query_map(params![item, last, PAGE as i64], |row| {
+            Ok((row.get(0)?, row.get(1)?, uint(row.get(2)?), row.get(3)?))
+        })?;
+        let rows: Vec<(i64, String, u64, i64)> = rows.collect::<Result<_, _>>()?;
+        let Some((.., seq)) = rows.last() else { return Ok(()) };
+        last = *seq;
+        for (row, path, size, _) in rows {
+            if !each(row, kept_path(&path)?, size)? {
+                return Ok(());
+            }
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use protocol::{BlobId, BlobKey, ChannelKey, ItemId, VerifiedBlob, blob};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::db::{array, chunk_state, int, path};
-use crate::place::{Group, Span, covered, groups, not_held, set_state};
+use crate::place::{Group, Span, covered, not_held, pieces, set_state};
 use crate::store::Core;
 use crate::{ReadError, Store, StoreError, items, parts, plans};
 
@@ -144,7 +144,7 @@ impl Store {
 fn sources(tx: &Transaction<'_>, blob: &BlobId) -> Result<(bool, Vec<Group>), StoreError> {
     let mut statement = tx.prepare_cached("SELECT stored FROM blobs WHERE blob = ?")?;
     let stored: bool = statement.query_row([blob.as_bytes()], |row| row.get(0)).optional()?.unwrap_or(false);
-    Ok((stored, groups(tx, blob, None, chunk_state::DERIVED..=chunk_state::DERIVED)?))
+    Ok((stored, pieces(tx, blob, chunk_state::DERIVED..=chunk_state::DERIVED)?))
 }
 
 /// A file that does not look as it did, and its item.

@@ -28,7 +28,7 @@ impl Store {
         })?;
         let mut out = Vec::with_capacity(found.len());
         for (channel, item) in found {
-            out.extend(self.item(&channel, &protocol::ItemId(item))?);
+            out.extend(self.listed_item(&channel, &protocol::ItemId(item))?);
         }
         Ok(out)
     }

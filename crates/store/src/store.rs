@@ -75,8 +75,11 @@ impl Store {
         }
         core.come_home(&home)?;
         core.remove_doomed()?;
-        let recovery = if unclean { core.recover()? } else { Recovery::default() };
+        let mut recovery = if unclean { core.recover()? } else { Recovery::default() };
+        recovery.unsigned = core.check_manifests()?;
         core.db.write(|tx| {
+            crate::items::readings_ended(tx, unclean)?;
+            tx.execute("DELETE FROM listing", [])?;
             tx.execute("INSERT OR REPLACE INTO meta(name, value) VALUES('running', 1)", [])?;
             Ok(())
         })?;
@@ -123,6 +126,11 @@ impl Store {
 }
 
 impl Core {
+    /// Whether the store was, or is being, closed: long work ends then.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
     /// While bytes of blobs are read or written.
     pub(crate) fn shared(&self) -> RwLockReadGuard<'_, ()> {
         self.layout.read().unwrap_or_else(PoisonError::into_inner)

@@ -222,7 +222,7 @@ pub(crate) fn retire(tx: &Transaction<'_>, channel: i64, item: i64) -> Result<()
         tx.prepare_cached("UPDATE chunks SET item = ? WHERE item = ?")?.execute([shadow, item])?;
         tx.prepare_cached("UPDATE files SET item = ? WHERE item = ?")?.execute([shadow, item])?;
     }
-    tx.prepare_cached("UPDATE items SET planned = 0, have = 0 WHERE id = ?")?.execute([item])?;
+    tx.prepare_cached("UPDATE items SET planned = 0, have = 0, plan = plan + 1 WHERE id = ?")?.execute([item])?;
     Ok(())
 }
 

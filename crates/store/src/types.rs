@@ -43,6 +43,8 @@ pub struct Channel {
     pub keep: Keep,
     /// Downloads planned from here on are kept only encrypted.
     pub encrypted: bool,
+    /// Name of its folder below the download folder, once it has one: it stays, whatever the channel calls itself.
+    pub folder: Option<String>,
 }
 
 /// What of a channel stays on this disk; what the user pinned stays in any case.
@@ -125,8 +127,11 @@ pub struct ItemRow {
     pub files: u64,
     /// Plain bytes.
     pub bytes: u64,
-    /// The item as body JSON (`protocol::body`), so that it can be read and written again.
+    /// The item as body JSON (`protocol::body`), so that it can be read and written again. Empty in rows of whole lists,
+    /// which may be long: ask [`crate::Store::item`], or [`crate::Store::item_json`].
     pub json: Vec<u8>,
+    /// Media type of an item of one file, as its publisher says.
+    pub mime: Option<String>,
     /// Where it stands.
     pub standing: Standing,
     /// Paused by the user.
@@ -147,6 +152,8 @@ pub struct ItemRow {
     pub encrypted: bool,
     /// Plain bytes of its files that the user does not want.
     pub skipped: u64,
+    /// A process died while it read what the item is made of: it is not planned before the user says so.
+    pub deadly: bool,
 }
 
 /// One file of an item's plan.
@@ -164,6 +171,24 @@ pub struct PlanFile {
     pub mtime_ns: i64,
     /// Its chunks in order.
     pub chunks: Vec<Chunk>,
+}
+
+/// A piece of a download's plan. A file is followed by all of its chunks, or by none: they come later, then.
+#[derive(Debug, Clone)]
+pub enum PlanStep {
+    /// The next file.
+    File {
+        /// Relative path as published.
+        path: SafePath,
+        /// Bytes.
+        size: u64,
+        /// Media type.
+        mime: Option<String>,
+    },
+    /// Its next chunks.
+    Chunks(Vec<Chunk>),
+    /// The chunks of the file of this number follow, of which none came yet.
+    Again(u64),
 }
 
 /// A recorded plan.
@@ -265,6 +290,8 @@ pub struct Recovery {
     pub rechecked: u64,
     /// Of those, blobs that were not whole and are wanted again.
     pub lost: u64,
+    /// Channels whose kept manifest is not what its author signed: it was let go, and is sought again.
+    pub unsigned: Vec<ChannelKey>,
 }
 
 /// What `verify` found.

@@ -16,7 +16,7 @@ const NOW: u64 = 1_700_000_000_000;
 const MIB: u64 = 1 << 20;
 
 /// Runs one test of this file again, as a child in a user and mount namespace of its own; true in that child.
-fn in_a_namespace(test: &str) -> bool {
+pub(super) fn in_a_namespace(test: &str) -> bool {
     const MARK: &str = "MEGATORRENT_TEST_NAMESPACE";
     if std::env::var_os(MARK).is_some() {
         return true;
@@ -29,7 +29,7 @@ fn in_a_namespace(test: &str) -> bool {
     false
 }
 
-fn mount(folder: &Path, options: &str) {
+pub(super) fn mount(folder: &Path, options: &str) {
     fs::create_dir_all(folder).unwrap();
     let status = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(folder).status().unwrap();
     assert!(status.success(), "a small file system at {}: {status}", folder.display());

@@ -36,6 +36,7 @@ const CAUSE_LOOKS: Record<Cause["cause"], { icon: IconName; tone: Tone }> = {
   disk_full: { icon: "hard-drive", tone: "needs" },
   files_changed: { icon: "triangle-alert", tone: "needs" },
   folder_not_writable: { icon: "folder", tone: "needs" },
+  died_reading: { icon: "triangle-alert", tone: "needs" },
   bad_content: { icon: "triangle-alert", tone: "needs" },
   wrong_read_key: { icon: "lock", tone: "needs" },
   locked: { icon: "lock", tone: "waits" },

@@ -149,6 +149,8 @@ export const de = (f: Format): Words => {
           return s(f.plural(cause.files, "Datei geändert,", `${n(cause.files)} Dateien geändert,`), "nicht mehr geteilt");
         case "folder_not_writable":
           return s("Ordner nicht beschreibbar:", cause.path);
+        case "died_reading":
+          return s("Nicht gelesen:", "Das Programm endete, während es las, woraus dieser Eintrag besteht");
         case "bad_content":
           return s("Daten des Herausgebers sind falsch");
         case "wrong_read_key":
@@ -200,6 +202,8 @@ export const de = (f: Format): Words => {
           return "Hole sie neu, zeige, wohin sie kamen, oder lass sie, wie sie sind.";
         case "folder_not_writable":
           return "Mach den Ordner wieder beschreibbar oder wähle in den Einstellungen einen anderen.";
+        case "died_reading":
+          return "Hole ihn noch einmal, um es zu versuchen.";
         case "bad_content":
           return "Nur der Herausgeber kann das richten.";
         case "wrong_read_key":

@@ -155,6 +155,8 @@ export const en = (f: Format) => {
           );
         case "folder_not_writable":
           return s("Folder cannot be written:", cause.path);
+        case "died_reading":
+          return s("Not read:", "the program ended while it read what this item is made of");
         case "bad_content":
           return s("The publisher's data is wrong");
         case "wrong_read_key":
@@ -207,6 +209,8 @@ export const en = (f: Format) => {
           return "Fetch them again, tell where they went, or leave them as they are.";
         case "folder_not_writable":
           return "Give the folder back its write permission, or choose another one in the settings.";
+        case "died_reading":
+          return "Get it once more to try.";
         case "bad_content":
           return "Only the publisher can put it right.";
         case "wrong_read_key":

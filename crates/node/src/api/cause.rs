@@ -119,6 +119,8 @@ pub enum Cause {
         /// The folder.
         path: String,
     },
+    /// The program died while it read what the item is made of.
+    DiedReading,
     /// What the publisher sent is wrong.
     BadContent {
         /// What is wrong with it.
@@ -208,6 +210,9 @@ impl std::fmt::Display for Cause {
                 write!(f, "{} changed on disk, no longer shared", count(*files, "file", "files"))
             }
             Self::FolderNotWritable { path } => write!(f, "The folder {} cannot be written", quoted(path)),
+            Self::DiedReading => f.write_str(
+                "The program ended while it read what this item is made of. It is not read again by itself; get it once more to try",
+            ),
             Self::BadContent { what } => write!(f, "The publisher's data is wrong: {what}"),
             Self::WrongReadKey { what } => f.write_str(what),
             Self::Locked => f.write_str("The secrets are locked"),

@@ -506,6 +506,11 @@ pub struct Settings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub lend_paused: Option<bool>,
+    /// Bytes of blobs that the list of one channel may be made of, whether its items are fetched or not; 0: as many as
+    /// usual, which is 1 GiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub list_max: Option<u64>,
     /// Find neighbours on the local network, and be found. A neighbour who knows a channel's link can tell that you
     /// follow it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -20,7 +20,7 @@ use crate::error::{Result, fail};
 use crate::library::LibraryInput;
 use crate::verbs::waits::{For, Waits};
 use crate::verbs::{Caller, find_channel, find_item};
-use crate::{by_id, channel, keep, view};
+use crate::{by_id, channel, folders, keep, plan, view};
 
 /// Items found at most.
 const FOUND_MAX: u32 = 1000;
@@ -114,7 +114,7 @@ pub(super) async fn choose(ctx: &Ctx, args: Choose, caller: &Caller) -> Result<(
         super::online(ctx)?;
         ctx.library.send(LibraryInput::Stop(channel, id));
         let waits = Waits::begin(ctx, channel, For::Parts);
-        let planned = caller.unless_gone(ctx.until_stop(waits.during(channel::plan(ctx, channel, id)))).await;
+        let planned = caller.unless_gone(ctx.until_stop(waits.during(plan::plan(ctx, channel, id)))).await;
         if planned.is_err() && row.standing == Standing::Wanted && !row.paused {
             // It was under way before; nothing was chosen.
             ctx.library.send(LibraryInput::Start(channel, id));
@@ -124,7 +124,7 @@ pub(super) async fn choose(ctx: &Ctx, args: Choose, caller: &Caller) -> Result<(
     if fresh {
         ctx.with_store(move |s| s.set_standing(&channel, &id, Standing::Listed, false)).await?;
     }
-    let known = ctx.with_store(move |s| s.files(&channel, &id)).await?;
+    let known = ctx.with_store(move |s| s.file_names(&channel, &id)).await?;
     if let Some(strange) = args.paths.iter().find(|path| !known.iter().any(|(file, _)| file.path.as_str() == *path)) {
         return fail(Code::NotFound, format!("This item has no file {}.", quoted(strange)));
     }
@@ -191,7 +191,7 @@ pub(super) async fn move_data(ctx: &Ctx, args: MoveData, caller: &Caller) -> Res
         return fail(Code::BadArgument, format!("{} is not an absolute path.", paths::shown(&args.dir)));
     }
     let text = paths::to_text(&args.dir);
-    let from = channel::download_dir(ctx).await?;
+    let from = folders::downloads(ctx).await?;
     if args.dir == from || args.dir.starts_with(&from) || from.starts_with(&args.dir) {
         return fail(Code::BadArgument, "The new folder must lie outside of the old one, and not around it.");
     }

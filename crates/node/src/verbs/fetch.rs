@@ -9,6 +9,7 @@ use crate::api::{Cause, Code, ErrorInfo, Event, Get, Got, Locate, Remove, Target
 use crate::ctx::Ctx;
 use crate::engine::Input;
 use crate::error::{Result, fail};
+use crate::folders;
 use crate::governor;
 use crate::library::LibraryInput;
 use crate::verbs::{Caller, find_channel, find_item, follow};
@@ -59,8 +60,18 @@ pub(super) async fn until_complete(
         async move {
             for (channel, id) in asked {
                 let Some(item) = view::item(ctx, channel, id).await? else {
-                    return fail(Code::NotFound, "The publisher took the item out of the list.");
+                    return if ctx.with_store(move |s| s.channel(&channel)).await?.is_some() {
+                        fail(Code::NotFound, "The publisher took the item out of the list.")
+                    } else {
+                        fail(
+                            Code::NotFound,
+                            "The channel was left while its item was fetched. What was complete stays.",
+                        )
+                    };
                 };
+                if item.state == crate::api::ItemState::Listed {
+                    return fail(Code::NotFound, "The item was removed while it was fetched.");
+                }
                 match item.cause {
                     Some(cause @ Cause::DiskFull { .. }) => {
                         return fail(
@@ -104,8 +115,9 @@ pub(super) async fn start(ctx: &Ctx, row: ItemRow, dir: Option<std::path::PathBu
     let (channel, id) = (row.channel, row.id);
     ctx.with_store(move |s| {
         if let Some(dir) = dir.filter(|_| !row.planned) {
-            let folder = !matches!(Item::from_json(&row.json).map(|i| i.payload), Ok(Payload::File(_)));
-            let root = if folder { dir.join(channel::folder_name(&row.name, &id.to_string()[..8])) } else { dir };
+            let json = s.item_json(&channel, &id)?.unwrap_or_default();
+            let folder = !matches!(Item::from_json(&json).map(|i| i.payload), Ok(Payload::File(_)));
+            let root = if folder { dir.join(folders::name(&row.name, &id.to_string()[..8])) } else { dir };
             s.set_root(&channel, &id, &root)?;
         }
         s.set_standing(&channel, &id, Standing::Wanted, false)

@@ -16,7 +16,7 @@ use crate::error::{Result, blocking, fail};
 use crate::library::LibraryInput;
 use crate::verbs::Caller;
 use crate::verbs::waits::{For, Waits};
-use crate::{by_id, fresh, network, view};
+use crate::{by_id, folders, fresh, network, view};
 
 /// What a link itself tells; nothing is sent anywhere.
 pub(super) async fn parse(ctx: &Ctx, text: &str) -> Result<LinkInfo> {
@@ -68,7 +68,10 @@ pub(super) async fn record(
             change(row);
         })
     };
-    ctx.with_store(record).await
+    let row = ctx.with_store(record).await?;
+    // Whoever gives a link waits for its list.
+    ctx.library.send(LibraryInput::Asked(key));
+    Ok(row)
 }
 
 /// The publisher gave its channel a new read key: it takes the place of the one that is kept, on the user's word.
@@ -88,6 +91,7 @@ pub(super) async fn new_key(ctx: &Ctx, text: &str) -> Result<ChannelInfo> {
         })
         .await?;
     let Some(row) = replaced else { return Err(view::unknown("channel", &key.to_string())) };
+    ctx.library.send(LibraryInput::Asked(key));
     channel::keep_link_peers(ctx, key, &link.bootstrap).await?;
     if !ctx.config.offline {
         channel::follow_link(ctx, &row, link.bootstrap).await?;
@@ -138,12 +142,13 @@ pub(super) async fn unsubscribe(ctx: &Ctx, args: Unsubscribe) -> Result<Vec<Path
     ctx.network().renew.notify_one();
     if args.delete {
         // The channel's own folder, if nothing else is in it; what people put there stays.
-        let folder = channel::folder_of(ctx, &row).await?;
-        blocking(move || {
-            let _ = std::fs::remove_dir(&folder);
-            Ok(())
-        })
-        .await?;
+        if let Some(folder) = folders::known(ctx, &row).await? {
+            blocking(move || {
+                let _ = std::fs::remove_dir(&folder);
+                Ok(())
+            })
+            .await?;
+        }
     }
     if !ctx.config.offline {
         ctx.engine.send(Input::Unhold(removed.gone)).await;

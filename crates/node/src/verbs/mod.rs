@@ -31,7 +31,7 @@ use crate::governor::{self, Rules};
 use crate::library::LibraryInput;
 use crate::near::Near;
 use crate::schedule::Schedule;
-use crate::{network, repair, view};
+use crate::{list, network, repair, view};
 
 pub(crate) use ids::{keyring_opens, secrets};
 pub(crate) use publish::gateways;
@@ -223,7 +223,7 @@ async fn settings(ctx: &Ctx) -> Result<Settings> {
     let gateways = network::gateways(ctx).await?.iter().map(ToString::to_string).collect();
     let dir = match dir {
         Some(dir) => crate::channel::kept_path(&dir)?,
-        None => crate::channel::download_dir(ctx).await?,
+        None => crate::folders::downloads(ctx).await?,
     };
     let (rules, schedule, near, lend) = ctx
         .with_store(|s| Ok((Rules::load(s)?, s.setting("schedule")?, Near::load(s)?, repair::Rules::load(s)?)))
@@ -245,6 +245,7 @@ async fn settings(ctx: &Ctx) -> Result<Settings> {
         lend_channel: Some(lend.channel),
         lend_rate: Some(lend.rate),
         lend_paused: Some(lend.paused),
+        list_max: Some(list::bytes_max(ctx).await?),
         schedule: Some(schedule.unwrap_or_default()),
     })
 }
@@ -280,7 +281,12 @@ async fn set_rules(ctx: &Ctx, new: &Settings) -> Result<()> {
         let parsed: std::result::Result<Schedule, String> = text.parse();
         parsed.map_err(|why| ErrorInfo::new(Code::BadArgument, format!("This is no schedule: {why}.")))?;
     }
-    let numbers = rates.into_iter().chain([("month", new.month), ("quota", new.quota), (repair::SPACE, new.lend)]);
+    let numbers = rates.into_iter().chain([
+        ("month", new.month),
+        ("quota", new.quota),
+        (repair::SPACE, new.lend),
+        (list::SETTING, new.list_max),
+    ]);
     let mut settings: Vec<(&str, Option<String>)> =
         numbers.filter_map(|(name, value)| value.map(|value| (name, (value > 0).then(|| value.to_string())))).collect();
     // Without a word of the user each channel has a bound: nothing is another answer than none.
@@ -303,6 +309,13 @@ async fn set_rules(ctx: &Ctx, new: &Settings) -> Result<()> {
     }
     if new.quota.is_some() {
         ctx.library.send(LibraryInput::Retry);
+    }
+    if new.list_max.is_some() && !ctx.config.offline {
+        // Lists that were too long may not be any more.
+        for row in ctx.with_store(|s| s.channels()).await? {
+            ctx.library.send(LibraryInput::Asked(row.key));
+            crate::channel::read_again(ctx, row.key).await?;
+        }
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ pub(super) async fn play(ctx: &Ctx, args: FileArg, caller: &Caller) -> Result<Pl
     super::online(ctx)?;
     let row = find_item(ctx, &args.item).await?;
     let (channel, id) = (row.channel, row.id);
-    if row.standing == Standing::Listed {
+    if row.standing == Standing::Listed || row.deadly {
         fetch::start(ctx, row, None).await?;
     }
     let planned = super::wait_for(ctx, caller, || async move {
@@ -36,8 +36,7 @@ pub(super) async fn play(ctx: &Ctx, args: FileArg, caller: &Caller) -> Result<Pl
     let Some(container) = container_of(&file) else {
         return fail(Code::BadArgument, "This file is neither sound, film nor picture.");
     };
-    let track =
-        Track { channel, item: id, size: file.size, container, chunks: file.chunks.into(), fits: Arc::default() };
+    let track = Track { channel, item: id, size: file.size, container, path: file.path.clone(), fits: Arc::default() };
     // What is here already is looked at before anybody gets an address; the rest, when the first bytes come.
     if play::head_here(ctx, &track).await?.is_some_and(|head| !container.fits(&head)) {
         return fail(Code::BadContent, "This file is not what its name or its publisher says. It is not played.");
@@ -64,7 +63,7 @@ pub(super) async fn place(ctx: &Ctx, args: PlaceArg) -> Result<PathBuf> {
 
 async fn file_of(ctx: &Ctx, args: &FileArg) -> Result<PlanFile> {
     let row = find_item(ctx, &args.item).await?;
-    let files = ctx.with_store(move |s| s.files(&row.channel, &row.id)).await?;
+    let files = ctx.with_store(move |s| s.file_names(&row.channel, &row.id)).await?;
     match files.into_iter().find(|(file, _)| file.path.as_str() == args.path) {
         Some((file, _)) => Ok(file),
         None => fail(Code::NotFound, format!("This item has no file {}.", quoted(&args.path))),

@@ -10,8 +10,9 @@ use protocol::words::quoted;
 use protocol::{
     BlobId, Body, ChannelKey, Identity, Item, ItemId, PeerAddr, ReadKey, SignedManifest, Topic, body, rendezvous,
 };
-use store::{Channel, PlanFile, Standing};
+use store::{Channel, IdentityRow, ItemRow, PlanFile, Publication, Standing};
 use swarm::Rank;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::api::{Code, Edit, ErrorInfo, Event, Publish, PublishProgress, Published, Unpublish, paths};
 use crate::config::{PROGRESS_EVERY, PUT_AGAIN};
@@ -21,7 +22,7 @@ use crate::error::{Result, blocking, fail};
 use crate::publish::{Job, Own, Scan, payload, scan, seal};
 use crate::verbs::waits::{For, Waits};
 use crate::verbs::{Caller, Cancel, find_channel, find_item, follow, ids, link_of};
-use crate::{channel, gateway, network, stream};
+use crate::{channel, folders, gateway, list, network, plan, stream};
 
 pub(super) async fn publish(ctx: &Ctx, args: Publish, caller: &Caller) -> Result<Published> {
     let gateways = gateways_of(&args.gateway)?;
@@ -76,7 +77,7 @@ pub(super) async fn publish(ctx: &Ctx, args: Publish, caller: &Caller) -> Result
     let named = args.paths.first().and_then(|path| path.file_name()).unwrap_or_default();
     job.entitle(&given.clone().unwrap_or_else(|| paths::shown(std::path::Path::new(named))));
     job.tell(PublishProgress { stage: "scan".into(), ..PublishProgress::default() });
-    let own = Own { data: ctx.config.data_dir.clone(), downloads: channel::download_dir(ctx).await? };
+    let own = Own { data: ctx.config.data_dir.clone(), downloads: folders::downloads(ctx).await? };
     let paths: Vec<PathBuf> = args.paths.clone();
     let scanned = Arc::new(job.unless_cancelled(blocking(move || scan(&paths, &own))).await??);
     let Some(title) = given.or_else(|| scanned.title.clone()) else {
@@ -112,35 +113,16 @@ pub(super) async fn publish(ctx: &Ctx, args: Publish, caller: &Caller) -> Result
             ItemId(id)
         }
     };
-    let (store, secret, planned, scan_again) = (ctx.store.clone(), identity.clone(), plan.clone(), scanned.clone());
-    let payload = blocking(move || payload(&store, &secret, &scan_again, &planned)).await?;
-    let item = Item {
+    let draft = Draft {
         id,
-        name: title.clone(),
+        title: title.clone(),
         about: args.about.clone().or_else(|| old.as_ref().map(|o| o.about.clone())).unwrap_or_default(),
-        published: ctx.clock.unix_ms(),
-        payload,
-        left_out: Vec::new(),
+        update: old.is_some(),
+        scan: scanned.clone(),
+        files: plan,
+        identity: IdentityRow { private: Some(args.private), ..identity_row },
     };
-    let mut item_row = channel::row_of(key, 0, &item);
-    item_row.standing = Standing::Published;
-    item_row.root = Some(scanned.root.clone());
-    item_row.planned = true;
-    let first = plan.iter().find_map(|f| f.chunks.first()).map(|c| c.blob);
-    let gone = ctx.with_store(move |s| s.record_published(&item_row, plan)).await?;
-    if !ctx.config.offline {
-        ctx.engine.send(Input::Unhold(gone)).await;
-        let held =
-            blobs.iter().map(|b| (*b, key, if Some(*b) == first { Rank::First } else { Rank::Rest }, None)).collect();
-        ctx.engine.send(Input::Hold(held)).await;
-    }
-    let mut identity_row = identity_row;
-    if identity_row.private.is_none() {
-        identity_row.private = Some(args.private);
-        ctx.with_store(move |s| s.put_identity(&identity_row)).await?;
-    }
-    let change = Change::Put(Box::new(item));
-    let signed = sign(ctx, &identity, change, &job).await?;
+    let signed = sign(ctx, &identity, Change::Put(Box::new(draft)), &job).await?;
     Ok(Published {
         item: Some(id.to_string()),
         files: scanned.files.len() as u64,
@@ -181,6 +163,47 @@ async fn ready(ctx: &Ctx, job: &Job, key: ChannelKey) -> Result<()> {
     job.unless_cancelled(network::ready(ctx, waits)).await
 }
 
+/// What is to be published: sealed where it lies, and no item of the channel until the list that names it is signed and
+/// kept. One that fails, is cancelled or dies with its process was never anything.
+struct Draft {
+    id: ItemId,
+    title: String,
+    about: String,
+    /// It takes the place of an item that the list has.
+    update: bool,
+    scan: Arc<Scan>,
+    files: Vec<PlanFile>,
+    /// The identity, which is a public or a private one from the first publication on.
+    identity: IdentityRow,
+}
+
+impl Draft {
+    /// Writes its tables, and gives it the form that it has in a list. In the turn of signing: the list of another turn
+    /// would let go of tables that it does not name.
+    async fn item(&self, ctx: &Ctx, identity: &Identity) -> Result<Item> {
+        let (store, secret) = (ctx.store.clone(), identity.clone());
+        let (scan, files) = (self.scan.clone(), self.files.clone());
+        let payload = blocking(move || payload(&store, &secret, &scan, &files)).await?;
+        Ok(Item {
+            id: self.id,
+            name: self.title.clone(),
+            about: self.about.clone(),
+            published: ctx.clock.unix_ms(),
+            payload,
+            left_out: Vec::new(),
+        })
+    }
+
+    /// Its row, as that of a published item.
+    fn row(&self, key: ChannelKey, item: &Item) -> ItemRow {
+        let mut row = list::row_of(key, 0, item);
+        row.standing = Standing::Published;
+        row.root = Some(self.scan.root.clone());
+        row.planned = true;
+        row
+    }
+}
+
 /// Seals on worker threads and tells how far it is.
 async fn sealed(job: &Job, scanned: &Arc<Scan>, known: Vec<PlanFile>) -> Result<Vec<PlanFile>> {
     let (progress, cancel) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
@@ -215,7 +238,7 @@ async fn sealed(job: &Job, scanned: &Arc<Scan>, known: Vec<PlanFile>) -> Result<
 /// What a new manifest changes.
 enum Change {
     /// A new or replaced item, put first.
-    Put(Box<Item>),
+    Put(Box<Draft>),
     /// An item taken out.
     Out(ItemId),
     /// An item's texts.
@@ -300,18 +323,26 @@ async fn own(ctx: &Ctx, text: &str) -> Result<(Channel, Identity)> {
     Ok((row, identity))
 }
 
-/// The channel's list as it stands, with the change.
-async fn changed(ctx: &Ctx, row: &mut Channel, change: Change) -> Result<Vec<Item>> {
+/// The channel's list as it stands, with the change; and what is published by it.
+async fn changed(
+    ctx: &Ctx,
+    identity: &Identity,
+    row: &mut Channel,
+    change: Change,
+) -> Result<(Vec<Item>, Option<Box<Draft>>)> {
     let key = row.key;
-    let rows = ctx.with_store(move |s| s.items(&key)).await?;
-    let mut items = Vec::with_capacity(rows.len() + 1);
-    for row in rows.iter().filter(|r| r.position != u32::MAX) {
-        items.push(Item::from_json(&row.json)?);
-    }
+    let listed = ctx.with_store(move |s| s.list_json(&key)).await?;
+    let mut items = listed.iter().map(|json| Ok(Item::from_json(json)?)).collect::<Result<Vec<_>>>()?;
+    let mut publishes = None;
     match change {
-        Change::Put(item) => {
-            items.retain(|i| i.id != item.id);
-            items.insert(0, *item);
+        Change::Put(draft) => {
+            let known = items.len();
+            items.retain(|i| i.id != draft.id);
+            if draft.update && items.len() == known {
+                return fail(Code::NotFound, "This item is no longer in the list.");
+            }
+            items.insert(0, draft.item(ctx, identity).await?);
+            publishes = Some(draft);
         }
         Change::Out(id) => items.retain(|i| i.id != id),
         Change::Item(id, name, about) => {
@@ -326,7 +357,7 @@ async fn changed(ctx: &Ctx, row: &mut Channel, change: Change) -> Result<Vec<Ite
             row.about = about.unwrap_or_else(|| row.about.clone());
         }
     }
-    Ok(items)
+    Ok((items, publishes))
 }
 
 /// Bytes that a page's mention takes in the body, at most.
@@ -402,46 +433,43 @@ fn write(
 /// Signs the changed list, announces what a reader needs first, and hands the manifest out: DHT, peers.
 async fn sign(ctx: &Ctx, identity: &Identity, change: Change, job: &Job) -> Result<Published> {
     let key = identity.channel();
-    let turn = ctx.signing.acquire().await;
+    let Ok(turn) = ctx.signing.clone().acquire_owned().await else {
+        return fail(Code::Stopping, "The node is stopping. Nothing was published.");
+    };
     list_first(ctx, key).await?;
     let Some(mut row) = ctx.with_store(move |s| s.channel(&key)).await? else {
         return Err(crate::view::unknown("channel", &key.to_string()));
     };
-    let items = changed(ctx, &mut row, change).await?;
+    let (items, draft) = changed(ctx, identity, &mut row, change).await?;
     let floor = ctx.with_store(move |s| s.floor(&key)).await?;
     // A clock that went back does not make the sequence fall.
     let sequence = ctx.clock.unix_ms().max(floor + 1);
     if sequence > SEQUENCE_MAX {
         return fail(Code::Internal, "The clock is beyond what a sequence can hold.");
     }
-    let (store, secret, kept, list) = (ctx.store.clone(), identity.clone(), row.clone(), items.clone());
+    let (store, secret, kept, listed) = (ctx.store.clone(), identity.clone(), row.clone(), items.clone());
     // Followers who have no DHT learn from the list where we are; never a clear address.
     let peers: Vec<PeerAddr> = network::onion_of(ctx, key).await?.into_iter().collect();
     let (manifest, blobs) = blocking(move || {
         let mut blobs = Vec::new();
-        let manifest = write(&store, &secret, &kept, &list, peers, sequence, &mut blobs)?;
+        let manifest = write(&store, &secret, &kept, &listed, peers, sequence, &mut blobs)?;
         Ok((manifest, blobs))
     })
     .await?;
     // Structure that items name themselves (tables, file lists) stays as long as the items do.
     let mut structure = blobs.clone();
     for item in &items {
-        structure.extend(structure_of(ctx, identity, item).await?);
+        structure.extend(plan::structure_of(ctx, key, item).await?);
     }
     row.manifest = Some(manifest.clone());
     row.body_sequence = sequence;
-    let rows: Vec<_> = items.iter().enumerate().map(|(i, item)| channel::row_of(key, i, item)).collect();
-    let (stored, keep) = (row.clone(), structure.clone());
-    let gone = ctx
-        .with_store(move |s| {
-            s.change_channel(&key, |now| {
-                (now.name, now.about, now.manifest) = (stored.name, stored.about, stored.manifest);
-            })?;
-            let mut gone = s.set_items(&key, sequence, &rows)?;
-            gone.extend(s.retain_structure(&key, &keep)?);
-            Ok(gone)
-        })
-        .await?;
+    let manifest = Arc::new(manifest);
+    // From here on nobody's leaving ends it half way: what is signed is kept, and what is kept is told.
+    let kept = ctx.tasks.spawn(keep(ctx.clone(), turn, row.clone(), manifest.clone(), items.clone(), structure, draft));
+    let pushed = match kept.await {
+        Ok(kept) => kept?,
+        Err(error) => return fail(Code::Internal, format!("publishing ended: {error}")),
+    };
     let mut published = Published {
         link: link_of(ctx, &row).await?,
         item: None,
@@ -449,7 +477,7 @@ async fn sign(ctx: &Ctx, identity: &Identity, change: Change, job: &Job) -> Resu
         dht_nodes: 0,
         gateways: 0,
         shown_by: 0,
-        pushed: 0,
+        pushed,
         files: 0,
         bytes: 0,
         blobs: 0,
@@ -461,16 +489,6 @@ async fn sign(ctx: &Ctx, identity: &Identity, change: Change, job: &Job) -> Resu
     if ctx.config.offline {
         return Ok(published);
     }
-    ctx.engine.send(Input::Unhold(gone)).await;
-    ctx.engine.send(Input::Hold(structure.iter().map(|b| (*b, key, Rank::Root, None)).collect())).await;
-    channel::follow(ctx, &Channel { manifest: None, ..row.clone() }, Vec::new()).await?;
-    // Connected peers have it at once; whoever looks into the DHT finds the swarm announced before the manifest.
-    let manifest = Arc::new(manifest);
-    ctx.engine.send(Input::Manifest(manifest.clone())).await;
-    let pushed = ctx.engine.ask(move |swarm, _| swarm.peers_of(&key)).await.unwrap_or(0);
-    published.pushed = u32::try_from(pushed).unwrap_or(u32::MAX);
-    drop(turn);
-    tracing::info!(channel = %key, sequence, items = items.len(), pushed, "a list is signed");
     // It is signed and kept: from here on only the telling is cut, when the node stops, and the next start tells it.
     let waits = Waits::begin(ctx, key, For::Route);
     ctx.until_stop(async {
@@ -510,6 +528,58 @@ async fn sign(ctx: &Ctx, identity: &Identity, change: Change, job: &Job) -> Resu
     Ok(published)
 }
 
+/// Keeps what was signed, in one step, and tells the swarm. Returns how many connected peers have it at once.
+async fn keep(
+    ctx: Ctx,
+    turn: OwnedSemaphorePermit,
+    row: Channel,
+    manifest: Arc<SignedManifest>,
+    items: Vec<Item>,
+    structure: Vec<BlobId>,
+    draft: Option<Box<Draft>>,
+) -> Result<u32> {
+    let key = row.key;
+    let mut held: Vec<(BlobId, Rank)> = structure.iter().map(|blob| (*blob, Rank::Root)).collect();
+    let published = draft.as_deref().and_then(|draft| Some((draft, items.iter().find(|item| item.id == draft.id)?)));
+    let draft = published.map(|(draft, item)| (draft.row(key, item), draft.files.clone()));
+    if let Some((_, files)) = &draft {
+        let mut chunks = files.iter().flat_map(|file| &file.chunks);
+        held.extend(chunks.next().map(|chunk| (chunk.blob, Rank::First)));
+        held.extend(chunks.map(|chunk| (chunk.blob, Rank::Rest)));
+    }
+    let identity = published.map(|(draft, _)| draft.identity.clone());
+    let publication = Publication {
+        channel: key,
+        name: row.name.clone(),
+        about: row.about.clone(),
+        manifest: (*manifest).clone(),
+        items: items.iter().enumerate().map(|(i, item)| list::row_of(key, i, item)).collect(),
+        structure,
+        draft,
+    };
+    let gone = ctx
+        .with_store(move |s| {
+            let gone = s.publish_list(publication)?;
+            identity.map_or(Ok(()), |row| s.put_identity(&row))?;
+            Ok(gone)
+        })
+        .await?;
+    if ctx.config.offline {
+        return Ok(0);
+    }
+    ctx.engine.send(Input::Unhold(gone)).await;
+    let mut seen = HashSet::new();
+    held.retain(|(blob, _)| seen.insert(*blob));
+    ctx.engine.send(Input::Hold(held.into_iter().map(|(blob, rank)| (blob, key, rank, None)).collect())).await;
+    channel::follow(&ctx, &Channel { manifest: None, ..row }, Vec::new()).await?;
+    // Connected peers have it at once; whoever looks into the DHT finds the swarm announced before the manifest.
+    ctx.engine.send(Input::Manifest(manifest)).await;
+    let pushed = ctx.engine.ask(move |swarm, _| swarm.peers_of(&key)).await.unwrap_or(0);
+    tracing::info!(channel = %key, items = items.len(), pushed, "a list is signed");
+    drop(turn);
+    Ok(u32::try_from(pushed).unwrap_or(u32::MAX))
+}
+
 /// A list that lies somewhere and is not known here would be lost by signing another: it is read first. An identity that
 /// was made here has none; one from a backup may.
 async fn list_first(ctx: &Ctx, key: ChannelKey) -> Result<()> {
@@ -529,7 +599,7 @@ async fn list_first(ctx: &Ctx, key: ChannelKey) -> Result<()> {
                 return fail(Code::TimedOut, "This identity comes from a backup. Its list has not been found yet.");
             };
             match dht.get_manifest(&key, 0).await {
-                Ok(Some(found)) => channel::absorb(ctx, Arc::new(found.manifest)).await?,
+                Ok(Some(found)) => list::absorb(ctx, Arc::new(found.manifest), Arc::default()).await?,
                 // The DHT answered: there is no list, not any more.
                 Ok(None) => {}
                 Err(error) => {
@@ -613,27 +683,6 @@ pub(super) fn gateways_of(texts: &[String]) -> Result<Vec<PeerAddr>> {
         text.parse().map_err(|e| ErrorInfo::new(Code::BadArgument, format!("{} is no HOST:PORT: {e}.", quoted(text))))
     };
     texts.iter().map(parse).collect()
-}
-
-/// Tables and file lists below an item of ours.
-async fn structure_of(ctx: &Ctx, identity: &Identity, item: &Item) -> Result<Vec<BlobId>> {
-    use protocol::{Content, Payload};
-    let mut blobs = Vec::new();
-    let files = match &item.payload {
-        Payload::File(file) => vec![file.clone()],
-        Payload::Folder(files) => files.clone(),
-        Payload::FolderTree { tree, .. } => {
-            let list =
-                stream::read(ctx, identity.channel(), tree, protocol::body::FILES_STREAM_MAX, &mut blobs).await?;
-            body::parse_files(&list)?.0
-        }
-    };
-    for file in files {
-        if let Content::Tree(tree) = file.content {
-            stream::chunks(ctx, identity.channel(), &tree, &mut blobs).await?;
-        }
-    }
-    Ok(blobs)
 }
 
 /// E6: rendezvous and roots, and every chunk of an inline manifest, are announced before the manifest goes out, for a v5

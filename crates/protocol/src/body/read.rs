@@ -1,6 +1,6 @@
 //! Reads bodies: member by member into the final types, every bound checked before anything is kept.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use blake2::digest::consts::U16;
 use blake2::{Blake2b, Digest};
@@ -31,6 +31,17 @@ impl Envelope {
         }
     }
 
+    /// Puts what was read into its collections.
+    fn take(&mut self, entries: Vec<(usize, Entry)>) {
+        for (number, entry) in entries {
+            let Some(collection) = self.collections.as_mut().and_then(|all| all.get_mut(number)) else { continue };
+            match entry {
+                Entry::Item(item) => collection.items.push(*item),
+                Entry::Page(page) => collection.pages.push(page),
+            }
+        }
+    }
+
     /// The body that stands in the manifest itself.
     pub(crate) fn into_body(self) -> Result<Body> {
         let Self { name, about, peers, collections, timestamp, tree: _ } = self;
@@ -41,6 +52,18 @@ impl Envelope {
 
 /// Reads one member of a body; members it does not know are skipped.
 pub(crate) fn read_envelope_member(envelope: &mut Envelope, reader: &mut Reader<'_>, name: &str) -> Result<()> {
+    let mut entries = Vec::new();
+    read_member(envelope, reader, name, &mut |number, entry| entries.push((number, entry)))?;
+    envelope.take(entries);
+    Ok(())
+}
+
+fn read_member(
+    envelope: &mut Envelope,
+    reader: &mut Reader<'_>,
+    name: &str,
+    each: &mut dyn FnMut(usize, Entry),
+) -> Result<()> {
     match name {
         "channel" => reader.object(|reader, name| {
             match name {
@@ -60,7 +83,7 @@ pub(crate) fn read_envelope_member(envelope: &mut Envelope, reader: &mut Reader<
             Ok(())
         }),
         "collections" => {
-            envelope.collections = Some(collections(reader)?);
+            envelope.collections = Some(collections(reader, each)?);
             Ok(())
         }
         "timestamp" => {
@@ -83,18 +106,35 @@ pub(super) fn body(stream: &[u8]) -> Result<Body> {
     envelope.into_body()
 }
 
+pub(super) fn body_each(stream: &[u8], each: &mut dyn FnMut(usize, Entry)) -> Result<Body> {
+    let mut reader = open(stream, BODY_MAX)?;
+    let mut envelope = Envelope::default();
+    reader.object(|reader, name| read_member(&mut envelope, reader, name, each))?;
+    reader.end()?;
+    envelope.into_body()
+}
+
 pub(super) fn page(stream: &[u8]) -> Result<Vec<Item>> {
+    let mut found = Vec::new();
+    page_each(stream, &mut |item| found.push(item))?;
+    Ok(found)
+}
+
+pub(super) fn page_each(stream: &[u8], each: &mut dyn FnMut(Item)) -> Result<()> {
     let mut reader = open(stream, PAGE_MAX)?;
-    let mut found = None;
+    let mut found = false;
     reader.object(|reader, name| {
         match name {
-            "items" => found = Some(items(reader, &mut BTreeSet::new(), PAGE_ITEMS_MAX)?),
+            "items" => {
+                items(reader, &mut BTreeSet::new(), PAGE_ITEMS_MAX, each)?;
+                found = true;
+            }
             _ => reader.skip()?,
         }
         Ok::<(), BodyError>(())
     })?;
     reader.end()?;
-    found.ok_or(BodyError::Missing("items"))
+    if found { Ok(()) } else { Err(BodyError::Missing("items")) }
 }
 
 pub(super) fn item_json(json: &[u8]) -> Result<Item> {
@@ -105,10 +145,23 @@ pub(super) fn item_json(json: &[u8]) -> Result<Item> {
 }
 
 pub(super) fn files_json(stream: &[u8]) -> Result<(Vec<FileEntry>, Vec<LeftOut>)> {
+    let (mut kept, mut left_out) = (Vec::new(), Vec::new());
+    files_each(stream, &mut |file| sort(file, &mut kept, &mut left_out))?;
+    Ok((kept, left_out))
+}
+
+pub(super) fn files_each(stream: &[u8], each: &mut dyn FnMut(Result<FileEntry, LeftOut>)) -> Result<()> {
     let mut reader = open(stream, FILES_STREAM_MAX)?;
-    let found = files(&mut reader, FILES_MAX)?;
+    files(&mut reader, FILES_MAX, each)?;
     reader.end()?;
-    Ok(found)
+    Ok(())
+}
+
+fn sort(file: Result<FileEntry, LeftOut>, kept: &mut Vec<FileEntry>, left_out: &mut Vec<LeftOut>) {
+    match file {
+        Ok(file) => kept.push(file),
+        Err(file) => left_out.push(file),
+    }
 }
 
 fn open(stream: &[u8], max: u64) -> Result<Reader<'_>> {
@@ -131,21 +184,22 @@ fn room(len: usize, what: &'static str, max: usize) -> Result<()> {
     if len < max { Ok(()) } else { Err(BodyError::Count { what, max }) }
 }
 
-fn collections(reader: &mut Reader<'_>) -> Result<Vec<Collection>> {
+/// Reads collections; `each` gets what they name, with the collection's number. Those that come back are empty.
+fn collections(reader: &mut Reader<'_>, each: &mut dyn FnMut(usize, Entry)) -> Result<Vec<Collection>> {
     let mut found: Vec<Collection> = Vec::new();
     let mut ids = BTreeSet::new();
-    let mut pages_left = PAGES_MAX;
+    let mut named = HashSet::new();
     reader.array(|reader| {
         room(found.len(), "collections", COLLECTIONS_MAX)?;
+        let number = found.len();
         let mut collection = Collection::default();
         reader.object(|reader, name| {
             match name {
                 "title" => collection.title = text(reader, "collection's title", NAME_MAX)?,
-                "items" => collection.items = items(reader, &mut ids, BODY_ITEMS_MAX)?,
-                "pages" => {
-                    collection.pages = pages(reader, pages_left)?;
-                    pages_left -= collection.pages.len();
-                }
+                "items" => items(reader, &mut ids, BODY_ITEMS_MAX, &mut |item| {
+                    each(number, Entry::Item(Box::new(item)));
+                })?,
+                "pages" => pages(reader, &mut named, &mut |page| each(number, Entry::Page(page)))?,
                 _ => reader.skip()?,
             }
             Ok::<(), BodyError>(())
@@ -156,12 +210,11 @@ fn collections(reader: &mut Reader<'_>) -> Result<Vec<Collection>> {
     Ok(found)
 }
 
-fn pages(reader: &mut Reader<'_>, max: usize) -> Result<Vec<PageRef>> {
-    let mut found = Vec::new();
+/// Reads references to pages; `named` holds the roots of those that this body named before: each would be fetched, opened
+/// and read again.
+fn pages(reader: &mut Reader<'_>, named: &mut HashSet<BlobId>, each: &mut dyn FnMut(PageRef)) -> Result<()> {
     reader.array(|reader| {
-        if found.len() == max {
-            return Err(BodyError::Count { what: "pages", max: PAGES_MAX });
-        }
+        room(named.len(), "pages", PAGES_MAX)?;
         let (mut count, mut bytes, mut tree) = (0, 0, None);
         reader.object(|reader, name| {
             match name {
@@ -176,25 +229,25 @@ fn pages(reader: &mut Reader<'_>, max: usize) -> Result<Vec<PageRef>> {
         tree.check(PAGE_MAX)?;
         let too_many = BodyError::Count { what: "items on a page", max: PAGE_ITEMS_MAX };
         let count = u32::try_from(count).ok().filter(|count| *count as usize <= PAGE_ITEMS_MAX).ok_or(too_many)?;
-        found.push(PageRef { count, bytes, tree });
+        if !named.insert(tree.blob) {
+            return Err(BodyError::PageTwice);
+        }
+        each(PageRef { count, bytes, tree });
         Ok(())
-    })?;
-    Ok(found)
+    })
 }
 
-/// Reads items into a list; `ids` holds what is known of this body, at most `max` in all.
-fn items(reader: &mut Reader<'_>, ids: &mut BTreeSet<ItemId>, max: usize) -> Result<Vec<Item>> {
-    let mut found = Vec::new();
+/// Reads items; `ids` holds what is known of this body, at most `max` in all.
+fn items(reader: &mut Reader<'_>, ids: &mut BTreeSet<ItemId>, max: usize, each: &mut dyn FnMut(Item)) -> Result<()> {
     reader.array(|reader| {
         let item = item(reader)?;
         if !ids.contains(&item.id) {
             room(ids.len(), "items", max)?;
             ids.insert(item.id);
-            found.push(item);
+            each(item);
         }
         Ok::<(), BodyError>(())
-    })?;
-    Ok(found)
+    })
 }
 
 /// The members that say where bytes are, of an item or a file.
@@ -251,7 +304,11 @@ fn item(reader: &mut Reader<'_>) -> Result<Item> {
             "name" => name = Some(text(reader, "item's name", NAME_MAX)?),
             "about" => about = text(reader, "item's description", ABOUT_MAX)?,
             "published" => published = reader.integer()?,
-            "files" => folder = Some(files(reader, INLINE_FILES_MAX)?),
+            "files" => {
+                let (mut kept, mut left_out) = (Vec::new(), Vec::new());
+                files(reader, INLINE_FILES_MAX, &mut |file| sort(file, &mut kept, &mut left_out))?;
+                folder = Some((kept, left_out));
+            }
             "filesTree" => files_tree = Some(Tree::read(reader)?),
             "count" => count = reader.integer()?,
             _ if parts.member(reader, member)? => {}
@@ -286,12 +343,12 @@ fn derived_id(name: &str, chunks: &[Chunk]) -> ItemId {
     ItemId(hash.finalize().into())
 }
 
-fn files(reader: &mut Reader<'_>, max: usize) -> Result<(Vec<FileEntry>, Vec<LeftOut>)> {
-    let (mut kept, mut left_out) = (Vec::new(), Vec::new());
+fn files(reader: &mut Reader<'_>, max: usize, each: &mut dyn FnMut(Result<FileEntry, LeftOut>)) -> Result<()> {
     let mut taken = Taken::default();
-    let mut total = 0_u64;
+    let (mut count, mut total, mut paths) = (0, 0_u64, 0_usize);
     reader.array(|reader| {
-        room(kept.len() + left_out.len(), "files in one item", max)?;
+        room(count, "files in one item", max)?;
+        count += 1;
         let mut path = None;
         let mut parts = Parts::default();
         reader.object(|reader, name| {
@@ -305,39 +362,46 @@ fn files(reader: &mut Reader<'_>, max: usize) -> Result<(Vec<FileEntry>, Vec<Lef
         let text = path.ok_or(BodyError::Missing("path"))?;
         match SafePath::parse(&text).and_then(|path| taken.claim(&path).map(|()| path)) {
             Ok(path) => {
+                paths += path.as_str().len();
+                if paths > ITEM_PATHS_MAX {
+                    return Err(BodyError::Count { what: "bytes of paths in one item", max: ITEM_PATHS_MAX });
+                }
+                if taken.names.len() > ITEM_NAMES_MAX {
+                    return Err(BodyError::Count { what: "files and folders in one item", max: ITEM_NAMES_MAX });
+                }
                 let file = parts.into_file(path, "chunks and tree")?;
                 total = total.checked_add(file.size).filter(|sum| *sum <= SEQUENCE_MAX).ok_or(BodyError::Overflow)?;
-                kept.push(file);
+                each(Ok(file));
             }
-            Err(why) => left_out.push(LeftOut { path: cut(text), why }),
+            Err(why) => each(Err(LeftOut { path: cut(text), why })),
         }
         Ok::<(), BodyError>(())
-    })?;
-    Ok((kept, left_out))
+    })
 }
 
-/// The names that an item's earlier files need.
+/// The names that an item's earlier files need: their hashes, for an item may have very many.
 #[derive(Default)]
 struct Taken {
-    /// Collision key, and whether it is a folder.
-    names: HashMap<String, bool>,
+    /// Hash of a collision key, and whether it is a folder's.
+    names: HashMap<[u8; 16], bool>,
 }
 
 impl Taken {
     /// Takes the path and its folders, unless an earlier file stands in the way.
     fn claim(&mut self, path: &SafePath) -> Result<(), PathError> {
+        let hash = |name: &str| -> [u8; 16] { Blake2b::<U16>::digest(name).into() };
         let key = path.collision_key();
-        let folders = || key.match_indices('/').map(|(end, _)| &key[..end]);
-        let in_the_way = self.names.contains_key(&key) || folders().any(|name| self.names.get(name) == Some(&false));
+        let folders: Vec<[u8; 16]> = key.match_indices('/').map(|(end, _)| hash(&key[..end])).collect();
+        let file = hash(&key);
+        let in_the_way =
+            self.names.contains_key(&file) || folders.iter().any(|name| self.names.get(name) == Some(&false));
         if in_the_way {
             return Err(PathError::Collision);
         }
-        for folder in folders() {
-            if !self.names.contains_key(folder) {
-                self.names.insert(folder.to_owned(), true);
-            }
+        for folder in folders {
+            self.names.entry(folder).or_insert(true);
         }
-        self.names.insert(key, false);
+        self.names.insert(file, false);
         Ok(())
     }
 }

@@ -47,6 +47,64 @@ fn a_v5_item_is_one_file() {
 }
 
 #[test]
+fn a_page_stands_in_a_body_once_in_whatever_collection() {
+    let page = |byte: u8| {
+        let tree = json!({"blobId": hex(byte, 32), "key": hex(2, 32), "nonce": hex(3, 12), "size": 5, "depth": 0});
+        json!({"count": 1, "tree": tree})
+    };
+    let read = |collections: Value| Body::parse(json!({"collections": collections}).to_string().as_bytes());
+    let two = read(json!([{"items": [], "pages": [page(1), page(2)]}, {"items": [], "pages": [page(3)]}])).unwrap();
+    assert_eq!(two.collections.iter().map(|c| c.pages.len()).collect::<Vec<_>>(), [2, 1]);
+    let twice = [
+        json!([{"items": [], "pages": [page(1), page(2), page(1)]}]),
+        json!([{"items": [], "pages": [page(1)]}, {"items": [], "pages": [page(1)]}]),
+    ];
+    for collections in twice {
+        assert_eq!(read(collections).err(), Some(BodyError::PageTwice));
+    }
+}
+
+#[test]
+fn what_is_handed_out_piece_by_piece_is_the_whole() {
+    let item = |name: &str| json!({"name": name, "chunks": []});
+    let collections = json!([
+        {"title": "first", "pages": [{"count": 1, "tree": tree(5, 0)}], "items": [item("a"), item("b"), item("a")]},
+        {"title": "second", "items": [item("c")]},
+    ]);
+    let stream = json!({"collections": collections, "channel": {"name": "n"}, "timestamp": 5}).to_string();
+    let whole = Body::parse(stream.as_bytes()).unwrap();
+    let (mut items, mut pages) = (Vec::new(), Vec::new());
+    let rest = Body::parse_each(stream.as_bytes(), &mut |number, entry| match entry {
+        Entry::Item(item) => items.push((number, *item)),
+        Entry::Page(page) => pages.push((number, page)),
+    });
+    let rest = rest.unwrap();
+    assert_eq!((rest.name.as_str(), rest.timestamp, rest.collections.len()), ("n", 5, 2));
+    assert!(rest.collections.iter().all(|one| one.items.is_empty() && one.pages.is_empty()));
+    for (number, one) in whole.collections.iter().enumerate() {
+        let of =
+            |items: &[(usize, Item)]| items.iter().filter(|i| i.0 == number).map(|i| i.1.clone()).collect::<Vec<_>>();
+        assert_eq!((of(&items), rest.collections[number].title.as_str()), (one.items.clone(), one.title.as_str()));
+        assert_eq!(pages.iter().filter(|page| page.0 == number).count(), one.pages.len());
+    }
+    assert_eq!(items.len(), 3);
+}
+
+#[test]
+fn an_item_has_a_bounded_number_of_folders_and_bytes_of_paths() {
+    let deep = |n: usize| format!("{{\"path\":\"{n}/{}x\",\"chunks\":[]}}", "a/".repeat(29));
+    let files = |count: usize| format!("[{}]", (0..count).map(deep).collect::<Vec<_>>().join(","));
+    assert_eq!(parse_files(files(1000).as_bytes()).unwrap().0.len(), 1000);
+    let many = parse_files(files(17_000).as_bytes()).err();
+    assert_eq!(many, Some(BodyError::Count { what: "files and folders in one item", max: ITEM_NAMES_MAX }));
+    let part = "p".repeat(200);
+    let long = |n: usize| format!("{{\"path\":\"{part}/{part}/{part}/{part}/{n}\",\"chunks\":[]}}");
+    let list = format!("[{}]", (0..45_000).map(long).collect::<Vec<_>>().join(","));
+    let long = parse_files(list.as_bytes()).err();
+    assert_eq!(long, Some(BodyError::Count { what: "bytes of paths in one item", max: ITEM_PATHS_MAX }));
+}
+
+#[test]
 fn sizes_must_add_up() {
     let size = |size: u64| one(json!({"name": "a", "size": size, "chunks": [chunk(1, 0, 10)]})).err();
     assert_eq!(size(10), None);

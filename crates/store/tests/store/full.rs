@@ -11,11 +11,11 @@ use store::{Role, Standing, Store, StoreError};
 
 const FOLDER: &str = "MEGATORRENT_STORE_FULL";
 
-/// Runs another test of this program as root of its own mounts, with a disk of 24 MiB at `small` below its folder.
+/// Runs another test of this program as root of its own mounts, with a disk of 24.5 MiB at `small` below its folder.
 fn on_a_small_disk(name: &str) {
     let tmp = tempfile::tempdir().unwrap();
     fs::create_dir(tmp.path().join("small")).unwrap();
-    let mount = "mount -t tmpfs -o size=24m tmpfs \"$0/small\"";
+    let mount = "mount -t tmpfs -o size=25088k tmpfs \"$0/small\"";
     let may = Command::new("unshare").args(["-m", "sh", "-c", mount]).arg(tmp.path()).output();
     if !may.as_ref().is_ok_and(|out| out.status.success()) {
         eprintln!("skipped: no mount namespace of our own here ({may:?})");

@@ -9,6 +9,7 @@
 
 extern crate megatorrent_store as store;
 
+mod authors;
 mod choosing;
 mod crash;
 mod damage;

@@ -173,7 +173,7 @@ fn text_changes_leave_a_plan_alone_and_a_vanished_item_keeps_its_bytes() {
     let item = world.item(&CHANNEL, &ITEM).unwrap().unwrap();
     assert_eq!((item.name.as_str(), item.standing, item.position), ("another name", Standing::Complete, 1));
     // It leaves the list: what is here stays.
-    assert_eq!(world.set_items(&CHANNEL, 3, &[row(OTHER, b"2")]).unwrap(), []);
+    assert_eq!(world.set_items(&CHANNEL, 3, &[row(OTHER, b"2")]).unwrap().gone, []);
     assert_eq!(world.item(&CHANNEL, &ITEM).unwrap().unwrap().position, u32::MAX);
     assert_eq!(world.read_all(), made.blobs.len());
     // One of which nothing is here goes, with its plan.

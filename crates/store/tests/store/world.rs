@@ -220,6 +220,7 @@ pub(crate) fn channel(key: ChannelKey) -> Channel {
         peers: Vec::new(),
         keep: Keep::All,
         encrypted: false,
+        folder: None,
     }
 }
 
@@ -246,6 +247,8 @@ pub(crate) fn row(id: ItemId, mark: &[u8]) -> ItemRow {
         urgency: Urgency::Normal,
         encrypted: false,
         skipped: 0,
+        mime: None,
+        deadly: false,
     }
 }
 

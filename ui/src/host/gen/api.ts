@@ -56,7 +56,7 @@ needed: number, } | { "cause": "files_changed",
 /** How many. */
 files: number, } | { "cause": "folder_not_writable",
 /** The folder. */
-path: string, } | { "cause": "bad_content",
+path: string, } | { "cause": "died_reading" } | { "cause": "bad_content",
 /** What is wrong with it. */
 what: string, } | { "cause": "wrong_read_key",
 /** What is wrong with it. */
@@ -642,6 +642,9 @@ lend_channel?: number,
 lend_rate?: number,
 /** Nothing is fetched for what is lent; what is kept there stays, and is given. */
 lend_paused?: boolean,
+/** Bytes of blobs that the list of one channel may be made of, whether its items are fetched or not; 0: as many as
+ * usual, which is 1 GiB. */
+list_max?: number,
 /** Find neighbours on the local network, and be found. A neighbour who knows a channel's link can tell that you
  * follow it. */
 lan?: boolean,

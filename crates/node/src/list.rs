@@ -1,0 +1,264 @@
+//! A channel's list: its newest manifest is kept, its body and pages are read, and what they name becomes the list.
+//!
+//! Promises: of a list, however long, one page is in memory at a time; no more of it is opened than the settings allow
+//! ([`SETTING`]); and a list that cannot be read changes nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use protocol::body::{self, Entry, PageRef};
+use protocol::manifest::Head;
+use protocol::params::{BODY_MAX, LIST_BYTES_MAX, LIST_ITEMS_MAX, LIST_TEXTS_MAX, PAGE_MAX};
+use protocol::{Body, ChannelKey, Item, PeerAddr, SignedManifest, Tree};
+use store::{Channel, ItemRow, ListDraft, Store, StoreError};
+
+use crate::api::{Code, ErrorInfo};
+use crate::ctx::Ctx;
+use crate::engine::Input;
+use crate::error::{Result, fail};
+use crate::library::LibraryInput;
+use crate::stream::{self, Structure};
+use crate::{by_id, channel, keep};
+
+/// The setting: bytes of blobs that one list may be made of.
+pub(crate) const SETTING: &str = "list_max";
+/// Bytes of items' JSON that are written at once.
+const BATCH: usize = 1 << 20;
+/// A page's items come behind its collection's own, in the order of pages.
+const PAGES_FROM: u64 = 1 << 32;
+/// Places of one collection.
+const COLLECTION: u64 = 1 << 48;
+
+/// What a list may be made of, as the settings have it.
+pub(crate) async fn bytes_max(ctx: &Ctx) -> Result<u64> {
+    let set = ctx.with_store(|s| s.setting(SETTING)).await?;
+    Ok(set.and_then(|text| text.parse().ok()).unwrap_or(LIST_BYTES_MAX))
+}
+
+/// What a body says beside its items.
+struct Told {
+    name: String,
+    about: String,
+    peers: Vec<PeerAddr>,
+    pages: Vec<(usize, PageRef)>,
+}
+
+/// Keeps a newer manifest, reads its list, and starts what the channel's rule fetches. `cost` counts the blobs opened.
+pub(crate) async fn absorb(ctx: &Ctx, manifest: Arc<SignedManifest>, cost: Arc<AtomicU64>) -> Result<()> {
+    let (key, sequence) = (*manifest.key(), manifest.sequence());
+    let (now, newest) = (ctx.clock.unix_ms(), manifest.clone());
+    let noted = ctx
+        .with_store(move |s| {
+            s.change_channel(&key, |c| {
+                // Read again from the disk, it was not asked for just now.
+                if c.manifest.as_ref() != Some(&*newest) {
+                    c.checked = Some(now);
+                }
+                // A slow reading of an older list does not put its manifest back.
+                if c.manifest.as_ref().is_none_or(|kept| newest.supersedes(kept)) {
+                    c.private = newest.is_private();
+                    c.manifest = Some((*newest).clone());
+                }
+            })
+        })
+        .await?;
+    let Some(row) = noted else { return Ok(()) };
+    if row.manifest.as_ref().is_some_and(|kept| kept.supersedes(&manifest)) {
+        return Ok(());
+    }
+    by_id::tell(ctx, &row).await?;
+    channel::told(ctx, key).await;
+    let mut structure = Structure::new(bytes_max(ctx).await?, cost);
+    let (draft, told) = read(ctx, &row, &manifest, &mut structure).await?;
+    let (blobs, items) = (structure.blobs(), draft.items());
+    let taken = ctx
+        .with_store(move |s| {
+            let noted = s.change_channel(&key, |c| {
+                c.name = told.name;
+                c.about = told.about;
+                let new: Vec<_> = told.peers.into_iter().filter(|p| !c.peers.contains(p)).collect();
+                c.peers.extend(new);
+                c.peers.truncate(16);
+            })?;
+            let Some(row) = noted else { return Ok(None) };
+            Ok(Some((row, s.commit_list(draft, sequence, &blobs)?)))
+        })
+        .await?;
+    let Some((row, relisted)) = taken else { return Ok(()) };
+    ctx.engine.send(Input::Unhold(relisted.gone)).await;
+    tracing::info!(channel = %key, sequence, items, "a list is read");
+    // Whoever works on these works on a version that is no more: told before they are started again.
+    for id in relisted.replanned {
+        ctx.library.send(LibraryInput::Replanned(key, id));
+    }
+    channel::told(ctx, key).await;
+    channel::start_wanted(ctx, &row).await?;
+    keep::channel(ctx, key).await
+}
+
+/// Opens a manifest into its whole list, page by page: of an item only its row is kept, for a list may have a hundred
+/// thousand.
+async fn read(
+    ctx: &Ctx,
+    channel: &Channel,
+    manifest: &SignedManifest,
+    structure: &mut Structure,
+) -> Result<(ListDraft, Told)> {
+    if manifest.is_private() && channel.read_key.is_none() {
+        return fail(Code::WrongReadKey, "This channel is private. Its link needs the read key.");
+    }
+    let head = manifest.open(channel.read_key.as_ref()).map_err(|error| {
+        use protocol::manifest::ManifestError as E;
+        match error {
+            E::ReadKey => ErrorInfo::new(Code::WrongReadKey, "The read key in this link does not open the channel."),
+            E::NotPrivate => {
+                let text = "This channel is public, but the link has a read key. It may be another channel's link.";
+                ErrorInfo::new(Code::WrongReadKey, text)
+            }
+            error => error.into(),
+        }
+    })?;
+    let key = channel.key;
+    let draft = ctx.with_store(move |s| s.begin_list(&key, LIST_ITEMS_MAX, LIST_TEXTS_MAX)).await?;
+    let (mut draft, mut told) = match head {
+        Head::Inline(body) => inline(ctx, key, draft, body).await?,
+        Head::Tree(tree) => {
+            let read = move |store: &Store, list: &[u8]| read_body(store, key, draft, list);
+            stream::parsed(ctx, key, &tree, BODY_MAX, structure, read).await?
+        }
+    };
+    for (number, (collection, page)) in std::mem::take(&mut told.pages).into_iter().enumerate() {
+        let first = collection as u64 * COLLECTION + (number as u64 + 1) * PAGES_FROM;
+        draft = read_page(ctx, key, draft, first, &page.tree, structure).await?;
+    }
+    Ok((draft, told))
+}
+
+async fn read_page(
+    ctx: &Ctx,
+    key: ChannelKey,
+    draft: ListDraft,
+    first: u64,
+    tree: &Tree,
+    structure: &mut Structure,
+) -> Result<ListDraft> {
+    let read = move |store: &Store, page: &[u8]| {
+        let mut writer = Writer::new(key, draft);
+        let mut place = first;
+        body::parse_page_each(page, &mut |item| {
+            writer.add(store, place, &item);
+            place += 1;
+        })?;
+        Ok(writer.end(store)?)
+    };
+    stream::parsed(ctx, key, tree, PAGE_MAX, structure, read).await
+}
+
+/// A body that stands in the manifest itself: a few hundred bytes.
+async fn inline(ctx: &Ctx, key: ChannelKey, draft: ListDraft, body: Body) -> Result<(ListDraft, Told)> {
+    let Body { name, about, peers, collections, .. } = body;
+    let mut told = Told { name, about, peers, pages: Vec::new() };
+    let mut rows = Vec::new();
+    for (number, collection) in collections.into_iter().enumerate() {
+        let first = number as u64 * COLLECTION;
+        rows.extend(collection.items.iter().enumerate().map(|(at, item)| (first + at as u64, row_of(key, at, item))));
+        told.pages.extend(collection.pages.into_iter().map(|page| (number, page)));
+    }
+    let draft = ctx.with_store(move |s| {
+        let mut draft = draft;
+        s.extend_list(&mut draft, &rows).map(|()| draft)
+    });
+    Ok((draft.await?, told))
+}
+
+/// Reads a body's stream. Blocking.
+fn read_body(store: &Store, key: ChannelKey, draft: ListDraft, stream: &[u8]) -> Result<(ListDraft, Told)> {
+    let mut writer = Writer::new(key, draft);
+    let (mut pages, mut next) = (Vec::new(), 0_u64);
+    let Body { name, about, peers, .. } = Body::parse_each(stream, &mut |number, entry| match entry {
+        Entry::Item(item) => {
+            writer.add(store, number as u64 * COLLECTION + next, &item);
+            next += 1;
+        }
+        Entry::Page(page) => pages.push((number, page)),
+    })?;
+    Ok((writer.end(store)?, Told { name, about, peers, pages }))
+}
+
+/// Writes items to a list, some at a time. Blocking.
+struct Writer {
+    key: ChannelKey,
+    draft: ListDraft,
+    rows: Vec<(u64, ItemRow)>,
+    /// Bytes of their JSON.
+    waiting: usize,
+    failed: Option<StoreError>,
+}
+
+impl Writer {
+    fn new(key: ChannelKey, draft: ListDraft) -> Self {
+        Self { key, draft, rows: Vec::new(), waiting: 0, failed: None }
+    }
+
+    /// After the first failure nothing more is written; [`Writer::end`] tells it.
+    fn add(&mut self, store: &Store, place: u64, item: &Item) {
+        if self.failed.is_some() {
+            return;
+        }
+        let row = row_of(self.key, 0, item);
+        self.waiting += row.json.len();
+        self.rows.push((place, row));
+        if self.waiting >= BATCH {
+            self.flush(store);
+        }
+    }
+
+    fn flush(&mut self, store: &Store) {
+        self.failed = store.extend_list(&mut self.draft, &self.rows).err();
+        self.rows.clear();
+        self.waiting = 0;
+    }
+
+    fn end(mut self, store: &Store) -> std::result::Result<ListDraft, StoreError> {
+        if self.failed.is_none() {
+            self.flush(store);
+        }
+        self.failed.map_or(Ok(self.draft), Err)
+    }
+}
+
+/// An item as the store keeps it.
+pub(crate) fn row_of(channel: ChannelKey, position: usize, item: &Item) -> ItemRow {
+    use protocol::Payload;
+    let mime = match &item.payload {
+        Payload::File(file) => file.mime.clone(),
+        Payload::Folder(files) => match files.as_slice() {
+            [file] => file.mime.clone(),
+            _ => None,
+        },
+        Payload::FolderTree { .. } => None,
+    };
+    ItemRow {
+        id: item.id,
+        channel,
+        name: item.name.clone(),
+        about: item.about.clone(),
+        published: item.published,
+        position: u32::try_from(position).unwrap_or(u32::MAX - 1),
+        files: u64::from(item.file_count()),
+        bytes: item.size(),
+        json: item.to_json(),
+        mime,
+        standing: store::Standing::Listed,
+        paused: false,
+        root: None,
+        left_out: item.left_out.iter().map(|l| (l.path.clone(), l.why.to_string())).collect(),
+        planned: false,
+        lost_files: 0,
+        pinned: false,
+        urgency: store::Urgency::Normal,
+        encrypted: false,
+        skipped: 0,
+        deadly: false,
+    }
+}

@@ -1,0 +1,326 @@
+//! A channel's list, taken over: read piece by piece, then put in place of the one before in one step.
+//!
+//! What is being read stands in a table of its own, so that no list, however long, is ever held in memory. Nothing of
+//! it counts before [`Store::commit_list`].
+
+use protocol::{BlobId, ChannelKey, ItemId};
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use crate::db::{array, int};
+use crate::holdings::retain;
+use crate::items::{OFF_LIST, left_out_json};
+use crate::store::now_ms;
+use crate::sweep::{self, Candidate, Doomed, doom, forget_retired, sweep};
+use crate::{ItemRow, Standing, Store, StoreError, channels};
+
+/// A list that is being read.
+#[derive(Debug)]
+pub struct ListDraft {
+    channel: i64,
+    /// The channel's number of this reading, until another begins.
+    number: i64,
+    items: u64,
+    texts: u64,
+    items_max: u64,
+    texts_max: u64,
+}
+
+/// What a new list changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Relisted {
+    /// Blobs that are no longer held.
+    pub gone: Vec<BlobId>,
+    /// Items that bring other content than before and lost their plan for it: whoever works on them works on what is
+    /// no more.
+    pub replanned: Vec<ItemId>,
+}
+
+impl ListDraft {
+    /// Items so far.
+    pub fn items(&self) -> u64 {
+        self.items
+    }
+}
+
+impl Store {
+    /// Begins to read a channel's list, of at most so many items and bytes of their texts; what another reading left
+    /// goes, and that reading ends.
+    pub fn begin_list(&self, channel: &ChannelKey, items_max: u64, texts_max: u64) -> Result<ListDraft, StoreError> {
+        self.core.write_soon(|tx| {
+            let channel = channels::row_id(tx, channel)?;
+            let number = begin(tx, channel)?;
+            Ok(ListDraft { channel, number, items: 0, texts: 0, items_max, texts_max })
+        })
+    }
+
+    /// Adds items to it, each with its place: the list is in the order of places. The first item of an ID counts.
+    ///
+    /// # Errors
+    /// [`StoreError::ListGone`]: another reading began, or the channel was left. [`StoreError::TooMuch`].
+    pub fn extend_list(&self, draft: &mut ListDraft, items: &[(u64, ItemRow)]) -> Result<(), StoreError> {
+        self.core.write_soon(|tx| {
+            in_hand(tx, draft)?;
+            for (place, item) in items {
+                let texts = stage(tx, draft.channel, *place, item)?;
+                let Some(texts) = texts else { continue };
+                draft.items += 1;
+                draft.texts += texts;
+                if draft.items > draft.items_max {
+                    return Err(StoreError::TooMuch { what: "items in the list of one channel", max: draft.items_max });
+                }
+                if draft.texts > draft.texts_max {
+                    let what = "bytes of titles and descriptions in the list of one channel";
+                    return Err(StoreError::TooMuch { what, max: draft.texts_max });
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Makes it the channel's list, in one transaction: new items in, vanished ones out (unless some of their bytes are
+    /// here: then they stay, off the list with position `u32::MAX`), changed ones (other `json`) replaced; an item whose
+    /// content changed loses its plan and stands as `Wanted` again if it was wanted or complete, keeping blobs that the
+    /// new plan still needs until that is finished. Also sets `body_sequence`, and keeps of the channel's structure
+    /// blobs only these, and those that items are tied to.
+    ///
+    /// # Errors
+    /// [`StoreError::ListGone`]: as of [`Store::extend_list`].
+    pub fn commit_list(&self, draft: ListDraft, sequence: u64, structure: &[BlobId]) -> Result<Relisted, StoreError> {
+        let _layout = self.core.exclusive();
+        let (relisted, doomed, parts) = self.core.db.write(|tx| {
+            in_hand(tx, &draft)?;
+            let (mut relisted, mut doomed, parts) = merge(tx, draft.channel, sequence)?;
+            let (gone, more) = retain(tx, draft.channel, structure)?;
+            relisted.gone.extend(gone);
+            doomed.extend(more);
+            Ok((relisted, doomed, parts))
+        })?;
+        self.core.remove_files(&doomed, &parts)?;
+        Ok(relisted)
+    }
+
+    /// A list whose items are all known, in one step: as [`Store::commit_list`], but for its structure.
+    pub fn set_items(&self, channel: &ChannelKey, sequence: u64, items: &[ItemRow]) -> Result<Relisted, StoreError> {
+        let _layout = self.core.exclusive();
+        let (relisted, doomed, parts) = self.core.db.write(|tx| {
+            let channel = channels::row_id(tx, channel)?;
+            replace(tx, channel, sequence, items)
+        })?;
+        self.core.remove_files(&doomed, &parts)?;
+        Ok(relisted)
+    }
+}
+
+/// What to tell, blob files to remove, and files of the user.
+type Merged = (Relisted, Vec<BlobId>, Vec<Doomed>);
+
+/// Puts a whole list in place of the one before.
+pub(crate) fn replace(
+    tx: &Transaction<'_>,
+    channel: i64,
+    sequence: u64,
+    items: &[ItemRow],
+) -> Result<Merged, StoreError> {
+    begin(tx, channel)?;
+    for (place, item) in items.iter().enumerate() {
+        stage(tx, channel, place as u64, item)?;
+    }
+    merge(tx, channel, sequence)
+}
+
+fn begin(tx: &Transaction<'_>, channel: i64) -> Result<i64, StoreError> {
+    tx.prepare_cached("DELETE FROM listing WHERE channel = ?")?.execute([channel])?;
+    let mut next = tx.prepare_cached("UPDATE channels SET listing = listing + 1 WHERE id = ? RETURNING listing")?;
+    Ok(next.query_row([channel], |row| row.get(0))?)
+}
+
+fn in_hand(tx: &Transaction<'_>, draft: &ListDraft) -> Result<(), StoreError> {
+    let mut same = tx.prepare_cached("SELECT listing = ? FROM channels WHERE id = ?")?;
+    let same = same.query_row([draft.number, draft.channel], |row| row.get(0)).optional()?;
+    if same == Some(true) { Ok(()) } else { Err(StoreError::ListGone) }
+}
+
+/// Adds an item to what is being read. Returns the bytes of its texts; `None`: one of this ID is there already.
+fn stage(tx: &Transaction<'_>, channel: i64, place: u64, item: &ItemRow) -> Result<Option<u64>, StoreError> {
+    let left_out = left_out_json(&item.left_out);
+    let texts = item.name.len() + item.about.len() + left_out.len();
+    let mut same =
+        tx.prepare_cached("SELECT EXISTS(SELECT 1 FROM items WHERE channel = ? AND item = ? AND json = ?)")?;
+    let same: bool = same.query_row(params![channel, item.id.as_bytes(), item.json], |row| row.get(0))?;
+    let mut add = tx.prepare_cached(
+        "INSERT OR IGNORE INTO listing(channel, item, place, name, about, published, files, bytes, json, left_out, mime)
+         VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )?;
+    let added = match same {
+        true => add.execute(params![
+            channel,
+            item.id.as_bytes(),
+            int(place),
+            "",
+            "",
+            0,
+            0,
+            0,
+            None::<Vec<u8>>,
+            "",
+            None::<String>
+        ])?,
+        false => add.execute(params![
+            channel,
+            item.id.as_bytes(),
+            int(place),
+            item.name,
+            item.about,
+            int(item.published),
+            int(item.files),
+            int(item.bytes),
+            item.json,
+            left_out,
+            item.mime,
+        ])?,
+    };
+    Ok((added > 0).then_some(texts as u64))
+}
+
+/// What was read becomes the list.
+fn merge(tx: &Transaction<'_>, channel: i64, sequence: u64) -> Result<Merged, StoreError> {
+    let mut relisted = Relisted::default();
+    let mut staged = tx.prepare_cached(
+        "SELECT item, json, name, about, published, files, bytes, left_out, mime FROM listing
+         WHERE channel = ? ORDER BY place",
+    )?;
+    let mut rows = staged.query([channel])?;
+    let mut position = 0_u32;
+    while let Some(row) = rows.next()? {
+        let id = ItemId(array(row, 0)?);
+        let json: Option<Vec<u8>> = row.get(1)?;
+        match (known(tx, channel, &id)?, json) {
+            (Some(known), None) => place(tx, &known, position)?,
+            (Some(known), Some(json)) if known.json == json => place(tx, &known, position)?,
+            (Some(known), Some(json)) => {
+                tx.prepare_cached(
+                    "UPDATE items SET name = ?, about = ?, published = ?, position = ?, files = ?, bytes = ?, json = ?,
+                        left_out = ?, mime = ?, changed = ? WHERE id = ?",
+                )?
+                .execute(params![
+                    row.get::<_, String>(2)?,
+                    row.get::<_, String>(3)?,
+                    row.get::<_, i64>(4)?,
+                    position,
+                    row.get::<_, i64>(5)?,
+                    row.get::<_, i64>(6)?,
+                    json,
+                    row.get::<_, String>(7)?,
+                    row.get::<_, Option<String>>(8)?,
+                    now_ms(),
+                    known.row,
+                ])?;
+                if known.standing != Standing::Published && !same_content(&known.json, &json) {
+                    sweep::retire(tx, channel, known.row)?;
+                    // What an earlier version did to a process says nothing of this one.
+                    tx.prepare_cached("UPDATE items SET standing = MIN(standing, 1), reading = 0 WHERE id = ?")?
+                        .execute([known.row])?;
+                    relisted.replanned.push(id);
+                }
+            }
+            (None, Some(json)) => {
+                tx.prepare_cached(
+                    "INSERT INTO items(channel, item, name, about, published, position, files, bytes, json, standing,
+                        paused, root, left_out, changed, mime) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, NULL, ?, ?, ?)",
+                )?
+                .execute(params![
+                    channel,
+                    id.as_bytes(),
+                    row.get::<_, String>(2)?,
+                    row.get::<_, String>(3)?,
+                    row.get::<_, i64>(4)?,
+                    position,
+                    row.get::<_, i64>(5)?,
+                    row.get::<_, i64>(6)?,
+                    json,
+                    row.get::<_, String>(7)?,
+                    now_ms(),
+                    row.get::<_, Option<String>>(8)?,
+                ])?;
+            }
+            // It stood here when it was read and went meanwhile, by its user's hand: the next list brings it again.
+            (None, None) => continue,
+        }
+        position = position.saturating_add(1).min(OFF_LIST - 1);
+    }
+    drop(rows);
+    let (doomed, parts) = vanished(tx, channel, &mut relisted.gone)?;
+    tx.prepare_cached("DELETE FROM listing WHERE channel = ?")?.execute([channel])?;
+    tx.prepare_cached("UPDATE channels SET body_sequence = ? WHERE id = ?")?
+        .execute(params![int(sequence), channel])?;
+    Ok((relisted, doomed, parts))
+}
+
+/// Items that the list has no more: those of which nothing is here go, the others stay beside the list.
+fn vanished(
+    tx: &Transaction<'_>,
+    channel: i64,
+    gone: &mut Vec<BlobId>,
+) -> Result<(Vec<BlobId>, Vec<Doomed>), StoreError> {
+    let mut old = tx.prepare_cached(
+        "SELECT id, standing >= 2 OR have > 0 OR EXISTS(SELECT 1 FROM items s WHERE s.of = i.id) FROM items i
+         WHERE channel = ?1 AND item IS NOT NULL
+         AND NOT EXISTS(SELECT 1 FROM listing l WHERE l.channel = ?1 AND l.item = i.item)",
+    )?;
+    let old: Vec<(i64, bool)> =
+        old.query_map([channel], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    let (mut blobs, mut parts): (Vec<Candidate>, Vec<Doomed>) = (Vec::new(), Vec::new());
+    for (row, has_bytes) in old {
+        if has_bytes {
+            tx.prepare_cached("UPDATE items SET position = ? WHERE id = ?")?.execute(params![OFF_LIST, row])?;
+        } else {
+            blobs.extend(sweep::blobs_of(tx, row)?);
+            parts.extend(sweep::part_files(tx, row)?);
+            forget_retired(tx, row, &mut blobs, &mut parts)?;
+            tx.prepare_cached("DELETE FROM items WHERE id = ?")?.execute([row])?;
+        }
+    }
+    doom(tx, &parts)?;
+    let (swept, doomed) = sweep(tx, blobs)?;
+    gone.extend(swept);
+    Ok((doomed, parts))
+}
+
+/// What is known of an item before the list changes.
+struct Known {
+    row: i64,
+    json: Vec<u8>,
+    standing: Standing,
+    position: u32,
+}
+
+fn known(tx: &Transaction<'_>, channel: i64, id: &ItemId) -> Result<Option<Known>, StoreError> {
+    let mut statement =
+        tx.prepare_cached("SELECT id, json, standing, position FROM items WHERE channel = ? AND item = ?")?;
+    let found = statement.query_row(params![channel, id.as_bytes()], |row| {
+        Ok(Known {
+            row: row.get(0)?,
+            json: row.get(1)?,
+            standing: Standing::from_sql(row.get(2)?),
+            position: row.get(3)?,
+        })
+    });
+    Ok(found.optional()?)
+}
+
+fn place(tx: &Transaction<'_>, known: &Known, position: u32) -> Result<(), StoreError> {
+    if known.position != position {
+        tx.prepare_cached("UPDATE items SET position = ? WHERE id = ?")?.execute(params![position, known.row])?;
+    }
+    Ok(())
+}
+
+/// Whether two body items bring the same files; title, text and dates do not count.
+fn same_content(old: &[u8], new: &[u8]) -> bool {
+    let content = |json: &[u8]| -> Option<Vec<Option<serde_json::Value>>> {
+        let mut item: serde_json::Value = serde_json::from_slice(json).ok()?;
+        let members = ["size", "chunks", "tree", "files", "filesTree"];
+        Some(members.iter().map(|member| item.get_mut(member).map(serde_json::Value::take)).collect())
+    };
+    content(old).is_some_and(|old| content(new) == Some(old))
+}
