@@ -101,7 +101,8 @@ fn a_hundred_thousand_files_with_a_tree_each_cost_no_memory() {
         return;
     }
     let server = Server::start(Habits::default()).unwrap();
-    let scene = Scene::unsubscribed("any-number", 92, &[server.address()]);
+    let mut scene = Scene::unsubscribed("any-number", 92, &[server.address()]);
+    scene.home.be_patient(LONG);
     let large = scene.home.path().join("large");
     mount(&large, "size=20T");
     scene.home.ask(["set", "download-dir", large.to_str().unwrap()]).unwrap();
@@ -152,17 +153,16 @@ fn until_within(patience: Duration, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// A file of a terabyte is planned where the disk has room for it; and when the process is killed in the middle, the next
-/// one leaves the item alone until its user says otherwise.
+/// A file of 128 GiB is planned where the disk has room for it; and when the process is killed in the middle, the next one
+/// leaves the item alone until its user says otherwise.
 #[test]
-fn a_terabyte_is_planned_in_little_memory_and_an_item_that_killed_its_node_waits_for_the_user() {
-    if !in_a_namespace(
-        "authors::a_terabyte_is_planned_in_little_memory_and_an_item_that_killed_its_node_waits_for_the_user",
-    ) {
+fn an_item_over_whose_plan_the_node_was_killed_waits_for_the_user() {
+    if !in_a_namespace("authors::an_item_over_whose_plan_the_node_was_killed_waits_for_the_user") {
         return;
     }
     let server = Server::start(Habits::default()).unwrap();
-    let mut scene = Scene::unsubscribed("terabyte", 93, &[server.address()]);
+    let mut scene = Scene::unsubscribed("long-plan", 93, &[server.address()]);
+    scene.home.be_patient(LONG);
     let large = scene.home.path().join("large");
     mount(&large, "size=20T");
     scene.home.ask(["set", "download-dir", large.to_str().unwrap()]).unwrap();
@@ -170,7 +170,7 @@ fn a_terabyte_is_planned_in_little_memory_and_an_item_that_killed_its_node_waits
     let leaf = Blob::seal(&vec![9; MIB as usize]).unwrap();
     let table = Scene::hold(&server, &record(&leaf).unwrap().repeat(FANOUT as usize));
     let root = Scene::hold(&server, &record(&table).unwrap().repeat(76));
-    let size = MIB * MIB;
+    let size = MIB * MIB / 8;
     let item = format!("{{\"name\":\"film.bin\",\"size\":{size},\"tree\":{}}}", tree(&root, size, 2));
     scene.list(&server, &item, NOW);
     // In the middle of it: rows come, the plan is not there yet.
@@ -178,7 +178,7 @@ fn a_terabyte_is_planned_in_little_memory_and_an_item_that_killed_its_node_waits
         let parts = ["store.db", "store.db-wal"].map(|name| fs::metadata(scene.home.data().join(name)));
         parts.into_iter().map(|part| part.map_or(0, |part| part.len())).sum()
     };
-    until_within(LONG, || database() > 24 << 20);
+    until_within(LONG, || database() > 8 << 20);
     assert!(first(&scene.home, &scene.author.channel())["path"].is_null(), "it was planned before it could be killed");
     scene.daemon.kill().unwrap();
 
@@ -292,14 +292,14 @@ fn large_lists_are_read_once_a_minute_and_small_ones_at_once() {
         Scene::stream(&server, json.as_bytes())
     };
     let sequence = NOW + 100;
-    assert!(scene.push(&body_manifest(&scene.author, &large(0), sequence), sequence));
+    let (first, begun) = (large(0), Instant::now());
+    assert!(scene.push(&body_manifest(&scene.author, &first, sequence), sequence));
     let listed = |wanted: u64| scene.channel()["listed"] == wanted;
     until_within(LONG, || listed(sequence));
-    let begun = Instant::now();
     let small = Scene::stream(&server, b"{\"collections\":[{\"items\":[{\"name\":\"small\",\"chunks\":[]}]}]}");
     assert!(scene.push(&body_manifest(&scene.author, &small, sequence + 1), sequence + 1));
     until_within(LONG, || listed(sequence + 1));
-    assert!(begun.elapsed() > Duration::from_secs(20), "it waited {:?} only", begun.elapsed());
+    assert!(begun.elapsed() > Duration::from_secs(40), "both within {:?}", begun.elapsed());
     // Who asks does not wait.
     assert!(scene.push(&body_manifest(&scene.author, &large(1), sequence + 2), sequence + 2));
     until_within(LONG, || listed(sequence + 2));
