@@ -568,7 +568,7 @@ async fn able_to_serve(door: &mut Door) -> Result<(), Failure> {
 
 async fn daemon(mut door: Door, web: Option<Web>, out: &Out, signals: &mut Signals) -> Result<(), Failure> {
     let invitation = web.as_ref().map(|web| (web.address(), web.invitation()));
-    let serving = web.and_then(|web| Some(tokio::spawn(web.serve(door.own()?))));
+    let serving = web.and_then(|web| Some(tokio::spawn(web.serve(door.own()?, *out))));
     let outcome = async {
         let Reply::Status(status) = door.call(Request::Status).await? else { return strange() };
         out.value(&status, |status| {

@@ -12,7 +12,7 @@ mod pages;
 mod proof;
 mod socket;
 
-use crate::run::{Failure, remark};
+use crate::run::{Failure, Out};
 use axum::body::Body;
 use axum::extract::{Path as Part, Request as HttpRequest, State, WebSocketUpgrade};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
@@ -58,6 +58,7 @@ struct Desk<H> {
     door: Door,
     proofs: Mutex<Proofs>,
     addresses: Mutex<VecDeque<(String, Behind)>>,
+    out: Out,
 }
 
 type Shared<H> = State<Arc<Desk<H>>>;
@@ -130,10 +131,10 @@ impl Web {
     }
 
     /// Answers until the node stops.
-    pub(crate) async fn serve<H: Handler>(self, node: H) {
+    pub(crate) async fn serve<H: Handler>(self, node: H, out: Out) {
         let stopped = node.clone();
         let proofs = Mutex::new(Proofs::new(&self.token));
-        let desk = Desk { node, door: self.door, proofs, addresses: Mutex::new(VecDeque::new()) };
+        let desk = Desk { node, door: self.door, proofs, addresses: Mutex::new(VecDeque::new()), out };
         self.listener.serve(router(Arc::new(desk)), async move { stopped.stopped().await }).await;
     }
 }
@@ -318,7 +319,7 @@ impl<H> Desk<H> {
         };
         self.proofs.lock().unwrap_or_else(PoisonError::into_inner).renew(&token);
         if std::io::stderr().is_terminal() {
-            remark(&format!("A browser signed in. For another one: {}", self.door.invitation(&token)));
+            self.out.remark(&format!("A browser signed in. For another one: {}", self.door.invitation(&token)));
         }
         Ok(())
     }

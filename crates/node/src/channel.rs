@@ -15,7 +15,7 @@ use crate::ctx::Ctx;
 use crate::engine::Input;
 use crate::error::{Result, fail};
 use crate::library::LibraryInput;
-use crate::{folders, view};
+use crate::{by_id, folders, view};
 
 /// A channel that is not known yet.
 pub(crate) fn fresh(key: ChannelKey) -> Channel {

@@ -51,9 +51,6 @@ pub(crate) fn fail<T>(code: Code, message: impl Into<String>) -> Result<T> {
 impl From<store::StoreError> for ErrorInfo {
     fn from(error: store::StoreError) -> Self {
         use store::StoreError as E;
-        if matches!(error, E::TooMuch { .. }) {
-            return Self::new(Code::BadContent, error.to_string());
-        }
         let code = match &error {
             E::PlanGone | E::ListGone => Code::Cancelled,
             E::Locked(_) => Code::Busy,
@@ -63,7 +60,7 @@ impl From<store::StoreError> for ErrorInfo {
             E::SecretsLocked => Code::Secrets,
             E::OtherStoreKey => Code::OtherKey,
             E::Changed(_) => Code::SourceChanged,
-            E::BadPlan { .. } => Code::BadContent,
+            E::BadPlan { .. } | E::TooMuch { .. } => Code::BadContent,
             E::UnknownChannel | E::UnknownItem => Code::NotFound,
             E::Newer { .. } => Code::NewerData,
             E::Incomplete => Code::Incomplete,
@@ -73,7 +70,11 @@ impl From<store::StoreError> for ErrorInfo {
             E::Closed => Code::Stopping,
             E::Io { .. } | E::NotWritable { .. } | E::Open { .. } | E::Database(_) => Code::Io,
         };
-        Self::new(code, sentence(&error))
+        match error {
+            // Goes into a sentence about whose it is.
+            E::TooMuch { .. } => Self::new(code, error.to_string()),
+            _ => Self::new(code, sentence(&error)),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use protocol::BlobId;
 use rusqlite::{Transaction, params};
 
 use crate::StoreError;
-use crate::db::{chunk_state, path};
+use crate::db::chunk_state;
 use crate::store::Core;
 use crate::sweep::{blobs_of, doom, part_files, sweep};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use protocol::{BlobId, ChannelKey, ItemId};
+use protocol::{ChannelKey, ItemId};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use crate::db::{array, form, int, path, reading, uint};

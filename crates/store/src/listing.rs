@@ -9,8 +9,9 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use crate::db::{array, int};
 use crate::holdings::retain;
 use crate::items::{OFF_LIST, left_out_json};
+use crate::ours::Doomed;
 use crate::store::now_ms;
-use crate::sweep::{self, Candidate, Doomed, doom, forget_retired, sweep};
+use crate::sweep::{self, Candidate, doom, forget_retired, sweep};
 use crate::{ItemRow, Standing, Store, StoreError, channels};
 
 /// A list that is being read.

@@ -5,9 +5,10 @@ use rusqlite::{Transaction, params};
 
 use crate::db::int;
 use crate::holdings::retain;
+use crate::ours::Doomed;
 use crate::plans::{check, insert_published};
 use crate::store::now_ms;
-use crate::sweep::{Doomed, blobs_of, doom, forget_retired, part_files, sweep};
+use crate::sweep::{blobs_of, doom, forget_retired, part_files, sweep};
 use crate::{Channel, ItemRow, PlanFile, Standing, Store, StoreError, channels, items, listing};
 
 /// A list that was signed, with what it brings.

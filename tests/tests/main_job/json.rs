@@ -102,7 +102,7 @@ const LINES: &[&str] = &[
     "--no-dht --listen none get --timeout 4s megatorrent://d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
 ];
 
-fn line<'a>(words: &'a str) -> Vec<&'a str> {
+fn line(words: &str) -> Vec<&str> {
     words.split(' ').filter(|word| !word.is_empty()).collect()
 }
 

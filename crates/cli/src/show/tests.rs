@@ -263,6 +263,8 @@ fn one_of_anything_reads_as_one() {
         blobs: 1,
         left_out: left_out(),
         seeding: true,
+        items: Some(1),
+        v5_items: Some(1),
     };
     let status_info = Status {
         dht_nodes: Some(1),
@@ -287,9 +289,9 @@ fn one_of_anything_reads_as_one() {
         Snapshot { status: status_info.clone(), channels: vec![channel_info.clone()], transfers: vec![item()] };
     for text in [
         channel(&channel_info),
-        channels(&[channel_info.clone()]),
+        channels(std::slice::from_ref(&channel_info)),
         items(&[ItemInfo { left_out: left_out(), ..item() }]),
-        looked(&Looked { channel: channel_info.clone(), items: vec![item()] }),
+        looked(&Looked { channel: channel_info.clone(), items: vec![item()], stale: None }),
         published(&published_info, false),
         got(&Got { items: vec![item()] }),
         verified(&VerifyReport { good: 1, bad: 0, files: Vec::new(), kept: Vec::new() }),

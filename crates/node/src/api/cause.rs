@@ -338,6 +338,7 @@ mod tests {
             Cause::FilesChanged { files: bytes },
             Cause::FolderNotWritable { path: "/m\u{e4}rz/\"a\"".into() },
             Cause::BadContent { what: text() },
+            Cause::DiedReading,
             Cause::WrongReadKey { what: text() },
             Cause::Locked,
             Cause::Trouble { code: Code::Corrupt, what: text() },
@@ -354,7 +355,7 @@ mod tests {
                 Cause::Unreached { .. } | Cause::Paused | Cause::PausedUntil { .. } | Cause::Schedule { .. } => {}
                 Cause::MonthUsed { .. } | Cause::Quota { .. } | Cause::Queued | Cause::DiskFull { .. } => {}
                 Cause::FilesChanged { .. } | Cause::FolderNotWritable { .. } | Cause::BadContent { .. } => {}
-                Cause::WrongReadKey { .. } | Cause::Locked | Cause::Trouble { .. } => {}
+                Cause::DiedReading | Cause::WrongReadKey { .. } | Cause::Locked | Cause::Trouble { .. } => {}
             }
         }
         all

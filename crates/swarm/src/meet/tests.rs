@@ -1,5 +1,6 @@
 use super::*;
 use crate::{Cause, Config, List, Priority};
+use protocol::handshake::Binding;
 use protocol::session::{Capabilities, Event};
 use protocol::{ReadKey, rendezvous};
 
