@@ -28,7 +28,6 @@ const WINDOWED: &[&str] = &["glib-sys", "gtk-sys", "gdk-sys", "wry", "tauri"];
 /// Foreign crates that belong to one room, and the room.
 const OWNED: &[(&str, &str)] = &[
     ("mainline", "megatorrent-net"),
-    ("hmac", "megatorrent-net"),
     ("interprocess", "megatorrent-net"),
     ("rusqlite", "megatorrent-store"),
     ("keyring", "megatorrent-store"),

@@ -56,10 +56,11 @@ fn blobs(body: &Body) -> Vec<BlobId> {
     chunks.flatten().map(|chunk| chunk.blob).collect()
 }
 
-/// Whether this is a private channel whose list a v5 author wrote.
+/// Whether this is a private channel whose list a v5 author wrote, and names blobs that could be looked up.
 pub(crate) fn is_asked_about(channel: &Channel) -> bool {
     let list = channel.manifest.as_ref().filter(|manifest| channel.private && manifest.is_private());
-    !channel.own && list.is_some_and(|manifest| inline(manifest, channel.read_key.as_ref()).is_some())
+    let body = list.and_then(|manifest| inline(manifest, channel.read_key.as_ref()));
+    !channel.own && body.is_some_and(|body| !blobs(&body).is_empty())
 }
 
 /// Tells the swarm what kind of list a channel has.

@@ -64,13 +64,14 @@ async fn neither_a_publishers_date_nor_a_wrong_clock_empties_the_shelf() {
     call(&node, rule(&item, KeepRule::Days(30))).await;
     assert!(film.exists() && transfers(&node).await.len() == 1, "it has been known for some seconds");
     stop([node]).await;
-    // Known for a hundred days; the clock says now, and the program ran last 400 days ago, for all that anybody tells.
+    // Known for a hundred days; the clock says now, and the program ran last 400 days ago, for all that anybody tells: the
+    // list at hand, which was signed just now, would tell something else.
     let (long_ago, before) = (now_ms() - 100 * DAY_MS, now_ms() - 400 * DAY_MS);
     sql(
         &dir,
         &format!(
             "UPDATE items SET published = {long_ago}, seen = {long_ago}; UPDATE floors SET sequence = 1;
-             UPDATE channels SET keep = 'all'; UPDATE settings SET value = '{before}' WHERE name = 'clock'"
+             UPDATE channels SET keep = 'all', manifest = NULL, bep44 = NULL; UPDATE settings SET value = '{before}' WHERE name = 'clock'"
         ),
     );
     let node = offline(&dir).await;

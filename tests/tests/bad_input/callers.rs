@@ -106,7 +106,7 @@ fn a_gateway_serves_an_author_whatever_strangers_of_another_network_send() {
         .other
         .within(|| {
             let mut taken = 0;
-            for n in 0..40_u32 {
+            for n in 0..10_u32 {
                 let Ok(mut wire) = Wire::dial(at(FOR_OTHER)) else { continue };
                 wire.be_patient(PATIENCE);
                 wire.send(v5::HELLO, b"{}").unwrap();

@@ -152,7 +152,7 @@ fn thirteen_gigabytes_out_of_two_blobs_stop_at_the_disks_end() {
 
     let item = format!("{}/bomb.bin", scene.author.channel());
     let answer = scene.home.run(["get", &item, "-o", small.to_str().unwrap()]).unwrap();
-    refused(&answer, 6, "disk_full", &["Disk full", "14.5 GB needed"]);
+    refused(&answer, 6, "disk_full", &["Disk full", "14.4 GB needed"]);
     let peak = scene.daemon.peak_memory().unwrap();
     assert!(peak < 400 << 20, "{peak} bytes of memory for three blobs");
     // It is removed, and its bytes with it.

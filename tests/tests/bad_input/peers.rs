@@ -102,7 +102,10 @@ fn a_node_survives_every_broken_dialler_and_serves_the_next() {
     // One that asks for much and reads nothing does not keep the others waiting.
     let mut greedy = wire();
     for _ in 0..60 {
-        greedy.send(v5::REQUEST, blob.as_bytes()).unwrap();
+        // The same again and again may end it: that is right, too.
+        if greedy.send(v5::REQUEST, blob.as_bytes()).is_err() {
+            break;
+        }
     }
     serves("sixty requests that are not read");
     let mut cut = wire();

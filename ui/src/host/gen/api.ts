@@ -113,10 +113,8 @@ cause: Cause | null,
 keep?: KeepRule,
 /** Downloads are kept only encrypted. */
 encrypted?: boolean,
-/**
- * Of a private channel whose list a v5 author wrote: whether its blobs are looked up by ID. None: there is nothing to
- * say about that.
- */
+/** Of a private channel whose list a v5 author wrote: whether its blobs are looked up by ID. None: there is nothing to
+ * say about that. */
 look_up?: boolean, };
 
 /** See [`Request::Choose`]. */
@@ -596,10 +594,8 @@ fetch: FetchRule | null,
 keep: KeepRule | null,
 /** Whether downloads from now on are kept only encrypted. */
 encrypted: boolean | null,
-/**
- * Whether the blobs of a private channel of a v5 author are looked up by ID: then whoever watches the DHT sees that
- * this node's address asks for them.
- */
+/** Whether the blobs of a private channel of a v5 author are looked up by ID: then whoever watches the DHT sees that
+ * this node's address asks for them. */
 look_up?: boolean, };
 
 /** See [`Request::SetItem`]. */
