@@ -175,6 +175,10 @@ fn in_the_dark(least: Duration) -> Result<()> {
         // Pushed to here, and played before it is complete.
         let title = format!("Film {round}");
         let film = people::folder(&author.home, &title, &[("film.mp4", 12_000_000)])?;
+        // No player gets what does not begin as it is called.
+        let mut bytes = std::fs::read(film.join("film.mp4"))?;
+        bytes[..12].copy_from_slice(b"\0\0\0\x20ftypisom");
+        std::fs::write(film.join("film.mp4"), bytes)?;
         let item = text(&people::publish(&author.home, &film, &["--title", &title])?, "item")?;
         let listed = |items: &Value| {
             items.as_array()?.iter().any(|i| i["id"] == item.as_str() && i["state"] != "listed").then_some(())
