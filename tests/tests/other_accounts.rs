@@ -84,10 +84,13 @@ fn a_control_port_of_another_account_gets_no_byte() -> Result<()> {
     Ok(())
 }
 
-fn limit_files(pid: u32, files: u64) -> Result<Rlimit> {
+/// Sets the soft limit alone: who lowers the hard one may not raise it again. `None`: up to the hard one.
+fn limit_files(pid: u32, files: Option<u64>) -> Result<()> {
     let pid = Pid::from_raw(i32::try_from(pid)?).context("a process")?;
-    let limit = Rlimit { current: Some(files), maximum: Some(files.max(4096)) };
-    Ok(rustix::process::prlimit(Some(pid), Resource::Nofile, limit)?)
+    // The node has this process' own.
+    let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
+    rustix::process::prlimit(Some(pid), Resource::Nofile, Rlimit { current: files.or(maximum), maximum })?;
+    Ok(())
 }
 
 /// Whether a peer is answered there: the node's 32 bytes come.
@@ -111,7 +114,7 @@ fn a_want_of_handles_costs_nothing_afterwards() -> Result<()> {
     let address = node.address().to_owned();
     ensure!(is_answered(&address) && is_answered_web(&web), "before");
     let open = std::fs::read_dir(format!("/proc/{}/fd", node.id()))?.count() as u64;
-    let before = limit_files(node.id(), open / 2)?;
+    limit_files(node.id(), Some(open / 2))?;
     // Callers wait at both doors all the time.
     let until_then = Instant::now() + Duration::from_secs(13);
     while Instant::now() < until_then {
@@ -121,7 +124,7 @@ fn a_want_of_handles_costs_nothing_afterwards() -> Result<()> {
         drop(callers);
     }
     ensure!(!is_answered(&address), "there was no want of handles");
-    limit_files(node.id(), before.current.unwrap_or(4096))?;
+    limit_files(node.id(), None)?;
     let back = Instant::now() + Duration::from_secs(60);
     while !(is_answered(&address) && is_answered_web(&web)) {
         ensure!(Instant::now() < back, "nobody is answered any more: {}", node.log());
