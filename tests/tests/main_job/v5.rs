@@ -237,7 +237,7 @@ fn whoever_asks_for_a_link_again_gets_the_newest_list() -> Result<()> {
     assert_eq!(items(&command(&["get", &writer.link()])?)[0], "two.txt");
     put("three.txt", 1_700_000_002_000)?;
     let looked = command(&["look", &writer.link()])?;
-    assert_eq!((items(&looked), &looked["stale"]), (vec!["three.txt".to_owned()], &serde_json::Value::Null));
+    assert_eq!((items(&looked)[0].as_str(), &looked["stale"]), ("three.txt", &serde_json::Value::Null));
     // A node that runs, and knows the channel, looks as well.
     let node = bob.daemon()?;
     let bob = Person { node, home: bob };
