@@ -161,8 +161,11 @@ impl WayIn {
 /// The file of the way in.
 pub const WAY_IN: &str = "in.sock";
 
-/// The helper lies where cargo puts programs, beside the tests' folder.
+/// The helper lies where the runner of the tests says, else where cargo puts programs: beside the tests' folder.
 fn helper() -> Result<PathBuf> {
+    if let Some(program) = std::env::var_os("NEXTEST_BIN_EXE_house") {
+        return Ok(program.into());
+    }
     let mut folder = std::env::current_exe()?;
     folder.pop();
     if folder.ends_with("deps") {

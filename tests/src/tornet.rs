@@ -263,9 +263,13 @@ impl TorNet {
     /// With the network disabled: a client that asks before there is anything to get waits ten seconds.
     fn launch_client(&mut self, number: usize) -> Result<()> {
         let folder = &self.clients[number].folder;
-        match std::fs::remove_file(folder.join("control_port")) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
+        // What an earlier run left is not this one's: its port is another, and tor takes connections before it has
+        // written the new cookie, by which whoever reads the old one is turned away.
+        for left in ["control_port", "control_auth_cookie"] {
+            match std::fs::remove_file(folder.join(left)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
         }
         let ports = "SocksPort 127.0.0.1:auto IsolateSOCKSAuth\nDisableNetwork 1\n";
         let torrc = format!("{}{ports}{}", self.torrc(), files::control(folder));

@@ -122,9 +122,7 @@ fn nothing_leaves_past_a_proxy() -> Result<()> {
     author.stop(&alice)
 }
 
-/// `cargo xtask leaks` runs it, and the long form behind it.
 #[test]
-#[ignore = "waits for something that does not come: to be mended; cargo xtask leaks"]
 fn nothing_leaves_past_tor() -> Result<()> {
     in_the_dark(Duration::from_secs(30))
 }
