@@ -52,7 +52,7 @@ impl Swarm {
         all.max((self.config.per_channel / 2).saturating_sub(chosen))
     }
     pub(crate) fn dial_more(&mut self, now: Duration, key: &ChannelKey) {
-        self.waiting.remove(key);
+        let since = self.waiting.remove(key);
         let Some(channel) = self.channels.get(key) else { return };
         let need = self.lacking(channel);
         // Whom the user named is met even when there are enough others.
@@ -117,7 +117,7 @@ impl Swarm {
             .take(need.max(users).min(at_once))
             .flat_map(|addr| std::iter::repeat_n(addr.clone(), counted.get(&addr).copied().unwrap_or(1)))
             .collect();
-        let granted = self.grant(now, key, dials.len());
+        let granted = self.grant(now, key, dials.len(), since);
         if dials.is_empty() {
             // What it was woken for is another's.
             self.wake_hungriest(now);

@@ -27,16 +27,26 @@ const AGAIN: Duration = Duration::from_secs(30);
 /// Dials in a row that reached nobody, after which no place is kept for a channel.
 const IN_VAIN: u32 = 12;
 
-/// Channels that found no place, and since when.
+/// Channels that found no place.
 #[derive(Debug, Default)]
-pub(crate) struct Waiting(BTreeMap<ChannelKey, Duration>);
+pub(crate) struct Waiting(BTreeMap<ChannelKey, Waits>);
+
+#[derive(Debug, Clone, Copy)]
+struct Waits {
+    since: Duration,
+    /// A place became free and it was told so; it has not tried yet.
+    woken: bool,
+}
 
 impl Waiting {
-    /// It is not there any more, or is being served.
-    pub(crate) fn remove(&mut self, key: &ChannelKey) {
-        self.0.remove(key);
+    /// It is not there any more, or tries now. Returns since when it waited.
+    pub(crate) fn remove(&mut self, key: &ChannelKey) -> Option<Duration> {
+        self.0.remove(key).map(|waits| waits.since)
     }
 }
+
+/// The hungriest first: who has nobody, who lacks something, who has fewest, who waits longest.
+type Hunger = (bool, bool, usize, Duration, ChannelKey);
 
 /// Connections of a channel and dials for it.
 fn has(channel: &Channel) -> usize {
@@ -59,46 +69,59 @@ impl Swarm {
         let others = self.channels.iter().filter(|(other, channel)| *other != key && may(channel));
         others.filter(|(other, _)| self.book.known(other) > 0 || sought.contains(other)).count()
     }
-    /// How many of the places that it needs this channel may take now; for the rest it waits.
-    pub(crate) fn grant(&mut self, now: Duration, key: &ChannelKey, need: usize) -> usize {
-        self.waiting.remove(key);
+    /// How many of the places that it needs this channel may take now; for the rest it waits. `since`: it has waited from
+    /// then on, and keeps its turn if it gets nothing.
+    pub(crate) fn grant(&mut self, now: Duration, key: &ChannelKey, need: usize, since: Option<Duration>) -> usize {
         let Some(channel) = self.channels.get(key).filter(|_| need > 0) else { return 0 };
         let first = need.min(self.share().saturating_sub(has(channel)));
         let mut left = self.places_left();
-        if left == 0 && first > 0 && self.give_way(now, key) {
-            left = self.places_left();
+        if left == 0 && first > 0 {
+            // Who waits longest is first when somebody has to go.
+            let hunger = self.hunger(key, since.unwrap_or(now));
+            match self.hungriest(|_| true).filter(|first| Some(*first) < hunger) {
+                Some((.., other)) => self.timers.sooner(Timer::Dial(other), now),
+                None if self.give_way(now, key) => left = self.places_left(),
+                None => {}
+            }
         }
         // Beyond its share it takes what nobody needs who has nobody yet.
         let kept = if need > first { self.unmet(key) } else { 0 };
         let granted = first.min(left) + (need - first).min(left.saturating_sub(first + kept));
         if granted < need {
-            self.wait(now, key);
+            self.wait(now, key, since.filter(|_| granted == 0));
         }
         granted
     }
-    fn wait(&mut self, now: Duration, key: &ChannelKey) {
-        self.waiting.0.entry(*key).or_insert(now);
+    fn wait(&mut self, now: Duration, key: &ChannelKey, since: Option<Duration>) {
+        let since = since.unwrap_or(now);
+        let waits = self.waiting.0.entry(*key).or_insert(Waits { since, woken: false });
+        waits.since = waits.since.min(since);
         self.timers.sooner(Timer::Dial(*key), now + AGAIN);
     }
     /// A channel lost somebody, or reached nobody: it dials at once, unless others wait, who may be hungrier.
     pub(crate) fn lost_one(&mut self, now: Duration, key: &ChannelKey) {
-        if self.waiting.0.is_empty() {
+        if self.waiting.0.values().all(|waits| waits.woken) {
             self.timers.sooner(Timer::Dial(*key), now);
         } else if self.channels.contains_key(key) {
-            self.wait(now, key);
+            self.wait(now, key, None);
         }
     }
     /// A place is free: the hungriest of those that wait gets it.
     pub(crate) fn wake_hungriest(&mut self, now: Duration) {
-        let hunger = |key: &ChannelKey, since: &Duration| {
-            let channel = self.channels.get(key)?;
-            let calm = channel.follow.manifest.is_some() && !self.picker.is_wanting(key);
-            Some((has(channel) > 0, calm, has(channel), *since, *key))
-        };
-        let waiting = self.waiting.0.iter().filter_map(|(key, since)| hunger(key, since));
-        let Some((.., key)) = waiting.min().filter(|_| self.places_left() > 0) else { return };
-        self.waiting.remove(&key);
+        let Some((.., key)) = self.hungriest(|waits| !waits.woken).filter(|_| self.places_left() > 0) else { return };
+        if let Some(waits) = self.waiting.0.get_mut(&key) {
+            waits.woken = true;
+        }
         self.timers.sooner(Timer::Dial(key), now);
+    }
+    fn hungriest(&self, fits: impl Fn(&Waits) -> bool) -> Option<Hunger> {
+        let waiting = self.waiting.0.iter().filter(|(_, waits)| fits(waits));
+        waiting.filter_map(|(key, waits)| self.hunger(key, waits.since)).min()
+    }
+    fn hunger(&self, key: &ChannelKey, since: Duration) -> Option<Hunger> {
+        let channel = self.channels.get(key)?;
+        let calm = channel.follow.manifest.is_some() && !self.picker.is_wanting(key);
+        Some((has(channel) > 0, calm, has(channel), since, *key))
     }
     /// Ends the connection that is missed the least, for a channel that has fewer than those it serves.
     fn give_way(&mut self, now: Duration, key: &ChannelKey) -> bool {

@@ -74,7 +74,6 @@ fn more_channels_than_places_take_turns() {
             let swarm = world.nodes[one].swarm.as_ref().unwrap();
             waiting.retain(|key| swarm.peers_of(key) == 0);
         }
-        // Chance decides who is next: some wait for longer.
-        assert!(waiting.len() <= 8, "{} of 30 channels had no turn within an hour", waiting.len());
+        assert!(waiting.is_empty(), "{} of 30 channels had no turn within an hour", waiting.len());
     });
 }
