@@ -2,8 +2,10 @@
 //! when it needs it.
 
 use super::{alone, ask};
-use anyhow::Result;
-use megatorrent_window_tests::{Desktop, Session, Window};
+use anyhow::{Result, ensure};
+use megatorrent_tests::process::{self, finish};
+use megatorrent_window_tests::{Desktop, Group, Session, Window, program, until};
+use std::process::{Command, Stdio};
 
 #[test]
 fn without_a_keyring_a_vault_keeps_the_secrets() -> Result<()> {
@@ -95,5 +97,51 @@ fn secrets_in_a_keyring_that_is_locked_now_wait_for_it() -> Result<()> {
     window.page.go("Settings")?;
     window.page.see("Kept in this computer's keyring")?;
     assert_eq!(ask(&desktop, ["status"])?["secrets"], "keyring");
+    Ok(())
+}
+
+fn holds(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|some| some == part)
+}
+
+/// What each process of this desktop was started with: its words and its variables. One that shows them to nobody has none.
+fn started_with(desktop: &Desktop) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let home = desktop.home().as_os_str().as_encoded_bytes();
+    let all = std::fs::read_dir("/proc")?.filter_map(Result::ok).map(|entry| entry.path());
+    let told = all.filter_map(|process| {
+        let words = std::fs::read(process.join("cmdline")).ok()?;
+        let variables = std::fs::read(process.join("environ")).unwrap_or_default();
+        (holds(&words, home) || holds(&variables, home)).then_some((words, variables))
+    });
+    Ok(told.collect())
+}
+
+#[test]
+fn a_passphrase_in_a_variable_opens_the_vault_and_nothing_that_is_started_gets_to_know_it() -> Result<()> {
+    const NAME: &str = "MEGATORRENT_PASSPHRASE";
+    const SECRET: &str = "correct horse battery staple";
+    let desktop = Desktop::without_keyring()?;
+    let mut command = Command::new(process::program()?);
+    desktop.dress(&mut command).env(NAME, SECRET).arg("--data-dir").arg(desktop.data());
+    command.args(["--json", "id", "new", "Tidewater"]);
+    finish(command)?.json()?;
+    std::fs::write(desktop.data().join("window.json"), r#"{"welcomed":true}"#)?;
+
+    let mut command = Command::new(program()?);
+    desktop.dress(&mut command).env(NAME, SECRET).args(alone(&[]));
+    let _running = Group::start(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()))?;
+    // Nobody else opens the data folder before the program has.
+    until("the node", || Ok(desktop.data().join("node.sock").exists().then_some(())))?;
+    // A key is made only where the vault is open.
+    until("the vault open", || Ok(ask(&desktop, ["id", "new", "Second"]).is_ok().then_some(())))?;
+    assert_eq!(ask(&desktop, ["id", "list"])?[1]["kept"], "vault");
+    let seen = until("the page's own process", || {
+        let seen = started_with(&desktop)?;
+        Ok(seen.iter().any(|(words, _)| holds(words, b"WebKitWebProcess")).then_some(seen))
+    })?;
+    for (words, variables) in seen {
+        let who = String::from_utf8_lossy(&words).replace('\0', " ");
+        ensure!(!holds(&words, SECRET.as_bytes()) && !holds(&variables, SECRET.as_bytes()), "it is known to {who}");
+    }
     Ok(())
 }
