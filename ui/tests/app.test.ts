@@ -387,6 +387,32 @@ test("a refusal of the node is shown in words and stays until it is dismissed", 
   await waitFor(() => expect(all(document.body, ".toast")).toEqual([]));
 });
 
+test("what is told while a list is on its way is newer than the list", async () => {
+  const { host } = await begin();
+  await ready();
+  const call = vi.mocked(host.call).getMockImplementation();
+  const known = host.node_.channels().filter((one) => one.items > 1).at(-1);
+  if (!call || !known) throw new Error("no world to begin with");
+  const held: (() => void)[] = [];
+  // The answer is made, and then waits on its way.
+  vi.mocked(host.call).mockImplementation(async (request) => {
+    const answer = await call(request);
+    if (request.method === "items") await new Promise<void>((go) => held.push(go));
+    return answer;
+  });
+  await channel(known.key.slice(0, 8));
+  await waitFor(() => expect(held).not.toEqual([]));
+  const reply = await call({ method: "items", params: { channel: known.key } });
+  const [first, second] = reply.kind === "items" ? reply.value : [];
+  if (!first || !second) throw new Error("no list");
+  host.node_.emit({ event: "item", data: { ...first, name: "Told meanwhile" } });
+  host.node_.emit({ event: "item_gone", data: [known.key, second.id] });
+  await new Promise((resolve) => setTimeout(resolve, 600));
+  held.splice(0).forEach((go) => go());
+  await find("button", "Told meanwhile");
+  expect(all(document.body, "button", second.name)).toEqual([]);
+});
+
 test("nothing is drawn while the window is hidden, and all of it when it is back", async () => {
   const { host } = await begin();
   await ready();

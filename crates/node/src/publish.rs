@@ -21,7 +21,7 @@ use crate::error::{Result, fail};
 use crate::stream;
 
 pub(crate) use job::{Job, Jobs};
-pub(crate) use scan::{Own, Scan, scan};
+pub(crate) use scan::{Own, Scan, preview, scan};
 use scan::{Source, mtime_ns};
 
 /// Files smaller than this share blobs inside a folder.

@@ -69,7 +69,7 @@ pub fn free_space(path: &Path) -> Result<u64, StoreError> {
 
 /// What stands in a data folder from its first start on, or is put there before it.
 #[cfg(unix)]
-const OURS: [&str; 5] = ["store.db", "keys.json", "lock", "tor", "window.json"];
+const OURS: [&str; 7] = ["store.db", "keys.json", "lock", "tor", "window.json", "window.json.broken", "webview"];
 
 /// Lets nobody else into the folder. One that holds other things than this program's may be open for a reason.
 #[cfg(unix)]
@@ -170,6 +170,15 @@ mod tests {
             assert_eq!((mode(&path), mode(&path.join("lock"))), (0o700, 0o600));
             drop(held);
             fs::set_permissions(path.join("lock"), fs::Permissions::from_mode(0o644)).unwrap();
+        }
+        // What the window puts there before the node comes is no stranger's.
+        for first in ["webview", "window.json", "window.json.broken"] {
+            let path = tmp.path().join(format!("with {first}"));
+            fs::create_dir(&path).unwrap();
+            fs::create_dir(path.join(first)).unwrap();
+            open(&path);
+            DataDir::lock(&path).unwrap();
+            assert_eq!(mode(&path), 0o700, "{first}");
         }
         // Somebody's folder with other things in it stays as it is.
         let shared = tmp.path().join("shared");

@@ -40,6 +40,20 @@ impl Desktop {
         Ok(String::from_utf8_lossy(&out.stdout).contains("0x"))
     }
 
+    /// Takes the program's window from the desktop's list, as a click in the panel does.
+    ///
+    /// # Errors
+    /// It is not in it, or does not come.
+    pub fn take_from_list(&self) -> Result<()> {
+        let window = until("the window in the list", || {
+            let out = self.dress(Command::new("xprop").args(["-root", "_NET_CLIENT_LIST"])).output()?;
+            let list = String::from_utf8_lossy(&out.stdout).into_owned();
+            let last = list.rsplit([' ', ',']).find_map(|word| word.trim().strip_prefix("0x").map(str::to_owned));
+            Ok(last)
+        })?;
+        self.xdotool(["windowactivate", &format!("0x{window}")]).map(drop)
+    }
+
     /// Waits until the program's window is on the screen, or off it.
     ///
     /// # Errors

@@ -175,6 +175,17 @@ impl Session {
         until(&format!("pressing {name:?}"), || self.named("button", name)?.click().map(Some))
     }
 
+    /// Moves the pointer onto a button and leaves it there: what a row offers shows while the pointer is on it.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub fn hover(&self, name: &str) -> Result<()> {
+        let element = self.named("button", name)?.id;
+        let to = json!({ "type": "pointerMove", "duration": 0, "origin": { ELEMENT: element }, "x": 0, "y": 0 });
+        let hand = json!({ "type": "pointer", "id": "hand", "actions": [to] });
+        self.ask("POST", "/actions", Some(json!({ "actions": [hand] }))).map(drop)
+    }
+
     /// Goes to a screen by the sidebar.
     ///
     /// # Errors

@@ -61,6 +61,19 @@ export interface PublishDraft {
   private: boolean;
 }
 
+/** A channel's list on its way, and what was told of its items since it was asked for. */
+interface Reading {
+  channel: string;
+  meanwhile: Event[];
+}
+
+/** What an event says of an item in this channel's list, without what else it brings. */
+function itemOf(event: Event, channel: string): Event[] {
+  if (event.event === "item_gone") return event.data[0] === channel ? [event] : [];
+  if (event.event !== "item" && event.event !== "ready") return [];
+  return event.data.channel === channel ? [{ event: "item", data: event.data }] : [];
+}
+
 export class App {
   readonly host: Host;
   world = $state.raw<World>(emptyWorld);
@@ -111,6 +124,7 @@ export class App {
   /** The route that was asked for and has not come up yet. */
   #routeAsked: RouteKind | null = null;
   readonly #lookers = new Set<() => void>();
+  readonly #readings = new Set<Reading>();
   #stops: Stop[] = [];
   #toastId = 0;
   #dropTargets: ((drop: { x: number; y: number; items: Picked[] }) => boolean)[] = [];
@@ -216,6 +230,7 @@ export class App {
     if (events.length > 0) {
       const { world, news } = reduce(this.#model, events, Date.now());
       this.#model = world;
+      for (const reading of this.#readings) reading.meanwhile.push(...events.flatMap((event) => itemOf(event, reading.channel)));
       for (const one of news) {
         if (one.kind === "ready") this.#isReady(one.item);
         else this.fail(one.error);
@@ -258,10 +273,11 @@ export class App {
     this.#routeCame();
   }
 
-  /** A channel that the node told in an answer: its own event may come later. */
+  /** A channel that the node told in an answer: its own event may come later, and one that came is newer. */
   know(channel: ChannelInfo): void {
+    if (this.#model.channels.has(channel.key)) return;
     this.#model = { ...this.#model, channels: new Map(this.#model.channels).set(channel.key, channel) };
-    this.world = this.#model;
+    this.#draw();
   }
 
   /** Nothing is drawn while the window is hidden. */
@@ -446,9 +462,17 @@ export class App {
   /** Reads a channel's list; events keep its items fresh until another list comes. */
   async readList(channel: string): Promise<void> {
     const of = this.#model.channels.get(channel)?.listed ?? 0;
-    const items = await this.ask({ method: "items", params: { channel } }, "items");
-    this.#model = { ...this.#model, lists: new Map(this.#model.lists).set(channel, listOf(items, of)) };
-    this.world = this.#model;
+    // An answer is as old as its question may be: what was told meanwhile is newer, and holds.
+    const reading: Reading = { channel, meanwhile: [] };
+    this.#readings.add(reading);
+    try {
+      const items = await this.ask({ method: "items", params: { channel } }, "items");
+      const read = { ...this.#model, lists: new Map(this.#model.lists).set(channel, listOf(items, of)) };
+      this.#model = reduce(read, reading.meanwhile, Date.now()).world;
+      this.#draw();
+    } finally {
+      this.#readings.delete(reading);
+    }
   }
 
   /** Identities tell no news of their own: asked for when a screen shows them, and after each change. */

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use protocol::body::{FILES_MAX, FILES_STREAM_MAX};
 use protocol::params::{CHUNK_LEN, INLINE_FILES_MAX, SEQUENCE_MAX, TREE_SIZE_MAX};
@@ -20,8 +20,14 @@ use crate::error::{Result, fail};
 
 /// Folders within folders that are entered. A path of more parts than 32 is left out in any case.
 const DEPTH_MAX: u32 = 64;
+/// Names that a preview looks at.
+const PREVIEW_MAX: u64 = 100_000;
+/// Time that it takes.
+const PREVIEW_TIME: Duration = Duration::from_secs(3);
 /// Said of a folder without anything in it.
 const EMPTY: &str = "an empty folder";
+/// Said of a data folder.
+const DATA: &str = "a data folder of Megatorrent, with keys and settings in it";
 /// Longest file that may be a v5 identity: its two keys and a little.
 const IDENTITY_MAX: u64 = 4096;
 
@@ -110,7 +116,7 @@ pub(crate) fn scan(given: &[PathBuf], own: &Own) -> Result<Scan> {
         folder: first.meta.is_dir() || !alone,
         bytes: 0,
     };
-    let mut walk = Walk { scan: &mut scan, own: &own, seen: HashMap::new() };
+    let mut walk = Walk { scan: &mut scan, own: &own, seen: HashMap::new(), bound: None };
     for one in &given {
         let name = match (&one.name, one.meta.is_dir() && alone) {
             (_, true) => "",
@@ -136,6 +142,45 @@ pub(crate) fn scan(given: &[PathBuf], own: &Own) -> Result<Scan> {
     scan.left_out.sort_by(|a, b| a.path.cmp(&b.path));
     fits(&mut scan)?;
     Ok(scan)
+}
+
+/// What one path would give, and whether there is more than was looked at: nothing is refused here, and what a person
+/// cannot publish is left out with its reason, as when it is published. Bounded in names, depth and time. Blocking.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn preview(path: &Path, own: &Own) -> Result<(Scan, bool)> {
+    let own = own.resolved();
+    let shown = paths::shown(Path::new(path.file_name().unwrap_or_default()));
+    let path = std::fs::canonicalize(path).map_err(|e| ErrorInfo::at_path(path, &e))?;
+    let meta = std::fs::metadata(&path).map_err(|e| ErrorInfo::at_path(&path, &e))?;
+    let mut scan = Scan {
+        title: path.file_name().and_then(OsStr::to_str).map(str::to_owned),
+        root: path.clone(),
+        files: Vec::new(),
+        left_out: Vec::new(),
+        folder: meta.is_dir(),
+        bytes: 0,
+    };
+    let bound = Bound { left: PREVIEW_MAX, until: Instant::now() + PREVIEW_TIME, reached: false };
+    let mut walk = Walk { scan: &mut scan, own: &own, seen: HashMap::new(), bound: Some(bound) };
+    if own.data_around(&path).is_some() {
+        walk.leave_out(shown, DATA, LeftOutReason::Secret);
+    } else if meta.is_dir() {
+        walk.folder(&path, "", 0).map_err(|e| ErrorInfo::at_path(&path, &e))?;
+    } else {
+        walk.entry(&path, path.file_name().unwrap_or_default(), "", 0);
+    }
+    let more = walk.bound.is_some_and(|bound| bound.reached);
+    scan.bytes = scan.files.iter().map(|file| file.size).fold(0, u64::saturating_add);
+    Ok((scan, more))
+}
+
+/// How much a preview may still look at.
+struct Bound {
+    left: u64,
+    until: Instant,
+    reached: bool,
 }
 
 /// A path that was named.
@@ -194,9 +239,19 @@ struct Walk<'a> {
     own: &'a Own,
     /// Names that are taken, as systems compare them, with how they are written.
     seen: HashMap<String, SafePath>,
+    /// None: all is looked at.
+    bound: Option<Bound>,
 }
 
 impl Walk<'_> {
+    /// Whether one more name may be looked at.
+    fn goes_on(&mut self) -> bool {
+        let Some(bound) = &mut self.bound else { return true };
+        bound.left = bound.left.saturating_sub(1);
+        bound.reached |= bound.left == 0 || Instant::now() > bound.until;
+        !bound.reached
+    }
+
     fn leave_out(&mut self, path: impl Into<String>, why: impl Into<String>, code: LeftOutReason) {
         self.scan.left_out.push(LeftOut { path: path.into(), why: why.into(), code });
     }
@@ -206,41 +261,59 @@ impl Walk<'_> {
     /// # Errors
     /// The folder itself cannot be read.
     fn folder(&mut self, folder: &Path, prefix: &str, depth: u32) -> std::io::Result<()> {
-        let mut names = std::fs::read_dir(folder)?
-            .map(|entry| entry.map(|entry| entry.file_name()))
-            .collect::<std::io::Result<Vec<_>>>()?;
-        if names.is_empty() && !prefix.is_empty() {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(folder)? {
+            if !self.goes_on() {
+                break;
+            }
+            names.push(entry?.file_name());
+        }
+        let begun = self.bound.as_ref().is_none_or(|bound| !bound.reached);
+        if names.is_empty() && !prefix.is_empty() && begun {
             self.leave_out(prefix, EMPTY, LeftOutReason::EmptyFolder);
         }
         names.sort_unstable();
         for name in names {
-            let path = folder.join(&name);
-            let Some(text) = name.to_str() else {
-                let shown = format!("{prefix}{}", paths::shown(Path::new(&name)));
-                self.scan.left_out.push(LeftOut::no_text(shown));
-                continue;
-            };
-            let relative = format!("{prefix}{text}");
-            match std::fs::symlink_metadata(&path) {
-                Ok(meta) if meta.is_dir() => self.inner(&path, &format!("{relative}/"), depth + 1),
-                Ok(meta) if meta.is_file() => match File::open(&path) {
-                    Ok(_) if is_identity(&path, &meta) => {
-                        self.leave_out(relative, "the secret key of a channel", LeftOutReason::Secret)
-                    }
-                    Ok(_) => self.file(&path, &relative, &meta),
-                    Err(error) => self.leave_out(relative, unreadable(&error), LeftOutReason::Unreadable),
-                },
-                Ok(meta) if meta.is_symlink() => self.leave_out(relative, "a symbolic link", LeftOutReason::Link),
-                Ok(_) => self.leave_out(relative, "not a file", LeftOutReason::NoFile),
-                Err(error) => self.leave_out(relative, unreadable(&error), LeftOutReason::Unreadable),
+            if self.is_late() {
+                break;
             }
+            self.entry(&folder.join(&name), &name, prefix, depth);
         }
         Ok(())
     }
 
+    /// Whether time is up: a folder may hold many things, and each is looked at.
+    fn is_late(&mut self) -> bool {
+        let Some(bound) = &mut self.bound else { return false };
+        bound.reached |= Instant::now() > bound.until;
+        bound.reached && bound.left > 0
+    }
+
+    /// Takes in one thing of a folder, or says why not.
+    fn entry(&mut self, path: &Path, name: &OsStr, prefix: &str, depth: u32) {
+        let Some(text) = name.to_str() else {
+            let shown = format!("{prefix}{}", paths::shown(Path::new(name)));
+            return self.scan.left_out.push(LeftOut::no_text(shown));
+        };
+        let relative = format!("{prefix}{text}");
+        match std::fs::symlink_metadata(path) {
+            Ok(meta) if meta.is_dir() => self.inner(path, &format!("{relative}/"), depth + 1),
+            Ok(meta) if meta.is_file() => match File::open(path) {
+                Ok(_) if is_identity(path, &meta) => {
+                    self.leave_out(relative, "the secret key of a channel", LeftOutReason::Secret)
+                }
+                Ok(_) => self.file(path, &relative, &meta),
+                Err(error) => self.leave_out(relative, unreadable(&error), LeftOutReason::Unreadable),
+            },
+            Ok(meta) if meta.is_symlink() => self.leave_out(relative, "a symbolic link", LeftOutReason::Link),
+            Ok(_) => self.leave_out(relative, "not a file", LeftOutReason::NoFile),
+            Err(error) => self.leave_out(relative, unreadable(&error), LeftOutReason::Unreadable),
+        }
+    }
+
     fn inner(&mut self, folder: &Path, prefix: &str, depth: u32) {
         if self.own.is_data(folder) {
-            self.leave_out(prefix, "a data folder of Megatorrent, with keys and settings in it", LeftOutReason::Secret);
+            self.leave_out(prefix, DATA, LeftOutReason::Secret);
         } else if depth > DEPTH_MAX {
             self.leave_out(prefix, format!("folders nested deeper than {DEPTH_MAX}"), LeftOutReason::Deep);
         } else if let Err(error) = self.folder(folder, prefix, depth) {

@@ -1,132 +1,63 @@
-//! How much a folder holds that somebody may publish. Bounded in files, depth and time.
+//! How much a folder holds that somebody may publish, and what of it will be left out: told by the very walk that
+//! publishing makes, bounded in names, depth and time.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
-use protocol::SafePath;
-
-use crate::api::{ErrorInfo, Inside, InsideEntry, LeftOut, LeftOutReason, paths};
+use crate::api::{ErrorInfo, Inside, InsideEntry};
+use crate::ctx::Ctx;
+use crate::error::blocking;
+use crate::folders;
+use crate::publish::{Own, preview};
 
 /// Children that are named.
 const ENTRIES_MAX: usize = 50;
-/// Files and folders that are counted.
-const COUNT_MAX: u64 = 100_000;
-/// Time to count.
-const TIME_MAX: Duration = Duration::from_secs(3);
-/// Folders within folders that are entered.
-const DEPTH_MAX: u32 = 64;
-
 /// Files that will be left out and are named.
 const LEFT_OUT_MAX: usize = 20;
 
-struct Counter {
-    looked_at: u64,
-    until: Instant,
-    more: bool,
-    left_out: Vec<LeftOut>,
-    /// All of them.
-    lost: u64,
-}
-
-impl Counter {
-    /// A file of this path inside the item, or a link, is left out when it is published.
-    fn leave_out(&mut self, file: LeftOut) {
-        self.lost += 1;
-        if self.left_out.len() < LEFT_OUT_MAX {
-            self.left_out.push(file);
-        }
-    }
-
-    /// Notes a file that cannot be stored everywhere under its name; whether it can.
-    fn check(&mut self, relative: &str) -> bool {
-        let fault = SafePath::parse(relative).err();
-        let fits = fault.is_none();
-        if let Some(why) = fault {
-            self.leave_out(LeftOut::new(relative, why));
-        }
-        fits
-    }
-
-    /// Files and bytes below a folder that is called so inside the item. Links are not followed: they are not published
-    /// either.
-    fn below(&mut self, folder: &Path, name: &str, depth: u32) -> (u64, u64) {
-        let (mut files, mut bytes) = (0, 0);
-        let Ok(children) = std::fs::read_dir(folder) else { return (0, 0) };
-        for child in children.filter_map(Result::ok) {
-            self.looked_at += 1;
-            if self.looked_at > COUNT_MAX || depth > DEPTH_MAX || Instant::now() > self.until {
-                self.more = true;
-                break;
-            }
-            let Ok(kind) = child.file_type() else { continue };
-            let relative = format!("{name}/{}", paths::shown(Path::new(&child.file_name())));
-            if child.file_name().to_str().is_none() {
-                self.leave_out(LeftOut::no_text(relative));
-                continue;
-            }
-            if kind.is_dir() {
-                let inner = self.below(&child.path(), &relative, depth + 1);
-                (files, bytes) = (files + inner.0, bytes + inner.1);
-            } else if kind.is_file() {
-                if self.check(&relative) {
-                    (files, bytes) = (files + 1, bytes + child.metadata().map_or(0, |m| m.len()));
-                }
-            } else if kind.is_symlink() {
-                let link = LeftOut::new(relative, "a symbolic link");
-                self.leave_out(LeftOut { code: LeftOutReason::Link, ..link });
-            }
-        }
-        (files, bytes)
-    }
-}
-
-/// What a folder, or a file, holds. Blocking.
+/// What a folder, or a file, holds.
 ///
 /// # Errors
 /// It cannot be read.
-pub(super) fn inside(path: &Path) -> Result<Inside, ErrorInfo> {
-    let about = std::fs::metadata(path).map_err(|e| ErrorInfo::at_path(path, &e))?;
-    let until = Instant::now() + TIME_MAX;
-    let mut counter = Counter { looked_at: 0, until, more: false, left_out: Vec::new(), lost: 0 };
-    if about.is_file() {
-        counter.check(&path.file_name().unwrap_or_default().to_string_lossy());
-        let Counter { left_out, lost, .. } = counter;
-        return Ok(Inside { files: 1, bytes: about.len(), left_out, lost, ..Inside::default() });
+pub(super) async fn inside(ctx: &Ctx, path: PathBuf) -> Result<Inside, ErrorInfo> {
+    let own = Own { data: ctx.config.data_dir.clone(), downloads: folders::downloads(ctx).await? };
+    blocking(move || look(&path, &own)).await
+}
+
+/// Blocking.
+fn look(path: &Path, own: &Own) -> Result<Inside, ErrorInfo> {
+    let (scan, more) = preview(path, own)?;
+    let lost = scan.left_out.len() as u64;
+    let mut inside = Inside { files: scan.files.len() as u64, bytes: scan.bytes, more, lost, ..Inside::default() };
+    inside.left_out = scan.left_out;
+    inside.left_out.truncate(LEFT_OUT_MAX);
+    if !scan.folder {
+        return Ok(inside);
     }
-    let mut children: Vec<(bool, String, PathBuf)> = std::fs::read_dir(path)
-        .map_err(|e| ErrorInfo::at_path(path, &e))?
-        .filter_map(Result::ok)
-        .filter_map(|child| {
-            let kind = child.file_type().ok().filter(|kind| kind.is_dir() || kind.is_file())?;
-            let name = paths::shown(Path::new(&child.file_name()));
-            if child.file_name().to_str().is_none() {
-                counter.leave_out(LeftOut::no_text(name));
-                return None;
-            }
-            Some((!kind.is_dir(), name, child.path()))
-        })
-        .take(usize::try_from(COUNT_MAX).unwrap_or(usize::MAX))
+    // Folders come first.
+    let mut entries: BTreeMap<(bool, &str), (u64, u64)> = BTreeMap::new();
+    for file in &scan.files {
+        let path = file.path.as_str();
+        let (name, is_file) = path.split_once('/').map_or((path, true), |(folder, _)| (folder, false));
+        let (files, bytes) = entries.entry((is_file, name)).or_default();
+        (*files, *bytes) = (*files + 1, bytes.saturating_add(file.size));
+    }
+    inside.entries = entries
+        .into_iter()
+        .take(ENTRIES_MAX)
+        .map(|((is_file, name), (files, bytes))| InsideEntry { name: name.to_owned(), folder: !is_file, files, bytes })
         .collect();
-    children.sort();
-    let mut inside = Inside::default();
-    for (is_file, name, path) in children {
-        let (files, bytes) = match is_file {
-            true if counter.check(&name) => (1, std::fs::metadata(&path).map_or(0, |m| m.len())),
-            true => (0, 0),
-            false => counter.below(&path, &name, 1),
-        };
-        (inside.files, inside.bytes) = (inside.files + files, inside.bytes + bytes);
-        if inside.entries.len() < ENTRIES_MAX {
-            inside.entries.push(InsideEntry { name, folder: !is_file, files, bytes });
-        }
-    }
-    (inside.more, inside.left_out, inside.lost) = (counter.more, counter.left_out, counter.lost);
     Ok(inside)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::LeftOutReason;
+
+    fn inside(path: &Path) -> Result<Inside, ErrorInfo> {
+        look(path, &Own::default())
+    }
 
     #[test]
     fn a_folder_is_counted_folders_first() {
@@ -167,5 +98,42 @@ mod tests {
             ]
         );
         assert_eq!(inside(&dir.path().join("b/what?.txt")).unwrap().lost, 1);
+    }
+
+    /// What the preview says is what the publication does: the same walk, with nothing refused.
+    #[cfg(unix)]
+    #[test]
+    fn empty_folders_keys_and_what_is_no_file_are_told_as_they_will_be_left_out() {
+        let tmp = tempfile::tempdir().unwrap();
+        let at = |path: &str| tmp.path().join(path);
+        for folder in ["all/empty/within", "all/data", "all/own/keep"] {
+            std::fs::create_dir_all(at(folder)).unwrap();
+        }
+        for file in ["all/data/store.db", "all/data/lock", "all/own/keys", "all/own/keep/song", "all/Twin", "all/twin"]
+        {
+            std::fs::write(at(file), "x").unwrap();
+        }
+        let secret = format!("{{\"secretKey\":\"{}\"}}", "11".repeat(32));
+        std::fs::write(at("all/identity.json"), secret).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(at("all/socket")).unwrap();
+        let own = Own { data: at("all/own"), downloads: at("all/own/keep") };
+        let found = look(&at("all"), &own).unwrap();
+        let told: Vec<(&str, &LeftOutReason)> =
+            found.left_out.iter().map(|one| (one.path.as_str(), &one.code)).collect();
+        let wanted = [
+            ("data/", &LeftOutReason::Secret),
+            ("empty/within/", &LeftOutReason::EmptyFolder),
+            ("identity.json", &LeftOutReason::Secret),
+            ("own/", &LeftOutReason::Secret),
+            ("socket", &LeftOutReason::NoFile),
+            ("twin", &LeftOutReason::Same),
+        ];
+        assert_eq!(told, wanted);
+        assert_eq!((found.files, found.lost), (1, 6));
+        let published = crate::publish::scan(&[at("all")], &own).unwrap();
+        assert_eq!(published.left_out, found.left_out);
+        // Named by itself, a data folder gives nothing; the downloads in it may be given.
+        assert_eq!(look(&at("all/own"), &own).unwrap().left_out[0].code, LeftOutReason::Secret);
+        assert_eq!(look(&at("all/own/keep"), &own).unwrap().files, 1);
     }
 }

@@ -69,7 +69,7 @@ pub(crate) async fn call(ctx: &Ctx, request: Request, caller: &Caller) -> Result
         Request::Verify(args) => fetch::verify(ctx, &args.item).await.map(Reply::Verified),
         Request::Locate(args) => fetch::locate(ctx, args).await.map(Reply::Verified),
         Request::Place(args) => play::place(ctx, args).await.map(Reply::Place),
-        Request::Inside(args) => crate::error::blocking(move || inside::inside(&args.path)).await.map(Reply::Inside),
+        Request::Inside(args) => inside::inside(ctx, args.path).await.map(Reply::Inside),
         Request::Play(args) => play::play(ctx, args, caller).await.map(Reply::Playable),
         Request::Status => view::status(ctx).await.map(Reply::Status),
         Request::Transfers => {

@@ -56,6 +56,8 @@ fn names_that_attack_are_text_in_page_notification_and_tray() -> Result<()> {
             serde_json::json!({ "wide": false, "foreign": 0, "turned": false, "owned": 0, "title": "Megatorrent" });
         assert_eq!(found, wanted, "on {screen}");
     }
+    // Each screen kept its place, and that of Channels was the item: from there up to the list.
+    page.go("Channels")?;
     // Texts without end are refused whole.
     let endless = Shelf::of([24; 32], ["Endless", &"x".repeat(10_000), ""], vec![("a.txt".into(), b"hello".to_vec())])?;
     endless.stock(&server);

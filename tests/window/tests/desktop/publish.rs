@@ -64,6 +64,7 @@ fn a_dropped_folder_becomes_a_channel_and_its_secret_stays_in_the_keyring() -> R
     // A new version by drop: the place stays what it was, and the channel still has one item.
     write(&songs.join("live/two.flac"), 900_000, 4)?;
     page.press("Go to the channel")?;
+    page.hover("My songs")?;
     page.press("More for My songs")?;
     page.press("Publish a new version…")?;
     page.see("New version of “My songs”")?;

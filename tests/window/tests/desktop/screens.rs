@@ -188,6 +188,8 @@ fn every_screen_is_fit_for_everybody_and_for_its_picture() -> Result<()> {
     page.see("Back up to a file")?;
     camera.look("back-up")?;
     page.press("Cancel")?;
+    // Channels kept its place, the item: from there up to its channel.
+    page.go("Channels")?;
     page.go("Channels")?;
     page.press("Share")?;
     page.see("Copy link")?;
