@@ -116,7 +116,8 @@ impl Paths {
             | Request::Search(_)
             | Request::Settings
             | Request::Leak(_)
-            | Request::Unlock(_) => {}
+            | Request::Unlock(_)
+            | Request::GiveUp(_) => {}
         }
         Ok(request)
     }

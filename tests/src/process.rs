@@ -258,6 +258,14 @@ impl Home {
         Daemon::await_ready(self, command)
     }
 
+    /// Starts a node here by a command of one's own, and waits until it answers.
+    ///
+    /// # Errors
+    /// As [`Self::daemon`].
+    pub fn await_daemon(&self, command: Command) -> Result<Daemon> {
+        Daemon::await_ready(self, command)
+    }
+
     /// Starts a gateway here and waits until it answers.
     ///
     /// # Errors

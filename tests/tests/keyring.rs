@@ -124,6 +124,23 @@ fn inside() {
     assert_eq!(out.status.code(), Some(5), "{text}");
     assert!(text.contains("other_key"), "{text}");
     assert!(kept(&home.data(), "store-key").is_empty(), "no new one was made");
+    assert_eq!(ask(&home, &["status"], None)["secrets"], "other_key");
+    // It is gone for good: it goes on without it, on a word, and the identity whose secret is there stays.
+    let told = ask(&home, &["id", "give-up"], None);
+    assert_eq!(
+        (&told["done"], &told["identities"], &told["others"]),
+        (&false.into(), &serde_json::json!([]), &true.into())
+    );
+    assert!(kept(&home.data(), "store-key").is_empty(), "telling changes nothing");
+    assert_eq!(ask(&home, &["id", "give-up", "--yes"], None)["done"], true);
+    assert_eq!(kept(&home.data(), &format!("identity-{key}")), seed, "in its new place");
+    assert_eq!(kept(&home.data(), "store-key").len(), 32);
+    assert_eq!(ask(&home, &["status"], None)["secrets"], "keyring");
+    ask(&home, &["set", "route", "socks5://me:other@127.0.0.1:9"], None);
+    let mut command = home.command().unwrap();
+    command.env_remove("MEGATORRENT_PASSPHRASE").env_remove("MEGATORRENT_NO_KEYRING");
+    let again = command.args(["--json", "id", "give-up", "--yes"]).output().unwrap();
+    assert_eq!(again.status.code(), Some(2), "there is nothing to give up");
     // A v5 client's identity.
     let v5 = home.path().join("identity.json");
     std::fs::write(&v5, format!(r#"{{"seed":"{}"}}"#, "09".repeat(32))).unwrap();
@@ -144,4 +161,58 @@ fn without_keyring_and_passphrase_the_command_says_what_to_do() {
     assert!(!out.status.success());
     assert!(text.contains("no keyring") && text.contains("MEGATORRENT_PASSPHRASE"), "{text}");
     assert!(!home.data().join("vault.age").exists());
+}
+
+/// The passphrase of the vault is forgotten: what was fetched and published stays, the identity comes back from its backup.
+#[test]
+fn a_forgotten_passphrase_costs_what_it_sealed_and_a_backup_brings_the_identity_back() {
+    let home = Home::new("forgetful", &[]).unwrap();
+    let daemon = home.daemon().unwrap();
+    home.ask(["id", "new", "Family"]).unwrap();
+    let letter = home.path().join("letter.txt");
+    std::fs::write(&letter, "a letter").unwrap();
+    let published = home.ask(["publish", "--private", letter.to_str().unwrap()]).unwrap();
+    let backup = home.path().join("family.age");
+    home.ask(["id", "export", "Family", backup.to_str().unwrap()]).unwrap();
+    daemon.stop(&home).unwrap();
+    let vault = std::fs::read(home.data().join("vault.age")).unwrap();
+    let run = |passphrase: &str, args: &[&str]| {
+        let mut command = home.command().unwrap();
+        command.env("MEGATORRENT_PASSPHRASE", passphrase).arg("--json").args(args);
+        megatorrent_tests::process::finish(command).unwrap()
+    };
+    let new = "another passphrase";
+    assert_eq!(run(new, &["id", "list"]).error_code().as_deref(), Some("wrong_passphrase"));
+    // While it can be opened nothing is given up.
+    let refused = run("the passphrase of forgetful", &["id", "give-up", "--yes"]);
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    let told = run(new, &["id", "give-up"]).json().unwrap();
+    assert_eq!((&told["done"], &told["identities"]), (&false.into(), &serde_json::json!(["Family"])));
+    assert_eq!(told["closed"].as_array().unwrap().len(), 1);
+    assert_eq!(std::fs::read(home.data().join("vault.age")).unwrap(), vault, "telling changes nothing");
+    run(new, &["id", "give-up", "--yes"]).json().unwrap();
+    let beside = std::fs::read_dir(home.data()).unwrap().filter_map(|entry| {
+        let path = entry.unwrap().path();
+        path.file_name()?.to_str()?.starts_with("vault.age.").then_some(path)
+    });
+    let beside: Vec<PathBuf> = beside.collect();
+    assert_eq!(beside.len(), 1);
+    assert_eq!(std::fs::read(&beside[0]).unwrap(), vault, "somebody may remember it yet");
+    assert_eq!(run(new, &["id", "list"]).json().unwrap(), serde_json::json!([]));
+    let channel = &run(new, &["channels"]).json().unwrap()[0];
+    assert_eq!((&channel["own"], &channel["items"]), (&false.into(), &1.into()), "{channel}");
+    // The backup was made under the old passphrase of this test's homes; the vault is the new one's.
+    let mut command = home.command().unwrap();
+    command.env("MEGATORRENT_PASSPHRASE", new).args(["--json", "id", "import"]).arg(&backup);
+    let wrong = megatorrent_tests::process::finish(command).unwrap();
+    assert_eq!(wrong.error_code().as_deref(), Some("wrong_passphrase"), "{}", wrong.stderr);
+    let daemon = {
+        let mut command = home.command().unwrap();
+        command.env("MEGATORRENT_PASSPHRASE", new).arg("--json").args(home.network()).arg("daemon");
+        home.await_daemon(command).unwrap()
+    };
+    home.ask(["id", "import", backup.to_str().unwrap()]).unwrap();
+    let link = home.ask(["link", "Family"]).unwrap();
+    assert_eq!(link, published["link"]);
+    daemon.stop(&home).unwrap();
 }

@@ -517,6 +517,18 @@ It exists only on this device. Back it up: megatorrent id export Tidewater tidew
         #[arg(long)]
         name: Option<String>,
     },
+    /// Go on when the keyring, or the vault's passphrase, is gone for good
+    #[command(after_help = "\
+Examples:
+  megatorrent id give-up            says what is lost with it, and changes nothing
+  megatorrent id give-up --yes
+
+Downloads, channels and files that are shared stay. Identities come back from backups, private channels with their links.")]
+    GiveUp {
+        /// Do it
+        #[arg(long)]
+        yes: bool,
+    },
     /// Change an identity's local name; nobody else sees it
     #[command(after_help = "Example:\n  megatorrent id rename Tidewater \"Tidewater Sessions\"")]
     Rename {

@@ -26,6 +26,8 @@ const TRIES: u32 = 3;
 pub(crate) enum Need {
     /// The data folder only: without a running node no socket is opened.
     Store,
+    /// As [`Need::Store`], and the secrets are not opened though their passphrase is at hand.
+    Locked,
     /// Peers: without a running node one is started.
     Network,
     /// A node of one's own: that one runs already is a failure.
@@ -273,6 +275,7 @@ async fn start(global: &Global, data_dir: &Path, need: Need, passphrases: &mut P
         tries += 1;
         let passphrase = match typed.take() {
             Some(typed) => Some(typed),
+            None if need == Need::Locked => None,
             None => passphrases.at_hand()?,
         };
         let given = passphrase.is_some();
@@ -301,7 +304,7 @@ fn config(
     route: Option<Route>,
     passphrase: Option<zeroize::Zeroizing<String>>,
 ) -> NodeConfig {
-    let offline = need == Need::Store;
+    let offline = matches!(need, Need::Store | Need::Locked);
     let listen = match global.listen {
         Some(Listen::At(addr)) => Some(addr),
         Some(Listen::Name(..) | Listen::Nowhere) => None,
@@ -328,7 +331,7 @@ fn config(
 
 /// Lets later commands talk to a node that runs for more than a moment.
 async fn serve(node: &Node, data_dir: &Path, need: Need, out: Out) -> Result<Option<Serving>, Failure> {
-    if need == Need::Store {
+    if matches!(need, Need::Store | Need::Locked) {
         return Ok(None);
     }
     match node::rpc::serve(node.clone(), data_dir) {

@@ -31,6 +31,8 @@ pub(crate) enum Subject {
     Files,
     /// A move of all downloads.
     Move,
+    /// A rule, and what goes by it.
+    Rule,
 }
 
 /// Which items a `get` is about.
@@ -70,6 +72,7 @@ impl Subject {
             Self::Items(Filter::Item(_) | Filter::Any) => "Waiting for the first part",
             Self::Files => "Looking for the item's list of files",
             Self::Move => "Moving",
+            Self::Rule => "Deleting what the rule does not keep",
         }
     }
 }
@@ -330,7 +333,7 @@ pub(crate) fn publishing(progress: &PublishProgress) -> String {
         }
         "wait" => {
             let why = progress.cause.as_ref().map(|cause| show::escape(&cause.to_string()));
-            format!("{title}: sealed. {}", why.unwrap_or_else(|| "Nothing can leave yet".to_owned()))
+            format!("{title}: ready to go out. {}", why.unwrap_or_else(|| "Nothing can leave yet".to_owned()))
         }
         "announce" => {
             let done = of(progress.announced.to_string(), progress.to_announce, progress.to_announce.to_string());
@@ -369,7 +372,7 @@ mod tests {
         assert_eq!(publishing(&progress), "\"a\u{FFFD}b\": announcing, 3 of 9");
         progress.stage = "wait".into();
         progress.cause = Some(node::api::Cause::TorStarting { percent: 14 });
-        assert_eq!(publishing(&progress), "\"a\u{FFFD}b\": sealed. Tor is not ready, 14 %");
+        assert_eq!(publishing(&progress), "\"a\u{FFFD}b\": ready to go out. Tor is not ready, 14 %");
     }
 
     #[test]

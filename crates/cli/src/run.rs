@@ -1,6 +1,6 @@
 //! What each command does, what it prints, and with which code it ends.
 
-use crate::args::{Cli, Command, Global, Key, SetArgs};
+use crate::args::{Cli, Command, Global, IdCommand, Key, SetArgs};
 use crate::door::{self, Door, Need};
 use crate::passphrase::words_of_stdin;
 use crate::progress::{Filter, Progress, Subject};
@@ -161,6 +161,7 @@ fn need(command: &Command) -> Need {
         | Command::Skip { .. }
         | Command::Watch => Need::Network,
         Command::Daemon { .. } | Command::Gateway => Need::Own,
+        Command::Id(IdCommand::GiveUp { .. }) => Need::Locked,
         _ => Need::Store,
     }
 }
@@ -263,7 +264,7 @@ async fn work(command: Command, door: &mut Door, out: &Out, global: &Global) -> 
                 encrypted: args.encrypted,
                 look_up: args.look_up,
             };
-            match door.call(Request::SetChannel(request)).await? {
+            match with_progress(door, watching, Subject::Rule, Request::SetChannel(request)).await? {
                 Reply::Channel(channel) => out.value(&channel, show::channel),
                 _ => strange(),
             }

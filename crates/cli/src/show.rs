@@ -1,8 +1,8 @@
 //! What people read: every reply and event as plain text. Text of others passes through [`escape`] first.
 
 use node::api::{
-    ChannelInfo, Event, FetchRule, FileInfo, Got, IdentityInfo, ItemInfo, ItemState, KeepRule, LeakReport, LeftOut,
-    Looked, PeerInfo, Published, RouteInfo, RouteStanding, Settings, Status, VerifyReport, paths,
+    BannedFor, ChannelInfo, Event, FetchRule, FileInfo, GivenUp, Got, IdentityInfo, ItemInfo, ItemState, KeepRule,
+    LeakReport, LeftOut, Looked, PeerInfo, Published, RouteInfo, RouteStanding, Settings, Status, VerifyReport, paths,
 };
 use std::fmt::Write as _;
 use text::{Column, UNKNOWN, age, date, now, percent, sheet, shorten, shorten_path, table};
@@ -334,11 +334,42 @@ pub(crate) fn verified(info: &VerifyReport) -> String {
     text
 }
 
-pub(crate) fn peers(infos: &[PeerInfo]) -> String {
-    if infos.is_empty() {
-        return "No peer is connected.\n".to_owned();
+/// What goes with a key that is gone.
+pub(crate) fn given_up(info: &GivenUp) -> String {
+    let mut text = match info.done {
+        true => "This data folder has new secrets.\n".to_owned(),
+        false => "Nothing was changed. Without the old keyring, or the old vault's passphrase, this is given up:\n"
+            .to_owned(),
+    };
+    let names = |names: &[String]| names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
+    let mut row = |what: &str, of: &[String], way: &str| {
+        if !of.is_empty() {
+            let _ = writeln!(text, "  {what}: {}. {way}", names(of));
+        }
+    };
+    row(
+        "Identities",
+        &info.identities,
+        "A backup brings each back: megatorrent id import FILE. Without one it is gone.",
+    );
+    row("Closed private channels", &info.closed, "The link with the key opens each again: megatorrent new-key LINK");
+    if info.others {
+        text += "  A proxy's password, onion addresses and known peers, as far as there were any.\n";
     }
-    let rows: Vec<_> = infos
+    if info.identities.is_empty() && info.closed.is_empty() && !info.others {
+        text += "  Nothing.\n";
+    }
+    text += "Downloads, channels, lists and files that are shared stay as they are.\n";
+    if !info.done {
+        text += "To go on without it: megatorrent id give-up --yes\n";
+    }
+    text
+}
+
+pub(crate) fn peers(infos: &[PeerInfo]) -> String {
+    use Column::{End, Start};
+    let (banned, connected): (Vec<&PeerInfo>, Vec<&PeerInfo>) = infos.iter().partition(|info| info.banned.is_some());
+    let rows: Vec<_> = connected
         .iter()
         .map(|info| {
             let kind = if info.v5 { format!("{}, v5", escape(&info.kind)) } else { escape(&info.kind) };
@@ -346,8 +377,25 @@ pub(crate) fn peers(infos: &[PeerInfo]) -> String {
             vec![escape(&info.addr), kind, way, size(info.received), size(info.sent)]
         })
         .collect();
-    use Column::{End, Start};
-    table(&[Start("ADDRESS"), Start("KIND"), Start("DIALLED"), End("RECEIVED"), End("SENT")], &rows)
+    let mut text = match rows.as_slice() {
+        [] => "No peer is connected.\n".to_owned(),
+        rows => table(&[Start("ADDRESS"), Start("KIND"), Start("DIALLED"), End("RECEIVED"), End("SENT")], rows),
+    };
+    let why = |why: BannedFor| match why {
+        BannedFor::WrongPart => "sent other bytes than it was asked for",
+    };
+    let rows: Vec<_> = banned
+        .iter()
+        .filter_map(|info| {
+            let banned = info.banned.as_ref()?;
+            Some(vec![escape(&info.addr), node::api::local(banned.until), why(banned.why).to_owned()])
+        })
+        .collect();
+    if !rows.is_empty() {
+        text.push('\n');
+        text += &table(&[Start("NOT ASKED"), Start("UNTIL"), Start("BECAUSE IT")], &rows);
+    }
+    text
 }
 
 /// `runs`: a node answered, not only its data folder.
@@ -405,6 +453,7 @@ pub(crate) fn status(info: &Status, runs: bool) -> String {
     let secrets = match info.secrets.as_str() {
         "none" => "no vault yet".to_owned(),
         "keyring_locked" => "in a keyring that is locked".to_owned(),
+        "other_key" => "the key to them is missing. If it is gone for good: megatorrent id give-up".to_owned(),
         "keyring_unused" => "no vault yet, and the keyring is locked".to_owned(),
         other => escape(other),
     };

@@ -246,14 +246,30 @@ pub(crate) async fn data_full(ctx: &Ctx) -> Cause {
     Cause::DiskFull { free, needed: protocol::params::BLOB_LEN as u64 }
 }
 
-/// Where an item's files go, as text.
-pub(crate) async fn place_of(ctx: &Ctx, key: ChannelKey, id: ItemId) -> String {
-    let root = ctx.with_store(move |s| Ok(s.item(&key, &id)?.and_then(|row| row.root))).await.unwrap_or_default();
-    let place = match root {
-        Some(root) => root,
+/// Why an item's files cannot be written where they go.
+pub(crate) async fn unwritable(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Cause {
+    let (root, row) = ctx
+        .with_store(move |s| Ok((s.item(&key, &id)?.and_then(|row| row.root), s.channel(&key)?)))
+        .await
+        .unwrap_or_default();
+    let folder = match &row {
+        Some(row) => folders::known(ctx, row).await.unwrap_or_default(),
+        None => None,
+    };
+    let place = match root.or(folder) {
+        Some(place) => place,
         None => folders::downloads(ctx).await.unwrap_or_default(),
     };
-    paths::shown(&place)
+    match in_the_way(&place) {
+        Some(path) => Cause::InTheWay { path: paths::shown(path) },
+        None => Cause::FolderNotWritable { path: paths::shown(&place) },
+    }
+}
+
+/// What lies on the way to a place, or in it, and is no folder; a link counts as what it leads to.
+fn in_the_way(place: &std::path::Path) -> Option<&std::path::Path> {
+    let there = place.ancestors().find(|path| path.symlink_metadata().is_ok())?;
+    if there.is_dir() { None } else { Some(there) }
 }
 
 /// What became of an item's last step.

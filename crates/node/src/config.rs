@@ -107,8 +107,8 @@ pub const FRESH_TIMEOUT: Duration = Duration::from_secs(15);
 pub const FRESH_TIMEOUT_DETOUR: Duration = Duration::from_secs(40);
 /// Shortest time between two progress events of one thing.
 pub const PROGRESS_EVERY: Duration = Duration::from_millis(250);
-/// An item that got nothing for this long stands still, and says why; between two blobs is no standstill.
-pub const STILL_AFTER: Duration = Duration::from_secs(5);
+/// While nothing of this node's own began or came for this long, its line is idle; between two blobs it is not.
+pub const IDLE_AFTER: Duration = Duration::from_secs(5);
 /// A DHT that was joined a shorter time ago, and knows no node yet, is being asked; after that it does not answer.
 pub const DHT_PATIENCE: Duration = Duration::from_secs(20);
 /// Time for somebody to show a channel's list to a person who waits for it.

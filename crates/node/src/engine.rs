@@ -130,6 +130,18 @@ impl Engine {
     pub(crate) fn send_blocking(&self, input: Input) {
         let _ = self.0.blocking_send(input);
     }
+    /// Tells what of a channel is held from now on, slice by slice: an item of a million blobs makes no message of a million.
+    pub(crate) async fn hold(&self, channel: ChannelKey, blobs: impl IntoIterator<Item = (BlobId, Rank)> + Send) {
+        let mut slice = Vec::new();
+        let mut blobs = blobs.into_iter().map(|(blob, rank)| (blob, channel, rank, None));
+        loop {
+            slice.extend(blobs.by_ref().take(HOLD_SLICE));
+            if slice.is_empty() {
+                return;
+            }
+            self.send(Input::Hold(std::mem::take(&mut slice))).await;
+        }
+    }
     /// Asks the swarm; `None` when the engine is stopped.
     pub(crate) async fn ask<T: Send + 'static>(
         &self,
@@ -145,6 +157,9 @@ impl Engine {
         }
     }
 }
+
+/// Blobs that one message tells of.
+const HOLD_SLICE: usize = 4096;
 
 /// Whose turn it is: what is due goes before the next input, and the next input before what is due again. So neither a
 /// queue that is never empty keeps timers from running, nor the timers the queue.

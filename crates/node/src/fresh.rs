@@ -20,6 +20,8 @@ use crate::view;
 const LOOK: Duration = Duration::from_millis(100);
 /// Peers of a private channel have this long before the DHT is asked.
 const PEERS_FIRST: Duration = Duration::from_secs(4);
+/// Connected peers that push have this long to answer what is asked of them.
+const PUSHERS: Duration = Duration::from_secs(3);
 /// Peers have this long when the DHT has answered that it knows of no list.
 const PEERS_BESIDE: Duration = Duration::from_secs(3);
 
@@ -64,6 +66,8 @@ pub(crate) fn notice(ctx: &Ctx, outcome: Result<Option<String>>) {
 
 /// Asks the DHT, and waits for what peers say meanwhile; false is never returned: it takes as long as it may.
 async fn asked(ctx: &Ctx, key: ChannelKey, since: Duration) -> bool {
+    // Whoever pushes what is new may do so in some seconds only: it is asked as well.
+    ctx.engine.ask(move |swarm, now| swarm.ask_newest(now, &key)).await;
     // E7: whoever follows a private channel asks its swarm first.
     let private = ctx.with_store(move |s| s.channel(&key)).await.is_ok_and(|row| row.is_some_and(|row| row.private));
     if private && timeout(PEERS_FIRST, answered(ctx, key, since)).await.is_ok() {
@@ -95,7 +99,8 @@ async fn asked(ctx: &Ctx, key: ChannelKey, since: Duration) -> bool {
 async fn answered(ctx: &Ctx, key: ChannelKey, since: Duration) {
     loop {
         let news = ctx.engine.ask(move |swarm, _| swarm.news(&key)).await.unwrap_or_default();
-        if !news.open && (news.pushed || news.heard.is_some_and(|at| at >= since)) {
+        let heard = news.pushed || news.heard.is_some_and(|at| at >= since);
+        if heard && (!news.open || ctx.clock.now().saturating_sub(since) >= PUSHERS) {
             return;
         }
         tokio::time::sleep(LOOK).await;

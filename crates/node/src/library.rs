@@ -77,8 +77,8 @@ pub(crate) enum LibraryInput {
 pub(crate) struct Standings {
     pub(crate) causes: HashMap<(ChannelKey, ItemId), Cause>,
     pub(crate) rates: HashMap<(ChannelKey, ItemId), u64>,
-    /// Items that began, or got something, a moment ago.
-    pub(crate) fresh: HashSet<(ChannelKey, ItemId)>,
+    /// Whether something began, or came, a moment ago: the line is not idle then.
+    pub(crate) busy: bool,
     /// Why nothing moves at all.
     pub(crate) held: Option<Cause>,
     /// Channels whose newest list cannot be read.
@@ -430,11 +430,10 @@ impl Library {
                     causes.insert(*key, self.held.clone().unwrap_or(Cause::Queued));
                 }
                 let rates = self.active.iter().map(|(key, active)| (*key, active.meter.rate(now))).collect();
-                let fresh = |active: &Active| now.saturating_sub(active.moved) < STILL_AFTER;
-                let fresh = self.active.iter().filter(|(_, active)| fresh(active)).map(|(key, _)| *key).collect();
+                let busy = self.active.values().any(|active| now.saturating_sub(active.moved) < IDLE_AFTER);
                 let (held, unread) = (self.held.clone(), self.unread.clone());
                 // Who asked may have gone: then nobody needs it.
-                let _ = answer.send(Standings { causes, rates, fresh, held, unread });
+                let _ = answer.send(Standings { causes, rates, busy, held, unread });
             }
         }
     }
@@ -479,6 +478,7 @@ impl Library {
                     cause,
                     Cause::DiskFull { .. }
                         | Cause::FolderNotWritable { .. }
+                        | Cause::InTheWay { .. }
                         | Cause::Quota { .. }
                         | Cause::Trouble { .. }
                 )
@@ -632,7 +632,7 @@ impl Library {
                 self.told(key);
                 return;
             }
-            Code::Io => Cause::FolderNotWritable { path: channel::place_of(&self.ctx, key.0, key.1).await },
+            Code::Io => channel::unwritable(&self.ctx, key.0, key.1).await,
             code => Cause::Trouble { code, what: error.message.trim_end_matches('.').to_owned() },
         };
         // A retry that fails as before is no news.

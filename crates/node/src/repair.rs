@@ -166,7 +166,7 @@ async fn give_up(ctx: &Ctx, key: ChannelKey, blobs: Vec<BlobId>) -> Result<()> {
 
 /// Whether something of this node's own comes in: then the line is not idle.
 async fn is_busy(ctx: &Ctx) -> bool {
-    !view::standings(ctx).await.fresh.is_empty()
+    view::standings(ctx).await.busy
 }
 
 /// Whether anything may come in for others now, under these rules.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::time::Duration;
 
 use protocol::words::quoted;
 use protocol::{ChannelKey, Item, ItemId, Link, Payload};
@@ -9,13 +10,16 @@ use store::keys::KeyStore;
 use store::{Channel, ItemRow, Standing, Tally};
 
 use crate::api::{
-    Cause, ChannelInfo, Code, ErrorInfo, FetchRule, FileInfo, IdentityInfo, ItemInfo, ItemPriority, ItemState,
-    KeepRule, LeftOut, PeerInfo, Snapshot, Status,
+    Banned, BannedFor, Cause, ChannelInfo, Code, ErrorInfo, FetchRule, FileInfo, IdentityInfo, ItemInfo, ItemPriority,
+    ItemState, KeepRule, LeftOut, PeerInfo, Snapshot, Status,
 };
 use crate::by_id;
 use crate::ctx::Ctx;
 use crate::error::Result;
 use crate::library::{LibraryInput, Standings};
+
+/// Banned peers that are told of at most.
+const BANNED_SHOWN: usize = 100;
 
 /// One channel.
 pub(crate) async fn channel(ctx: &Ctx, key: ChannelKey) -> Result<Option<ChannelInfo>> {
@@ -59,8 +63,6 @@ async fn channel_infos(ctx: &Ctx, found: Vec<(Channel, Tally)>) -> Vec<ChannelIn
             Some((peers, cause, _)) => (peers, from_swarm(ctx, cause)),
             None => (0, None),
         };
-        let moves = known.fresh.iter().any(|(channel, _)| *channel == row.key);
-        let cause = cause.filter(|cause| !(moves && is_of_sources(cause)));
         let mut cause = cause_of(ctx, &row, &tally, cause, known.unread.remove(&row.key));
         ask_first(ctx, row.key, &mut cause).await;
         infos.push(channel_info(ctx, row, tally, peers, cause).await);
@@ -92,6 +94,10 @@ fn cause_of(ctx: &Ctx, row: &Channel, tally: &Tally, cause: Option<Cause>, unrea
         unread
     } else if row.own && row.manifest.is_none() {
         None
+    } else if row.private && row.read_key.is_none() && ctx.store.is_open() {
+        Some(Cause::WrongReadKey {
+            what: "The read key of this channel is not here any more. Its link opens it again".to_owned(),
+        })
     } else if row.private && row.read_key.is_none() {
         Some(Cause::Locked)
     } else if let Some(of_route) = of_route(ctx).filter(|_| !row.own) {
@@ -168,7 +174,10 @@ pub(crate) fn of_route(ctx: &Ctx) -> Option<Cause> {
 
 /// Whether it says only that nobody has the rest at this moment: between two blobs that is so again and again.
 fn is_of_sources(cause: &Cause) -> bool {
-    matches!(cause, Cause::NoPeersKnown { .. } | Cause::NoneOnline { .. } | Cause::NobodyHasIt { .. })
+    matches!(
+        cause,
+        Cause::NoPeersKnown { .. } | Cause::NoneOnline { .. } | Cause::OnlyBanned { .. } | Cause::NobodyHasIt { .. }
+    )
 }
 
 fn from_swarm(ctx: &Ctx, cause: swarm::Cause) -> Option<Cause> {
@@ -177,6 +186,7 @@ fn from_swarm(ctx: &Ctx, cause: swarm::Cause) -> Option<Cause> {
         swarm::Cause::NoPeersKnown { .. } if ctx.network().is_detour() => Some(Cause::NoWayIn),
         swarm::Cause::NoPeersKnown { asked } => Some(Cause::NoPeersKnown { asked }),
         swarm::Cause::NoneOnline { known } => Some(Cause::NoneOnline { known }),
+        swarm::Cause::OnlyBanned { known, until } => Some(Cause::OnlyBanned { known, until: wall(ctx, until) }),
         swarm::Cause::NobodyHasIt { connected } => Some(Cause::NobodyHasIt { connected }),
         swarm::Cause::Queued => Some(Cause::Queued),
     }
@@ -262,9 +272,6 @@ pub(crate) async fn items(ctx: &Ctx, rows: Vec<ItemRow>) -> Result<Vec<ItemInfo>
                 unknown.insert(cause);
             }
             cause = swarm_causes.get(&channel).cloned().flatten();
-            if known.fresh.contains(&(channel, id)) {
-                cause = cause.filter(|cause| !is_of_sources(cause));
-            }
         }
         let skipped_files = match row.skipped {
             0 => 0,
@@ -367,6 +374,11 @@ pub(crate) async fn identities(ctx: &Ctx) -> Result<Vec<IdentityInfo>> {
         .collect())
 }
 
+/// As [`kept`], or that what is there is not what opens this folder's secrets.
+async fn secrets(ctx: &Ctx) -> String {
+    if ctx.store.is_key_lost() { "other_key".into() } else { kept(ctx).await }
+}
+
 async fn kept(ctx: &Ctx) -> String {
     let keys = ctx.keys.read().await.clone();
     match keys.kind() {
@@ -382,9 +394,25 @@ async fn kept(ctx: &Ctx) -> String {
     .into()
 }
 
-/// Connected peers.
+/// A time of the node's clock that is still to come, as ms since 1970.
+fn wall(ctx: &Ctx, at: Duration) -> u64 {
+    let ahead = at.saturating_sub(ctx.clock.now()).as_millis();
+    ctx.clock.unix_ms().saturating_add(u64::try_from(ahead).unwrap_or(u64::MAX))
+}
+
+/// Connected peers, and those whom nothing is asked of for a while.
 pub(crate) async fn peers(ctx: &Ctx) -> Vec<PeerInfo> {
-    let peers = ctx.engine.ask(|swarm, _| swarm.peers()).await.unwrap_or_default();
+    let found = ctx.engine.ask(|swarm, now| (swarm.peers(), swarm.banned(now, BANNED_SHOWN))).await;
+    let (peers, banned) = found.unwrap_or_default();
+    let banned = banned.into_iter().map(|ban| PeerInfo {
+        kind: if ban.who.contains(".onion") { "onion" } else { "direct" }.into(),
+        addr: ban.who,
+        v5: false,
+        inbound: false,
+        received: 0,
+        sent: 0,
+        banned: Some(Banned { until: wall(ctx, ban.until), why: BannedFor::WrongPart }),
+    });
     peers
         .into_iter()
         .map(|p| PeerInfo {
@@ -394,7 +422,9 @@ pub(crate) async fn peers(ctx: &Ctx) -> Vec<PeerInfo> {
             inbound: p.role == protocol::session::Role::Acceptor,
             received: p.received,
             sent: p.sent,
+            banned: None,
         })
+        .chain(banned)
         .collect()
 }
 
@@ -438,7 +468,7 @@ pub(crate) async fn status(ctx: &Ctx) -> Result<Status> {
         lending: ctx.lending.told(ctx.clock.now(), rules, totals.lent),
         dht_asking: ctx.network().is_dht_asking().then_some(true),
         month_used: Some(month_used),
-        secrets: kept(ctx).await,
+        secrets: secrets(ctx).await,
         route: ctx.network().info(),
     })
 }

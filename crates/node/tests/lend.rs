@@ -208,3 +208,34 @@ async fn who_said_nothing_lends_nothing_and_knows_the_bound_for_a_channel() {
     assert_eq!(all.lend_channel, Some(0));
     stop([node]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_being_lent_and_is_wanted_then_arrives() {
+    let tmp = tempfile::tempdir().unwrap();
+    let (author, done) = author(tmp.path(), false, &[("film", 2_500_000)]).await;
+    let keeper = start(&tmp.path().join("keeper"), &[&author]).await;
+    follow(&keeper, &done.link).await;
+    // A blob takes seconds: there is time to want it while it comes.
+    let slowly = Settings { up: Some(300_000), ..Settings::default() };
+    call(&author, Request::SetSettings(slowly)).await;
+    lend(&keeper, 100 * MIB).await;
+    let begun = async {
+        loop {
+            let Reply::Peers(peers) = call(&keeper, Request::Peers).await else { panic!("peers") };
+            if peers.iter().any(|peer| peer.received > 0) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, begun).await.expect("something is on its way");
+    assert_eq!(status(&keeper).await.lent, Some(0), "and not here yet");
+    let what = format!("{}/{}", done.link, done.item.as_deref().unwrap());
+    let got = keeper.call(Request::Get(node::api::Get { what, dir: None }));
+    tokio::time::timeout(PATIENCE, got).await.expect("it arrives").unwrap();
+    let items = until_transfers(&keeper, "the film", |items| items.len() == 1 && items[0].state == ItemState::Complete);
+    let path = items.await[0].path.clone().unwrap();
+    assert_eq!(std::fs::metadata(path.join("film")).or_else(|_| std::fs::metadata(&path)).unwrap().len(), 2_500_000);
+    assert_eq!(status(&keeper).await.lent, Some(0), "what is its own is lent to nobody");
+    stop([author, keeper]).await;
+}

@@ -140,3 +140,58 @@ async fn texts_that_no_reader_takes_are_refused_before_anything_is_sealed() {
     }
     stop([node]).await;
 }
+
+/// The author's channel link, with its read key.
+async fn link(node: &Node) -> String {
+    let Reply::LinkText(link) = call(node, Request::ChannelLink(ChannelArg { channel: "author".into() })).await else {
+        panic!("a link")
+    };
+    link
+}
+
+/// Whoever has this link alone reads so many items.
+async fn assert_reads(dir: &Path, author: &Node, link: &str, items: u64) {
+    let reader = people::start(dir, &[author]).await;
+    people::subscribe(&reader, link).await;
+    people::until(&reader, |event| match event {
+        Event::Snapshot(now) => now.channels.iter().any(|channel| channel.items == items),
+        Event::Channel(channel) => channel.items == items,
+        _ => false,
+    })
+    .await;
+    stop([reader]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_read_key_that_comes_half_way_leaves_the_old_one_and_its_list() {
+    let tmp = tempfile::tempdir().unwrap();
+    let data = tmp.path().join("author");
+    let (author, _) = people::author(tmp.path(), true, &[("letter.txt", 1000)]).await;
+    let old = link(&author).await;
+    // From the moment at which a key or a list was written the disk takes no other: as if the process had died there.
+    let db = rusqlite::Connection::open(data.join("store.db")).unwrap();
+    db.execute_batch(
+        "CREATE TABLE dead(x);
+         CREATE TRIGGER dies AFTER UPDATE ON channels WHEN old.read_key IS NOT new.read_key
+            AND old.manifest IS new.manifest BEGIN INSERT INTO dead VALUES(1); END;
+         CREATE TRIGGER is_dead BEFORE UPDATE ON channels WHEN EXISTS (SELECT 1 FROM dead)
+            OR old.manifest IS NOT new.manifest BEGIN SELECT RAISE(ABORT, 'the disk is gone'); END;",
+    )
+    .unwrap();
+    let rekey = Request::Rekey(ChannelArg { channel: "author".into() });
+    let error = author.call(rekey.clone()).await.err().unwrap();
+    assert!(error.message.contains("the disk is gone"), "{error:?}");
+    assert_eq!(link(&author).await, old, "while it runs");
+    stop([author]).await;
+    db.execute_batch("DROP TRIGGER dies; DROP TRIGGER is_dead; DROP TABLE dead").unwrap();
+    drop(db);
+
+    let author = people::start(&data, &[]).await;
+    assert_eq!(link(&author).await, old, "after a start");
+    assert_reads(&tmp.path().join("reader"), &author, &old, 1).await;
+    let Reply::Published(done) = call(&author, rekey).await else { panic!("a new link") };
+    assert_ne!(done.link, old);
+    assert_eq!(link(&author).await, done.link);
+    assert_reads(&tmp.path().join("newcomer"), &author, &done.link, 1).await;
+    stop([author]).await;
+}

@@ -142,3 +142,55 @@ async fn a_paused_node_talks_to_nobody_until_it_resumes() {
         node.stop().await.unwrap();
     }
 }
+
+/// The first node of the DHT takes its time: for twenty seconds that is no fault, and then it is one that is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dht_that_was_just_joined_is_being_asked_and_one_that_stays_silent_is_named() {
+    use node::api::Cause;
+    let tmp = tempfile::tempdir().unwrap();
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let bootstrap = vec![silent.local_addr().unwrap().to_string()];
+    let begun = std::time::Instant::now();
+    let node = Node::start(NodeConfig { dht: true, bootstrap, ..config(&tmp.path().join("a")) }).await.unwrap();
+    let link = format!("megatorrent://{}", protocol::Identity::from_seed(&[3; 32]).channel());
+    call(&node, Request::Subscribe(Subscribe { link, fetch: Default::default() })).await;
+    let mut asked = 0;
+    loop {
+        let Reply::Status(status) = call(&node, Request::Status).await else { panic!("a status") };
+        let Reply::Channels(channels) = call(&node, Request::Channels).await else { panic!("channels") };
+        let since = begun.elapsed();
+        assert_eq!(status.dht_nodes, Some(0));
+        match (status.dht_asking, &channels[0].cause) {
+            (Some(true), cause) => {
+                assert!(!matches!(cause, Some(Cause::DhtUnreachable)), "it is too early to say: {since:?}");
+                asked += 1;
+            }
+            (None, Some(Cause::DhtUnreachable)) => {
+                assert!(since >= std::time::Duration::from_secs(20), "{since:?}");
+                break;
+            }
+            // Its time was over between the two questions.
+            (_, cause) => assert!(since < people::PATIENCE, "{cause:?}"),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    }
+    assert!(asked > 1, "it was never being asked");
+    node.stop().await.unwrap();
+}
+
+/// Pushes to one peer are five seconds apart; whoever asks for the newest list does not wait for its turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_for_the_newest_list_gets_what_was_signed_a_moment_ago() {
+    use node::api::Get;
+    let tmp = tempfile::tempdir().unwrap();
+    let (author, done) = people::author(tmp.path(), false, &[("one", 1000)]).await;
+    let reader = people::start(&tmp.path().join("reader"), &[&author]).await;
+    let get = || Request::Get(Get { what: done.link.clone(), dir: None });
+    call(&reader, get()).await;
+    for items in 2..5 {
+        people::publish(&author, tmp.path(), &format!("item {items}"), false, &[("more", 500)]).await;
+        let Reply::Got(got) = call(&reader, get()).await else { panic!("got") };
+        assert_eq!(got.items.len(), items, "the list of this very moment");
+    }
+    people::stop([reader, author]).await;
+}

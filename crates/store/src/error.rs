@@ -79,7 +79,10 @@ pub enum StoreError {
     #[error("the secrets are locked")]
     SecretsLocked,
     /// The key at hand is not the one that the secrets in this folder are sealed with. They stay as they are.
-    #[error("the key in the keyring, or in the vault, is not the one that this folder's secrets are sealed with")]
+    #[error(
+        "the key in the keyring, or in the vault, is not the one that this folder's secrets are sealed with. They open when \
+         the old one is back; if it is gone for good: megatorrent id give-up"
+    )]
     OtherStoreKey,
     /// A file of a plan contradicts itself: the publisher's fault.
     #[error("the plan of {} is wrong: {why}", quoted(.path))]

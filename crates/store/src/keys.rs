@@ -175,6 +175,37 @@ impl KeyStore {
         data_dir.join(FILE).exists()
     }
 
+    /// Chooses a place for this folder's secrets anew, as on first use, for what was chosen is gone for good. The old choice
+    /// and the old vault stay beside, under names with `number` in them; of a keyring nothing is removed. Both come back if
+    /// no new place can be had.
+    ///
+    /// # Errors
+    /// As [`KeyStore::open`].
+    pub fn anew(
+        data_dir: &Path,
+        passphrase: Option<Zeroizing<String>>,
+        use_keyring: bool,
+        number: u64,
+    ) -> Result<Self, KeyError> {
+        let mut moved = Vec::new();
+        for name in [FILE, vault::FILE] {
+            let (from, to) = (data_dir.join(name), data_dir.join(format!("{name}.{number}.old")));
+            match std::fs::rename(&from, &to) {
+                Ok(()) => moved.push((from, to)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => {
+                    put_back(&moved);
+                    return Err(KeyError::Io { path: from, source });
+                }
+            }
+        }
+        let opened = Self::open_within(data_dir, passphrase, use_keyring, ring::PATIENCE);
+        if opened.is_err() {
+            put_back(&moved);
+        }
+        opened
+    }
+
     /// Where the secrets are.
     pub fn kind(&self) -> KeyKind {
         self.kind
@@ -243,6 +274,17 @@ impl KeyStore {
 
     fn place(&self) -> MutexGuard<'_, Place> {
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Undoes renames, where nothing took the old name meanwhile.
+fn put_back(moved: &[(PathBuf, PathBuf)]) {
+    for (from, to) in moved {
+        if !from.exists()
+            && let Err(error) = std::fs::rename(to, from)
+        {
+            tracing::warn!(%error, "{} could not get its name back", to.display());
+        }
     }
 }
 
@@ -365,6 +407,23 @@ mod tests {
         write_choice(&tmp.path().join(FILE), &Choice { install: "ab".into(), keyring: true }).unwrap();
         assert!(matches!(KeyStore::open(tmp.path(), pass("x"), false), Err(KeyError::Locked)));
         assert!(!tmp.path().join(vault::FILE).exists());
+    }
+
+    #[test]
+    fn a_new_place_leaves_the_old_one_beside_and_comes_only_where_it_can_be_had() {
+        let tmp = tempfile::tempdir().unwrap();
+        let old = KeyStore::open(tmp.path(), pass("the forgotten one"), false).unwrap();
+        let (old_key, vault) = (old.store_key().unwrap(), std::fs::read(tmp.path().join(vault::FILE)).unwrap());
+        drop(old);
+        for none in [None, pass("short")] {
+            KeyStore::anew(tmp.path(), none, false, 5).unwrap_err();
+            let again = KeyStore::open(tmp.path(), pass("the forgotten one"), false).unwrap();
+            assert_eq!(*again.store_key().unwrap(), *old_key, "nothing has changed");
+        }
+        let new = KeyStore::anew(tmp.path(), pass("the new passphrase"), false, 5).unwrap();
+        assert!(new.kept_store_key().unwrap().is_none());
+        assert_eq!(std::fs::read(tmp.path().join("vault.age.5.old")).unwrap(), vault);
+        assert!(tmp.path().join("keys.json.5.old").exists());
     }
 
     #[test]

@@ -61,6 +61,7 @@ pub use parts::harmless;
 pub use plans::PlanDraft;
 pub use publishing::Publication;
 pub use read::Touched;
+pub use secrets::GivenUp;
 pub use store::Store;
 pub use sums::{Tally, Totals};
 pub use types::{

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use protocol::{ChannelKey, ItemId};
+use protocol::{ChannelKey, Item, ItemId, Payload};
 use rusqlite::{Transaction, params};
 
 use crate::db::{chunk_state, form, path, uint};
@@ -144,8 +144,12 @@ pub(crate) fn choose_places(tx: &Transaction<'_>, item: i64, root: PathBuf) -> R
     let only: Vec<(i64, String, i64)> =
         only.query_map([item], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
     let mut set = tx.prepare_cached("UPDATE files SET disk = ? WHERE id = ?")?;
+    // A folder of one file lies in a folder all the same: where a file has its name, it gets another.
+    let taken =
+        || -> Result<bool, StoreError> { Ok(parts::taken(&root)? && !root.is_dir() && is_published_folder(tx, item)?) };
     if let [(row, path, size)] = only.as_slice()
         && !path.contains('/')
+        && !taken()?
     {
         let first = parts::join(&root, &kept_path(path)?);
         for number in 1..=NAMES_MAX {
@@ -177,6 +181,12 @@ pub(crate) fn choose_places(tx: &Transaction<'_>, item: i64, root: PathBuf) -> R
         }
     }
     Err(no_name(&root))
+}
+
+/// Whether its publisher made a folder of it, however few files are in it.
+fn is_published_folder(tx: &Transaction<'_>, item: i64) -> Result<bool, StoreError> {
+    let json: Vec<u8> = tx.query_row("SELECT json FROM items WHERE id = ?", [item], |row| row.get(0))?;
+    Ok(Item::from_json(&json).is_ok_and(|item| !matches!(item.payload, Payload::File(_))))
 }
 
 /// What lies in the place of a file.

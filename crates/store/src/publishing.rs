@@ -1,6 +1,6 @@
 //! What the user publishes: an item's files, and the list that names it, become the channel's in one step.
 
-use protocol::{BlobId, ChannelKey, SignedManifest};
+use protocol::{BlobId, ChannelKey, ReadKey, SignedManifest};
 use rusqlite::{Transaction, params};
 
 use crate::db::int;
@@ -9,7 +9,7 @@ use crate::ours::Doomed;
 use crate::plans::{check, insert_published};
 use crate::store::now_ms;
 use crate::sweep::{blobs_of, doom, forget_retired, part_files, sweep};
-use crate::{Channel, ItemRow, PlanFile, Standing, Store, StoreError, channels, items, listing};
+use crate::{Channel, IdentityRow, ItemRow, PlanFile, Standing, Store, StoreError, channels, items, listing, settings};
 
 /// A list that was signed, with what it brings.
 #[derive(Debug, Clone)]
@@ -22,6 +22,10 @@ pub struct Publication {
     pub about: String,
     /// What was signed; its sequence is the list's.
     pub manifest: SignedManifest,
+    /// The read key that the manifest is sealed with, where it is a new one; else the channel keeps its own.
+    pub read_key: Option<ReadKey>,
+    /// Whose identity signed it, where that changed: it is a public or a private one from its first publication on.
+    pub identity: Option<IdentityRow>,
     /// Its items, in order.
     pub items: Vec<ItemRow>,
     /// Structure blobs that it and its items consist of.
@@ -31,14 +35,16 @@ pub struct Publication {
 }
 
 impl Store {
-    /// Makes a signed list the channel's own: its manifest, its items, and the files of the one that it publishes, all of
-    /// it or nothing. Until then a publication is no item: one that fails, is cancelled, or dies with its process leaves
+    /// Makes a signed list the channel's own: its manifest, the read key that opens it, its items, and the files of the one
+    /// that it publishes, all of it or nothing. Until then a publication is no item: one that fails, is cancelled, or dies with its process leaves
     /// the list in force as it was, and every blob of it held. Returns the blobs that are no longer held.
     ///
     /// # Errors
-    /// [`StoreError::ListGone`]: a list of this sequence or a higher one is known already. Nothing was changed.
+    /// [`StoreError::ListGone`]: a list of this sequence or a higher one is known already. [`StoreError::SecretsLocked`],
+    /// [`StoreError::OtherStoreKey`]: a new read key cannot be sealed. Nothing was changed.
     pub fn publish_list(&self, publication: Publication) -> Result<Vec<BlobId>, StoreError> {
-        let Publication { channel: key, name, about, manifest, items, structure, draft } = publication;
+        let Publication { channel: key, name, about, manifest, read_key, identity, items, structure, draft } =
+            publication;
         draft.iter().flat_map(|(_, files)| files).try_for_each(check)?;
         let sequence = manifest.sequence();
         let _layout = self.core.exclusive();
@@ -48,7 +54,8 @@ impl Store {
                 return Err(StoreError::ListGone);
             }
             (row.name, row.about, row.manifest, row.body_sequence) = (name, about, Some(manifest), sequence);
-            self.core.put_channel(tx, &Channel { read_key: None, ..row })?;
+            self.core.put_channel(tx, &Channel { read_key, ..row })?;
+            identity.iter().try_for_each(|row| settings::put_identity(tx, row))?;
             let channel = channels::row_id(tx, &key)?;
             let (mut gone, mut doomed, mut parts) = match &draft {
                 Some((item, files)) => record(tx, channel, item, files)?,

@@ -8,9 +8,9 @@ use protocol::ChannelKey;
 use rusqlite::{OptionalExtension, Transaction};
 use zeroize::Zeroizing;
 
-use crate::StoreError;
 use crate::db::array;
 use crate::store::Core;
+use crate::{IdentityRow, Store, StoreError};
 
 const NONCE: usize = 24;
 const DOMAIN: &[u8] = b"megatorrent store v1";
@@ -139,6 +139,63 @@ impl Core {
     /// Whether a key was ever used here.
     pub(crate) fn has_store_key(&self) -> Result<bool, StoreError> {
         self.db.read(|tx| Ok(check_value(tx)?.is_some() || !samples(tx)?.is_empty()))
+    }
+}
+
+/// What is given up with a key that is gone.
+#[derive(Debug, Clone, Default)]
+pub struct GivenUp {
+    /// Identities whose secrets are gone: their channels are followed from then on, and are nobody's here.
+    pub identities: Vec<IdentityRow>,
+    /// Private channels whose read keys are gone, and what they are called: their links open them again.
+    pub closed: Vec<(ChannelKey, String)>,
+    /// Whether something else was sealed: a proxy's password, keys of onion addresses, addresses of peers.
+    pub others: bool,
+}
+
+impl Store {
+    /// Whether a key was tried, or is missing, that is not the one by which this folder's secrets are sealed.
+    pub fn is_key_lost(&self) -> bool {
+        matches!(*self.core.sealing.0.read().unwrap_or_else(PoisonError::into_inner), Key::Other)
+    }
+
+    /// Whether secrets can be sealed and opened now.
+    pub fn is_open(&self) -> bool {
+        !self.core.sealing.locked()
+    }
+
+    /// What [`Self::give_up_key`] would give up: of the identities all but those in `keep`.
+    pub fn sealed_by_key(&self, keep: &[ChannelKey]) -> Result<GivenUp, StoreError> {
+        let identities = self.identities()?.into_iter().filter(|row| !keep.contains(&row.key)).collect();
+        self.core.db.read(|tx| {
+            let mut closed =
+                tx.prepare_cached("SELECT key, name FROM channels WHERE read_key IS NOT NULL ORDER BY id")?;
+            let closed = closed.query_map([], |row| Ok((ChannelKey(array(row, 0)?), row.get(1)?)))?;
+            let others =
+                tx.query_row("SELECT EXISTS(SELECT 1 FROM sealed) OR EXISTS(SELECT 1 FROM addresses)", [], |row| {
+                    row.get(0)
+                })?;
+            Ok(GivenUp { identities, closed: closed.collect::<Result<_, _>>()?, others })
+        })
+    }
+
+    /// Goes on with another key, for the one that this folder's secrets are sealed with is gone for good: what it sealed is
+    /// forgotten, and so are the identities but those in `keep`, all of it or nothing. Channels, lists, downloads and
+    /// published files stay.
+    pub fn give_up_key(&self, fresh: &[u8; 32], keep: &[ChannelKey]) -> Result<GivenUp, StoreError> {
+        let given_up = self.sealed_by_key(keep)?;
+        let check = Sealing::new(Some(fresh)).seal(CHECK.as_bytes(), CHECKED)?;
+        self.core.db.write(|tx| {
+            tx.execute_batch("DELETE FROM sealed; DELETE FROM addresses; UPDATE channels SET read_key = NULL;")?;
+            for row in &given_up.identities {
+                tx.execute("DELETE FROM identities WHERE key = ?", [row.key.as_bytes()])?;
+                tx.execute("UPDATE channels SET own = 0, followed = 1 WHERE key = ?", [row.key.as_bytes()])?;
+            }
+            tx.execute("INSERT OR REPLACE INTO meta(name, value) VALUES(?, ?)", rusqlite::params![CHECK, check])?;
+            Ok(())
+        })?;
+        self.core.sealing.unlock(fresh);
+        Ok(given_up)
     }
 }
 

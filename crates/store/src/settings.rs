@@ -30,11 +30,7 @@ impl Store {
 
     /// Inserts or replaces.
     pub fn put_identity(&self, row: &IdentityRow) -> Result<(), StoreError> {
-        self.core.db.write(|tx| {
-            tx.prepare_cached("INSERT OR REPLACE INTO identities(key, name, private, created) VALUES(?, ?, ?, ?)")?
-                .execute(params![row.key.as_bytes(), row.name, row.private, int(row.created)])?;
-            Ok(())
-        })
+        self.core.db.write(|tx| put_identity(tx, row))
     }
 
     /// A setting.
@@ -117,6 +113,13 @@ impl Store {
     pub fn set_dht_cache(&self, nodes: &[String]) -> Result<(), StoreError> {
         self.set_setting(DHT, Some(&serde_json::Value::from(nodes).to_string()))
     }
+}
+
+/// See [`Store::put_identity`].
+pub(crate) fn put_identity(tx: &Transaction<'_>, row: &IdentityRow) -> Result<(), StoreError> {
+    tx.prepare_cached("INSERT OR REPLACE INTO identities(key, name, private, created) VALUES(?, ?, ?, ?)")?
+        .execute(params![row.key.as_bytes(), row.name, row.private, int(row.created)])?;
+    Ok(())
 }
 
 fn set(tx: &Transaction<'_>, name: &str, value: Option<&str>) -> Result<(), StoreError> {

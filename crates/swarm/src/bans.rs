@@ -12,6 +12,8 @@ use std::time::Duration;
 use protocol::addr::OnionKey;
 use protocol::{AddrClass, PeerAddr};
 
+use crate::Ban;
+
 /// Bans kept at most; the one that ends first goes.
 const BANS_MAX: usize = 4096;
 /// Addresses of which it is known what they did wrong; who did it longest ago is forgotten first.
@@ -27,6 +29,17 @@ enum Culprit {
     Onion(OnionKey),
     /// This one place.
     Place(PeerAddr),
+}
+
+impl std::fmt::Display for Culprit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Net(IpAddr::V6(net)) => write!(f, "{net}/64"),
+            Self::Net(ip) => ip.fmt(f),
+            Self::Onion(key) => key.fmt(f),
+            Self::Place(addr) => addr.fmt(f),
+        }
+    }
 }
 
 /// The part of an IP that one subscriber owns.
@@ -64,6 +77,8 @@ struct Wrongs {
 pub(crate) struct Bans {
     bans: BTreeMap<Culprit, Duration>,
     wrongs: BTreeMap<Culprit, Wrongs>,
+    /// The user's own, who are never banned: until when they are left alone.
+    spared: BTreeMap<PeerAddr, Duration>,
 }
 
 impl Bans {
@@ -112,6 +127,32 @@ impl Bans {
         let ends = self.bans.entry(culprit).or_default();
         *ends = (*ends).max(until);
     }
+    /// The user named this place: it did something wrong and is left alone until then, no longer.
+    pub(crate) fn spare(&mut self, addr: &PeerAddr, until: Duration) {
+        if self.spared.len() < BANS_MAX {
+            self.spared.insert(addr.clone(), until);
+        }
+    }
+    /// Whether, and until when, this place is banned or left alone.
+    pub(crate) fn left_alone(&self, now: Duration, addr: &PeerAddr) -> Option<Duration> {
+        let spared = self.spared.get(addr).copied().filter(|until| *until > now);
+        spared.or_else(|| self.until(now, addr))
+    }
+    /// All who are banned or left alone, for people: of one who is banned as a whole no single places. Those first whose
+    /// time is the longest, at most so many.
+    pub(crate) fn list(&self, now: Duration, most: usize) -> Vec<Ban> {
+        let whole = |place: &PeerAddr| {
+            let owner = owner(place);
+            !matches!(owner, Culprit::Place(_)) && self.bans.get(&owner).is_some_and(|until| *until > now)
+        };
+        let banned = self.bans.iter().filter(|(who, _)| !matches!(who, Culprit::Place(place) if whole(place)));
+        let banned = banned.map(|(who, until)| Ban { who: who.to_string(), until: *until });
+        let spared = self.spared.iter().map(|(addr, until)| Ban { who: addr.to_string(), until: *until });
+        let mut all: Vec<Ban> = banned.chain(spared).filter(|ban| ban.until > now).collect();
+        all.sort_by(|a, b| b.until.cmp(&a.until).then_with(|| a.who.cmp(&b.who)));
+        all.truncate(most);
+        all
+    }
     /// Until when this place is banned, if it is: itself, or whoever it belongs to.
     pub(crate) fn until(&self, now: Duration, addr: &PeerAddr) -> Option<Duration> {
         let place = self.bans.get(&Culprit::Place(addr.clone()));
@@ -121,6 +162,7 @@ impl Bans {
     pub(crate) fn expire(&mut self, now: Duration) {
         self.bans.retain(|_, until| *until > now);
         self.wrongs.retain(|_, wrongs| wrongs.until > now);
+        self.spared.retain(|_, until| *until > now);
     }
 }
 
@@ -192,6 +234,24 @@ mod tests {
         }
         assert!(bans.until(secs(1), &at("127.0.0.1:3")).is_some());
         assert!(bans.until(secs(1), &at("127.0.0.1:4")).is_none());
+    }
+
+    #[test]
+    fn who_is_banned_can_be_told() {
+        let mut bans = Bans::default();
+        bans.wrong(secs(0), &at("45.1.2.3:1000"), None, HOUR);
+        bans.wrong(secs(0), &at("[2a00:1:2:3::1]:1"), None, HOUR);
+        bans.wrong(secs(1), &at("[2a00:1:2:3::2]:2"), None, HOUR);
+        bans.spare(&at("10.0.0.1:5"), secs(30));
+        let told =
+            |bans: &Bans, now, most| bans.list(secs(now), most).into_iter().map(|ban| ban.who).collect::<Vec<_>>();
+        assert_eq!(told(&bans, 2, 10), ["2a00:1:2:3::/64", "45.1.2.3:1000", "10.0.0.1:5"]);
+        assert_eq!(bans.list(secs(2), 1), [Ban { who: "2a00:1:2:3::/64".into(), until: secs(1) + HOUR }]);
+        assert_eq!(bans.left_alone(secs(2), &at("10.0.0.1:5")), Some(secs(30)));
+        assert!(bans.until(secs(2), &at("10.0.0.1:5")).is_none(), "it may be dialled and may call");
+        assert_eq!(told(&bans, 600, 10), ["2a00:1:2:3::/64"]);
+        bans.expire(secs(1) + HOUR);
+        assert!(bans.list(secs(0), 10).is_empty() && bans.spared.is_empty());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use protocol::{ChannelKey, PeerAddr};
 
+use crate::Ban;
 use crate::Source;
 use crate::bans::Bans;
 
@@ -232,7 +233,9 @@ impl Book {
     }
     /// Addresses that may serve a channel.
     pub(crate) fn known(&self, channel: &ChannelKey) -> usize {
-        self.by_channel.get(channel).map_or(0, BTreeSet::len) + self.any.len()
+        let only_any =
+            |addr: &&PeerAddr| !self.entries.get(*addr).is_some_and(|entry| entry.channels.contains(channel));
+        self.by_channel.get(channel).map_or(0, BTreeSet::len) + self.any.iter().filter(only_any).count()
     }
     /// Addresses that the user named for a channel, or for any, and that may be dialled now by who has enough others. The
     /// few that a link names are full when all who have it are there: who needs them must find a place.
@@ -362,7 +365,10 @@ impl Book {
     ) -> Duration {
         let named = |addr: &PeerAddr| self.entries.get(addr).is_some_and(|entry| entry.source == Source::User);
         if named(addr) || listens.is_some_and(named) {
-            [Some(addr), listens].into_iter().flatten().for_each(|addr| self.rest(addr, now + USER_RESTS));
+            for addr in [Some(addr), listens].into_iter().flatten() {
+                self.rest(addr, now + USER_RESTS);
+                self.bans.spare(addr, now + USER_RESTS);
+            }
             return now + USER_RESTS;
         }
         self.bans.wrong(now, addr, listens, span)
@@ -370,6 +376,20 @@ impl Book {
     /// Whether somebody there is banned.
     pub(crate) fn is_banned(&self, now: Duration, addr: &PeerAddr) -> bool {
         self.bans.until(now, addr).is_some()
+    }
+    /// See [`Bans::list`].
+    pub(crate) fn banned(&self, now: Duration, most: usize) -> Vec<Ban> {
+        self.bans.list(now, most)
+    }
+    /// Until when everybody is banned or left alone who may serve a channel; `None`: somebody is not, or nobody is known.
+    pub(crate) fn only_banned(&self, now: Duration, channel: &ChannelKey) -> Option<Duration> {
+        let of_channel = self.by_channel.get(channel).into_iter().flatten().map(|(_, _, addr)| addr);
+        let mut first = None;
+        for addr in of_channel.chain(&self.any) {
+            let until = self.bans.left_alone(now, addr)?;
+            first = Some(first.map_or(until, |first: Duration| first.min(until)));
+        }
+        first
     }
     /// Whoever is at this address hinted at manifests that nobody can show.
     pub(crate) fn boasted(&mut self, now: Duration, addr: &PeerAddr, span: Duration) {

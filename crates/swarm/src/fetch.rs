@@ -223,20 +223,33 @@ impl Swarm {
         if self.picker.is_moving(key) {
             return Cause::Moving;
         }
+        // Nothing of a known list is asked for just now: then nobody lacks it, and what is to be asked for is being found out.
+        let idle = !self.picker.is_wanting(key) && channel.follow.manifest.is_some();
         let looking = self.picker.is_wanting(key) && channel.stirred + SETTLED > now;
-        match self.who_lacks(key, channel) {
-            Cause::NoPeersKnown { .. } | Cause::NoneOnline { .. } | Cause::NobodyHasIt { .. } if looking => {
+        match self.who_lacks(now, key, channel) {
+            Cause::NoPeersKnown { .. }
+            | Cause::NoneOnline { .. }
+            | Cause::OnlyBanned { .. }
+            | Cause::NobodyHasIt { .. }
+                if idle || looking =>
+            {
                 Cause::Looking
             }
             cause => cause,
         }
     }
-    fn who_lacks(&self, key: &ChannelKey, channel: &Channel) -> Cause {
+    fn who_lacks(&self, now: Duration, key: &ChannelKey, channel: &Channel) -> Cause {
         let connected = u32::try_from(channel.conns.len()).unwrap_or(u32::MAX);
         if connected == 0 {
             return match self.book.known(key) {
                 0 => Cause::NoPeersKnown { asked: u32::try_from(self.peers.len()).unwrap_or(u32::MAX) },
-                known => Cause::NoneOnline { known: u32::try_from(known).unwrap_or(u32::MAX) },
+                known => {
+                    let known = u32::try_from(known).unwrap_or(u32::MAX);
+                    match self.book.only_banned(now, key) {
+                        Some(until) => Cause::OnlyBanned { known, until },
+                        None => Cause::NoneOnline { known },
+                    }
+                }
             };
         }
         let nothing_to_want = channel.follow.manifest.is_some() && !self.picker.is_wanting(key);

@@ -11,6 +11,8 @@ use crate::swarm::Swarm;
 use crate::timers::Timer;
 use crate::{ConnId, Output, Source};
 
+/// Connected peers that are asked for the newest list when a person wants it.
+const ASKED_AT_ONCE: usize = 3;
 /// Least time between two pushes of one channel to one peer.
 const PUSH_PAUSE: Duration = Duration::from_secs(5);
 /// Promises of a newer manifest that a peer may break.
@@ -94,6 +96,21 @@ impl Swarm {
         }
         if let Some(channel) = self.channels.get_mut(key) {
             channel.compared = Some(now);
+        }
+    }
+    /// Asks some of those who push what they have now: a person waits for it, and pushes wait for their turn.
+    pub(crate) fn ask_pushers(&mut self, key: &ChannelKey) {
+        let Some(channel) = self.channels.get(key) else { return };
+        let after = channel.sequence();
+        let shares = |conn: &&ConnId| {
+            self.peers.get(**conn).is_some_and(|p| p.ext.manifest && p.shared.contains(key) && !p.asked.contains(key))
+        };
+        let conns: Vec<ConnId> = channel.conns.iter().filter(shares).take(ASKED_AT_ONCE).copied().collect();
+        for conn in conns {
+            if let Some(peer) = self.peers.get_mut(conn) {
+                peer.asked.insert(*key);
+            }
+            self.send(conn, Command::GetManifest(*key, after));
         }
     }
     /// Pushes the newest manifest to a peer that may lack it, or plans it if the last push is too recent.

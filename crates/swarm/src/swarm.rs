@@ -27,7 +27,7 @@ use crate::places::Waiting;
 use crate::timers::{Timer, Timers};
 use crate::uploads::Uploads;
 use crate::{
-    Cause, Closed, Config, ConnId, Coverage, DialId, Follow, List, News, Output, PeerInfo, Priority, Rank, Source,
+    Ban, Cause, Closed, Config, ConnId, Coverage, DialId, Follow, List, News, Output, PeerInfo, Priority, Rank, Source,
     Verdict,
 };
 
@@ -147,6 +147,11 @@ impl Swarm {
     /// What kind of list the channel has, as far as it is read.
     pub fn set_list(&mut self, now: Duration, key: &ChannelKey, list: List) {
         self.take_list(now, key, list);
+        self.settle(now);
+    }
+    /// Asks connected peers for a newer list than the one that is known: a person waits for it. See [`Self::news`].
+    pub fn ask_newest(&mut self, now: Duration, key: &ChannelKey) {
+        self.ask_pushers(key);
         self.settle(now);
     }
     /// What peers have said of a channel's list.
@@ -395,6 +400,10 @@ impl Swarm {
     /// Connected peers.
     pub fn peers(&self) -> Vec<PeerInfo> {
         self.peers.infos()
+    }
+    /// Who is banned, or left alone, for a wrong blob: at most so many, the longest first.
+    pub fn banned(&self, now: Duration, most: usize) -> Vec<Ban> {
+        self.book.banned(now, most)
     }
     /// Peers connected for a channel.
     pub fn peers_of(&self, channel: &ChannelKey) -> usize {

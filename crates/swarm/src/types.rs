@@ -148,6 +148,15 @@ pub enum Output {
     Banned(PeerAddr, Duration),
 }
 
+/// Who sent a wrong blob and is not dealt with for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ban {
+    /// A place (`host:port`), or all places of a host or network.
+    pub who: String,
+    /// Until when.
+    pub until: Duration,
+}
+
 /// Why a wanted blob does not move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
@@ -164,6 +173,13 @@ pub enum Cause {
     NoneOnline {
         /// Addresses tried.
         known: u32,
+    },
+    /// Addresses are known, and everybody there sent a wrong blob and is left alone for a while.
+    OnlyBanned {
+        /// Addresses known.
+        known: u32,
+        /// When the first of them is asked again.
+        until: Duration,
     },
     /// Peers are connected, none has it.
     NobodyHasIt {

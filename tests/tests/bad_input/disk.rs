@@ -55,7 +55,12 @@ fn a_folder_that_cannot_be_written_is_named() {
     scene.publish(&mut watch, &collections(&[("note.txt", &blobs)]), NOW);
     let item = format!("{}/note.txt", scene.author.channel());
 
-    for folder in [&blocked, &blocked.join("below"), &read_only, &read_only.join("new")] {
+    let in_the_way = [blocked.to_str().unwrap(), "is no folder, and one is needed there"];
+    for folder in [&blocked, &blocked.join("below")] {
+        let answer = scene.home.run(["get", &item, "-o", folder.to_str().unwrap()]).unwrap();
+        refused(&answer, 6, "io", &in_the_way);
+    }
+    for folder in [&read_only, &read_only.join("new")] {
         let text = folder.to_str().unwrap();
         let answer = scene.home.run(["get", &item, "-o", text]).unwrap();
         refused(&answer, 6, "io", &[text, "cannot be written"]);
@@ -77,6 +82,36 @@ fn a_data_folder_that_cannot_be_made_is_named() {
     let answer = home.run(["status"]).unwrap();
     refused(&answer, 6, "io", &[home.data().to_str().unwrap()]);
     assert_eq!(fs::read(home.data()).unwrap(), b"a file");
+}
+
+#[test]
+fn downloads_do_not_begin_to_move_to_a_disk_without_room() {
+    if !in_a_namespace("disk::downloads_do_not_begin_to_move_to_a_disk_without_room") {
+        return;
+    }
+    let server = Server::start(Habits::default()).unwrap();
+    let scene = Scene::new("no-room", 85, &[server.address()]);
+    let (small, large) = (scene.home.path().join("small"), scene.home.path().join("large"));
+    mount(&small, "size=2m");
+    mount(&large, "size=12m");
+    let mut watch = scene.watch();
+    let content: Vec<u8> = (0..3 * MIB).map(|at| (at ^ (at >> 11)) as u8).collect();
+    let blobs = v5::chunks(&content).unwrap();
+    blobs.iter().for_each(|blob| server.hold(blob));
+    scene.publish(&mut watch, &collections(&[("film.bin", &blobs)]), NOW);
+    watch.until_ready("film.bin").unwrap();
+    let before = files(&scene.home.downloads());
+
+    let refusal = scene.home.run(["move-data", small.to_str().unwrap()]).unwrap();
+    refused(&refusal, 6, "disk_full", &["small", "has no room", "2.0 MB", "3.1 MB"]);
+    assert_eq!(fs::read_dir(&small).unwrap().count(), 0, "nothing was begun");
+    assert_eq!(files(&scene.home.downloads()), before);
+    assert_eq!(scene.home.ask(["set"]).unwrap()["download_dir"], scene.home.downloads().to_str().unwrap());
+    scene.home.ask(["move-data", large.to_str().unwrap()]).unwrap();
+    assert_eq!(files(&large), before);
+    assert_eq!(fs::read(large.join(&before[0])).unwrap(), content);
+    assert_eq!(files(&scene.home.downloads()), Vec::<String>::new());
+    scene.end();
 }
 
 #[test]

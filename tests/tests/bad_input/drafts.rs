@@ -3,9 +3,11 @@
 use super::disk::{in_a_namespace, mount};
 use super::refused;
 use megatorrent_tests::people::{publish, text, until};
-use megatorrent_tests::process::Home;
+use megatorrent_tests::process::{Home, Killed};
 use serde_json::Value;
 use std::fs;
+use std::process::Stdio;
+use std::time::Instant;
 
 const MIB: u64 = 1 << 20;
 
@@ -144,5 +146,38 @@ fn a_damaged_manifest_does_not_keep_the_node_from_starting_nor_the_channel_from_
     reader.ask(["unsubscribe", &link]).unwrap();
     assert_eq!(reader.ask(["channels"]).unwrap().as_array().unwrap().len(), 0);
     alone.stop(&reader).unwrap();
+    daemon.stop(&home).unwrap();
+}
+
+/// A new read key, killed at many moments: the link that is there afterwards opens the list that is there.
+#[test]
+fn a_node_that_is_killed_while_it_changes_a_read_key_has_the_list_that_its_link_opens() {
+    let home = Home::new("alice", &[]).unwrap();
+    let mut daemon = home.daemon().unwrap();
+    home.ask(["id", "new", "Family"]).unwrap();
+    let letter = home.path().join("letter.txt");
+    fs::write(&letter, "a letter").unwrap();
+    publish(&home, &letter, &["--private"]).unwrap();
+    let begun = Instant::now();
+    let mut link = text(&home.ask(["rekey", "Family"]).unwrap(), "link").unwrap();
+    let whole = begun.elapsed();
+    let (mut old, mut new) = (0, 0);
+    const ROUNDS: u32 = 8;
+    for round in 0..ROUNDS {
+        let mut command = home.command().unwrap();
+        command.args(["--json", "rekey", "Family"]).stdout(Stdio::null()).stderr(Stdio::null());
+        let rekey = Killed(command.spawn().unwrap());
+        std::thread::sleep(whole * (round + 1) / ROUNDS);
+        daemon.kill().unwrap();
+        drop(rekey);
+        daemon = home.daemon().unwrap();
+        let now = home.ask(["link", "Family"]).unwrap().as_str().unwrap().to_owned();
+        *(if now == link { &mut old } else { &mut new }) += 1;
+        let reader = Home::new("reader", &[]).unwrap();
+        let seen = reader.ask(["--no-dht", "--listen", "none", "--peer", daemon.address(), "look", &now]).unwrap();
+        assert_eq!(seen["items"].as_array().map(Vec::len), Some(1), "round {round}: {seen}");
+        link = now;
+    }
+    println!("{old} times the old key, {new} times the new one");
     daemon.stop(&home).unwrap();
 }

@@ -142,3 +142,70 @@ fn removed_verified_and_located() -> Result<()> {
     bob.stop()?;
     alice.stop()
 }
+
+#[test]
+fn a_rule_that_deletes_says_which_files_stay() -> Result<()> {
+    let alice = Person::new("alice", &[], &[])?;
+    let bob = Person::new("bob", &[], &[&alice])?;
+    let note = |name: &str| -> Result<std::path::PathBuf> {
+        Ok(people::folder(&alice.home, "notes", &[(name, 500)])?.join(name))
+    };
+    let link = text(&people::publish(&alice.home, &note("old.txt")?, &[])?, "link")?;
+    people::publish(&alice.home, &note("new.txt")?, &[])?;
+    bob.ask(&["get", &link])?;
+    let old = files(&bob.home.downloads())?.into_iter().find(|path| path.ends_with("old.txt")).context("a file")?;
+    let old = bob.home.downloads().join(old);
+    std::fs::write(&old, "my own words")?;
+    for (rounds, json) in [true, false].into_iter().enumerate() {
+        let mut command = bob.home.command()?;
+        command.args(json.then_some("--json")).args(["rule", "Tidewater", "--keep", "newest:1"]);
+        let said = megatorrent_tests::process::finish(command)?;
+        assert_eq!(said.code, Some(0), "{}", said.stderr);
+        let told = said.stderr.contains("old.txt") && said.stderr.contains("stays");
+        assert_eq!(told, rounds == 0, "it is told once: {}", said.stderr);
+    }
+    assert_eq!(std::fs::read_to_string(&old)?, "my own words");
+    bob.stop()?;
+    alice.stop()
+}
+
+#[test]
+fn a_file_where_a_channels_folder_goes_is_named_and_moved_away_it_goes_on() -> Result<()> {
+    let alice = Person::new("alice", &[], &[])?;
+    let bob = Person::new("bob", &[], &[&alice])?;
+    let songs = people::folder(&alice.home, "songs", &[("a.flac", 3000), ("b.flac", 300)])?;
+    let link = text(&people::publish(&alice.home, &songs, &["--title", "Songs"])?, "link")?;
+    let place = bob.home.downloads().join("Tidewater");
+    std::fs::write(&place, "a diary")?;
+    let said = bob.home.run(["get", &link])?;
+    assert_eq!((said.code, said.error_code().as_deref()), (Some(6), Some("io")), "{}", said.stderr);
+    assert!(said.stderr.contains("is no folder, and one is needed there"), "{}", said.stderr);
+    let cause = until(&bob.home, &["transfers"], "its cause", |items| {
+        (items[0]["cause"]["cause"] == "in_the_way").then(|| items[0]["cause"].clone())
+    })?;
+    assert_eq!(text(&cause, "path")?, place.display().to_string());
+    assert_eq!(std::fs::read_to_string(&place)?, "a diary");
+    std::fs::rename(&place, bob.home.downloads().join("diary"))?;
+    bob.ask(&["get", &link])?;
+    compare(&songs, &place.join("Songs"))?;
+    bob.stop()?;
+    alice.stop()
+}
+
+#[test]
+fn a_folder_of_one_file_whose_name_a_file_has_gets_another_name() -> Result<()> {
+    let alice = Person::new("alice", &[], &[])?;
+    let bob = Person::new("bob", &[], &[&alice])?;
+    let report = people::folder(&alice.home, "first", &[("report", 700)])?.join("report");
+    let link = text(&people::publish(&alice.home, &report, &[])?, "link")?;
+    bob.ask(&["get", &link])?;
+    let folder = people::folder(&alice.home, "second/report", &[("one.txt", 500)])?;
+    people::publish(&alice.home, &folder, &[])?;
+    let got = bob.ask(&["get", &link])?;
+    assert_eq!(len(&got["items"]), 2, "{got}");
+    let place = bob.home.downloads().join("Tidewater");
+    megatorrent_tests::folder::compare_files(&report, &place.join("report"))?;
+    compare(&folder, &place.join("report (2)"))?;
+    bob.stop()?;
+    alice.stop()
+}

@@ -158,11 +158,46 @@ fn a_corrupt_seeder_is_banned_and_others_give() -> Result<()> {
     let expected = bob.path().join("expected");
     shelf.write(&expected)?;
     compare(&expected, Path::new(&text(&ready, "path")?))?;
-    until(&bob, &["peers"], "the liar gone", |peers| {
-        super::named(peers, "addr", &liar.address().to_string()).is_none().then_some(())
+    let told = until(&bob, &["peers"], "the liar left alone", |peers| {
+        let of_liar = super::named(peers, "addr", &liar.address().to_string())?;
+        of_liar["banned"].is_object().then(|| of_liar.clone())
     })?;
+    assert_eq!(told["banned"]["why"], "wrong_part");
+    let now = u64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis())?;
+    assert!(super::number(&told["banned"], "until")? > now, "{told}");
+    let mut command = bob.command()?;
+    command.arg("peers");
+    let text = megatorrent_tests::process::finish(command)?.stdout;
+    assert!(text.contains("NOT ASKED") && text.contains("sent other bytes than it was asked for"), "{text}");
     assert!(node.log().contains("banned for a wrong blob"), "{}", node.log());
     assert_eq!(liar.connections(), 1, "it is left alone for a while, though the user named it");
     assert_eq!((good.death(), liar.death()), (None, None), "nothing was sent that kills a v5 process");
+    node.stop(&bob)
+}
+
+#[test]
+fn whose_only_source_lies_is_told_so_and_until_when() -> Result<()> {
+    let shelf = Shelf::new([14; 32], "Songs", 2)?;
+    let (honest, liar) = (
+        Server::start(Habits::default())?,
+        Server::start_on("127.0.0.2:0", Habits { corrupt: true, ..Habits::default() })?,
+    );
+    // The list is all that the honest one has, and it goes then.
+    honest.hold(&shelf.body);
+    shelf.content.iter().for_each(|blob| liar.hold(blob));
+    let bob = home("bob", &[])?;
+    let node = bob.daemon_with(["--peer", &honest.address().to_string()])?;
+    bob.ask(["subscribe", &shelf.author.link(), "--fetch", "none"])?;
+    assert!(megatorrent_tests::hostile::push(node.address().parse()?, &shelf.author, &shelf.manifest, shelf.sequence)?);
+    until(&bob, &["channels"], "the list", |all| (all[0]["items"] == 1).then_some(()))?;
+    node.stop(&bob)?;
+    let node = bob.daemon_with(["--peer", &liar.address().to_string()])?;
+    bob.ask(["rule", &shelf.author.channel().to_string(), "--fetch", "all"])?;
+    let cause = until(&bob, &["transfers"], "the cause", |items| {
+        let cause = &items[0]["cause"];
+        (cause["cause"] == "only_banned").then(|| cause.clone())
+    })?;
+    assert_eq!(cause["known"], 1);
+    assert!(super::number(&cause, "until")? > 1_700_000_000_000, "{cause}");
     node.stop(&bob)
 }

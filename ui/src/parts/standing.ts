@@ -17,6 +17,7 @@ export interface Standing extends Sentence {
 const CAUSE_LOOKS: Record<Cause["cause"], { icon: IconName; tone: Tone }> = {
   no_peers_known: { icon: "hourglass", tone: "waits" },
   none_online: { icon: "hourglass", tone: "waits" },
+  only_banned: { icon: "hourglass", tone: "waits" },
   nobody_has_it: { icon: "hourglass", tone: "waits" },
   blob_lookups: { icon: "lock", tone: "needs" },
   no_manifest: { icon: "hourglass", tone: "waits" },
@@ -36,6 +37,7 @@ const CAUSE_LOOKS: Record<Cause["cause"], { icon: IconName; tone: Tone }> = {
   disk_full: { icon: "hard-drive", tone: "needs" },
   files_changed: { icon: "triangle-alert", tone: "needs" },
   folder_not_writable: { icon: "folder", tone: "needs" },
+  in_the_way: { icon: "folder", tone: "needs" },
   died_reading: { icon: "triangle-alert", tone: "needs" },
   bad_content: { icon: "triangle-alert", tone: "needs" },
   wrong_read_key: { icon: "lock", tone: "needs" },

@@ -26,6 +26,9 @@ export type Locked = "locked" | "none" | "keyring_locked" | "keyring_unused";
 export const lockedBy = (secrets: string | undefined): Locked | null =>
   secrets === "locked" || secrets === "none" || secrets === "keyring_locked" || secrets === "keyring_unused" ? secrets : null;
 
+/** Whether the secrets may be out of reach for good: then there is a way on without them. */
+export const maybeLost = (secrets: string | undefined): boolean => secrets === "other_key" || secrets === "locked" || secrets === "keyring_locked";
+
 export type Sheet =
   /** `outside`: the link was clicked somewhere else, not typed here. */
   | { kind: "add"; link: string; outside: boolean }
@@ -40,6 +43,8 @@ export type Sheet =
   | { kind: "restore"; file: Picked }
   /** `then` runs once the vault is open; `turned` when the person turned back. */
   | { kind: "unlock"; what: Locked; then: () => void; turned: () => void }
+  /** What only a lost keyring or passphrase could open is to be given up. */
+  | { kind: "give_up" }
   | { kind: "keys" }
   /** Answered once, with nothing when the person turned back. */
   | { kind: "pick"; pick: Pick; answer: (picked: Picked[]) => void }

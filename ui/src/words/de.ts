@@ -108,6 +108,8 @@ export const de = (f: Format): Words => {
             : s("Wartet:", "noch keine Quelle bekannt");
         case "none_online":
           return s("Wartet:", `keine Quelle online, ${n(cause.known)} bekannt`);
+        case "only_banned":
+          return s("Wartet:", f.plural(cause.known, "die einzige bekannte Quelle schickte falsche Teile", `alle ${n(cause.known)} bekannten Quellen schickten falsche Teile`));
         case "nobody_has_it":
           return s(
             "Wartet:",
@@ -149,6 +151,8 @@ export const de = (f: Format): Words => {
           return s(f.plural(cause.files, "Datei geändert,", `${n(cause.files)} Dateien geändert,`), "nicht mehr geteilt");
         case "folder_not_writable":
           return s("Ordner nicht beschreibbar:", cause.path);
+        case "in_the_way":
+          return s("Im Weg und kein Ordner:", cause.path);
         case "died_reading":
           return s("Nicht gelesen:", "Das Programm endete, während es las, woraus dieser Eintrag besteht");
         case "bad_content":
@@ -167,6 +171,8 @@ export const de = (f: Format): Words => {
         case "none_online":
         case "nobody_has_it":
           return "Es geht von selbst weiter, sobald jemand mit den fehlenden Teilen online ist.";
+        case "only_banned":
+          return `Wer falsche Teile schickt, wird eine Weile in Ruhe gelassen: Von den bekannten wird vor ${f.until(cause.until)} keine gefragt. Wer die Teile sonst hat, wird sofort gefragt.`;
         case "blob_lookups":
           return "Das Programm des Herausgebers lässt die Teile dieses privaten Kanals nur an ihren IDs finden. Die sind jeden Tag dieselben: Wer das DHT beobachtet, sieht, dass die Adresse dieses Geräts danach fragt. Erlaube es auf der Seite des Kanals, oder warte auf jemanden, der ihm folgt.";
         case "no_manifest":
@@ -202,6 +208,8 @@ export const de = (f: Format): Words => {
           return "Hole sie neu, zeige, wohin sie kamen, oder lass sie, wie sie sind.";
         case "folder_not_writable":
           return "Mach den Ordner wieder beschreibbar oder wähle in den Einstellungen einen anderen.";
+        case "in_the_way":
+          return "Dort wird ein Ordner gebraucht. Räum weg, was dort liegt, oder gib ihm einen anderen Namen; dann geht es von selbst weiter.";
         case "died_reading":
           return "Hole ihn noch einmal, um es zu versuchen.";
         case "bad_content":
@@ -623,6 +631,7 @@ export const de = (f: Format): Words => {
       secretsLocked: "In einem Tresor, der verschlossen ist",
       secretsRing: "Im Schlüsselbund dieses Computers, der verschlossen ist",
       secretsRingUnused: "Der Schlüsselbund dieses Computers ist verschlossen. Öffne ihn, oder lege einen Tresor mit Passphrase an.",
+      secretsOther: "Der Schlüssel zu ihnen fehlt: Schlüsselbund oder Tresor ist ein anderer als zuvor.",
       secretsNone: "Hier gibt es keinen Schlüsselbund. Ein Tresor mit Passphrase entsteht, wenn du ihn zuerst brauchst.",
       unlock: "Öffnen …",
       keys: "Tastatur",
@@ -652,6 +661,22 @@ export const de = (f: Format): Words => {
       ringAsking: "Der Schlüsselbund wird gefragt",
       ringNote: "Der Schlüsselbund ist verschlossen",
       ringNoteText: "Folgen und Holen gehen weiter. Veröffentlichen und private Kanäle warten, bis er offen ist.",
+    },
+
+    giveUp: {
+      ask: "Ohne sie weitermachen …",
+      title: "Ohne die alten Geheimnisse weitermachen",
+      text: "Nur, wenn der alte Schlüsselbund oder die Passphrase endgültig fort ist. Aufgegeben wird, was nur damit aufging:",
+      identities: (k: number) => f.plural(k, "Identität:", "Identitäten:"),
+      identitiesBack: "Eine Sicherung bringt jede zurück; ohne sie ist sie verloren.",
+      closed: (k: number) => f.plural(k, "Privater Kanal:", "Private Kanäle:"),
+      closedBack: "Der Link mit dem Schlüssel öffnet jeden wieder.",
+      others: "Das Passwort eines Proxys, Onion-Adressen und bekannte Gegenstellen, soweit es sie gab.",
+      stays: "Downloads, Kanäle, Listen und geteilte Dateien bleiben, wie sie sind.",
+      go: "Aufgeben",
+      done: "Dieses Gerät hat neue Geheimnisse. Hole Identitäten aus ihren Sicherungen zurück.",
+      note: "Der Schlüssel zu den Geheimnissen dieses Ordners fehlt",
+      noteText: "Folgen und Holen gehen weiter. Veröffentlichen und private Kanäle warten, bis der alte Schlüsselbund oder Tresor zurück ist.",
     },
 
     first: {
@@ -823,7 +848,7 @@ export const de = (f: Format): Words => {
       quota: ["Das Kontingent hat keinen Platz mehr", "Entferne etwas oder erlaube mehr. Was schon hier ist, ist sicher."],
       source_changed: ["Eine Datei änderte sich beim Lesen", "Schließe das Programm, das in sie schreibt, und veröffentliche dann noch einmal."],
       secrets: ["Die Geheimnisse sind nicht erreichbar", "Der Schlüsselbund ist verschlossen oder fehlt. Ein Tresor mit Passphrase geht auch."],
-      other_key: ["Der Schlüssel zu den Geheimnissen dieses Ordners fehlt", "Schlüsselbund oder Tresor ist ein anderer als zuvor. Was versiegelt ist, bleibt und geht wieder auf, sobald der alte zurück ist."],
+      other_key: ["Der Schlüssel zu den Geheimnissen dieses Ordners fehlt", "Schlüsselbund oder Tresor ist ein anderer als zuvor. Was versiegelt ist, bleibt und geht wieder auf, sobald der alte zurück ist. Ist er endgültig fort, geht es in den Einstellungen ohne ihn weiter."],
       wrong_passphrase: ["Die Passphrase passt nicht", "Groß und klein zählt. Nichts wurde geändert."],
       ask_first: ["Das braucht dein Wort", "Es zeigt anderen etwas, das sie jetzt nicht sehen. Erlaube es, oder lass es."],
       not_published: ["Niemand nahm die Liste an", "Kein DHT-Knoten und kein Gateway antwortete. Deine Dateien sind versiegelt und geteilt; versuche es wieder, wenn das Netz da ist."],

@@ -111,6 +111,8 @@ export const en = (f: Format) => {
             : s("Waiting:", "no source known yet");
         case "none_online":
           return s("Waiting:", `no source online, ${n(cause.known)} known`);
+        case "only_banned":
+          return s("Waiting:", f.plural(cause.known, "the only source known sent wrong parts", `all ${n(cause.known)} sources known sent wrong parts`));
         case "nobody_has_it":
           return s(
             "Waiting:",
@@ -155,6 +157,8 @@ export const en = (f: Format) => {
           );
         case "folder_not_writable":
           return s("Folder cannot be written:", cause.path);
+        case "in_the_way":
+          return s("In the way, and no folder:", cause.path);
         case "died_reading":
           return s("Not read:", "the program ended while it read what this item is made of");
         case "bad_content":
@@ -174,6 +178,8 @@ export const en = (f: Format) => {
         case "none_online":
         case "nobody_has_it":
           return "It goes on by itself as soon as someone with the missing parts is online.";
+        case "only_banned":
+          return `Whoever sends wrong parts is left alone for a while: nobody known is asked before ${f.until(cause.until)}. Anyone else who has the parts is asked at once.`;
         case "blob_lookups":
           return "The publisher's program lets the parts of this private channel be found by their IDs only. These are the same every day: whoever watches the DHT sees that this device's address asks for them. Allow it on the channel's page, or wait for someone who follows it.";
         case "no_manifest":
@@ -209,6 +215,8 @@ export const en = (f: Format) => {
           return "Fetch them again, tell where they went, or leave them as they are.";
         case "folder_not_writable":
           return "Give the folder back its write permission, or choose another one in the settings.";
+        case "in_the_way":
+          return "A folder is needed there. Move away what lies there, or give it another name; it goes on by itself.";
         case "died_reading":
           return "Get it once more to try.";
         case "bad_content":
@@ -633,6 +641,7 @@ export const en = (f: Format) => {
       secretsLocked: "In a vault that is locked",
       secretsRing: "In this computer's keyring, which is locked",
       secretsRingUnused: "The keyring of this computer is locked. Unlock it, or make a vault with a passphrase.",
+      secretsOther: "The key to them is missing: the keyring or the vault is another one than before.",
       secretsNone: "There is no keyring here. A vault with a passphrase is made when you first need one.",
       unlock: "Unlock…",
       keys: "Keyboard",
@@ -662,6 +671,22 @@ export const en = (f: Format) => {
       ringAsking: "Asking the keyring",
       ringNote: "The keyring is locked",
       ringNoteText: "Following and fetching go on. Publishing, and private channels, wait until it is unlocked.",
+    },
+
+    giveUp: {
+      ask: "Go on without them…",
+      title: "Go on without the old secrets",
+      text: "Do this only when the old keyring, or the passphrase, is gone for good. What only it could open is given up:",
+      identities: (k: number) => f.plural(k, "Identity:", "Identities:"),
+      identitiesBack: "A backup brings each back; without one it is gone.",
+      closed: (k: number) => f.plural(k, "Private channel:", "Private channels:"),
+      closedBack: "The link with its key opens each again.",
+      others: "A proxy's password, onion addresses and known peers, as far as there were any.",
+      stays: "Downloads, channels, lists and files that are shared stay as they are.",
+      go: "Give them up",
+      done: "This device has new secrets. Restore identities from their backups.",
+      note: "The key to this folder's secrets is missing",
+      noteText: "Following and fetching go on. Publishing, and private channels, wait until the old keyring or vault is back.",
     },
 
     first: {
@@ -835,7 +860,7 @@ export const en = (f: Format) => {
       quota: ["There is no room under the quota", "Remove something, or allow more. What is here already is safe."],
       source_changed: ["A file changed while it was read", "Close the program that writes to it, then publish again."],
       secrets: ["The secrets are out of reach", "The keyring is locked or missing. A vault with a passphrase works too."],
-      other_key: ["The key to this folder's secrets is missing", "The keyring or the vault is another one than before. What is sealed stays as it is and opens again when the old one is back."],
+      other_key: ["The key to this folder's secrets is missing", "The keyring or the vault is another one than before. What is sealed stays as it is and opens again when the old one is back. If it is gone for good, Settings go on without it."],
       wrong_passphrase: ["The passphrase does not fit", "Upper and lower case count. Nothing was changed."],
       ask_first: ["This takes your word", "It shows others something that they do not see now. Allow it, or leave it."],
       not_published: ["No one took the list", "No DHT node and no gateway answered. Your files are sealed and shared; try again when the network is back."],

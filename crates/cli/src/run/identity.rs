@@ -6,7 +6,7 @@ use super::{absolute, done};
 use crate::args::IdCommand;
 use crate::door::Door;
 use crate::show;
-use node::api::{Code, IdExport, IdImport, IdNew, IdRename, Reply, Request, paths};
+use node::api::{Code, GiveUp, IdExport, IdImport, IdNew, IdRename, Reply, Request, paths};
 use std::path::Path;
 
 pub(super) async fn identity(command: IdCommand, door: &mut Door, out: &Out) -> Result<(), Failure> {
@@ -38,6 +38,23 @@ pub(super) async fn identity(command: IdCommand, door: &mut Door, out: &Out) -> 
                 passphrase = Some(door.passphrases.ask("Backup", false).await?);
             }
             door.call(request(passphrase.as_ref().map(|passphrase| passphrase.as_str()))).await?
+        }
+        IdCommand::GiveUp { yes } => {
+            let mut passphrase = door.passphrases.at_hand()?;
+            loop {
+                let text = passphrase.as_ref().map(|passphrase| passphrase.as_str().to_owned());
+                match door.call(Request::GiveUp(GiveUp { sure: yes, passphrase: text })).await {
+                    Ok(Reply::GivenUp(info)) => return out.value(&info, show::given_up),
+                    Ok(_) => return strange(),
+                    // No keyring keeps the new secrets.
+                    Err(Failure::Refused(error))
+                        if error.code == Code::AskFirst && passphrase.is_none() && door.passphrases.asks_a_person() =>
+                    {
+                        passphrase = Some(door.passphrases.ask("New vault", true).await?);
+                    }
+                    Err(failure) => return Err(failure),
+                }
+            }
         }
         IdCommand::Rename { identity, name } => {
             return match door.call(Request::IdRename(IdRename { identity, name })).await? {

@@ -94,7 +94,7 @@ fn every_table_escapes() {
         secrets: evil(),
         ..Default::default()
     };
-    let peer = PeerInfo { addr: evil(), kind: evil(), v5: true, inbound: true, received: 0, sent: 0 };
+    let peer = PeerInfo { addr: evil(), kind: evil(), v5: true, inbound: true, received: 0, sent: 0, banned: None };
     let file = FileInfo { path: evil().repeat(60), size: 1, have: 0, mime: Some(evil()), skipped: None };
     for text in [
         identity(&identity_info),

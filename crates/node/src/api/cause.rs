@@ -102,6 +102,13 @@ pub enum Cause {
     },
     /// In the queue.
     Queued,
+    /// Everybody who is known for it sent wrong parts, and is not asked for a while.
+    OnlyBanned {
+        /// Addresses known.
+        known: u32,
+        /// When the first of them is asked again, ms since 1970.
+        until: u64,
+    },
     /// Disk full.
     DiskFull {
         /// Bytes free.
@@ -117,6 +124,11 @@ pub enum Cause {
     /// The folder cannot be written.
     FolderNotWritable {
         /// The folder.
+        path: String,
+    },
+    /// Something that is no folder lies where a folder is needed.
+    InTheWay {
+        /// What lies there.
         path: String,
     },
     /// The program died while it read what the item is made of.
@@ -143,7 +155,7 @@ pub enum Cause {
 }
 
 /// A time on this computer's clock.
-fn local(unix_ms: u64) -> String {
+pub fn local(unix_ms: u64) -> String {
     let at = i64::try_from(unix_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
     at.map_or_else(
         || "the end of time".into(),
@@ -204,12 +216,21 @@ impl std::fmt::Display for Cause {
                 size(*quota),
                 size(*needed)
             ),
+            Self::OnlyBanned { known: 1, until } => {
+                write!(f, "Waiting: the only source known sent wrong parts, and is not asked before {}", local(*until))
+            }
+            Self::OnlyBanned { known, until } => {
+                write!(f, "Waiting: all {known} sources known sent wrong parts; none is asked before {}", local(*until))
+            }
             Self::Queued => f.write_str("Queued"),
             Self::DiskFull { free, needed } => write!(f, "Disk full: {} free, {} needed", size(*free), size(*needed)),
             Self::FilesChanged { files } => {
                 write!(f, "{} changed on disk, no longer shared", count(*files, "file", "files"))
             }
             Self::FolderNotWritable { path } => write!(f, "The folder {} cannot be written", quoted(path)),
+            Self::InTheWay { path } => {
+                write!(f, "In the way: {} is no folder, and one is needed there. Move it away, or give it another name", quoted(path))
+            }
             Self::DiedReading => f.write_str(
                 "The program ended while it read what this item is made of. It is not read again by itself; get it once more to try",
             ),
@@ -337,6 +358,8 @@ mod tests {
             Cause::DiskFull { free: bytes, needed: bytes },
             Cause::FilesChanged { files: bytes },
             Cause::FolderNotWritable { path: "/m\u{e4}rz/\"a\"".into() },
+            Cause::InTheWay { path: "/m\u{e4}rz/\"a\"".into() },
+            Cause::OnlyBanned { known: u32::try_from(bytes).unwrap(), until: bytes },
             Cause::BadContent { what: text() },
             Cause::DiedReading,
             Cause::WrongReadKey { what: text() },
@@ -355,6 +378,7 @@ mod tests {
                 Cause::Unreached { .. } | Cause::Paused | Cause::PausedUntil { .. } | Cause::Schedule { .. } => {}
                 Cause::MonthUsed { .. } | Cause::Quota { .. } | Cause::Queued | Cause::DiskFull { .. } => {}
                 Cause::FilesChanged { .. } | Cause::FolderNotWritable { .. } | Cause::BadContent { .. } => {}
+                Cause::InTheWay { .. } | Cause::OnlyBanned { .. } => {}
                 Cause::DiedReading | Cause::WrongReadKey { .. } | Cause::Locked | Cause::Trouble { .. } => {}
             }
         }

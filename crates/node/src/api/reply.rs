@@ -59,8 +59,24 @@ pub enum Reply {
     Settings(Settings),
     /// What the leak test saw.
     Leak(LeakReport),
+    /// See [`GivenUp`].
+    GivenUp(GivenUp),
     /// A stream of events follows, snapshot first.
     Watching(Snapshot),
+}
+
+/// What goes with a key that is gone; what was downloaded, and what is public, stays.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct GivenUp {
+    /// False: nothing was changed yet.
+    pub done: bool,
+    /// Names of identities whose secrets are gone. A backup brings one back.
+    pub identities: Vec<String>,
+    /// Private channels that are closed until they are opened with their links.
+    pub closed: Vec<String>,
+    /// Something else was sealed: a proxy's password, onion addresses, addresses of peers.
+    pub others: bool,
 }
 
 /// An identity, without its secret.

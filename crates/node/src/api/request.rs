@@ -92,6 +92,8 @@ pub enum Request {
     /// Open the vault with its passphrase; where there is no vault yet, make it with this one. Without a passphrase: try
     /// a keyring again that was locked.
     Unlock(Unlock),
+    /// The keyring or the vault that had this folder's secrets is gone for good: go on without what only it could open.
+    GiveUp(GiveUp),
     /// Watch whether anything leaves by another way than the route, for so many seconds.
     Leak(Leak),
     /// Turn this connection into a stream of events, snapshot first.
@@ -540,4 +542,14 @@ pub struct Leak {
 pub struct Unlock {
     /// Opens the vault; empty: only the keyring is tried.
     pub passphrase: String,
+}
+
+/// See [`Request::GiveUp`].
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct GiveUp {
+    /// False: only tell what would be given up.
+    pub sure: bool,
+    /// Of the new vault, where no keyring can keep the new secrets.
+    pub passphrase: Option<String>,
 }

@@ -36,6 +36,30 @@ pub struct PeerInfo {
     pub received: u64,
     /// Blob bytes sent.
     pub sent: u64,
+    /// Set: it is not connected, and nothing is asked of it for a while. Then `addr` may also be a host or a network, all of
+    /// whose places that is said of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub banned: Option<Banned>,
+}
+
+/// See [`PeerInfo::banned`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Banned {
+    /// Until when, ms since 1970.
+    pub until: u64,
+    /// What it did.
+    pub why: BannedFor,
+}
+
+/// What somebody did whom nothing is asked of any more for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum BannedFor {
+    /// It sent other bytes than it was asked for.
+    WrongPart,
 }
 
 /// Which kind of way out.

@@ -87,6 +87,7 @@ fn runs_long(request: &Request) -> bool {
             | Request::Open(_)
             | Request::Choose(_)
             | Request::MoveData(_)
+            | Request::SetChannel(_)
             | Request::Watch
     )
 }
@@ -106,6 +107,7 @@ fn is_progress(request: &Request, event: &Event) -> bool {
             let about = matches!(event, Event::Item(_) | Event::Ready(_) | Event::Channel(_));
             about || matches!(event, Event::Notice(_) | Event::Waiting(_))
         }
+        Request::SetChannel(_) => matches!(event, Event::Notice(_)),
         Request::Look(_) | Request::Choose(_) => matches!(event, Event::Notice(_) | Event::Waiting(_)),
         _ => false,
     }

@@ -58,6 +58,7 @@ pub(super) const METHODS: &[&str] = &[
     "settings",
     "set_settings",
     "unlock",
+    "give_up",
     "leak",
     "watch",
     "shutdown",

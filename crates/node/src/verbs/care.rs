@@ -255,7 +255,12 @@ async fn has_room(from: &Path, to: &Path, bytes: u64) -> Result<()> {
         if store::is_same_disk(&from, &to) || free >= bytes {
             return Ok(());
         }
-        let text = format!("The disk with {} has no room: {free} bytes are free, {bytes} are needed.", to.display());
+        let text = format!(
+            "The disk with {} has no room: {} are free, {} are needed.",
+            protocol::words::quoted(paths::shown(&to)),
+            protocol::words::size(free),
+            protocol::words::size(bytes)
+        );
         fail(Code::DiskFull, text)
     })
     .await

@@ -90,7 +90,9 @@ pub(super) async fn until_complete(
                         let way = format!("To allow it: megatorrent rule {key} --look-up on");
                         return fail(Code::AskFirst, format!("{cause}. {way}"));
                     }
-                    Some(cause @ Cause::FolderNotWritable { .. }) => return fail(Code::Io, format!("{cause}.")),
+                    Some(cause @ (Cause::FolderNotWritable { .. } | Cause::InTheWay { .. })) => {
+                        return fail(Code::Io, format!("{cause}."));
+                    }
                     Some(cause @ Cause::BadContent { .. }) => return fail(Code::BadContent, format!("{cause}.")),
                     // What is missing again is fetched again, by itself.
                     Some(Cause::Trouble { code: Code::Incomplete, .. }) => {}
@@ -244,8 +246,7 @@ pub(super) async fn verify(ctx: &Ctx, item: &str) -> Result<VerifyReport> {
     let stop = ctx.stop.clone();
     let outcome = ctx.with_store(move |s| s.verify_item(&channel, &id, &mut |_, _| !stop.is_cancelled())).await?;
     if !ctx.config.offline && !outcome.back.is_empty() {
-        let held = outcome.back.iter().map(|blob| (*blob, channel, swarm::Rank::Rest, None)).collect();
-        ctx.engine.send(Input::Hold(held)).await;
+        ctx.engine.hold(channel, outcome.back.iter().map(|blob| (*blob, swarm::Rank::Rest)).collect::<Vec<_>>()).await;
     }
     let bad = outcome.bad.len() as u64;
     let is_download = matches!(row.standing, Standing::Wanted | Standing::Complete);

@@ -7,6 +7,7 @@ mod caller;
 mod care;
 mod fetch;
 mod follow;
+mod give_up;
 mod ids;
 mod inside;
 mod play;
@@ -93,6 +94,7 @@ pub(crate) async fn call(ctx: &Ctx, request: Request, caller: &Caller) -> Result
         Request::Settings => settings(ctx).await.map(Reply::Settings),
         Request::SetSettings(new) => set_settings(ctx, new).await.map(Reply::Settings),
         Request::Unlock(args) => ids::unlock(ctx, args).await.map(|()| Reply::Done),
+        Request::GiveUp(args) => give_up::give_up(ctx, args).await.map(Reply::GivenUp),
         Request::Leak(args) => {
             online(ctx)?;
             caller.unless_gone(crate::doctor::leak(ctx, args.seconds)).await.map(Reply::Leak)
@@ -122,11 +124,21 @@ impl Drop for Cancel {
     }
 }
 
+/// Why a private channel's read key cannot be had.
+fn no_read_key(ctx: &Ctx) -> ErrorInfo {
+    if ctx.store.is_open() {
+        let text =
+            "The read key of this channel is not here any more. Its link opens it again: megatorrent new-key LINK";
+        return ErrorInfo::new(Code::WrongReadKey, text);
+    }
+    ErrorInfo::new(Code::Secrets, "The read key of this channel is locked.")
+}
+
 /// A channel's link, with its read key if it is private. It names a way in by Tor, where there is one: for a channel of ours
 /// its own onion address, and where there is no DHT its gateways; there, for another's, what the link named that we had.
 async fn link_of(ctx: &Ctx, row: &Channel) -> Result<String> {
     if row.private && row.read_key.is_none() {
-        return fail(Code::Secrets, "The read key of this channel is locked.");
+        return Err(no_read_key(ctx));
     }
     let read_key = row.read_key.clone().filter(|_| row.private);
     let network = ctx.network();

@@ -14,13 +14,12 @@ use store::{Channel, IdentityRow, ItemRow, PlanFile, Publication, Standing};
 use swarm::Rank;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::api::{Code, Edit, ErrorInfo, Event, Publish, PublishProgress, Published, Unpublish, paths};
+use crate::api::{Cause, Code, Edit, ErrorInfo, Event, Publish, PublishProgress, Published, Unpublish, paths};
 use crate::config::{PROGRESS_EVERY, PUT_AGAIN};
 use crate::ctx::Ctx;
 use crate::engine::Input;
 use crate::error::{Result, blocking, fail};
 use crate::publish::{Job, Own, Scan, payload, scan, seal};
-use crate::verbs::waits::{For, Waits};
 use crate::verbs::{Caller, Cancel, find_channel, find_item, follow, ids, link_of};
 use crate::{channel, folders, gateway, list, network, plan, stream};
 
@@ -152,15 +151,13 @@ async fn ready(ctx: &Ctx, job: &Job, key: ChannelKey) -> Result<()> {
         return Err(crate::view::unknown("channel", &key.to_string()));
     };
     let link = link_of(ctx, &row).await?;
-    let waits = |cause| {
-        job.tell(PublishProgress {
-            stage: "wait".into(),
-            cause: Some(cause),
-            link: Some(link.clone()),
-            ..PublishProgress::default()
-        });
-    };
-    job.unless_cancelled(network::ready(ctx, waits)).await
+    job.unless_cancelled(network::ready(ctx, |cause| waits(job, cause, &link))).await
+}
+
+/// Says what it waits for before it can leave, and which link will lead to it.
+fn waits(job: &Job, cause: Cause, link: &str) {
+    let (cause, link) = (Some(cause), Some(link.to_owned()));
+    job.tell(PublishProgress { stage: "wait".into(), cause, link, ..PublishProgress::default() });
 }
 
 /// What is to be published: sealed where it lies, and no item of the channel until the list that names it is signed and
@@ -245,6 +242,8 @@ enum Change {
     Item(ItemId, Option<String>, Option<String>),
     /// The channel's texts.
     Channel(Option<String>, Option<String>),
+    /// The key that opens this list and those to come.
+    ReadKey(ReadKey),
 }
 
 pub(super) async fn unpublish(ctx: &Ctx, args: Unpublish) -> Result<Published> {
@@ -286,31 +285,16 @@ pub(super) async fn edit(ctx: &Ctx, args: Edit) -> Result<Published> {
 /// whoever has the old key alone reads no list that comes.
 pub(super) async fn rekey(ctx: &Ctx, text: &str) -> Result<Published> {
     let (row, identity) = own(ctx, text).await?;
-    let key = row.key;
     if !row.private {
         return fail(Code::KindMismatch, "This channel is public. It has no read key.");
     }
-    let Some(old) = row.read_key.clone() else {
-        return fail(Code::Secrets, "The read key of this channel is locked.");
-    };
+    if row.read_key.is_none() {
+        return Err(crate::verbs::no_read_key(ctx));
+    }
     let mut read_key = [0; 32];
     getrandom::fill(&mut read_key).map_err(|e| ErrorInfo::new(Code::Internal, format!("no random numbers: {e}")))?;
-    let new = ReadKey(read_key);
-    ctx.with_store(move |s| s.change_channel(&key, |row| row.read_key = Some(new))).await?;
     let job = Job::unnamed(ctx, &crate::view::named(&row));
-    let signed = sign(ctx, &identity, Change::Channel(None, None), &job).await;
-    if signed.is_err() && !signed_since(ctx, &row).await? {
-        // Nothing was signed with the new key: the old link stays the right one.
-        ctx.with_store(move |s| s.change_channel(&key, |row| row.read_key = Some(old))).await?;
-    }
-    signed
-}
-
-/// Whether a newer manifest than this row's is kept.
-async fn signed_since(ctx: &Ctx, row: &Channel) -> Result<bool> {
-    let (key, before) = (row.key, row.manifest.as_ref().map_or(0, SignedManifest::sequence));
-    let now = ctx.with_store(move |s| s.channel(&key)).await?.and_then(|row| row.manifest);
-    Ok(now.is_some_and(|manifest| manifest.sequence() > before))
+    sign(ctx, &identity, Change::ReadKey(ReadKey(read_key)), &job).await
 }
 
 /// One of our channels and the identity that signs it.
@@ -323,17 +307,21 @@ async fn own(ctx: &Ctx, text: &str) -> Result<(Channel, Identity)> {
     Ok((row, identity))
 }
 
-/// The channel's list as it stands, with the change; and what is published by it.
-async fn changed(
-    ctx: &Ctx,
-    identity: &Identity,
-    row: &mut Channel,
-    change: Change,
-) -> Result<(Vec<Item>, Option<Box<Draft>>)> {
+/// What is kept with a new list, in the same step.
+#[derive(Default)]
+struct Brings {
+    /// What is published by it.
+    draft: Option<Box<Draft>>,
+    /// The read key that it is sealed with, where that is a new one.
+    read_key: Option<ReadKey>,
+}
+
+/// The channel's list as it stands, with the change; and what it brings.
+async fn changed(ctx: &Ctx, identity: &Identity, row: &mut Channel, change: Change) -> Result<(Vec<Item>, Brings)> {
     let key = row.key;
     let listed = ctx.with_store(move |s| s.list_json(&key)).await?;
     let mut items = listed.iter().map(|json| Ok(Item::from_json(json)?)).collect::<Result<Vec<_>>>()?;
-    let mut publishes = None;
+    let mut brings = Brings::default();
     match change {
         Change::Put(draft) => {
             let known = items.len();
@@ -342,7 +330,7 @@ async fn changed(
                 return fail(Code::NotFound, "This item is no longer in the list.");
             }
             items.insert(0, draft.item(ctx, identity).await?);
-            publishes = Some(draft);
+            brings.draft = Some(draft);
         }
         Change::Out(id) => items.retain(|i| i.id != id),
         Change::Item(id, name, about) => {
@@ -356,8 +344,12 @@ async fn changed(
             row.name = name.unwrap_or_else(|| row.name.clone());
             row.about = about.unwrap_or_else(|| row.about.clone());
         }
+        Change::ReadKey(new) => {
+            row.read_key = Some(new.clone());
+            brings.read_key = Some(new);
+        }
     }
-    Ok((items, publishes))
+    Ok((items, brings))
 }
 
 /// Bytes that a page's mention takes in the body, at most.
@@ -440,7 +432,7 @@ async fn sign(ctx: &Ctx, identity: &Identity, change: Change, job: &Job) -> Resu
     let Some(mut row) = ctx.with_store(move |s| s.channel(&key)).await? else {
         return Err(crate::view::unknown("channel", &key.to_string()));
     };
-    let (items, draft) = changed(ctx, identity, &mut row, change).await?;
+    let (items, brings) = changed(ctx, identity, &mut row, change).await?;
     let floor = ctx.with_store(move |s| s.floor(&key)).await?;
     // A clock that went back does not make the sequence fall.
     let sequence = ctx.clock.unix_ms().max(floor + 1);
@@ -465,7 +457,8 @@ async fn sign(ctx: &Ctx, identity: &Identity, change: Change, job: &Job) -> Resu
     row.body_sequence = sequence;
     let manifest = Arc::new(manifest);
     // From here on nobody's leaving ends it half way: what is signed is kept, and what is kept is told.
-    let kept = ctx.tasks.spawn(keep(ctx.clone(), turn, row.clone(), manifest.clone(), items.clone(), structure, draft));
+    let kept =
+        ctx.tasks.spawn(keep(ctx.clone(), turn, row.clone(), manifest.clone(), items.clone(), structure, brings));
     let pushed = match kept.await {
         Ok(kept) => kept?,
         Err(error) => return fail(Code::Internal, format!("publishing ended: {error}")),
@@ -490,9 +483,8 @@ async fn sign(ctx: &Ctx, identity: &Identity, change: Change, job: &Job) -> Resu
         return Ok(published);
     }
     // It is signed and kept: from here on only the telling is cut, when the node stops, and the next start tells it.
-    let waits = Waits::begin(ctx, key, For::Route);
     ctx.until_stop(async {
-        waits.during(network::ready(ctx, |_| {})).await;
+        network::ready(ctx, |cause| waits(job, cause, &published.link)).await;
         Ok(())
     })
     .await?;
@@ -536,11 +528,12 @@ async fn keep(
     manifest: Arc<SignedManifest>,
     items: Vec<Item>,
     structure: Vec<BlobId>,
-    draft: Option<Box<Draft>>,
+    brings: Brings,
 ) -> Result<u32> {
     let key = row.key;
     let mut held: Vec<(BlobId, Rank)> = structure.iter().map(|blob| (*blob, Rank::Root)).collect();
-    let published = draft.as_deref().and_then(|draft| Some((draft, items.iter().find(|item| item.id == draft.id)?)));
+    let published =
+        brings.draft.as_deref().and_then(|draft| Some((draft, items.iter().find(|item| item.id == draft.id)?)));
     let draft = published.map(|(draft, item)| (draft.row(key, item), draft.files.clone()));
     if let Some((_, files)) = &draft {
         let mut chunks = files.iter().flat_map(|file| &file.chunks);
@@ -553,24 +546,20 @@ async fn keep(
         name: row.name.clone(),
         about: row.about.clone(),
         manifest: (*manifest).clone(),
+        read_key: brings.read_key,
+        identity,
         items: items.iter().enumerate().map(|(i, item)| list::row_of(key, i, item)).collect(),
         structure,
         draft,
     };
-    let gone = ctx
-        .with_store(move |s| {
-            let gone = s.publish_list(publication)?;
-            identity.map_or(Ok(()), |row| s.put_identity(&row))?;
-            Ok(gone)
-        })
-        .await?;
+    let gone = ctx.with_store(move |s| s.publish_list(publication)).await?;
     if ctx.config.offline {
         return Ok(0);
     }
     ctx.engine.send(Input::Unhold(gone)).await;
     let mut seen = HashSet::new();
     held.retain(|(blob, _)| seen.insert(*blob));
-    ctx.engine.send(Input::Hold(held.into_iter().map(|(blob, rank)| (blob, key, rank, None)).collect())).await;
+    ctx.engine.hold(key, held).await;
     channel::follow(&ctx, &Channel { manifest: None, ..row }, Vec::new()).await?;
     // Connected peers have it at once; whoever looks into the DHT finds the swarm announced before the manifest.
     ctx.engine.send(Input::Manifest(manifest)).await;

@@ -20,8 +20,6 @@ pub(super) enum For {
     List,
     /// Parts of what a channel lists.
     Parts,
-    /// The way out.
-    Route,
 }
 
 /// One wait of one verb.
@@ -44,7 +42,6 @@ impl<'a> Waits<'a> {
         Ok(match self.what {
             For::List => view::channel(self.ctx, self.key).await?.and_then(|info| info.cause),
             For::Parts => view::why_still(self.ctx, self.key).await,
-            For::Route => view::of_route(self.ctx),
         })
     }
 

@@ -1,12 +1,12 @@
 //! What an author may write into lists and plans, however long, and what happens in the moment of a change.
 
 use crate::world::{CHANNEL, ITEM, Made, OTHER, Padding, World, bytes, channel, folder, make, row};
-use protocol::{BlobKey, ChannelKey, Chunk, Identity, ItemId, SafePath, SignedManifest, blob};
+use protocol::{BlobKey, ChannelKey, Chunk, Identity, ItemId, ReadKey, SafePath, SignedManifest, blob};
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Barrier;
 use std::time::Duration;
-use store::{ItemRow, PlanFile, PlanStep, Publication, Standing, StoreError};
+use store::{IdentityRow, ItemRow, PlanFile, PlanStep, Publication, Role, Standing, StoreError};
 
 fn path(text: &str) -> SafePath {
     SafePath::parse(text).unwrap()
@@ -319,6 +319,8 @@ fn a_publication_counts_with_its_list_and_not_before() {
         name: "mine".into(),
         about: String::new(),
         manifest: manifest.clone(),
+        read_key: None,
+        identity: None,
         items: vec![item(mark)],
         structure: Vec::new(),
         draft: Some((item(mark), made.published(&source))),
@@ -337,6 +339,82 @@ fn a_publication_counts_with_its_list_and_not_before() {
     let row = world.channel(&key).unwrap().unwrap();
     assert_eq!((row.name.as_str(), row.body_sequence, row.manifest.unwrap().sequence()), ("mine", 11, 11));
     world.assert_tidy();
+}
+
+/// Whatever step of it the disk refuses or the process does not live to see: list, manifest, key and files are all the old
+/// ones or all the new.
+#[test]
+fn a_new_read_key_is_kept_with_the_list_that_it_opens_or_not_at_all() {
+    let mut world = World::new();
+    let (identity, first) = signed(4, 10);
+    let key = identity.channel();
+    let private =
+        |row: &mut store::Channel| (row.own, row.private, row.read_key) = (true, true, Some(ReadKey([1; 32])));
+    world.add_or_change_channel(channel(key), private).unwrap();
+    let source = world.tmp.path().join("mine");
+    let (old, new) =
+        (make(1, Padding::Ours, &[("a", bytes(1, 200_000))]), make(2, Padding::Ours, &[("b", bytes(2, 200_000))]));
+    old.write(&source);
+    new.write(&source);
+    let table = crate::world::structure(5);
+    let item = |mark: &[u8]| ItemRow {
+        channel: key,
+        standing: Standing::Published,
+        root: Some(source.clone()),
+        planned: true,
+        ..row(ITEM, mark)
+    };
+    let publication = |number: u8, manifest: &SignedManifest, made: &Made| Publication {
+        channel: key,
+        name: format!("name {number}"),
+        about: String::new(),
+        manifest: manifest.clone(),
+        read_key: Some(ReadKey([number; 32])),
+        identity: Some(IdentityRow { key, name: format!("name {number}"), private: Some(true), created: 1 }),
+        items: vec![item(&[number])],
+        structure: vec![table.id()],
+        draft: Some((item(&[number]), made.published(&source))),
+    };
+    world.put_stored(&key, Role::Root, &table).unwrap();
+    world.publish_list(publication(1, &first, &old)).unwrap();
+    let second = signed(4, 11).1;
+    let assert_is = |world: &World, number: u8, sequence: u64, made: &Made| {
+        let row = world.channel(&key).unwrap().unwrap();
+        assert_eq!((row.read_key, row.name), (Some(ReadKey([number; 32])), format!("name {number}")));
+        assert_eq!((row.body_sequence, row.manifest.unwrap().sequence()), (sequence, sequence));
+        assert_eq!(world.floor(&key).unwrap(), sequence);
+        assert_eq!(world.identities().unwrap()[0].name, format!("name {number}"));
+        assert_eq!(world.item(&key, &ITEM).unwrap().unwrap().json, item(&[number]).json);
+        let held: BTreeSet<_> = made.ids().into_iter().chain([table.id()]).collect();
+        assert_eq!(world.held(), held);
+    };
+    assert_is(&world, 1, 10, &old);
+    let steps = [
+        ("UPDATE", "channels"),
+        ("UPDATE", "floors"),
+        ("INSERT", "identities"),
+        ("UPDATE", "items"),
+        ("DELETE", "files"),
+        ("INSERT", "files"),
+        ("INSERT", "chunks"),
+        ("DELETE", "blobs"),
+    ];
+    for (what, table) in steps {
+        let db = rusqlite::Connection::open(world.data().join("store.db")).unwrap();
+        let refuse =
+            format!("CREATE TRIGGER refused BEFORE {what} ON {table} BEGIN SELECT RAISE(ABORT, 'refused'); END");
+        db.execute_batch(&refuse).unwrap();
+        let failed = world.publish_list(publication(2, &second, &new)).unwrap_err();
+        assert!(failed.to_string().contains("refused"), "{what} {table}: {failed}");
+        assert_is(&world, 1, 10, &old);
+        db.execute_batch("DROP TRIGGER refused").unwrap();
+        drop(db);
+        world.crash();
+        assert_is(&world, 1, 10, &old);
+    }
+    world.publish_list(publication(2, &second, &new)).unwrap();
+    world.crash();
+    assert_is(&world, 2, 11, &new);
 }
 
 #[test]

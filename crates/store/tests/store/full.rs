@@ -191,3 +191,41 @@ fn inside_data() {
     crate::world::assert_tidy(&small.join("data"));
     println!("came to its end");
 }
+
+#[test]
+fn what_is_fetched_in_part_moves_to_a_disk_that_has_room_for_the_parts_alone() {
+    on_a_small_disk("full::inside_moving");
+}
+
+#[cfg(unix)]
+#[test]
+#[ignore = "run by what_is_fetched_in_part_moves_to_a_disk_that_has_room_for_the_parts_alone"]
+fn inside_moving() {
+    use std::os::unix::fs::MetadataExt;
+    let Some(folder) = folder() else { return };
+    let (small, store) = (folder.join("small"), start(&folder.join("data")));
+    let made = make(4, Padding::Ours, &[("film", bytes(5, 40 * CHUNK_LEN))]);
+    let root = folder.join("downloads/item");
+    store.plan_download(&CHANNEL, &ITEM, &root, made.plan(&root)).unwrap();
+    let lacks = store.missing(&CHANNEL, &ITEM, 100, &|_| false).unwrap();
+    // The last of all, so that the part file is as long as the whole.
+    let here = [lacks[0], lacks[20], lacks[39]];
+    here.iter().for_each(|blob| drop(store.place(made.blobs[blob].clone()).unwrap()));
+    let (mut copied, to) = (0, small.join("item"));
+    let moved = store.move_item(&CHANNEL, &ITEM, &to, &mut |bytes| {
+        copied += bytes;
+        true
+    });
+    assert!(moved.unwrap().done);
+    assert!(copied <= 4 * CHUNK_LEN as u64, "{copied} bytes were copied of 3 MiB that are here");
+    let part = crate::world::files_below(&to).into_iter().next().unwrap();
+    let meta = fs::metadata(&part).unwrap();
+    assert_eq!(meta.len(), 40 * CHUNK_LEN as u64);
+    assert!(meta.blocks() * 512 <= 4 * CHUNK_LEN as u64, "{} blocks", meta.blocks());
+    assert!(crate::world::files_below(&folder.join("downloads")).is_empty());
+    here.iter().for_each(|blob| drop(store.read_blob(blob).unwrap()));
+    let rest = store.missing(&CHANNEL, &ITEM, 100, &|_| false).unwrap();
+    assert_eq!(rest.len(), 37);
+    store.close().unwrap();
+    println!("came to its end");
+}

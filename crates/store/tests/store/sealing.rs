@@ -3,7 +3,7 @@
 use crate::world::{channel, open};
 use protocol::{ChannelKey, PeerAddr, ReadKey};
 use std::path::Path;
-use store::{DataDir, Store, StoreError};
+use store::{DataDir, IdentityRow, Store, StoreError};
 
 const PRIVATE: ChannelKey = ChannelKey([7; 32]);
 
@@ -100,5 +100,51 @@ fn one_value_that_rotted_is_not_written_over_and_does_not_lock_the_others() {
     assert!(matches!(store.sealed_or("onion", b"fresh"), Err(StoreError::OtherStoreKey)));
     store.set_sealed("onion", Some(b"on somebody's word")).unwrap();
     assert_eq!(&**store.sealed("onion").unwrap().unwrap(), b"on somebody's word");
+    store.close().unwrap();
+}
+
+#[test]
+fn a_key_that_is_gone_for_good_takes_what_it_sealed_along_and_nothing_else() {
+    const OWN: ChannelKey = ChannelKey([11; 32]);
+    const KEPT: ChannelKey = ChannelKey([12; 32]);
+    let tmp = tempfile::tempdir().unwrap();
+    let data = tmp.path().join("data");
+    sealed(&data);
+    let (store, _) = open(&data);
+    for (key, name) in [(OWN, "Tidewater"), (KEPT, "Family")] {
+        store.add_or_change_channel(channel(key), |row| row.own = true).unwrap();
+        store.put_identity(&IdentityRow { key, name: name.into(), private: None, created: 1 }).unwrap();
+        store
+            .set_items(&key, 5, &[store::ItemRow { channel: key, ..crate::world::row(crate::world::ITEM, b"1") }])
+            .unwrap();
+    }
+    assert!(!store.is_key_lost());
+    store.close().unwrap();
+    drop(store);
+
+    let store = with(&data, Some(&[8; 32]));
+    assert!(store.is_key_lost());
+    let told = store.sealed_by_key(&[KEPT]).unwrap();
+    let names = |given_up: &store::GivenUp| given_up.identities.iter().map(|row| row.name.clone()).collect::<Vec<_>>();
+    assert_eq!((names(&told), told.closed.len(), told.others), (vec!["Tidewater".to_owned()], 1, true));
+    assert_eq!(store.identities().unwrap().len(), 2, "telling changes nothing");
+    let given_up = store.give_up_key(&[8; 32], &[KEPT]).unwrap();
+    assert_eq!(names(&given_up), ["Tidewater"]);
+    assert!(!store.is_key_lost());
+    store.close().unwrap();
+    drop(store);
+
+    let store = with(&data, Some(&[8; 32]));
+    assert!(!store.is_key_lost(), "it is the folder's key from then on");
+    let own = |key| store.channel(&key).unwrap().unwrap().own;
+    assert_eq!((own(OWN), own(KEPT)), (false, true));
+    assert!(store.channel(&OWN).unwrap().unwrap().followed);
+    assert_eq!((store.items(&OWN).unwrap().len(), store.items(&KEPT).unwrap().len()), (1, 1), "lists stay");
+    assert_eq!(&**store.sealed_or("onion", b"another").unwrap(), b"another");
+    assert!(store.address_book().unwrap().is_empty());
+    assert!(store.channel(&PRIVATE).unwrap().unwrap().read_key.is_none());
+    store.change_channel(&PRIVATE, |row| row.read_key = Some(ReadKey([4; 32]))).unwrap();
+    assert_eq!(store.channel(&PRIVATE).unwrap().unwrap().read_key, Some(ReadKey([4; 32])));
+    assert!(matches!(store.unlock(&[7; 32]), Err(StoreError::OtherStoreKey)), "the old one is another's now");
     store.close().unwrap();
 }

@@ -1,8 +1,9 @@
 use super::*;
-use crate::{Cause, Config, List, Priority};
+use crate::{Cause, Config, List, Priority, Verdict};
 use protocol::handshake::Binding;
 use protocol::session::{Capabilities, Event};
-use protocol::{ReadKey, rendezvous};
+use protocol::{ReadKey, SignedManifest, rendezvous};
+use std::sync::Arc;
 
 const KEY: ChannelKey = ChannelKey([7; 32]);
 const BLOB: BlobId = BlobId([3; 32]);
@@ -168,6 +169,43 @@ fn what_may_be_over_in_a_moment_is_no_cause_yet() {
     one.handle_event(secs(18), conn, Event::NotFound(BLOB));
     assert_eq!(one.cause(secs(19), &KEY), Cause::Looking);
     assert_eq!(one.cause(secs(23), &KEY), Cause::NobodyHasIt { connected: 1 });
+}
+
+#[test]
+fn when_all_who_are_known_sent_wrong_parts_that_is_the_cause() {
+    let mut one = swarm(None);
+    one.want(secs(0), BLOB, KEY, Priority::Normal);
+    run(&mut one, secs(3));
+    let liar = meet_v5(&mut one, secs(3), 1);
+    run(&mut one, secs(4));
+    one.handle_event(secs(4), liar, Event::Blob(BLOB, Vec::new()));
+    one.handle_verdict(secs(4), liar, BLOB, Verdict::BadHash);
+    one.handle_closed(secs(4), liar, crate::Closed::Clean);
+    assert_eq!(one.cause(secs(6), &KEY), Cause::Looking);
+    // The first wrong thing costs a sixth of an hour.
+    let until = secs(4 + 600);
+    assert_eq!(one.cause(secs(10), &KEY), Cause::OnlyBanned { known: 1, until });
+    let banned = [crate::Ban { who: addr(1).to_string(), until }];
+    assert_eq!(one.banned(secs(10), 100), banned);
+    assert_eq!(one.banned(until, 100), []);
+    // Somebody else is known as well: then it is not for want of honest ones.
+    one.add_addr(secs(11), PeerAddr::Ip(addr(2)), Some(KEY), crate::Source::Dht);
+    assert_eq!(one.cause(secs(30), &KEY), Cause::NoneOnline { known: 2 });
+    assert_eq!(one.cause(until, &KEY), Cause::NoneOnline { known: 2 });
+}
+
+#[test]
+fn what_of_a_known_list_is_not_asked_for_is_nobodys_lack() {
+    let identity = protocol::Identity::from_seed(&[5; 32]);
+    let list = protocol::Body { timestamp: 5, ..protocol::Body::default() };
+    let manifest = SignedManifest::sign_inline(&identity, 5, &list).map(Arc::new);
+    let mut one = Swarm::new(config(), 1);
+    let key = identity.channel();
+    one.follow(secs(0), Follow { key, read_key: None, manifest, floor: 0 });
+    assert_eq!(one.cause(secs(100), &key), Cause::Looking, "an item is being looked into");
+    one.want(secs(100), BLOB, key, Priority::Normal);
+    assert_eq!(one.cause(secs(104), &key), Cause::Looking);
+    assert_eq!(one.cause(secs(105), &key), Cause::NoPeersKnown { asked: 0 });
 }
 
 /// When the DHT is asked for the newest list.

@@ -2,6 +2,16 @@
 // Written from crates/node/src/api.rs by `cargo xtask types`; a test fails when the two differ.
 // Sizes, counts and times are whole numbers below 2^53; paths are text.
 
+/** See [`PeerInfo::banned`]. */
+export type Banned = {
+/** Until when, ms since 1970. */
+until: number,
+/** What it did. */
+why: BannedFor, };
+
+/** What somebody did whom nothing is asked of any more for a while. */
+export type BannedFor = "wrong_part";
+
 /** See [`Request::CancelPublish`]. */
 export type CancelPublish = {
 /** Its name: [`Publish::job`], or the one that its progress carries. */
@@ -48,7 +58,11 @@ quota: number,
 /** Bytes here. */
 used: number,
 /** Bytes that it still needs. */
-needed: number, } | { "cause": "queued" } | { "cause": "disk_full",
+needed: number, } | { "cause": "queued" } | { "cause": "only_banned",
+/** Addresses known. */
+known: number,
+/** When the first of them is asked again, ms since 1970. */
+until: number, } | { "cause": "disk_full",
 /** Bytes free. */
 free: number,
 /** Bytes needed. */
@@ -56,6 +70,8 @@ needed: number, } | { "cause": "files_changed",
 /** How many. */
 files: number, } | { "cause": "folder_not_writable",
 /** The folder. */
+path: string, } | { "cause": "in_the_way",
+/** What lies there. */
 path: string, } | { "cause": "died_reading" } | { "cause": "bad_content",
 /** What is wrong with it. */
 what: string, } | { "cause": "wrong_read_key",
@@ -177,6 +193,24 @@ export type Get = {
 what: string,
 /** Folder; default: the download folder. */
 dir: string | null, };
+
+/** See [`Request::GiveUp`]. */
+export type GiveUp = {
+/** False: only tell what would be given up. */
+sure: boolean,
+/** Of the new vault, where no keyring can keep the new secrets. */
+passphrase: string | null, };
+
+/** What goes with a key that is gone; what was downloaded, and what is public, stays. */
+export type GivenUp = {
+/** False: nothing was changed yet. */
+done: boolean,
+/** Names of identities whose secrets are gone. A backup brings one back. */
+identities: Array<string>,
+/** Private channels that are closed until they are opened with their links. */
+closed: Array<string>,
+/** Something else was sealed: a proxy's password, onion addresses, addresses of peers. */
+others: boolean, };
 
 /** See [`Request::Get`]. */
 export type Got = {
@@ -446,7 +480,10 @@ inbound: boolean,
 /** Blob bytes received. */
 received: number,
 /** Blob bytes sent. */
-sent: number, };
+sent: number,
+/** Set: it is not connected, and nothing is asked of it for a while. Then `addr` may also be a host or a network, all of
+ * whose places that is said of. */
+banned?: Banned, };
 
 /** See [`Request::Place`]. */
 export type PlaceArg = {
@@ -542,10 +579,10 @@ item: string,
 delete: boolean, };
 
 /** What comes back. */
-export type Reply = { "kind": "done" } | { "kind": "identity", "value": IdentityInfo } | { "kind": "identities", "value": Array<IdentityInfo> } | { "kind": "published", "value": Published } | { "kind": "link", "value": LinkInfo } | { "kind": "looked", "value": Looked } | { "kind": "channel", "value": ChannelInfo } | { "kind": "channels", "value": Array<ChannelInfo> } | { "kind": "items", "value": Array<ItemInfo> } | { "kind": "files", "value": Array<FileInfo> } | { "kind": "got", "value": Got } | { "kind": "verified", "value": VerifyReport } | { "kind": "kept", "value": Array<string> } | { "kind": "place", "value": string } | { "kind": "playable", "value": Playable } | { "kind": "inside", "value": Inside } | { "kind": "status", "value": Status } | { "kind": "transfers", "value": Array<ItemInfo> } | { "kind": "peers", "value": Array<PeerInfo> } | { "kind": "link_text", "value": string } | { "kind": "settings", "value": Settings } | { "kind": "leak", "value": LeakReport } | { "kind": "watching", "value": Snapshot };
+export type Reply = { "kind": "done" } | { "kind": "identity", "value": IdentityInfo } | { "kind": "identities", "value": Array<IdentityInfo> } | { "kind": "published", "value": Published } | { "kind": "link", "value": LinkInfo } | { "kind": "looked", "value": Looked } | { "kind": "channel", "value": ChannelInfo } | { "kind": "channels", "value": Array<ChannelInfo> } | { "kind": "items", "value": Array<ItemInfo> } | { "kind": "files", "value": Array<FileInfo> } | { "kind": "got", "value": Got } | { "kind": "verified", "value": VerifyReport } | { "kind": "kept", "value": Array<string> } | { "kind": "place", "value": string } | { "kind": "playable", "value": Playable } | { "kind": "inside", "value": Inside } | { "kind": "status", "value": Status } | { "kind": "transfers", "value": Array<ItemInfo> } | { "kind": "peers", "value": Array<PeerInfo> } | { "kind": "link_text", "value": string } | { "kind": "settings", "value": Settings } | { "kind": "leak", "value": LeakReport } | { "kind": "given_up", "value": GivenUp } | { "kind": "watching", "value": Snapshot };
 
 /** What can be asked of a node: a verb and its arguments. */
-export type Request = { "method": "id_new", "params": IdNew } | { "method": "id_list" } | { "method": "id_export", "params": IdExport } | { "method": "id_import", "params": IdImport } | { "method": "id_rename", "params": IdRename } | { "method": "publish", "params": Publish } | { "method": "cancel_publish", "params": CancelPublish } | { "method": "unpublish", "params": Unpublish } | { "method": "edit", "params": Edit } | { "method": "parse_link", "params": LinkArg } | { "method": "look", "params": LinkArg } | { "method": "subscribe", "params": Subscribe } | { "method": "unsubscribe", "params": Unsubscribe } | { "method": "channels" } | { "method": "items", "params": ChannelArg } | { "method": "files", "params": ItemArg } | { "method": "get", "params": Get } | { "method": "pause", "params": Target } | { "method": "resume", "params": Target } | { "method": "remove", "params": Remove } | { "method": "verify", "params": ItemArg } | { "method": "locate", "params": Locate } | { "method": "place", "params": PlaceArg } | { "method": "inside", "params": InsideArg } | { "method": "play", "params": FileArg } | { "method": "status" } | { "method": "transfers" } | { "method": "peers" } | { "method": "channel_link", "params": ChannelArg } | { "method": "set_channel", "params": SetChannel } | { "method": "set_item", "params": SetItem } | { "method": "choose", "params": Choose } | { "method": "open", "params": ItemArg } | { "method": "pause_for", "params": PauseFor } | { "method": "move_data", "params": MoveData } | { "method": "rekey", "params": ChannelArg } | { "method": "new_key", "params": LinkArg } | { "method": "search", "params": Search } | { "method": "settings" } | { "method": "set_settings", "params": Settings } | { "method": "unlock", "params": Unlock } | { "method": "leak", "params": Leak } | { "method": "watch" } | { "method": "shutdown" };
+export type Request = { "method": "id_new", "params": IdNew } | { "method": "id_list" } | { "method": "id_export", "params": IdExport } | { "method": "id_import", "params": IdImport } | { "method": "id_rename", "params": IdRename } | { "method": "publish", "params": Publish } | { "method": "cancel_publish", "params": CancelPublish } | { "method": "unpublish", "params": Unpublish } | { "method": "edit", "params": Edit } | { "method": "parse_link", "params": LinkArg } | { "method": "look", "params": LinkArg } | { "method": "subscribe", "params": Subscribe } | { "method": "unsubscribe", "params": Unsubscribe } | { "method": "channels" } | { "method": "items", "params": ChannelArg } | { "method": "files", "params": ItemArg } | { "method": "get", "params": Get } | { "method": "pause", "params": Target } | { "method": "resume", "params": Target } | { "method": "remove", "params": Remove } | { "method": "verify", "params": ItemArg } | { "method": "locate", "params": Locate } | { "method": "place", "params": PlaceArg } | { "method": "inside", "params": InsideArg } | { "method": "play", "params": FileArg } | { "method": "status" } | { "method": "transfers" } | { "method": "peers" } | { "method": "channel_link", "params": ChannelArg } | { "method": "set_channel", "params": SetChannel } | { "method": "set_item", "params": SetItem } | { "method": "choose", "params": Choose } | { "method": "open", "params": ItemArg } | { "method": "pause_for", "params": PauseFor } | { "method": "move_data", "params": MoveData } | { "method": "rekey", "params": ChannelArg } | { "method": "new_key", "params": LinkArg } | { "method": "search", "params": Search } | { "method": "settings" } | { "method": "set_settings", "params": Settings } | { "method": "unlock", "params": Unlock } | { "method": "give_up", "params": GiveUp } | { "method": "leak", "params": Leak } | { "method": "watch" } | { "method": "shutdown" };
 
 /** The way out and in. */
 export type RouteInfo = {
