@@ -299,7 +299,8 @@ fn large_lists_are_read_once_a_minute_and_small_ones_at_once() {
     let small = Scene::stream(&server, b"{\"collections\":[{\"items\":[{\"name\":\"small\",\"chunks\":[]}]}]}");
     assert!(scene.push(&body_manifest(&scene.author, &small, sequence + 1), sequence + 1));
     until_within(LONG, || listed(sequence + 1));
-    assert!(begun.elapsed() > Duration::from_secs(40), "both within {:?}", begun.elapsed());
+    // Two hundred blobs are 72 more than a minute may open.
+    assert!(begun.elapsed() > Duration::from_secs(30), "both within {:?}", begun.elapsed());
     // Who asks does not wait.
     assert!(scene.push(&body_manifest(&scene.author, &large(1), sequence + 2), sequence + 2));
     until_within(LONG, || listed(sequence + 2));
