@@ -76,7 +76,8 @@ fn a_dropped_folder_becomes_a_channel_and_its_secret_stays_in_the_keyring() -> R
     let items = ask(&desktop, ["items", "Lisa’s songs"])?;
     assert_eq!(items.as_array().map(Vec::len), Some(1), "{items}");
     assert_eq!(items[0]["files"], 3);
-    compare(&songs, &fetch(&desktop, &stranger, &link, "later")?)?;
+    let later = Home::new("later", &[])?;
+    compare(&songs, &fetch(&desktop, &later, &link, "here")?)?;
 
     // What was copied is the link, and the window knows its own.
     page.go("Channels")?;
