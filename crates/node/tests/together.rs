@@ -1,6 +1,7 @@
 //! Whole nodes in one process, over loopback and a local DHT.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so by panicking")]
+#![allow(clippy::disallowed_types, reason = "a DHT that keeps silent is a socket of the test's own")]
 
 extern crate megatorrent_node as node;
 

@@ -2,6 +2,7 @@
 import type { Cause, Code, RouteInfo } from "../host/gen/api";
 import { deCare } from "./deCare";
 import { deNetwork, deRouteWhy } from "./deNetwork";
+import type { LeftOutKind } from "../parts/leftout";
 import type { Format } from "./format";
 import type { Sentence, Words } from "./words";
 
@@ -11,6 +12,12 @@ export const de = (f: Format): Words => {
   const n = f.number;
   const count = (k: number, one: string, other: string) => `${n(k)} ${f.plural(k, one, other)}`;
   const files = (k: number) => count(k, "Datei", "Dateien");
+  const lost = (k: number, what: LeftOutKind) =>
+    what === "files"
+      ? files(k)
+      : what === "folders"
+        ? count(k, "leerer Ordner", "leere Ordner")
+        : count(k, "Datei oder Ordner", "Dateien oder Ordner");
   const items = (k: number) => count(k, "Eintrag", "Einträge");
   const nodes = (k: number) => count(k, "DHT-Knoten", "DHT-Knoten");
   const span = (ms: number): string => {
@@ -401,7 +408,7 @@ export const de = (f: Format): Words => {
       have: "Hier",
       rate: "Tempo",
       id: "Kennung",
-      leftOut: (k) => `${files(k)} ausgelassen:`,
+      leftOut: (k, what) => `${lost(k, what)} ausgelassen:`,
       fileReady: "Fertig",
       filePart: (percent) => `${percent} hier`,
       fileNone: "Nicht hier",
@@ -487,8 +494,11 @@ export const de = (f: Format): Words => {
       goUpdate: "Neue Fassung veröffentlichen",
       updating: (name) => `Neue Fassung von „${name}“. Kopien auf anderen Platten bleiben.`,
       asNew: "Als neuen Eintrag veröffentlichen",
-      willLeaveOut: (k) => `${files(k)} ${k === 1 ? "bleibt" : "bleiben"} weg.`,
-      renameFirst: (k) => `Benenne sie vorher um, dann ${k === 1 ? "kommt" : "kommen"} sie mit.`,
+      willLeaveOut: (k, what) => `${lost(k, what)} ${k === 1 ? "bleibt" : "bleiben"} weg.`,
+      renameFirst: (k, all) =>
+        all
+          ? `Benenne sie vorher um, dann ${k === 1 ? "kommt" : "kommen"} sie mit.`
+          : "Was einen Namen hat, der sich nicht speichern lässt, kommt mit, sobald es umbenannt ist.",
       busy: "Eine Veröffentlichung läuft noch",
       busyText: "Füge Weiteres hinzu, wenn sie fertig ist.",
       another: "Noch etwas veröffentlichen",
@@ -522,7 +532,7 @@ export const de = (f: Format): Words => {
       linkSoon: "Du kannst ihn schon weitergeben. Er öffnet sich, sobald die Liste draußen ist.",
       linkText: "Wer ihn öffnet, folgt dem Kanal. Lass dieses Gerät an, bis jemand anders alles hat.",
       linkTextPrivate: "Er trägt den Leseschlüssel: Wer ihn hat, kann alles lesen. Lass dieses Gerät an, bis jemand anders alles hat.",
-      leftOut: (k) => `${files(k)} ausgelassen:`,
+      leftOut: (k, what) => `${lost(k, what)} ausgelassen:`,
       leftOutMore: (k) => `und ${n(k)} weitere`,
       showChannel: "Zum Kanal",
     },

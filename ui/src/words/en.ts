@@ -3,6 +3,7 @@ import type { Cause, Code, LeftOutReason, RouteInfo, RouteKind } from "../host/g
 import { enCare } from "./enCare";
 import { enNetwork, enRouteWhy } from "./enNetwork";
 import type { Format } from "./format";
+import type { LeftOutKind } from "../parts/leftout";
 import type { Sentence } from "./words";
 
 const s = (word: string, rest = ""): Sentence => ({ word, rest });
@@ -11,6 +12,12 @@ export const en = (f: Format) => {
   const n = f.number;
   const count = (k: number, one: string, other: string) => `${n(k)} ${f.plural(k, one, other)}`;
   const files = (k: number) => count(k, "file", "files");
+  const lost = (k: number, what: LeftOutKind) =>
+    what === "files"
+      ? files(k)
+      : what === "folders"
+        ? count(k, "empty folder", "empty folders")
+        : count(k, "file or folder", "files or folders");
   const items = (k: number) => count(k, "item", "items");
   const nodes = (k: number) => count(k, "DHT node", "DHT nodes");
   const span = (ms: number): string => {
@@ -410,7 +417,7 @@ export const en = (f: Format) => {
       have: "Here",
       rate: "Rate",
       id: "Item ID",
-      leftOut: (k: number) => `${files(k)} left out:`,
+      leftOut: (k: number, what: LeftOutKind) => `${lost(k, what)} left out:`,
       fileReady: "Ready",
       filePart: (percent: string) => `${percent} here`,
       fileNone: "Not here",
@@ -497,8 +504,11 @@ export const en = (f: Format) => {
       goUpdate: "Publish update",
       updating: (name: string) => `New version of “${name}”. Copies already on followers' disks stay.`,
       asNew: "Publish as a new item",
-      willLeaveOut: (k: number) => `${files(k)} will be left out.`,
-      renameFirst: (k: number) => `Rename ${f.plural(k, "it", "them")} first to take ${f.plural(k, "it", "them")} along.`,
+      willLeaveOut: (k: number, what: LeftOutKind) => `${lost(k, what)} will be left out.`,
+      renameFirst: (k: number, all: boolean) =>
+        all
+          ? `Rename ${f.plural(k, "it", "them")} first to take ${f.plural(k, "it", "them")} along.`
+          : "What has a name that cannot be stored comes along once it is renamed.",
       busy: "A publication goes on",
       busyText: "Add more when it is through.",
       another: "Publish something else",
@@ -532,7 +542,7 @@ export const en = (f: Format) => {
       linkSoon: "You can hand it out now. It opens once the list is out.",
       linkText: "Anyone who opens it follows the channel. Keep this device on until another has it all.",
       linkTextPrivate: "It carries the read key: who has it can read everything. Keep this device on until another has it all.",
-      leftOut: (k: number) => `${files(k)} left out:`,
+      leftOut: (k: number, what: LeftOutKind) => `${lost(k, what)} left out:`,
       leftOutMore: (k: number) => `and ${n(k)} more`,
       showChannel: "Go to the channel",
     },

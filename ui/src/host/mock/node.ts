@@ -388,6 +388,24 @@ export class MockNode {
         this.emit({ event: "status", data: this.status });
         return done;
       }
+      case "give_up": {
+        const { sure, passphrase } = request.params;
+        if (this.status.secrets === "keyring" || this.status.secrets === "vault") {
+          refuse("bad_argument", "The secrets of this data folder are within reach. There is nothing to give up.");
+        }
+        const value = {
+          done: sure,
+          identities: this.identities.map((one) => one.name),
+          closed: this.channels().filter((one) => one.private).map((one) => one.name),
+          others: true,
+        };
+        if (!sure) return { kind: "given_up", value };
+        if (this.status.secrets === "none" && !passphrase) refuse("ask_first", "No keyring is there: give a passphrase for a vault.");
+        this.identities = [];
+        this.status = { ...this.status, secrets: passphrase ? "vault" : "keyring" };
+        this.emit({ event: "status", data: this.status });
+        return { kind: "given_up", value };
+      }
       case "inside":
         return {
           kind: "inside",
