@@ -520,9 +520,10 @@ It exists only on this device. Back it up: megatorrent id export Tidewater tidew
     /// Go on when the keyring, or the vault's passphrase, is gone for good
     #[command(after_help = "\
 Examples:
-  megatorrent id give-up            says what is lost with it, and changes nothing
+  megatorrent id give-up
   megatorrent id give-up --yes
 
+The first says what is lost with it, and changes nothing.
 Downloads, channels and files that are shared stay. Identities come back from backups, private channels with their links.")]
     GiveUp {
         /// Do it

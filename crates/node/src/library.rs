@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use protocol::words::quoted;
 use protocol::{BlobId, ChannelKey, ItemId, SignedManifest};
 use store::{Placed, ReadError, Standing, StoreError, Urgency};
 use tokio::sync::mpsc;
@@ -711,7 +712,7 @@ pub(crate) async fn resume_all(ctx: &Ctx) -> Result<()> {
         }
         if row.deadly {
             tracing::warn!(channel = %row.channel, item = %row.id, "the last run ended while it read what this item is made of");
-            let text = format!("{:?}: {}.", row.name, Cause::DiedReading);
+            let text = format!("{}: {}.", quoted(&row.name), Cause::DiedReading);
             ctx.emit(Event::Notice(ErrorInfo::new(Code::BadContent, text)));
         } else if row.standing == Standing::Wanted && !row.paused {
             ctx.library.send(LibraryInput::Start(row.channel, row.id));

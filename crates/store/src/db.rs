@@ -1,8 +1,12 @@
 //! The database — schema, migrations by `user_version`, one writer, a few readers.
 //!
+//! Before the tables change, a copy of the database is kept ([`before`]).
+//!
 //! WAL: a killed process loses nothing. What a person was told is done reaches the disk before [`Db::write`] returns;
 //! what comes by the hundred ([`Db::write_soon`]) reaches it with the next group that `sync` commits, and a power cut
 //! before that loses those transactions, never the database's consistency.
+
+mod before;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -229,6 +233,10 @@ impl Db {
         check_version(&writer)?;
         writer.pragma_update(None, "journal_mode", "WAL")?;
         writer.pragma_update(None, "synchronous", "FULL")?;
+        let found = check_version(&writer)?;
+        if found > 0 && found < known() {
+            before::keep(&writer, path, found)?;
+        }
         migrate(&mut writer)?;
         let reader = || -> Result<_, StoreError> {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -304,6 +312,17 @@ impl Db {
         begun.and_then(|transaction| work(&transaction)).map_err(|error| explain(&self.path, error))
     }
 
+    /// Reads the whole database and says what is damaged in it: after a stop that was none, a disk may have kept a part only.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] with the first fault.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        self.read(|tx| match tx.pragma_query_value(None, "quick_check", |row| row.get::<_, String>(0))? {
+            fine if fine == "ok" => Ok(()),
+            fault => Err(StoreError::Corrupt(fault)),
+        })
+    }
+
     /// Ends every connection; the last one folds the WAL into the file.
     pub(crate) fn close(&self) -> Result<(), StoreError> {
         for reader in &self.readers {
@@ -366,14 +385,19 @@ fn create_private(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// The version of the tables that this program writes.
+fn known() -> i64 {
+    int(MIGRATIONS.len() as u64)
+}
+
 fn check_version(connection: &Connection) -> Result<i64, StoreError> {
-    let known = int(MIGRATIONS.len() as u64);
+    let known = known();
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if found > known { Err(StoreError::Newer { found, known }) } else { Ok(found) }
 }
 
 fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    let known = int(MIGRATIONS.len() as u64);
+    let known = known();
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found = check_version(&transaction)?;
     if found == known {
@@ -435,6 +459,69 @@ mod tests {
         let raw = Connection::open(tmp.path().join(FILE)).unwrap();
         raw.pragma_update(None, "user_version", 99).unwrap();
         assert!(matches!(Db::open(tmp.path()), Err(StoreError::Newer { found: 99, .. })));
+    }
+
+    /// A database whose tables are of this version, with a setting in it.
+    fn aged(dir: &Path, version: usize) {
+        let raw = Connection::open(dir.join(FILE)).unwrap();
+        MIGRATIONS[..version].iter().for_each(|step| raw.execute_batch(step).unwrap());
+        raw.pragma_update(None, "user_version", version as i64).unwrap();
+        raw.pragma_update(None, "journal_mode", "WAL").unwrap();
+        raw.execute("INSERT INTO settings VALUES('of', ?)", [version as i64]).unwrap();
+    }
+
+    fn setting(raw: &Connection) -> String {
+        raw.query_row("SELECT value FROM settings WHERE name = 'of'", [], |row| row.get(0)).unwrap()
+    }
+
+    fn copies(dir: &Path) -> Vec<String> {
+        let names = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.filter(|name| name.starts_with("store.db.")).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn before_tables_change_a_copy_is_kept_and_the_last_one_alone() {
+        let tmp = tempfile::tempdir().unwrap();
+        for version in 1..MIGRATIONS.len() {
+            std::fs::remove_file(tmp.path().join(FILE)).ok();
+            aged(tmp.path(), version);
+            // Of a copy that was begun and not finished, nothing is believed.
+            std::fs::write(tmp.path().join("store.db.copy"), "half").unwrap();
+            std::fs::write(tmp.path().join("store.db.verse"), "not ours").unwrap();
+            let db = Db::open(tmp.path()).unwrap();
+            db.check().unwrap();
+            db.close().unwrap();
+            assert_eq!(setting(&Connection::open(tmp.path().join(FILE)).unwrap()), version.to_string());
+            assert_eq!(copies(tmp.path()), [format!("store.db.v{version}"), "store.db.verse".into()]);
+            let copy = Connection::open(tmp.path().join(format!("store.db.v{version}"))).unwrap();
+            assert_eq!(check_version(&copy).unwrap(), version as i64);
+            assert_eq!(setting(&copy), version.to_string());
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt;
+                let mode = std::fs::metadata(tmp.path().join(format!("store.db.v{version}"))).unwrap().permissions();
+                assert_eq!(mode.mode() & 0o777, 0o600);
+            }
+        }
+        // Nothing is copied where nothing changes.
+        std::fs::remove_file(tmp.path().join(format!("store.db.v{}", MIGRATIONS.len() - 1))).unwrap();
+        Db::open(tmp.path()).unwrap().close().unwrap();
+        assert_eq!(copies(tmp.path()), ["store.db.verse"]);
+    }
+
+    #[test]
+    fn without_a_copy_nothing_is_changed() {
+        let tmp = tempfile::tempdir().unwrap();
+        aged(tmp.path(), 1);
+        // A folder stands where the copy would go: it cannot be written.
+        std::fs::create_dir(tmp.path().join("store.db.v1")).unwrap();
+        std::fs::write(tmp.path().join("store.db.v1/file"), "").unwrap();
+        let Err(error) = Db::open(tmp.path()) else { panic!("it was changed without a copy") };
+        assert!(error.to_string().contains("store.db.v1"), "{error}");
+        let raw = Connection::open(tmp.path().join(FILE)).unwrap();
+        assert_eq!((check_version(&raw).unwrap(), setting(&raw)), (1, "1".into()));
     }
 
     #[test]

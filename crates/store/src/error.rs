@@ -12,8 +12,9 @@ pub enum StoreError {
     Locked(PathBuf),
     /// Other accounts can enter the data folder, and it is not ours to close.
     #[error(
-        "other accounts can enter the data folder {path:?}, and it {why}. Close it to them (chmod 700), or name another \
-         folder: --data-dir DIR"
+        "other accounts can enter the data folder {}, and it {why}. Close it to them (chmod 700), or name another folder: \
+         --data-dir DIR",
+        quoted(path.display())
     )]
     Open {
         /// The folder.
@@ -113,7 +114,7 @@ pub enum StoreError {
         max: u64,
     },
     /// Another program took the file's place, or wrote to it, at this very moment.
-    #[error("{0:?} was changed by another program meanwhile")]
+    #[error("{} was changed by another program meanwhile", quoted(.0.display()))]
     Changed(PathBuf),
     /// The item is not whole yet.
     #[error("the item is not complete yet: parts of it are missing")]

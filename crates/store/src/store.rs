@@ -67,6 +67,9 @@ impl Store {
             dir: Mutex::new(Some(dir)),
         });
         let unclean = core.db.read(|tx| Ok(meta(tx, "running")?.is_some()))?;
+        if unclean {
+            core.db.check()?;
+        }
         if let Some(key) = store_key
             && !core.is_store_key(key)?
         {

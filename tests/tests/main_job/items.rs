@@ -41,6 +41,12 @@ fn get_fetches_verifies_and_ends() -> Result<()> {
     let got = bob.ask(&["get", &one, "-o", &bob.home.path().join("one").display().to_string()])?;
     assert_eq!((len(&got["items"]), &got["items"][0]["state"]), (1, &"complete".into()));
     compare(&songs, Path::new(&text(&got["items"][0], "path")?))?;
+    // The same once more is done already; to another folder nothing is fetched, and that is said.
+    bob.ask(&["get", &one, "-o", &bob.home.path().join("one").display().to_string()])?;
+    let elsewhere = bob.home.path().join("two");
+    let refused = bob.home.run(["get", &one, "-o", elsewhere.to_str().context("a path")?])?;
+    assert_eq!((refused.code, refused.error_code().as_deref()), (Some(1), Some("exists")), "{refused:?}");
+    assert!(refused.stderr.contains("Nothing was fetched") && !elsewhere.exists(), "{refused:?}");
     let other = bob.ask(&["items", "Tidewater"])?;
     assert_eq!(super::named(&other, "name", "note.txt").context("the other item")?["state"], "listed");
     assert_eq!(bob.home.run(["get", "Tidewater/00000000"])?.code, Some(3));

@@ -306,6 +306,8 @@ pub enum Code {
     Corrupt,
     /// A newer version of the program wrote the data folder.
     NewerData,
+    /// Other accounts can enter the data folder, and it is not ours to close.
+    OpenToOthers,
     /// Parts of the item are missing.
     Incomplete,
     /// None of the item's files is at the place that was named.

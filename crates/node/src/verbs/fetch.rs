@@ -1,7 +1,8 @@
 //! Items fetched, paused, removed, verified, located.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use protocol::words::quoted;
 use protocol::{ChannelKey, Item, Link, Payload};
 use store::{ItemRow, Standing};
 
@@ -38,6 +39,9 @@ pub(super) async fn get(ctx: &Ctx, args: Get, caller: &Caller) -> Result<Got> {
         Err(_) => vec![find_item(ctx, &args.what).await?],
     };
     let wanted: Vec<(ChannelKey, protocol::ItemId)> = rows.iter().map(|r| (r.channel, r.id)).collect();
+    if let Some(dir) = &args.dir {
+        not_elsewhere(ctx, &rows, dir).await?;
+    }
     for row in rows {
         start(ctx, row, args.dir.clone()).await?;
     }
@@ -47,6 +51,37 @@ pub(super) async fn get(ctx: &Ctx, args: Get, caller: &Caller) -> Result<Got> {
         items.extend(view::item(ctx, channel, id).await?);
     }
     Ok(Got { items })
+}
+
+/// Nothing is fetched to a folder while it lies, or is on its way, in another one: that would look as if it had been.
+async fn not_elsewhere(ctx: &Ctx, rows: &[ItemRow], dir: &Path) -> Result<()> {
+    let placed = |row: &ItemRow| row.planned || matches!(row.standing, Standing::Complete | Standing::Published);
+    let placed: Vec<ItemRow> = rows.iter().filter(|row| placed(row)).cloned().collect();
+    let dir = dir.to_owned();
+    ctx.with_store(move |s| {
+        for row in placed {
+            let Some(root) = row.root else { continue };
+            let json = s.item_json(&row.channel, &row.id)?.unwrap_or_default();
+            let at = if is_folder(&json) { root.parent().unwrap_or(&root) } else { &root };
+            if !is_same_place(at, &dir) {
+                return Ok(Err((row.name, at.to_owned())));
+            }
+        }
+        Ok(Ok(()))
+    })
+    .await?
+    .or_else(|(name, at)| {
+        let text = "Nothing was fetched. To have it elsewhere, copy it, or say where it was moved: megatorrent locate";
+        fail(Code::Exists, format!("{} has its place in {} already. {text}", quoted(&name), quoted(at.display())))
+    })
+}
+
+fn is_folder(json: &[u8]) -> bool {
+    !matches!(Item::from_json(json).map(|item| item.payload), Ok(Payload::File(_)))
+}
+
+fn is_same_place(one: &Path, other: &Path) -> bool {
+    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 /// Waits until these are complete, or one of them needs the user.
@@ -118,8 +153,7 @@ pub(super) async fn start(ctx: &Ctx, row: ItemRow, dir: Option<std::path::PathBu
     ctx.with_store(move |s| {
         if let Some(dir) = dir.filter(|_| !row.planned) {
             let json = s.item_json(&channel, &id)?.unwrap_or_default();
-            let folder = !matches!(Item::from_json(&json).map(|i| i.payload), Ok(Payload::File(_)));
-            let root = if folder { dir.join(folders::name(&row.name, &id.to_string()[..8])) } else { dir };
+            let root = if is_folder(&json) { dir.join(folders::name(&row.name, &id.to_string()[..8])) } else { dir };
             s.set_root(&channel, &id, &root)?;
         }
         s.set_standing(&channel, &id, Standing::Wanted, false)

@@ -67,6 +67,27 @@ fn a_damaged_database_is_named_and_no_panic_comes_of_it() {
     }
 }
 
+/// What damage the first statements do not meet is found when the last stop was none.
+#[test]
+fn damage_anywhere_is_found_after_an_unclean_stop() {
+    let mut world = World::new();
+    world.download(ITEM, &world.root(), &folder(300, Padding::Ours));
+    world.shut_without_sync();
+    let path = world.data().join("store.db");
+    let raw = rusqlite::Connection::open(&path).unwrap();
+    raw.pragma_update(None, "journal_mode", "DELETE").unwrap();
+    let page: u32 = raw.query_row("PRAGMA page_size", [], |row| row.get(0)).unwrap();
+    // Nothing looks there at a start.
+    let table = "SELECT rootpage FROM sqlite_schema WHERE name = 'addresses'";
+    let root: u32 = raw.query_row(table, [], |row| row.get(0)).unwrap();
+    drop(raw);
+    let mut db = fs::read(&path).unwrap();
+    db[((root - 1) * page + 3) as usize..(root * page) as usize].fill(0xa5);
+    fs::write(&path, &db).unwrap();
+    let error = try_open(&world).unwrap_err();
+    assert!(matches!(&error, StoreError::Corrupt(text) if text.contains("store.db")), "{error:?}");
+}
+
 #[test]
 fn a_database_of_an_earlier_moment_is_consistent_with_newer_files() {
     let mut world = World::new();
