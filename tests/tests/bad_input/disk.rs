@@ -104,7 +104,7 @@ fn downloads_do_not_begin_to_move_to_a_disk_without_room() {
     let before = files(&scene.home.downloads());
 
     let refusal = scene.home.run(["move-data", small.to_str().unwrap()]).unwrap();
-    refused(&refusal, 6, "disk_full", &["small", "has no room", "1.0 MB", "2.1 MB"]);
+    refused(&refusal, 6, "disk_full", &["small", "has no room", "1.0 MB are free", "2.0 MB are needed"]);
     assert_eq!(fs::read_dir(&small).unwrap().count(), 0, "nothing was begun");
     assert_eq!(files(&scene.home.downloads()), before);
     assert_eq!(scene.home.ask(["set"]).unwrap()["download_dir"], scene.home.downloads().to_str().unwrap());

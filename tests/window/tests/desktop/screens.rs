@@ -10,8 +10,10 @@ use megatorrent_tests::wav::wav;
 use megatorrent_window_tests::{Desktop, Session, Window};
 use std::path::{Path, PathBuf};
 
-/// Asks axe about the page as it stands, once nothing in it moves.
+/// Asks axe about the page as it stands, once nothing in it moves: what another theme changes begins to fade with the next
+/// frame.
 const AXE: &str = "
+    await new Promise((then) => requestAnimationFrame(() => requestAnimationFrame(then)));
     await Promise.allSettled(document.getAnimations().map((one) => one.finished));
     const report = await window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] });
     return report.violations.map((one) => `${one.id}: ${one.help}: ${one.nodes.slice(0, 3).map((node) => node.target.join(' ')).join(', ')}`);";
