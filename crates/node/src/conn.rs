@@ -403,3 +403,6 @@ impl Conn {
         why
     }
 }
+
+#[cfg(test)]
+mod tests;
