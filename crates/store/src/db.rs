@@ -319,7 +319,11 @@ impl Db {
     pub(crate) fn check(&self) -> Result<(), StoreError> {
         self.read(|tx| match tx.pragma_query_value(None, "quick_check", |row| row.get::<_, String>(0))? {
             fine if fine == "ok" => Ok(()),
-            fault => Err(StoreError::Corrupt(fault)),
+            // Its first line names the database, not the fault.
+            fault => {
+                let fault = fault.lines().find(|line| !line.starts_with("***")).unwrap_or(&fault);
+                Err(StoreError::Corrupt(fault.to_owned()))
+            }
         })
     }
 

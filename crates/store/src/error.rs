@@ -63,7 +63,10 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The database does not open or is damaged.
-    #[error("the data folder is damaged: {0}")]
+    #[error(
+        "the data folder is damaged: {0}. Nothing in it was changed. To start anew, move it away: downloads are recognised \
+         where they lie, and identities come back from their backups"
+    )]
     Corrupt(String),
     /// The database refuses a statement.
     #[error("the database fails: {0}")]
