@@ -34,6 +34,13 @@ pub(crate) enum Need {
     Own,
 }
 
+impl Need {
+    /// The data folder alone is enough.
+    fn is_offline(self) -> bool {
+        matches!(self, Self::Store | Self::Locked)
+    }
+}
+
 enum Way {
     Socket(Box<Client>),
     Own { node: Node, serving: Option<Serving> },
@@ -304,7 +311,7 @@ fn config(
     route: Option<Route>,
     passphrase: Option<zeroize::Zeroizing<String>>,
 ) -> NodeConfig {
-    let offline = matches!(need, Need::Store | Need::Locked);
+    let offline = need.is_offline();
     let listen = match global.listen {
         Some(Listen::At(addr)) => Some(addr),
         Some(Listen::Name(..) | Listen::Nowhere) => None,
@@ -331,7 +338,7 @@ fn config(
 
 /// Lets later commands talk to a node that runs for more than a moment.
 async fn serve(node: &Node, data_dir: &Path, need: Need, out: Out) -> Result<Option<Serving>, Failure> {
-    if matches!(need, Need::Store | Need::Locked) {
+    if need.is_offline() {
         return Ok(None);
     }
     match node::rpc::serve(node.clone(), data_dir) {

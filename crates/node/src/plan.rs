@@ -52,7 +52,7 @@ pub(crate) async fn plan(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Result<()> {
 async fn write(ctx: &Ctx, channel: &Channel, row: ItemRow) -> Result<()> {
     let (key, id) = (channel.key, row.id);
     let payload = Item::from_json(&row.json)?.payload;
-    let folder = !matches!(payload, Payload::File(_));
+    let folder = payload.is_folder();
     let root = match row.root {
         Some(root) => root,
         None => {

@@ -231,6 +231,13 @@ impl Body {
     }
 }
 
+impl Payload {
+    /// Its publisher made a folder of it, however few files are in it.
+    pub fn is_folder(&self) -> bool {
+        !matches!(self, Self::File(_))
+    }
+}
+
 impl Item {
     /// Reads one item's JSON, as [`Item::to_json`] writes it; bounded by `PAGE_MAX`.
     pub fn from_json(json: &[u8]) -> Result<Self, BodyError> {

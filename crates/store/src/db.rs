@@ -230,10 +230,9 @@ impl Db {
         create_private(path)?;
         let mut writer = Connection::open(path)?;
         prepare(&writer)?;
-        check_version(&writer)?;
+        let found = check_version(&writer)?;
         writer.pragma_update(None, "journal_mode", "WAL")?;
         writer.pragma_update(None, "synchronous", "FULL")?;
-        let found = check_version(&writer)?;
         if found > 0 && found < known() {
             before::keep(&writer, path, found)?;
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use protocol::{ChannelKey, Item, ItemId, Payload};
+use protocol::{ChannelKey, Item, ItemId};
 use rusqlite::{Transaction, params};
 
 use crate::db::{chunk_state, form, path, uint};
@@ -186,7 +186,7 @@ pub(crate) fn choose_places(tx: &Transaction<'_>, item: i64, root: PathBuf) -> R
 /// Whether its publisher made a folder of it, however few files are in it.
 fn is_published_folder(tx: &Transaction<'_>, item: i64) -> Result<bool, StoreError> {
     let json: Vec<u8> = tx.query_row("SELECT json FROM items WHERE id = ?", [item], |row| row.get(0))?;
-    Ok(Item::from_json(&json).is_ok_and(|item| !matches!(item.payload, Payload::File(_))))
+    Ok(Item::from_json(&json).is_ok_and(|item| item.payload.is_folder()))
 }
 
 /// What lies in the place of a file.

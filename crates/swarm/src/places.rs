@@ -78,7 +78,7 @@ impl Swarm {
         if left == 0 && first > 0 {
             // Who waits longest is first when somebody has to go.
             let hunger = self.hunger(key, since.unwrap_or(now));
-            match self.hungriest(|_| true).filter(|first| Some(*first) < hunger) {
+            match self.hungriest(|_| true).filter(|other| Some(*other) < hunger) {
                 Some((.., other)) => self.timers.sooner(Timer::Dial(other), now),
                 None if self.give_way(now, key) => left = self.places_left(),
                 None => {}

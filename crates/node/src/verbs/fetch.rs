@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use protocol::words::quoted;
-use protocol::{ChannelKey, Item, Link, Payload};
+use protocol::{ChannelKey, Item, Link};
 use store::{ItemRow, Standing};
 
 use crate::api::{Cause, Code, ErrorInfo, Event, Get, Got, Locate, Remove, Target, VerifyReport, paths};
@@ -77,7 +77,7 @@ async fn not_elsewhere(ctx: &Ctx, rows: &[ItemRow], dir: &Path) -> Result<()> {
 }
 
 fn is_folder(json: &[u8]) -> bool {
-    !matches!(Item::from_json(json).map(|item| item.payload), Ok(Payload::File(_)))
+    Item::from_json(json).map_or(true, |item| item.payload.is_folder())
 }
 
 fn is_same_place(one: &Path, other: &Path) -> bool {
