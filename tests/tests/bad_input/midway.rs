@@ -9,6 +9,7 @@ use megatorrent_tests::relay::{Cable, Relay};
 use megatorrent_tests::v5::{self, Blob, Gossip, Habits, Server, V5Error};
 use std::fs::File;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 const NOW: u64 = 1_700_000_000_000;
 const MIB: u64 = 1 << 20;
@@ -69,28 +70,37 @@ fn a_file_that_is_cut_while_its_blobs_are_read_sends_no_wrong_byte() {
         }
         Err(other) => panic!("{other}"),
     };
+    // Whole for spans of every length up to a third of a second: long enough for a look that finds it right and for a blob
+    // that is given after it, and short enough that others are cut in the middle.
+    let spans = [0, 3, 300, 10, 100, 1, 30];
     let (mut given, mut refused) = (0, 0);
     std::thread::scope(|scope| {
         let end = Over(&over);
         let cutting = scope.spawn(|| {
-            while !over.load(Ordering::SeqCst) {
+            for span in spans.iter().cycle().take_while(|_| !over.load(Ordering::SeqCst)) {
                 File::options().write(true).open(&path).unwrap().set_len(MIB + 17).unwrap();
                 std::fs::write(&path, &content).unwrap();
+                std::thread::sleep(Duration::from_millis(*span));
             }
         });
-        for round in 0..20 {
+        let deadline = Instant::now() + Duration::from_secs(120);
+        for round in 1.. {
             for id in &ids {
                 if get(id) { given += 1 } else { refused += 1 }
             }
-            if round % 5 == 4 {
+            if round % 5 == 0 {
                 // What was withdrawn is looked at again, with the file cut and whole by turns: right or wrong, it answers.
                 drop(home.run(["verify", &item]).unwrap());
             }
+            // Long enough in any case, and then until both were seen.
+            if round >= 20 && given > 0 && refused > 0 {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{given} given, {refused} refused: nothing was cut in the middle");
         }
         drop(end);
         cutting.join().unwrap();
     });
-    assert!(given > 0 && refused > 0, "{given} given, {refused} refused: nothing was cut in the middle");
     // Whole again, and quiet: shared again.
     std::fs::write(&path, &content).unwrap();
     home.ask(["verify", &item]).unwrap();
