@@ -8,6 +8,7 @@
 
 pub mod between;
 #[cfg(unix)]
+pub mod crash;
 pub mod dark;
 pub mod folder;
 pub mod foreign_dht;

@@ -437,8 +437,8 @@ Examples:
   megatorrent daemon --web
 
 With --web it also answers a browser: it prints the address to open, which holds a token. Only this computer reaches it;
-from another one come through a tunnel: ssh -L 4180:127.0.0.1:4180 HOST. The token stays the same until the file
-\"web-token\" in the data folder is deleted.")]
+from another one come through a tunnel: ssh -L 4180:127.0.0.1:4180 HOST. Each start makes a new token,
+which stands in the file \"web-token\" in the data folder until somebody came in by it.")]
     Daemon {
         /// Serve the web interface, at 127.0.0.1:4180 unless said otherwise: "localhost", or an address of this computer
         #[arg(long, value_name = "HOST:PORT", num_args = 0..=1, default_missing_value = DEFAULT_WEB, value_parser = web)]

@@ -165,7 +165,7 @@ pub(crate) async fn start_wanted(ctx: &Ctx, channel: &Channel) -> Result<()> {
         .with_store(move |s| {
             let except = match keep {
                 Keep::All => BTreeSet::new(),
-                keep => store::keeping::beyond(keep, now, &s.items(&key)?),
+                keep => store::keeping::beyond(keep, now, &s.item_heads(&key)?),
             };
             s.want_by_rule(&key, newest, &except)
         })

@@ -160,6 +160,8 @@ pub const LIST_BLOBS: i64 = 128;
 pub const LIST_PAUSE: Duration = Duration::from_secs(60);
 /// An item whose work was ended by a change of it is looked at again after this long.
 pub const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// An item over whose plan the last process died is planned again, once, after the node ran this long.
+pub const DIED_AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// An item that could not be written is tried again after this long.
 pub const RETRY_EVERY: Duration = Duration::from_secs(30);
 /// Waits before a manifest that no DHT node took is put again; the last one repeats.

@@ -69,7 +69,8 @@ impl From<store::StoreError> for ErrorInfo {
             E::Unsynced => Code::Unsynced,
             E::Closed => Code::Stopping,
             E::Open { .. } => Code::OpenToOthers,
-            E::Io { .. } | E::NotWritable { .. } | E::Database(_) => Code::Io,
+            E::NotWritable { .. } => Code::NotWritable,
+            E::Io { .. } | E::Database(_) => Code::Io,
         };
         match error {
             // Goes into a sentence about whose it is.
@@ -158,6 +159,7 @@ mod tests {
         assert_eq!(of(E::OutsideRoot { path: "/x".into() }), Code::OutsideRoot);
         assert_eq!(of(E::Newer { found: 2, known: 1 }), Code::NewerData);
         assert_eq!(of(E::Open { path: "/x".into(), why: "is yours" }), Code::OpenToOthers);
+        assert_eq!(of(E::NotWritable { path: "/x".into() }), Code::NotWritable);
         assert_eq!(of(E::Closed), Code::Stopping);
         let told = ErrorInfo::from(E::NothingThere("/x".into())).message;
         assert_eq!(told, "None of the item's files is in \"/x\".");

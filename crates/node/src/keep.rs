@@ -53,7 +53,7 @@ async fn all(ctx: &Ctx) -> Result<()> {
 pub(crate) async fn channel(ctx: &Ctx, key: ChannelKey) -> Result<()> {
     let row = ctx.with_store(move |s| s.channel(&key)).await?;
     let Some(keep) = row.map(|row| row.keep).filter(|keep| *keep != Keep::All) else { return Ok(()) };
-    let mut rows = ctx.with_store(move |s| s.items(&key)).await?;
+    let mut rows = ctx.with_store(move |s| s.item_heads(&key)).await?;
     let now = age::now(ctx).await?;
     if matches!(keep, Keep::Days(_)) {
         age::not_before_it_was_seen(ctx, key, now, &mut rows).await?;
@@ -93,7 +93,7 @@ pub(crate) async fn make_room(ctx: &Ctx, need: Need, quota: u64) -> Result<bool>
     let mut candidates: Vec<(usize, ItemRow)> = Vec::new();
     for channel in channels.into_iter().filter(|channel| channel.keep != Keep::All) {
         let key = channel.key;
-        let rows = ctx.with_store(move |s| s.items(&key)).await?;
+        let rows = ctx.with_store(move |s| s.item_heads(&key)).await?;
         let holders = holders(ctx, key, &rows).await?;
         let may_go = |one: &ItemRow| {
             let asks = need.item == Some((one.channel, one.id));

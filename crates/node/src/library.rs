@@ -42,6 +42,8 @@ pub(crate) enum LibraryInput {
     Replanned(ChannelKey, ItemId),
     /// Start or go on with what the channel's rule, or the user, wants.
     Start(ChannelKey, ItemId),
+    /// The last process died over this one, it may be by chance: as [`Self::Start`], when everything else has begun.
+    Later(ChannelKey, ItemId),
     /// An item is paused or removed: forget it.
     Stop(ChannelKey, ItemId),
     /// A published item's files were read again: so many of them are not what was published.
@@ -267,6 +269,10 @@ impl Library {
                 if !self.active.contains_key(&key) {
                     self.enqueue(key);
                 }
+            }
+            LibraryInput::Later(channel, item) => {
+                self.stalled.insert((channel, item), Cause::Queued);
+                self.look_again((channel, item), DIED_AGAIN_AFTER);
             }
             LibraryInput::Stop(channel, item) => self.stop_item((channel, item)).await,
             LibraryInput::Checked(channel, item, files) => {
@@ -571,11 +577,11 @@ impl Library {
         })
     }
 
-    /// What an item's run worked on is no more: it runs again if it is still wanted.
-    fn look_again(&self, key: Key) {
+    /// What an item's run worked on is no more, or is not to be worked on yet: it runs again if it is still wanted.
+    fn look_again(&self, key: Key, after: Duration) {
         let ctx = self.ctx.clone();
         self.ctx.spawn(async move {
-            tokio::time::sleep(AGAIN_AFTER).await;
+            tokio::time::sleep(after).await;
             let row = ctx.with_store(move |s| s.item(&key.0, &key.1)).await;
             if matches!(row, Ok(Some(row)) if row.standing == Standing::Wanted && !row.paused && !row.deadly) {
                 ctx.library.send(LibraryInput::Start(key.0, key.1));
@@ -621,7 +627,7 @@ impl Library {
         }
         self.stop_item(key).await;
         if error.code == Code::Cancelled {
-            self.look_again(key);
+            self.look_again(key, AGAIN_AFTER);
             return;
         }
         let cause = match error.code {
@@ -633,7 +639,7 @@ impl Library {
                 self.told(key);
                 return;
             }
-            Code::Io => channel::unwritable(&self.ctx, key.0, key.1).await,
+            Code::Io | Code::NotWritable => channel::unwritable(&self.ctx, key.0, key.1).await,
             code => Cause::Trouble { code, what: error.message.trim_end_matches('.').to_owned() },
         };
         // A retry that fails as before is no news.
@@ -706,6 +712,7 @@ pub(crate) fn log<T>(result: Result<T>) {
 
 /// Wanted items of all channels go on at start.
 pub(crate) async fn resume_all(ctx: &Ctx) -> Result<()> {
+    let once: HashSet<Key> = ctx.with_store(|s| s.died_once()).await?.into_iter().collect();
     for row in ctx.with_store(|s| s.transfers()).await? {
         if row.urgency != Urgency::Normal && matches!(row.standing, Standing::Wanted | Standing::Listed) {
             ctx.library.send(LibraryInput::Urgency(row.channel, row.id, row.urgency));
@@ -714,6 +721,9 @@ pub(crate) async fn resume_all(ctx: &Ctx) -> Result<()> {
             tracing::warn!(channel = %row.channel, item = %row.id, "the last run ended while it read what this item is made of");
             let text = format!("{}: {}.", quoted(&row.name), Cause::DiedReading);
             ctx.emit(Event::Notice(ErrorInfo::new(Code::BadContent, text)));
+        } else if once.contains(&(row.channel, row.id)) {
+            tracing::warn!(channel = %row.channel, item = %row.id, "the last run ended while it read what this item is made of: it is read again, once");
+            ctx.library.send(LibraryInput::Later(row.channel, row.id));
         } else if row.standing == Standing::Wanted && !row.paused {
             ctx.library.send(LibraryInput::Start(row.channel, row.id));
         }

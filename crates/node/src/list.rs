@@ -28,6 +28,19 @@ const BATCH: usize = 1 << 20;
 const PAGES_FROM: u64 = 1 << 32;
 /// Places of one collection.
 const COLLECTION: u64 = 1 << 48;
+/// Addresses of a channel that are kept.
+const PEERS_MAX: usize = 16;
+
+/// What the newest list says comes first: whoever moved is found where they are now.
+fn with_former<P: PartialEq>(mut newest: Vec<P>, former: Vec<P>) -> Vec<P> {
+    for peer in former {
+        if !newest.contains(&peer) {
+            newest.push(peer);
+        }
+    }
+    newest.truncate(PEERS_MAX);
+    newest
+}
 
 /// What a list may be made of, as the settings have it.
 pub(crate) async fn bytes_max(ctx: &Ctx) -> Result<u64> {
@@ -76,9 +89,7 @@ pub(crate) async fn absorb(ctx: &Ctx, manifest: Arc<SignedManifest>, cost: Arc<A
             let noted = s.change_channel(&key, |c| {
                 c.name = told.name;
                 c.about = told.about;
-                let new: Vec<_> = told.peers.into_iter().filter(|p| !c.peers.contains(p)).collect();
-                c.peers.extend(new);
-                c.peers.truncate(16);
+                c.peers = with_former(told.peers, std::mem::take(&mut c.peers));
             })?;
             let Some(row) = noted else { return Ok(None) };
             Ok(Some((row, s.commit_list(draft, sequence, &blobs)?)))
@@ -260,5 +271,19 @@ pub(crate) fn row_of(channel: ChannelKey, position: usize, item: &Item) -> ItemR
         encrypted: false,
         skipped: 0,
         deadly: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_addresses_stay_and_the_oldest_go() {
+        let former: Vec<u32> = (0..16).collect();
+        let joined = with_former(vec![99, 3], former);
+        assert_eq!(joined[..4], [99, 3, 0, 1]);
+        assert_eq!((joined.len(), joined.last()), (16, Some(&14)));
+        assert!(with_former((0..40).collect(), vec![50_u32]).iter().eq(&(0..16).collect::<Vec<_>>()));
     }
 }

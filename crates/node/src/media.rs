@@ -128,8 +128,14 @@ impl Container {
     pub(crate) fn fits(self, head: &[u8]) -> bool {
         let at = |from: usize, what: &[u8]| head.get(from..).is_some_and(|rest| rest.starts_with(what));
         match self {
+            // A reference movie is a list of addresses in a film's container.
             Mp4 | Mp4Sound | QuickTime | Avif => {
-                [&b"ftyp"[..], b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"].iter().any(|box_| at(4, box_))
+                let is_list =
+                    [&b"rmra"[..], b"rmda", b"rdrf"].iter().any(|list| head.windows(4).any(|four| four == *list));
+                !is_list
+                    && [&b"ftyp"[..], b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"]
+                        .iter()
+                        .any(|box_| at(4, box_))
             }
             WebM | WebMSound | Matroska | MatroskaSound => at(0, b"\x1a\x45\xdf\xa3"),
             Ogg | OggFilm => at(0, b"OggS"),
@@ -281,5 +287,8 @@ mod tests {
             assert!(!container.fits(list), "{container:?}: {:?}", String::from_utf8_lossy(list));
         }
         assert!(!Wav.fits(b"RIFF\0\0\0\0AVI LIST") && !Mp4.fits(wav));
+        let reference =
+            b"\0\0\0\x50moov\0\0\0\x48rmra\0\0\0\x40rmda\0\0\0\x38rdrf\0\0\0\0url \0\0\0\x1fhttp://203.0.113.9/";
+        assert!([Mp4, Mp4Sound, QuickTime, Avif].iter().all(|film| !film.fits(reference)));
     }
 }

@@ -225,7 +225,7 @@ async fn look(ctx: &Ctx, salt: u64) -> Result<usize> {
 /// Blobs of listed items that are not here. Tables and lists that were read for it are lent from then on.
 async fn candidates(ctx: &Ctx, key: ChannelKey, lent: &mut Vec<BlobId>, most: usize, salt: u64) -> Result<Vec<BlobId>> {
     let asked = ASKED_MAX.min(most);
-    let mut rows = ctx.with_store(move |s| s.items(&key)).await?;
+    let mut rows = ctx.with_store(move |s| s.item_heads(&key)).await?;
     rows.retain(|row| row.standing == Standing::Listed);
     rows.sort_by_cached_key(|row| BlobId::of(&[&row.id.0[..], &salt.to_be_bytes()].concat()));
     let mut blobs = Vec::new();

@@ -219,7 +219,7 @@ async fn a_folder_that_takes_no_files_is_refused_when_it_is_set_and_the_old_one_
         let set = Request::SetSettings(Settings { download_dir: Some(dir.clone()), ..Settings::default() });
         for request in [set, Request::MoveData(MoveData { dir: dir.clone() })] {
             let refused = node.call(request).await.err().unwrap();
-            assert_eq!(refused.code, Code::BadArgument);
+            assert_eq!(refused.code, Code::NotWritable);
             assert!(refused.message.contains(dir.to_str().unwrap()), "{}", refused.message);
         }
     }

@@ -79,6 +79,7 @@ impl Core {
         let Some(source) = source else { return Ok(()) };
         let target = growing::open(&file.root, &part, number)?;
         if clone(&source, &target) {
+            crate::cut::point("length");
             target.set_len(file.recorded.length).map_err(at(&part))?;
         } else {
             right.iter().try_for_each(|piece| copy(&file.disk, &target, &part, piece))?;
@@ -95,6 +96,7 @@ impl Core {
 
 /// Lets both files have the same blocks, where the file system can. `false`: nothing was done.
 fn clone(source: &File, target: &File) -> bool {
+    crate::cut::point("write");
     #[cfg(all(
         any(target_os = "linux", target_os = "android"),
         not(any(target_arch = "sparc", target_arch = "sparc64"))

@@ -33,8 +33,11 @@ impl BlobFiles {
         let path = self.path(&blob.id());
         let folder = path.parent().unwrap_or(&self.root);
         create_private(folder)?;
+        crate::cut::point("create");
         let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder).map_err(at(&path))?;
+        crate::cut::point("write");
         file.write_all(blob.bytes()).map_err(at(&path))?;
+        crate::cut::point("rename");
         file.persist(&path).map_err(|e| StoreError::io(&path, e.error))?;
         Ok(())
     }
@@ -60,6 +63,7 @@ impl BlobFiles {
     /// Removes the file, if it is there.
     pub(crate) fn remove(&self, id: &BlobId) -> Result<(), StoreError> {
         let path = self.path(id);
+        crate::cut::point("unlink");
         match fs::remove_file(&path) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(StoreError::io(&path, e)),
             _ => Ok(()),
@@ -102,6 +106,7 @@ impl BlobFiles {
                     Err(_) => name.starts_with(".new-"),
                 };
                 if stray {
+                    crate::cut::point("unlink");
                     fs::remove_file(&path).map_err(at(&path))?;
                 }
             }

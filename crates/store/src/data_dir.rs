@@ -45,6 +45,7 @@ impl DataDir {
         options.create(true).truncate(false).write(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        crate::cut::point("create");
         let lock = options.open(&file).map_err(at(&file))?;
         // One of an earlier version could be locked by anybody.
         #[cfg(unix)]
@@ -89,6 +90,7 @@ fn close_to_others(path: &Path) -> Result<(), StoreError> {
         return Err(open("holds other things than this program's"));
     }
     tracing::warn!("the folder {} was open to other accounts, and is closed to them now", path.display());
+    crate::cut::point("mode");
     folder.set_permissions(fs::Permissions::from_mode(0o700)).map_err(at(path))
 }
 
@@ -127,6 +129,7 @@ pub(crate) fn create_private(path: &Path) -> Result<(), StoreError> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    crate::cut::point("mkdir");
     builder.create(path).map_err(at(path))
 }
 

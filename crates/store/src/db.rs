@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use crate::StoreError;
 use crate::error::{at, free_near};
+use crate::{StoreError, cut};
 
 /// The database's file name in the data folder.
 pub(crate) const FILE: &str = "store.db";
@@ -165,8 +165,12 @@ pub(crate) mod reading {
     pub(crate) const NOT: i64 = 0;
     /// A process works on them now.
     pub(crate) const NOW: i64 = 1;
-    /// A process died over them: they are not read again before the user says so.
+    /// Two processes died over them, one after the other: they are not read again before the user says so.
     pub(crate) const DIED: i64 = 2;
+    /// A process died over them, once: whatever ended it, it may have been by chance. They are read again, later.
+    pub(crate) const DIED_ONCE: i64 = 3;
+    /// They are read again after that, now.
+    pub(crate) const AGAIN: i64 = 4;
 }
 
 /// How an item's bytes are kept.
@@ -256,6 +260,7 @@ impl Db {
 
     /// Runs `work` in one immediate transaction of the only writer; an error rolls everything back. What it wrote, and
     /// all that was written before, is on the disk when this returns.
+    #[cfg_attr(feature = "cut", track_caller)]
     pub(crate) fn write<T>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
@@ -265,6 +270,7 @@ impl Db {
 
     /// As [`Self::write`], but does not wait for the disk. Call through [`crate::store::Core::write_soon`], which sees to it that
     /// the disk has it soon.
+    #[cfg_attr(feature = "cut", track_caller)]
     pub(crate) fn write_soon<T>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
@@ -272,11 +278,13 @@ impl Db {
         self.transact(false, work)
     }
 
+    #[cfg_attr(feature = "cut", track_caller)]
     fn transact<T>(
         &self,
         durable: bool,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        let here = cut::here();
         let mut guard = lock(&self.writer);
         let writer = guard.as_mut().ok_or(StoreError::Closed)?;
         let done = (|| {
@@ -286,7 +294,9 @@ impl Db {
             }
             let transaction = writer.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = work(&transaction)?;
+            cut::point_at("commit", here);
             transaction.commit()?;
+            cut::point_at("committed", here);
             self.writes.fetch_add(1, Ordering::SeqCst);
             if durable {
                 self.changed.store(true, Ordering::SeqCst);
@@ -378,6 +388,7 @@ fn create_private(path: &Path) -> Result<(), StoreError> {
     options.create(true).truncate(false).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    cut::point("create");
     let file = options.open(path).map_err(at(path))?;
     #[cfg(unix)]
     {
@@ -410,7 +421,9 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         transaction.execute_batch(step)?;
     }
     transaction.pragma_update(None, "user_version", known)?;
+    cut::point("commit");
     transaction.commit()?;
+    cut::point("committed");
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::path::{Component, Path, PathBuf};
 
+use crate::cut;
 use crate::error::{StoreError, at};
 use crate::stamp::Stamp;
 
@@ -51,7 +52,9 @@ pub(crate) fn reach(root: &Path, file: &Path) -> Result<Option<Place>, StoreErro
 }
 
 /// As [`reach`]; makes the folders that lack, the root too.
+#[cfg_attr(feature = "cut", track_caller)]
 pub(crate) fn make_way(root: &Path, file: &Path) -> Result<Place, StoreError> {
+    cut::point("mkdir");
     fs::create_dir_all(root).map_err(at(root))?;
     walk(root, file, true)?.ok_or_else(|| StoreError::io(file, std::io::ErrorKind::NotFound.into()))
 }
@@ -81,7 +84,9 @@ impl Place {
     }
 
     /// A new file of this name, open for reading and writing; `None` if the name is taken, by whatever.
+    #[cfg_attr(feature = "cut", track_caller)]
     pub(crate) fn create(&self) -> Result<Option<File>, StoreError> {
+        cut::point("create");
         self.folder.create(&self.name).map_err(at(&self.path))
     }
 
@@ -94,7 +99,9 @@ impl Place {
 
     /// Gives what is here the name `to`; `false` if that name is taken by something else. A process killed half way
     /// leaves the file under one of the two names or under both, and doing it again is right.
+    #[cfg_attr(feature = "cut", track_caller)]
     pub(crate) fn rename_new(&self, to: &Self) -> Result<bool, StoreError> {
+        cut::point("rename");
         let renamed = self.folder.rename_new(&self.name, &to.folder, &to.name).map_err(at(&to.path))?;
         if renamed {
             return Ok(true);
@@ -107,7 +114,9 @@ impl Place {
     }
 
     /// Gives what is here a second name; `false` if that is taken. [`StoreError::Io`] also where files have one name only.
+    #[cfg_attr(feature = "cut", track_caller)]
     pub(crate) fn link_new(&self, to: &Self) -> Result<bool, StoreError> {
+        cut::point("link");
         match self.folder.link_new(&self.name, &to.folder, &to.name) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
@@ -116,11 +125,14 @@ impl Place {
     }
 
     /// Takes the name away; one that is not there is no error.
+    #[cfg_attr(feature = "cut", track_caller)]
     pub(crate) fn remove(&self) -> Result<(), StoreError> {
+        cut::point("unlink");
         self.folder.remove(&self.name).map_err(at(&self.path))
     }
 
     /// Removes the file of this name if it is the one that was looked at. `false`: another is there, and stays.
+    #[cfg_attr(feature = "cut", track_caller)]
     pub(crate) fn remove_if(&self, is: impl FnOnce(&Stamp) -> bool) -> Result<bool, StoreError> {
         match self.look()? {
             Look::Nothing => Ok(true),
@@ -130,7 +142,9 @@ impl Place {
     }
 
     /// Removes the folder of this name if it is empty; says whether it is gone.
+    #[cfg_attr(feature = "cut", track_caller)]
     pub(crate) fn remove_empty_folder(&self) -> bool {
+        cut::point("rmdir");
         self.folder.remove_folder(&self.name).is_ok()
     }
 }
@@ -172,10 +186,13 @@ mod system {
             path.push(part);
             let next = || openat(&folder, *part, enter | OFlags::NOFOLLOW, Mode::empty());
             let entered = match next() {
-                Err(Errno::NOENT) if make => match mkdirat(&folder, *part, Mode::from(0o777)) {
-                    Ok(()) | Err(Errno::EXIST) => next(),
-                    Err(e) => Err(e),
-                },
+                Err(Errno::NOENT) if make => {
+                    crate::cut::point("mkdir");
+                    match mkdirat(&folder, *part, Mode::from(0o777)) {
+                        Ok(()) | Err(Errno::EXIST) => next(),
+                        Err(e) => Err(e),
+                    }
+                }
                 other => other,
             };
             folder = match entered {
@@ -248,6 +265,7 @@ mod system {
             // A second name fails where it is taken; a plain renaming would write over what is there.
             match linkat(&self.0, name, &to.0, new, AtFlags::empty()) {
                 Ok(()) => {
+                    crate::cut::point("unlink");
                     self.remove(name)?;
                     Ok(true)
                 }
@@ -295,6 +313,9 @@ mod system {
         }
         for part in folders {
             folder.push(part);
+            if make {
+                crate::cut::point("mkdir");
+            }
             if make
                 && let Err(e) = fs::create_dir(&folder)
                 && e.kind() != io::ErrorKind::AlreadyExists
@@ -351,7 +372,10 @@ mod system {
         pub(super) fn rename_new(&self, name: &OsStr, to: &Self, new: &OsStr) -> io::Result<bool> {
             let (from, new) = (self.0.join(name), to.0.join(new));
             match fs::hard_link(&from, &new) {
-                Ok(()) => fs::remove_file(&from).map(|()| true),
+                Ok(()) => {
+                    crate::cut::point("unlink");
+                    fs::remove_file(&from).map(|()| true)
+                }
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
                 Err(_) if fs::symlink_metadata(&new).is_ok() => Ok(false),
                 Err(_) => fs::rename(&from, &new).map(|()| true),

@@ -128,6 +128,7 @@ impl Core {
             if grows {
                 origin::mark(&open, there);
             }
+            crate::cut::point("sync");
             if let Err(error) = open.sync_all() {
                 self.pace.fail();
                 return Err(StoreError::io(there, error));

@@ -151,6 +151,7 @@ impl Core {
             Part::Ours => {
                 forget(lost)?;
                 let Some(file) = place.open(true)? else { return Ok(false) };
+                crate::cut::point("length");
                 file.set_len(row.size).map_err(at(&row.part))?;
                 self.number_again(row, &place)?;
                 Ok(true)
@@ -234,6 +235,7 @@ impl Core {
 /// Makes a new file of this length that takes no room on the disk; `None` if its name is taken.
 fn make(root: &Path, part: &Path, size: u64) -> Result<Option<Stamp>, StoreError> {
     let Some(file) = enter::make_way(root, part)?.create()? else { return Ok(None) };
+    crate::cut::point("length");
     file.set_len(size).map_err(at(part))?;
     Ok(Some(Stamp::of(&file.metadata().map_err(at(part))?)))
 }

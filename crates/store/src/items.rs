@@ -12,8 +12,8 @@ use crate::store::now_ms;
 use crate::sweep::{self, Candidate, doom, forget_retired, sweep};
 use crate::{ItemRow, Removed, Standing, Store, StoreError, Urgency, channels};
 
-/// Columns of [`from_row`]; `json` stands for the item's JSON, or for nothing.
-const SELECT: &str = "SELECT i.item, c.key, i.name, i.about, i.published, i.position, i.files, i.bytes, {json},
+/// Columns of [`from_row`]; `json` and `about` stand for the item's JSON and description, or for nothing.
+const SELECT: &str = "SELECT i.item, c.key, i.name, {about}, i.published, i.position, i.files, i.bytes, {json},
     i.standing, i.paused, i.root, i.left_out, i.planned,
     CASE WHEN i.standing < 2 THEN 0 ELSE
         (SELECT COUNT(DISTINCT k.file) FROM chunks k WHERE k.item = i.id AND k.state <= 0 AND k.state = -2) END,
@@ -55,10 +55,17 @@ impl Store {
         self.select("AND c.key = ?1 ORDER BY i.position, i.id", params![channel.as_bytes()])
     }
 
+    /// As [`Self::items`], without their descriptions too: for rules, which go by dates, sizes and names. A list may have a
+    /// quarter of a million items.
+    pub fn item_heads(&self, channel: &ChannelKey) -> Result<Vec<ItemRow>, StoreError> {
+        let which = "AND c.key = ?1 ORDER BY i.position, i.id";
+        self.select_with("x''", "''", which, params![channel.as_bytes()])
+    }
+
     /// One.
     pub fn item(&self, channel: &ChannelKey, id: &ItemId) -> Result<Option<ItemRow>, StoreError> {
         let which = "AND c.key = ?1 AND i.item = ?2";
-        let found = self.select_with("i.json", which, params![channel.as_bytes(), id.as_bytes()])?;
+        let found = self.select_with("i.json", "i.about", which, params![channel.as_bytes(), id.as_bytes()])?;
         Ok(found.into_iter().next())
     }
 
@@ -91,14 +98,31 @@ impl Store {
         })
     }
 
-    /// Notes that this item's tables are being worked on, or are not: a process that dies over them must not do so again
-    /// at its next start. Only an item that is listed or wanted can be marked.
+    /// Notes that this item's tables are being worked on, or are not: a process that dies over them must not do so at each
+    /// start. Only an item that is listed or wanted can be marked.
     pub fn set_reading(&self, channel: &ChannelKey, id: &ItemId, now: bool) -> Result<(), StoreError> {
         self.core.write_soon(|tx| {
             let item = row_id(tx, channel, id)?;
-            let to = if now { reading::NOW } else { reading::NOT };
-            tx.prepare_cached("UPDATE items SET reading = ? WHERE id = ?")?.execute([to, item])?;
+            // What is read once more has only come through when its plan is there.
+            let (to, once) = if now { (reading::NOW, reading::AGAIN) } else { (reading::NOT, reading::DIED_ONCE) };
+            tx.prepare_cached(
+                "UPDATE items SET reading = CASE WHEN reading IN (?1, ?2) THEN ?3 ELSE ?4 END WHERE id = ?5",
+            )?
+            .execute([reading::DIED_ONCE, reading::AGAIN, once, to, item])?;
             Ok(())
+        })
+    }
+
+    /// Wanted items over whose tables the last process died, for the first time: to be read again when others are through.
+    pub fn died_once(&self) -> Result<Vec<(ChannelKey, ItemId)>, StoreError> {
+        self.core.db.read(|tx| {
+            let mut statement = tx.prepare_cached(
+                "SELECT c.key, i.item FROM items i JOIN channels c ON c.id = i.channel
+                 WHERE i.standing = 1 AND i.paused = 0 AND i.reading = ? AND i.item IS NOT NULL",
+            )?;
+            let rows = statement
+                .query_map([reading::DIED_ONCE], |row| Ok((ChannelKey(array(row, 0)?), ItemId(array(row, 1)?))))?;
+            Ok(rows.collect::<Result<_, _>>()?)
         })
     }
 
@@ -164,7 +188,7 @@ impl Store {
             let item = row_id(tx, channel, id)?;
             tx.prepare_cached(
                 "UPDATE items SET standing = ?1, paused = ?2, changed = ?3, declined = declined AND ?1 = 0,
-                    reading = CASE WHEN ?1 = 1 AND ?2 = 0 AND reading = 2 THEN 0 ELSE reading END WHERE id = ?4",
+                    reading = CASE WHEN ?1 = 1 AND ?2 = 0 AND reading IN (2, 3) THEN 0 ELSE reading END WHERE id = ?4",
             )?
             .execute(params![standing.to_sql(), paused, now_ms(), item])?;
             Ok(())
@@ -241,7 +265,7 @@ impl Store {
                 want.execute(params![now_ms(), row])?;
             }
             let mut statement = tx.prepare_cached(
-                "SELECT item FROM items WHERE channel = ? AND standing = 1 AND paused = 0 AND reading <> 2
+                "SELECT item FROM items WHERE channel = ? AND standing = 1 AND paused = 0 AND reading NOT IN (2, 3)
                  AND item IS NOT NULL ORDER BY priority DESC, position, id",
             )?;
             Ok(statement.query_map([channel], |row| Ok(ItemId(array(row, 0)?)))?.collect::<Result<_, _>>()?)
@@ -249,12 +273,19 @@ impl Store {
     }
 
     fn select(&self, rest: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<ItemRow>, StoreError> {
-        self.select_with("x''", rest, values)
+        self.select_with("x''", "i.about", rest, values)
     }
 
-    fn select_with(&self, json: &str, rest: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<ItemRow>, StoreError> {
+    fn select_with(
+        &self,
+        json: &str,
+        about: &str,
+        rest: &str,
+        values: &[&dyn rusqlite::ToSql],
+    ) -> Result<Vec<ItemRow>, StoreError> {
         self.core.db.read(|tx| {
-            let mut statement = tx.prepare_cached(&format!("{} {rest}", SELECT.replace("{json}", json)))?;
+            let mut statement =
+                tx.prepare_cached(&format!("{} {rest}", SELECT.replace("{json}", json).replace("{about}", about)))?;
             let mut rows = statement.query(values)?;
             let mut out = Vec::new();
             while let Some(row) = rows.next()? {
@@ -288,6 +319,7 @@ pub(crate) fn clear_out(
 /// An item's own folder goes with its last file; one that holds anything refuses.
 pub(crate) fn remove_if_empty(root: Option<&std::path::Path>) {
     if let Some(root) = root {
+        crate::cut::point("rmdir");
         std::fs::remove_dir(root).ok();
     }
 }
@@ -358,11 +390,21 @@ fn from_row(row: &Row<'_>) -> Result<ItemRow, StoreError> {
     })
 }
 
-/// At the start: tables that were being worked on by a process that died are not read again by themselves; what one
-/// stopped in order was reading is simply read again.
+/// At the start: tables that were being worked on by a process that died are read again later, once; what one stopped in
+/// order was reading is simply read again.
 pub(crate) fn readings_ended(tx: &Transaction<'_>, died: bool) -> Result<(), StoreError> {
-    let to = if died { reading::DIED } else { reading::NOT };
-    tx.execute("UPDATE items SET reading = ? WHERE reading = ?", [to, reading::NOW])?;
+    use reading::{AGAIN, DIED, DIED_ONCE, NOT, NOW};
+    let (now, again) = if died { (DIED_ONCE, DIED) } else { (NOT, DIED_ONCE) };
+    tx.execute(
+        "UPDATE items SET reading = CASE reading WHEN ?1 THEN ?2 ELSE ?3 END WHERE reading IN (?1, ?4)",
+        [NOW, now, again, AGAIN],
+    )?;
+    Ok(())
+}
+
+/// At the start: what a version before listed that noted no time is known here since now at the latest.
+pub(crate) fn seen_by_now(tx: &Transaction<'_>) -> Result<(), StoreError> {
+    tx.execute("UPDATE items SET seen = ? WHERE seen = 0 AND item IS NOT NULL", [now_ms()])?;
     Ok(())
 }
 

@@ -102,8 +102,8 @@ impl Store {
         })
     }
 
-    /// Since when each item of a channel is known here, in ms since 1970: its publisher may date it as they like. One that
-    /// was listed by an earlier version of this program is not named.
+    /// Since when each item of a channel is known here, in ms since 1970: its publisher may date it as they like. For
+    /// what an earlier version of this program listed, that is the first start of one that asks.
     pub fn known_since(&self, channel: &ChannelKey) -> Result<HashMap<ItemId, u64>, StoreError> {
         self.core.db.read(|tx| {
             let mut statement = tx.prepare_cached(

@@ -17,6 +17,8 @@ use protocol::{ChannelKey, Identity};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::cut;
+
 use ring::Ring;
 use vault::Vault;
 
@@ -190,6 +192,7 @@ impl KeyStore {
         let mut moved = Vec::new();
         for name in [FILE, vault::FILE] {
             let (from, to) = (data_dir.join(name), data_dir.join(format!("{name}.{number}.old")));
+            cut::point("rename");
             match std::fs::rename(&from, &to) {
                 Ok(()) => moved.push((from, to)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -280,6 +283,7 @@ impl KeyStore {
 /// Undoes renames, where nothing took the old name meanwhile.
 fn put_back(moved: &[(PathBuf, PathBuf)]) {
     for (from, to) in moved {
+        cut::point("rename");
         if !from.exists()
             && let Err(error) = std::fs::rename(to, from)
         {
@@ -323,9 +327,13 @@ fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), KeyError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let written = || -> io::Result<()> {
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        cut::point("write");
         file.write_all(bytes)?;
+        cut::point("sync");
         file.as_file().sync_all()?;
+        cut::point("rename");
         file.persist(path).map_err(|e| e.error)?;
+        cut::point("sync");
         if cfg!(unix) { std::fs::File::open(folder)?.sync_all() } else { Ok(()) }
     };
     written().map_err(|source| KeyError::Io { path: path.to_path_buf(), source })

@@ -17,6 +17,7 @@ mod beside;
 mod blobs;
 mod channels;
 mod choose;
+mod cut;
 mod data_dir;
 mod db;
 mod enter;

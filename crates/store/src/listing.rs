@@ -5,6 +5,7 @@
 
 use protocol::{BlobId, ChannelKey, ItemId};
 use rusqlite::{OptionalExtension, Transaction, params};
+use serde_json::value::RawValue;
 
 use crate::db::{array, int};
 use crate::holdings::retain;
@@ -318,10 +319,38 @@ fn place(tx: &Transaction<'_>, known: &Known, position: u32) -> Result<(), Store
 
 /// Whether two body items bring the same files; title, text and dates do not count.
 fn same_content(old: &[u8], new: &[u8]) -> bool {
-    let content = |json: &[u8]| -> Option<Vec<Option<serde_json::Value>>> {
-        let mut item: serde_json::Value = serde_json::from_slice(json).ok()?;
-        let members = ["size", "chunks", "tree", "files", "filesTree"];
-        Some(members.iter().map(|member| item.get_mut(member).map(serde_json::Value::take)).collect())
+    // Compared as they are written: an item may be millions of chunks long, and a tree of values takes six times its bytes.
+    #[derive(serde::Deserialize)]
+    struct Content<'a> {
+        #[serde(borrow, default)]
+        size: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        chunks: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        tree: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        files: Option<&'a RawValue>,
+        #[serde(borrow, default, rename = "filesTree")]
+        files_tree: Option<&'a RawValue>,
+    }
+    let content = |json| -> Option<[Option<&str>; 5]> {
+        let item: Content<'_> = serde_json::from_slice(json).ok()?;
+        Some([item.size, item.chunks, item.tree, item.files, item.files_tree].map(|raw| raw.map(RawValue::get)))
     };
     content(old).is_some_and(|old| content(new) == Some(old))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_no_content_and_a_chunk_is() {
+        let item = |name: &str, chunks: &str| format!(r#"{{"name":"{name}","chunks":{chunks},"size":3}}"#).into_bytes();
+        let old = item("a", "[[1,2],[3]]");
+        assert!(same_content(&old, &item("another", "[[1,2],[3]]")));
+        assert!(!same_content(&old, &item("a", "[[1,2],[4]]")));
+        assert!(!same_content(&old, br#"{"name":"a","files":[[1,2],[3]],"size":3}"#));
+        assert!(!same_content(b"no json", b"no json"));
+    }
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use protocol::{ChannelKey, ItemId};
 use rusqlite::{Transaction, params};
 
+use crate::cut;
 use crate::db::{path, uint};
 use crate::enter::{self, Look};
 use crate::error::at;
@@ -321,6 +322,7 @@ fn copy(
     size: u64,
     go_on: &mut dyn FnMut(u64) -> bool,
 ) -> Result<bool, StoreError> {
+    cut::point("length");
     target.set_len(size).map_err(at(to))?;
     let mut buffer = vec![0; BUFFER];
     let mut at_byte = 0;
@@ -337,6 +339,7 @@ fn copy(
             for (number, piece) in buffer[..read].chunks(HOLE).enumerate().filter(|(_, p)| p.iter().any(|b| *b != 0)) {
                 let place = at_byte + (number * HOLE) as u64;
                 target.seek(SeekFrom::Start(place)).map_err(at(to))?;
+                cut::point("write");
                 target.write_all(piece).map_err(at(to))?;
             }
             at_byte += read as u64;
@@ -347,7 +350,9 @@ fn copy(
     }
     origin_along(source, from, target, to);
     let modified = source.metadata().and_then(|m| m.modified()).map_err(at(from))?;
+    cut::point("times");
     target.set_times(fs::FileTimes::new().set_modified(modified)).map_err(at(to))?;
+    cut::point("sync");
     target.sync_all().map_err(at(to))?;
     Ok(true)
 }

@@ -34,6 +34,7 @@ pub(crate) fn is_marked(file: &File, path: &Path) -> bool {
 
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 fn set(file: &File, _: &Path) -> std::io::Result<()> {
+    crate::cut::point("mark");
     Ok(rustix::fs::fsetxattr(file, NAME, VALUE, rustix::fs::XattrFlags::empty())?)
 }
 
@@ -53,6 +54,7 @@ fn stream(path: &Path) -> std::path::PathBuf {
 
 #[cfg(windows)]
 fn set(_: &File, path: &Path) -> std::io::Result<()> {
+    crate::cut::point("mark");
     std::fs::write(stream(path), VALUE)
 }
 

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use protocol::SafePath;
 
+use crate::cut;
 use crate::error::{StoreError, at};
 
 /// `root` and the path's parts below it, under names that no file manager acts upon.
@@ -149,7 +150,9 @@ fn read_exact_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, buf, offset)
 }
 #[cfg(unix)]
+#[cfg_attr(feature = "cut", track_caller)]
 pub(crate) fn write_all_at(file: &File, buf: &[u8], offset: u64) -> io::Result<()> {
+    cut::point("write");
     std::os::unix::fs::FileExt::write_all_at(file, buf, offset)
 }
 #[cfg(windows)]
@@ -159,8 +162,10 @@ fn read_exact_at(mut file: &File, buf: &mut [u8], offset: u64) -> io::Result<()>
     file.read_exact(buf)
 }
 #[cfg(windows)]
+#[cfg_attr(feature = "cut", track_caller)]
 pub(crate) fn write_all_at(mut file: &File, buf: &[u8], offset: u64) -> io::Result<()> {
     use std::io::{Seek, SeekFrom, Write};
+    cut::point("write");
     file.seek(SeekFrom::Start(offset))?;
     file.write_all(buf)
 }
@@ -184,17 +189,21 @@ pub(crate) fn equal(mut a: File, a_path: &Path, mut b: &File, b_path: &Path) -> 
 }
 
 /// Makes a file's bytes last.
+#[cfg_attr(feature = "cut", track_caller)]
 pub(crate) fn sync_file(path: &Path) -> Result<(), StoreError> {
+    cut::point("sync");
     // Windows syncs only handles that may write.
     OpenOptions::new().read(true).write(cfg!(windows)).open(path).and_then(|f| f.sync_all()).map_err(at(path))
 }
 
 /// Makes a folder's names last, where the system lets us: some folders may be passed but not opened, and some file
 /// systems sync no folders.
+#[cfg_attr(feature = "cut", track_caller)]
 pub(crate) fn sync_dir(path: &Path) -> Result<(), StoreError> {
     if !cfg!(unix) {
         return Ok(());
     }
+    cut::point("sync");
     match File::open(path).and_then(|f| f.sync_all()) {
         Err(e)
             if matches!(

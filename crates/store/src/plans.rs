@@ -164,6 +164,7 @@ impl Store {
             check_room(&self.core.blobs.path(&BlobId([0; 32])), new)?;
         } else {
             // The folder's trouble shows now, not at the first blob.
+            crate::cut::point("mkdir");
             std::fs::create_dir_all(&root).map_err(at(&root))?;
             tempfile::tempfile_in(&root).map_err(at(&root))?;
             check_room(&root, new)?;
@@ -175,7 +176,7 @@ impl Store {
         }
         skip_as_before(tx, item)?;
         tx.prepare_cached(
-            "UPDATE items SET root = ?1, planned = 1, have = ?2, standing = MAX(standing, 1), changed = ?3, form = ?4,
+            "UPDATE items SET root = ?1, planned = 1, reading = 0, have = ?2, standing = MAX(standing, 1), changed = ?3, form = ?4,
                 skipped = (SELECT COALESCE(SUM(size), 0) FROM files WHERE item = ?5 AND skipped = 1) WHERE id = ?5",
         )?
         .execute(params![

@@ -82,6 +82,7 @@ impl Store {
         recovery.unsigned = core.check_manifests()?;
         core.db.write(|tx| {
             crate::items::readings_ended(tx, unclean)?;
+            crate::items::seen_by_now(tx)?;
             tx.execute("DELETE FROM listing", [])?;
             tx.execute("INSERT OR REPLACE INTO meta(name, value) VALUES('running', 1)", [])?;
             Ok(())

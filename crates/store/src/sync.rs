@@ -127,6 +127,7 @@ impl Drop for Syncer {
 
 impl Core {
     /// Runs `work` in a transaction that reaches the disk with the next group.
+    #[cfg_attr(feature = "cut", track_caller)]
     pub(crate) fn write_soon<T>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
@@ -137,6 +138,7 @@ impl Core {
     }
 
     /// As [`Self::write_soon`], for a transaction that tells of a blob's bytes in files.
+    #[cfg_attr(feature = "cut", track_caller)]
     pub(crate) fn write_blob<T>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,

@@ -69,6 +69,14 @@ impl Daemon {
         self.child.0.id()
     }
 
+    /// Whether it runs still.
+    ///
+    /// # Errors
+    /// The system does not tell.
+    pub fn runs(&mut self) -> Result<bool> {
+        Ok(self.child.0.try_wait()?.is_none())
+    }
+
     /// What it wrote to standard error so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()

@@ -182,6 +182,13 @@ fn an_item_over_whose_plan_the_node_was_killed_waits_for_the_user() {
     assert!(first(&scene.home, &scene.author.channel())["path"].is_null(), "it was planned before it could be killed");
     scene.daemon.kill().unwrap();
 
+    // Once it may have been by chance: it is read again, when the node has run for a while. Then it dies over it again.
+    scene.daemon = scene.home.daemon_with(["--peer".to_owned(), server.address().to_string()]).unwrap();
+    assert_eq!(first(&scene.home, &scene.author.channel())["cause"]["cause"], "queued");
+    let before = database();
+    until_within(LONG, || database() > before + (4 << 20));
+    scene.daemon.kill().unwrap();
+
     scene.daemon = scene.home.daemon_with(["--peer".to_owned(), server.address().to_string()]).unwrap();
     let item = first(&scene.home, &scene.author.channel());
     assert_eq!(item["cause"]["cause"], "died_reading", "{item}");

@@ -13,6 +13,8 @@ import { readyWords, type ReadyItems } from "./ready";
 import { lockedBy, type Confirm, type Sheet, type Toast } from "./sheets";
 import { emptyWorld, listOf, reduce, sampled, type World } from "./world";
 
+/** What these say is all in the node's own words. */
+const VAGUE: ReadonlySet<string> = new Set(["bad_argument", "io", "internal"]);
 /** News are drawn at most this often. */
 const DRAW_MS = 250;
 /** The graph gets a point this often even when nothing changes. */
@@ -359,17 +361,17 @@ export class App {
   }
 
   /** What an error says to a person. */
-  errorText(thrown: unknown): { title: string; help: string; detail: string } {
+  errorText(thrown: unknown): { title: string; help: string; detail: string; open: boolean } {
     const error: ErrorInfo = isErrorInfo(thrown)
       ? thrown
       : { code: "internal", message: thrown instanceof Error ? thrown.message : String(thrown) };
     const [title, help] = this.t.errors[error.code] ?? this.t.errors.internal;
-    return { title, help, detail: plain(error.message, 400) };
+    return { title, help, detail: plain(error.message, 400), open: VAGUE.has(error.code) };
   }
 
   fail(thrown: unknown): void {
-    const { title, help, detail } = this.errorText(thrown);
-    this.#toast({ tone: "danger", text: title, more: help, detail });
+    const { title, help, detail, open } = this.errorText(thrown);
+    this.#toast({ tone: "danger", text: title, more: help, detail, open });
   }
 
   /** Something is done. */
@@ -390,7 +392,7 @@ export class App {
   #toast(given: Pick<Toast, "tone" | "text"> & Partial<Toast>): void {
     const known = given.key ? this.toasts.find((other) => other.key === given.key) : undefined;
     const id = known?.id ?? (this.#toastId += 1);
-    const toast: Toast = { more: "", detail: "", act: null, key: null, ...given, id };
+    const toast: Toast = { more: "", detail: "", open: false, act: null, key: null, ...given, id };
     // Three lie on each other at most; the same words are not said twice at once.
     this.toasts = known
       ? this.toasts.map((other) => (other === known ? toast : other))

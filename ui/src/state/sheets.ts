@@ -58,6 +58,8 @@ export interface Toast {
   more: string;
   /** What the node said, word by word: shown when asked for. */
   detail: string;
+  /** It is shown at once: the rest says too little. */
+  open: boolean;
   act: { label: string; go: () => void } | null;
   /** One of a kind: a later one takes its place. */
   key: string | null;

@@ -867,6 +867,7 @@ export const de = (f: Format): Words => {
       busy: ["Ein anderes Megatorrent benutzt diesen Datenordner", "Schließe das andere und versuche es dann noch einmal."],
       port_taken: ["Der Port ist belegt", "Ein anderes Programm horcht dort. Schließe es und versuche es dann noch einmal."],
       corrupt: ["Der Datenordner ist beschädigt", "Deine fertigen Dateien sind unberührt. Fehlen Identitäten, hole sie aus einer Sicherung zurück."],
+      not_writable: ["Dort lässt sich nichts schreiben", "Wähle einen anderen Ordner, oder lass dieses Konto dort schreiben."],
       open_to_others: ["Andere Konten kommen in den Datenordner", "Verschließe ihn ihnen, oder nenne einen anderen Ordner; wie, steht unter „Genauer“. Nichts wurde gelesen oder geschrieben."],
       newer_data: ["Ein neueres Megatorrent schrieb diesen Datenordner", "Starte das neuere oder erneuere dieses. Nichts wurde geändert."],
       incomplete: ["Teile davon fehlen", "Sie werden von selbst wieder geholt, sobald jemand sie hat."],

@@ -879,6 +879,7 @@ export const en = (f: Format) => {
       busy: ["Another Megatorrent uses this data folder", "Close the other one, then try again."],
       port_taken: ["The port is in use", "Another program listens there. Close it, then try again."],
       corrupt: ["The data folder is damaged", "Your finished files are not touched. Restore identities from a backup if they are missing."],
+      not_writable: ["Nothing can be written there", "Choose another folder, or let this account write to it."],
       open_to_others: ["Other accounts can enter the data folder", "Close it to them, or name another folder; “In detail” says how. Nothing was read or written."],
       newer_data: ["A newer Megatorrent wrote this data folder", "Start the newer one, or update this one. Nothing was changed."],
       incomplete: ["Parts of it are missing", "They are fetched again by themselves as soon as someone has them."],

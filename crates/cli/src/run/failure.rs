@@ -44,6 +44,7 @@ pub(super) fn exit_code(code: Code) -> u8 {
         | Code::SourceChanged
         | Code::Corrupt
         | Code::NewerData
+        | Code::NotWritable
         | Code::OpenToOthers
         | Code::Incomplete
         | Code::OutsideRoot

@@ -30,6 +30,7 @@ const TABLE: &[(Code, u8)] = &[
     (Code::PortTaken, 4),
     (Code::Corrupt, 6),
     (Code::NewerData, 6),
+    (Code::NotWritable, 6),
     (Code::OpenToOthers, 6),
     (Code::Incomplete, 6),
     (Code::NothingThere, 3),

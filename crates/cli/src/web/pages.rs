@@ -12,7 +12,7 @@ use rust_embed::RustEmbed;
 struct Pages;
 
 const NOT_BUILT: &str =
-    "This program was built without its web pages. `cargo xtask run` builds them; then build it again.\n";
+    "This program was built without its web pages. `cargo xtask pages` builds them; then build it again.\n";
 
 /// The page at a path of the address, or that there is none.
 pub(super) fn page(path: &str) -> Response {

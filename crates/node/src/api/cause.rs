@@ -306,6 +306,8 @@ pub enum Code {
     Corrupt,
     /// A newer version of the program wrote the data folder.
     NewerData,
+    /// A folder that was named cannot be written to.
+    NotWritable,
     /// Other accounts can enter the data folder, and it is not ours to close.
     OpenToOthers,
     /// Parts of the item are missing.

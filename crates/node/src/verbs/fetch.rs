@@ -30,7 +30,7 @@ pub(super) async fn get(ctx: &Ctx, args: Get, caller: &Caller) -> Result<Got> {
                 fresh::notice(ctx, fresh::newest(ctx, key).await);
             }
             follow::list_of(ctx, key, caller).await?;
-            ctx.with_store(move |s| s.items(&key)).await?
+            ctx.with_store(move |s| s.item_heads(&key)).await?
         }
         Err(error) if args.what.trim().starts_with("megatorrent:") => match args.what.trim().rsplit_once('/') {
             Some((channel, _)) if channel.parse::<Link>().is_ok() => vec![find_item(ctx, args.what.trim()).await?],

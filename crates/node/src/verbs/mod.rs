@@ -187,7 +187,7 @@ async fn find_item(ctx: &Ctx, text: &str) -> Result<ItemRow> {
     let (rows, item) = match text.rsplit_once('/') {
         Some((channel, item)) if !channel.is_empty() => {
             let key = find_channel(ctx, channel).await?.key;
-            (ctx.with_store(move |s| s.items(&key)).await?, item)
+            (ctx.with_store(move |s| s.item_heads(&key)).await?, item)
         }
         _ => {
             let (hex, title) = (text.to_lowercase(), text.to_owned());
@@ -345,7 +345,7 @@ async fn takes_files(dir: PathBuf) -> Result<()> {
         let tried = std::fs::create_dir_all(&dir).and_then(|()| store::may_write(&dir));
         tried.map_err(|error| {
             let text = format!("{} cannot take downloads: {}.", dir.display(), refused(&error));
-            ErrorInfo::new(Code::BadArgument, text)
+            ErrorInfo::new(Code::NotWritable, text)
         })
     })
     .await

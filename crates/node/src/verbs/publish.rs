@@ -29,8 +29,10 @@ pub(super) async fn publish(ctx: &Ctx, args: Publish, caller: &Caller) -> Result
     let mut job = Job::begin(ctx, args.job.clone(), caller)?;
     let identity_row = ids::find(ctx, &args.identity).await?;
     let identity = ids::secret(ctx, identity_row.key).await?;
-    if identity_row.private.is_some_and(|private| private != args.private) {
-        let (is, want) = if args.private { ("public", "private") } else { ("private", "public") };
+    // Of what is there already the kind is known, and need not be said.
+    let private = identity_row.private.filter(|_| args.update.is_some()).unwrap_or(args.private);
+    if identity_row.private.is_some_and(|kind| kind != private) {
+        let (is, want) = if private { ("public", "private") } else { ("private", "public") };
         return fail(
             Code::KindMismatch,
             format!(
@@ -43,7 +45,7 @@ pub(super) async fn publish(ctx: &Ctx, args: Publish, caller: &Caller) -> Result
     let mut fresh_key = [0; 32];
     getrandom::fill(&mut fresh_key).map_err(|e| ErrorInfo::new(Code::Internal, format!("no random numbers: {e}")))?;
     let fresh_key = ReadKey(fresh_key);
-    let (private, name) = (args.private, identity_row.name.clone());
+    let name = identity_row.name.clone();
     ctx.with_store(move |s| {
         if !gateways.is_empty() {
             let list: Vec<String> = gateways.iter().map(ToString::to_string).collect();
@@ -119,7 +121,7 @@ pub(super) async fn publish(ctx: &Ctx, args: Publish, caller: &Caller) -> Result
         update: old.is_some(),
         scan: scanned.clone(),
         files: plan,
-        identity: IdentityRow { private: Some(args.private), ..identity_row },
+        identity: IdentityRow { private: Some(private), ..identity_row },
     };
     let signed = sign(ctx, &identity, Change::Put(Box::new(draft)), &job).await?;
     Ok(Published {

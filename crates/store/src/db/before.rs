@@ -11,6 +11,7 @@ use rusqlite::Connection;
 
 use super::create_private;
 use crate::StoreError;
+use crate::cut;
 use crate::error::at;
 use crate::parts::sync_dir;
 
@@ -37,6 +38,7 @@ pub(super) fn keep(connection: &Connection, path: &Path, version: i64) -> Result
     remove(&unfinished)?;
     create_private(&unfinished)?;
     let Some(name) = unfinished.to_str() else { return copy_bytes(connection, path, &unfinished, &copy) };
+    cut::point("write");
     connection.execute("VACUUM INTO ?", [name])?;
     settle(&unfinished, &copy)
 }
@@ -44,12 +46,15 @@ pub(super) fn keep(connection: &Connection, path: &Path, version: i64) -> Result
 /// SQLite takes no path that is not UTF-8: with the log folded in, the file is all there is to copy.
 fn copy_bytes(connection: &Connection, path: &Path, unfinished: &Path, copy: &Path) -> Result<(), StoreError> {
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    cut::point("write");
     fs::copy(path, unfinished).map_err(at(unfinished))?;
     settle(unfinished, copy)
 }
 
 fn settle(unfinished: &Path, copy: &Path) -> Result<(), StoreError> {
+    cut::point("sync");
     File::open(unfinished).and_then(|file| file.sync_all()).map_err(at(unfinished))?;
+    cut::point("rename");
     fs::rename(unfinished, copy).map_err(at(copy))?;
     let Some(dir) = copy.parent() else { return Ok(()) };
     sync_dir(dir)?;
@@ -65,6 +70,7 @@ fn settle(unfinished: &Path, copy: &Path) -> Result<(), StoreError> {
 }
 
 fn remove(path: &Path) -> Result<(), StoreError> {
+    cut::point("unlink");
     match fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(at(path)(error)),
         _ => Ok(()),

@@ -237,16 +237,29 @@ fn tables_over_which_a_process_died_wait_for_the_users_word() {
     world.set_reading(&CHANNEL, &ITEM, true).unwrap();
     world.set_reading(&CHANNEL, &OTHER, true).unwrap();
     world.set_reading(&CHANNEL, &OTHER, false).unwrap();
+    // Once it may have been by chance: it is read again, but not at once.
     world.crash();
-    assert_eq!(wanted(&world), [OTHER]);
+    assert_eq!((wanted(&world), world.died_once().unwrap()), (vec![OTHER], vec![(CHANNEL, ITEM)]));
+    assert!(!world.item(&CHANNEL, &ITEM).unwrap().unwrap().deadly);
+    world.set_reading(&CHANNEL, &ITEM, true).unwrap();
+    // In the middle of it it waits for a table, and goes on.
+    world.set_reading(&CHANNEL, &ITEM, false).unwrap();
+    world.set_reading(&CHANNEL, &ITEM, true).unwrap();
+    world.reopen();
+    assert_eq!(world.died_once().unwrap(), [(CHANNEL, ITEM)], "a stop in order is no second death, and no way through");
+    world.set_reading(&CHANNEL, &ITEM, true).unwrap();
+    world.crash();
+    assert_eq!((wanted(&world), world.died_once().unwrap()), (vec![OTHER], vec![]));
     assert!(world.item(&CHANNEL, &ITEM).unwrap().unwrap().deadly);
     world.reopen();
     assert_eq!(wanted(&world), [OTHER], "not at any later start either");
     world.set_standing(&CHANNEL, &ITEM, Standing::Wanted, false).unwrap();
     assert_eq!(wanted(&world), [ITEM, OTHER]);
     // Another version is another thing.
-    world.set_reading(&CHANNEL, &ITEM, true).unwrap();
-    world.crash();
+    for _ in 0..2 {
+        world.set_reading(&CHANNEL, &ITEM, true).unwrap();
+        world.crash();
+    }
     assert_eq!(wanted(&world), [OTHER]);
     world.set_items(&CHANNEL, 2, &[row(ITEM, b"other"), row(OTHER, b"2")]).unwrap();
     assert_eq!(wanted(&world), [ITEM, OTHER]);
@@ -469,4 +482,21 @@ fn names_that_file_managers_act_upon_arrive_as_files_only() {
     let acts = store::harmless("a.{20D04FE0-3AEA-1069-A2D8-08002B30309D}");
     assert_eq!(acts, "a.{20D04FE0-3AEA-1069-A2D8-08002B30309D}_");
     assert_eq!(store::harmless(&format!("{}.lnk", "x".repeat(251))).len(), 255);
+}
+
+/// A publisher who dates an item in 1970 does not have it removed as old, also where a version before listed it.
+#[test]
+fn what_a_version_before_listed_is_known_since_the_first_start() {
+    let mut world = World::new();
+    world.shut();
+    let raw = rusqlite::Connection::open(world.data().join("store.db")).unwrap();
+    assert_eq!(raw.execute("UPDATE items SET seen = 0", []).unwrap(), 2);
+    raw.close().unwrap();
+    world.open_again();
+    let known = world.known_since(&CHANNEL).unwrap();
+    assert!(known.len() == 2 && known.values().all(|since| *since > 1_700_000_000_000), "{known:?}");
+    // And not later at each start.
+    std::thread::sleep(Duration::from_millis(5));
+    world.reopen();
+    assert_eq!(world.known_since(&CHANNEL).unwrap(), known);
 }

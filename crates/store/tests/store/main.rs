@@ -12,6 +12,7 @@ extern crate megatorrent_store as store;
 mod authors;
 mod choosing;
 mod crash;
+mod cuts;
 mod damage;
 mod encrypted;
 mod fetching;

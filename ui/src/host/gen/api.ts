@@ -143,7 +143,7 @@ paths: Array<string>,
 want: boolean, };
 
 /** Error codes. */
-export type Code = "bad_link" | "other_read_key" | "wrong_read_key" | "not_found" | "ambiguous" | "exists" | "bad_argument" | "kind_mismatch" | "not_own" | "io" | "disk_full" | "quota" | "source_changed" | "secrets" | "other_key" | "wrong_passphrase" | "ask_first" | "not_published" | "timed_out" | "cancelled" | "busy" | "port_taken" | "corrupt" | "newer_data" | "open_to_others" | "incomplete" | "nothing_there" | "outside_root" | "unsynced" | "unreachable" | "bad_content" | "stopping" | "internal";
+export type Code = "bad_link" | "other_read_key" | "wrong_read_key" | "not_found" | "ambiguous" | "exists" | "bad_argument" | "kind_mismatch" | "not_own" | "io" | "disk_full" | "quota" | "source_changed" | "secrets" | "other_key" | "wrong_passphrase" | "ask_first" | "not_published" | "timed_out" | "cancelled" | "busy" | "port_taken" | "corrupt" | "newer_data" | "not_writable" | "open_to_others" | "incomplete" | "nothing_there" | "outside_root" | "unsynced" | "unreachable" | "bad_content" | "stopping" | "internal";
 
 /** See [`Request::Edit`]. */
 export type Edit = {
