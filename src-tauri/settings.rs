@@ -2,7 +2,7 @@
 
 use crate::host::{HostSettings, HostSettingsChange};
 use node::api::{Code, ErrorInfo};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use tokio::sync::watch;
 
@@ -107,14 +107,9 @@ fn read(file: &Path) -> Result<HostSettings, String> {
     serde_json::from_slice(&bytes).map_err(|e| e.to_string())
 }
 
-/// A crash leaves the old file or the new one, never half of it. Readable by this user only, as `tempfile` makes it.
+/// A crash leaves the old file or the new one, never half of it.
 fn write(file: &Path, kept: &HostSettings) -> std::io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    let mut new = tempfile::NamedTempFile::new_in(folder)?;
-    new.write_all(&serde_json::to_vec_pretty(kept)?)?;
-    new.as_file().sync_all()?;
-    new.persist(file)?;
-    Ok(())
+    node::write_whole(file, &serde_json::to_vec_pretty(kept)?)
 }
 
 #[cfg(test)]

@@ -199,7 +199,8 @@ impl Scene {
         if known.is_empty() {
             return Cut::None;
         }
-        if self.chance.below(6) == 0 {
+        // A deed that starts another process is cut off in that one.
+        if !deed.starts_anew() && self.chance.below(6) == 0 {
             return Cut::After(Duration::from_millis(self.chance.below(400)));
         }
         let least = known.iter().map(|(.., cuts)| *cuts).min().unwrap_or(0);
@@ -231,7 +232,7 @@ impl Scene {
         if let Some(killer) = killer {
             // It may have ended by itself before: then there is nobody to kill.
             drop(killer.join());
-            self.wait_dead(matches!(deed.name, "stop"))?;
+            self.wait_dead()?;
         }
         self.points.disarm()?;
         let lives = self.lives()?;
@@ -239,7 +240,6 @@ impl Scene {
             (true, _) => done.with_context(|| format!("{} failed though nothing was cut off", deed.name))?,
             (false, Cut::Point(..)) => outcome.at_points += 1,
             (false, Cut::After(_)) => outcome.at_moments += 1,
-            (false, Cut::None) if matches!(deed.name, "stop") => {}
             (false, Cut::None) => bail!("it ended by itself"),
         }
         for (point, passed) in self.points.passed()? {
@@ -273,9 +273,9 @@ impl Scene {
         self.author.ask(["status"])?["sent"].as_u64().context("what was sent")
     }
 
-    fn wait_dead(&mut self, may_live: bool) -> Result<()> {
+    fn wait_dead(&mut self) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(10);
-        while self.lives()? && !may_live {
+        while self.lives()? {
             if Instant::now() > deadline {
                 bail!("it was killed and lives");
             }

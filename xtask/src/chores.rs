@@ -1,4 +1,4 @@
-//! `cargo xtask demo | bench | sim | run | cli | types`: what is missing is installed, what is needed is built, then a
+//! `cargo xtask demo | bench | crash | sim | run | cli | types`: what is missing is installed, what is needed is built, then a
 //! program of the house does the work.
 
 use crate::rivals;
@@ -97,6 +97,12 @@ pub(crate) fn bench(args: &[String]) -> Result<()> {
         bench.env("MEGATORRENT_RIVALS", rivals.root).env("MEGATORRENT_RIVALS_PYTHON", rivals.python);
     }
     step("Measuring", bench.args(args))
+}
+
+/// A device that is cut off again and again: see `tests/src/bin/crash.rs`.
+pub(crate) fn crash(args: &[String]) -> Result<()> {
+    let folder = build("Building", Build::Debug, "crash")?;
+    step("The rounds", helper(&folder, "crash").args(args))
 }
 
 /// News in a simulated swarm of many nodes: see `tests/src/bin/sim.rs`.

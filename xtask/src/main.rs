@@ -1,4 +1,4 @@
-//! Set-up and chores: `cargo xtask test | fresh | demo | bench | leaks | sim | run | bundle | cli | types`. Works on a fresh machine.
+//! Set-up and chores: `cargo xtask test | fresh | demo | bench | crash | leaks | sim | run | bundle | cli | types`. Works on a fresh machine.
 
 mod bundle;
 mod chores;
@@ -22,6 +22,7 @@ cargo xtask bench          speed, as ratios to what this machine could do at bes
 cargo xtask bench --peers  the same file through rqbit, sendme, libtorrent and aria2, which it installs
 cargo xtask bench --tor    what Tor mode costs, on a private Tor network on this machine; installs tor
 cargo xtask leaks          a node in a network without a way past Tor or a proxy, watched for minutes
+cargo xtask crash [ARG…]   a device that is cut off again and again, and what became of it: --rounds N --seed S
 cargo xtask sim [ARG…]     how fast news travels through a simulated swarm; --help says more
 cargo xtask run [ARG…]     the program itself, with its window; --help tells its arguments
 cargo xtask cli [ARG…]     the command line
@@ -49,6 +50,7 @@ fn dispatch() -> Result<()> {
         Some("demo") => chores::demo(&rest),
         Some("bench") => chores::bench(&rest),
         Some("leaks") => test::leaks(&rest),
+        Some("crash") => chores::crash(&rest),
         Some("sim") => chores::sim(&rest),
         Some("run") => chores::run(&rest),
         Some("cli") => chores::cli(&rest),

@@ -25,7 +25,7 @@ use node::rpc::Handler;
 use node::web::{HostName, Visit, WebListener, relay};
 use proof::{Proofs, Who};
 use std::collections::VecDeque;
-use std::io::{ErrorKind, IsTerminal, Read, Write};
+use std::io::{ErrorKind, IsTerminal, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -399,18 +399,7 @@ fn new_token(file: &Path) -> Result<String, Failure> {
         Err(error) => return Err(failed(error)),
     }
     let token = random().map_err(Failure::Refused)?;
-    let fresh = file.with_extension("new");
-    match std::fs::remove_file(&fresh) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
-        _ => {}
-    }
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut made = options.open(&fresh).map_err(failed)?;
-    made.write_all(token.as_bytes()).and_then(|()| made.sync_all()).map_err(failed)?;
-    std::fs::rename(&fresh, file).map_err(failed)?;
+    node::write_whole(file, token.as_bytes()).map_err(failed)?;
     Ok(token)
 }
 

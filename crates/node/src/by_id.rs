@@ -56,6 +56,11 @@ fn blobs(body: &Body) -> Vec<BlobId> {
     chunks.flatten().map(|chunk| chunk.blob).collect()
 }
 
+/// Blobs that stand beside a tree, for v5 readers: they ask for these by their IDs, and are told who has them.
+fn beside(manifest: &SignedManifest) -> Vec<BlobId> {
+    manifest.inline_chunks().into_iter().map(|chunk| chunk.blob).collect()
+}
+
 /// Whether this is a private channel whose list a v5 author wrote, and names blobs that could be looked up.
 pub(crate) fn is_asked_about(channel: &Channel) -> bool {
     let list = channel.manifest.as_ref().filter(|manifest| channel.private && manifest.is_private());
@@ -67,11 +72,13 @@ pub(crate) fn is_asked_about(channel: &Channel) -> bool {
 pub(crate) async fn tell(ctx: &Ctx, channel: &Channel) -> Result<()> {
     let key = channel.key;
     let mut list = List::default();
-    if let Some(manifest) = channel.manifest.as_ref()
-        && let Some(body) = inline(manifest, channel.read_key.as_ref())
-    {
-        let may = !manifest.is_private() || ctx.with_store(move |s| allowed(s, &key)).await? == Some(true);
-        list = List { v5: may && is_v5(manifest, &body), inline: blobs(&body) };
+    if let Some(manifest) = channel.manifest.as_ref() {
+        if let Some(body) = inline(manifest, channel.read_key.as_ref()) {
+            let may = !manifest.is_private() || ctx.with_store(move |s| allowed(s, &key)).await? == Some(true);
+            list = List { v5: may && is_v5(manifest, &body), inline: blobs(&body) };
+        } else {
+            list.inline = beside(manifest);
+        }
     }
     ctx.engine.ask(move |swarm, now| swarm.set_list(now, &key, list)).await;
     Ok(())
@@ -108,9 +115,27 @@ mod tests {
             depth: 0,
         };
         let ours = SignedManifest::sign_tree(&identity, 7, &tree, 7);
-        assert!(inline(&ours, None).is_none());
+        assert!(inline(&ours, None).is_none() && beside(&ours).is_empty());
+        let chunk = protocol::Chunk { blob: BlobId([8; 32]), key: tree.key.clone(), offset: 0, len: 4 };
+        let file = FileEntry {
+            path: protocol::SafePath::parse("a").unwrap(),
+            size: 4,
+            mime: None,
+            content: Content::Chunks(vec![chunk]),
+        };
+        let item = protocol::Item {
+            id: protocol::ItemId([1; 16]),
+            name: "a".into(),
+            about: String::new(),
+            published: 0,
+            payload: Payload::File(file),
+            left_out: Vec::new(),
+        };
+        let seen = SignedManifest::sign_tree_beside(&identity, 7, &tree, 7, &[item]);
+        assert_eq!((inline(&seen, None).is_none(), beside(&seen)), (true, vec![BlobId([8; 32])]));
         let read_key = ReadKey([9; 32]);
         let ours = SignedManifest::sign_private(&identity, 7, &tree, 7, &read_key, [4; 12]);
         assert!(inline(&ours, Some(&read_key)).is_none(), "a private list of ours is always a tree");
+        assert!(beside(&ours).is_empty(), "and shows nothing");
     }
 }

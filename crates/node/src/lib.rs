@@ -48,3 +48,4 @@ pub use net::web;
 pub use node::{Events, Node};
 pub use protocol::{Link, PeerAddr, words};
 pub use store::keys::{PASSPHRASE_MIN, is_short as is_short_passphrase};
+pub use store::write_whole;

@@ -70,7 +70,8 @@ pub fn free_space(path: &Path) -> Result<u64, StoreError> {
 
 /// What stands in a data folder from its first start on, or is put there before it.
 #[cfg(unix)]
-const OURS: [&str; 7] = ["store.db", "keys.json", "lock", "tor", "window.json", "window.json.broken", "webview"];
+const OURS: [&str; 8] =
+    ["store.db", "keys.json", "lock", "tor", "window.json", "window.json.new", "window.json.broken", "webview"];
 
 /// Lets nobody else into the folder. One that holds other things than this program's may be open for a reason.
 #[cfg(unix)]
@@ -175,7 +176,7 @@ mod tests {
             fs::set_permissions(path.join("lock"), fs::Permissions::from_mode(0o644)).unwrap();
         }
         // What the window puts there before the node comes is no stranger's.
-        for first in ["webview", "window.json", "window.json.broken"] {
+        for first in ["webview", "window.json", "window.json.new", "window.json.broken"] {
             let path = tmp.path().join(format!("with {first}"));
             fs::create_dir(&path).unwrap();
             fs::create_dir(path.join(first)).unwrap();

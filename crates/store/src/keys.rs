@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::cut;
+use crate::whole::{clear, write_whole};
 
 use ring::Ring;
 use vault::Vault;
@@ -127,6 +128,9 @@ impl KeyStore {
         crate::data_dir::create_private(data_dir)
             .map_err(|e| KeyError::Io { path: data_dir.to_path_buf(), source: io::Error::other(e) })?;
         let file = data_dir.join(FILE);
+        for path in [&file, &data_dir.join(vault::FILE)] {
+            clear(path).map_err(|source| KeyError::Io { path: path.clone(), source })?;
+        }
         let chosen = read_choice(&file)?;
         let ring = |install: &str| -> Result<Option<Ring>, KeyError> {
             if use_keyring { Ring::probe(install, patience) } else { Ok(None) }
@@ -321,22 +325,9 @@ fn read_bounded(path: &Path, max: u64) -> Result<Option<Vec<u8>>, KeyError> {
     if bytes.len() as u64 > max { Err(KeyError::Damaged(path.to_path_buf())) } else { Ok(Some(bytes)) }
 }
 
-/// Writes a file whole or not at all, readable by this user only, and makes it last.
+/// See [`write_whole`].
 fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), KeyError> {
-    use io::Write;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let written = || -> io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        cut::point("write");
-        file.write_all(bytes)?;
-        cut::point("sync");
-        file.as_file().sync_all()?;
-        cut::point("rename");
-        file.persist(path).map_err(|e| e.error)?;
-        cut::point("sync");
-        if cfg!(unix) { std::fs::File::open(folder)?.sync_all() } else { Ok(()) }
-    };
-    written().map_err(|source| KeyError::Io { path: path.to_path_buf(), source })
+    write_whole(path, bytes).map_err(|source| KeyError::Io { path: path.to_path_buf(), source })
 }
 
 fn read_choice(file: &Path) -> Result<Option<Choice>, KeyError> {

@@ -51,6 +51,7 @@ mod sweep;
 mod sync;
 mod types;
 mod verify;
+mod whole;
 
 pub use choose::Chosen;
 pub use data_dir::{DataDir, free_space, is_same_disk, may_write};
@@ -69,3 +70,4 @@ pub use types::{
     Channel, Holding, IdentityRow, ItemRow, Keep, Named, Placed, PlanFile, PlanStep, Planned, ReadError, Recovery,
     Removed, Role, Standing, Urgency, VerifyOutcome,
 };
+pub use whole::write_whole;

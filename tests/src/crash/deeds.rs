@@ -259,6 +259,11 @@ fn carry(scene: &mut Scene, title: &str) -> Result<Option<PathBuf>> {
 }
 
 impl Deed {
+    /// Whether it ends the process itself and starts another.
+    pub(super) fn starts_anew(&self) -> bool {
+        matches!(self.what, What::Restart | What::Stop)
+    }
+
     /// Does it, once; it may be cut off.
     pub(super) fn act(&self, scene: &mut Scene) -> Result<()> {
         let channel = scene.model.channel.clone();

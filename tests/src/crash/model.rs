@@ -150,7 +150,8 @@ impl Model {
         for root in [home.path(), elsewhere] {
             for path in crate::folder::files(root)? {
                 let path = root.join(path);
-                if is_stray(&path) {
+                // The points' own folder is none of the program's.
+                if is_stray(&path) && !path.starts_with(home.path().join("cut")) {
                     bail!("{} was left lying", path.display());
                 }
                 if path.starts_with(home.data()) || std::fs::symlink_metadata(&path)?.len() > 4096 {
@@ -224,5 +225,5 @@ fn names(all: &Value) -> BTreeSet<String> {
 fn is_stray(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let part = name.rsplit_once(".part").is_some_and(|(_, rest)| rest.bytes().all(|b| b.is_ascii_digit()));
-    part || name.starts_with(".new-") || name.starts_with(".tmp") || name == "store.db.copy"
+    part || name.ends_with(".new") || name.starts_with(".new-") || name.starts_with(".tmp") || name == "store.db.copy"
 }
