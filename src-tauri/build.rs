@@ -22,6 +22,7 @@ const COMMANDS: &[&str] = &[
     "play",
     "play_outside",
     "quit",
+    "rebuild",
     "retry",
     "save",
     "set_host_settings",

@@ -11,7 +11,7 @@ use crate::open;
 use crate::quit;
 use crate::surroundings;
 use crate::words::words;
-use node::api::{Code, ErrorInfo, Event, FileArg, PlaceArg, Playable, Reply, Request, RouteKind};
+use node::api::{Code, ErrorInfo, Event, FileArg, PlaceArg, Playable, Rebuilt, Reply, Request, RouteKind};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use tauri::ipc::{Channel, Response};
@@ -77,6 +77,14 @@ pub(crate) async fn node_state(desk: State<'_, Desk>, channel: Channel<NodeState
 pub(crate) async fn retry(desk: State<'_, Desk>) -> Result<()> {
     desk.house.start(!desk.settings.all().welcomed).await;
     Ok(())
+}
+
+/// Makes the damaged database of a node that did not start anew, then starts it. `None`: it was not damaged.
+#[tauri::command]
+pub(crate) async fn rebuild(desk: State<'_, Desk>) -> Result<Option<Rebuilt>> {
+    let made = desk.house.rebuild().await?;
+    desk.house.start(!desk.settings.all().welcomed).await;
+    Ok(made)
 }
 
 /// Ends the program.

@@ -6,7 +6,7 @@
 
 use crate::args::Args;
 use crate::host::NodeState;
-use node::api::{Code, ErrorInfo, Event, Reply, Request};
+use node::api::{Code, ErrorInfo, Event, Rebuilt, Reply, Request};
 use node::rpc::{Client, Serving, Watching};
 use node::{Events, Node, NodeConfig};
 use std::io::ErrorKind;
@@ -51,6 +51,12 @@ impl House {
     pub(crate) fn new(args: Args, data_dir: PathBuf) -> Arc<Self> {
         let (state, way) = (watch::Sender::new(NodeState::Starting), watch::Sender::new(None));
         Arc::new(Self { args, data_dir, state, way, turn: Mutex::new(Turn::default()) })
+    }
+
+    /// Makes the database of a node that is not up anew: see [`node::rebuild`].
+    pub(crate) async fn rebuild(&self) -> Result<Option<Rebuilt>, ErrorInfo> {
+        let _turn = self.turn.lock().await;
+        node::rebuild(self.data_dir.clone()).await
     }
 
     /// The node's state, now and at each change.

@@ -72,6 +72,7 @@ fn main() -> Result<()> {
             commands::play,
             commands::play_outside,
             commands::quit,
+            commands::rebuild,
             commands::retry,
             commands::save,
             commands::set_host_settings,

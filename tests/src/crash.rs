@@ -235,6 +235,13 @@ impl Scene {
             self.wait_dead()?;
         }
         self.points.disarm()?;
+        if done.is_err() && killer_came(cut) {
+            // Whoever asked it hears of its end before it is quite gone.
+            let soon = Instant::now() + Duration::from_secs(3);
+            while self.lives()? && Instant::now() < soon {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
         let lives = self.lives()?;
         match (lives, cut) {
             (true, _) => done.with_context(|| format!("{} failed though nothing was cut off", deed.name))?,
@@ -254,7 +261,7 @@ impl Scene {
         if !lives {
             self.node = None;
             self.start().context("it does not start after the cut")?;
-            self.model.holds_at_once(&self.home).context("right after the start")?;
+            self.model.holds_at_once(&self.home, deed.about()).context("right after the start")?;
         }
         deed.again(self).with_context(|| format!("{} anew", deed.name))?;
         self.settled()?;
@@ -296,6 +303,11 @@ impl Scene {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
+}
+
+/// Whether somebody may have ended the process.
+fn killer_came(cut: &Cut) -> bool {
+    !matches!(cut, Cut::None)
 }
 
 fn described(cut: &Cut) -> String {

@@ -205,6 +205,7 @@ const ENTER: &str = r#"
 set -eu
 clean=$1 line=$2
 shift 2
+mount --bind "$clean" "$clean"
 mount -t proc proc "$clean/proc"
 mount --rbind /sys "$clean/sys"
 mount --rbind /dev "$clean/dev"
@@ -219,7 +220,13 @@ done
 if [ -d "$clean/usr/local/lib/node_modules/npm" ]; then
   ln -sf ../lib/node_modules/npm/bin/npm-cli.js "$clean/usr/local/bin/npm"
 fi
-exec chroot "$clean" /bin/sh -c "$line"
+# A root of its own, not only a folder that is called so: who makes namespaces in it, as tests do, needs one.
+cd "$clean"
+mkdir -p .outside
+pivot_root . .outside
+umount -l /.outside
+rmdir /.outside
+exec chroot . /bin/sh -c "$line"
 "#;
 
 fn inside(clean: &Path, line: &str) -> Result<Command> {

@@ -459,14 +459,21 @@ The setting \"gateway\" stays on: megatorrent set gateway off")]
 Examples:
   megatorrent doctor --leak
   megatorrent --route tor doctor --leak --seconds 120
+  megatorrent doctor --rebuild
 
 With --leak: whether anything leaves by another way than the proxy or Tor. It watches every socket of the node (or of
 one that it starts), while that node is given addresses that a careless program would dial or look up itself. Ends
-with 1 if anything did. Linux only.")]
+with 1 if anything did. Linux only.
+
+With --rebuild: when the data folder is said to be damaged. Its database is made anew from what of it can be read, and the
+damaged one is kept beside. Downloads that lost a part of their record are planned again; what lies there is recognised.")]
     Doctor {
         /// Watch for leaks
-        #[arg(long, required = true)]
+        #[arg(long, required_unless_present = "rebuild", conflicts_with = "rebuild")]
         leak: bool,
+        /// Make a damaged data folder's database anew
+        #[arg(long)]
+        rebuild: bool,
         /// How long to watch
         #[arg(long, value_name = "N", default_value_t = 30)]
         seconds: u64,

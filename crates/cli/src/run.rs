@@ -78,6 +78,12 @@ async fn run(cli: Cli, mut signals: Signals) -> Result<(), Failure> {
             clap_complete::generate(shell, &mut Cli::command(), "megatorrent", &mut script);
             out.whole("completions", &String::from_utf8_lossy(&script))
         }
+        Command::Doctor { rebuild: true, .. } => {
+            let made = unless_stopped(&mut signals, async {
+                node::rebuild(door::data_dir(&global)?).await.map_err(Failure::Refused)
+            });
+            out.value(&made.await?, |made| show::rebuilt(made.as_ref()))
+        }
         Command::Stop => stop(&global, &out, &mut signals).await,
         Command::Daemon { web, web_host } => {
             let door = unless_stopped(&mut signals, Door::open(&global, Need::Own)).await?;

@@ -2,7 +2,8 @@
 
 use node::api::{
     BannedFor, ChannelInfo, Event, FetchRule, FileInfo, GivenUp, Got, IdentityInfo, ItemInfo, ItemState, KeepRule,
-    LeakReport, LeftOut, Looked, PeerInfo, Published, RouteInfo, RouteStanding, Settings, Status, VerifyReport, paths,
+    LeakReport, LeftOut, Looked, PeerInfo, Published, Rebuilt, RouteInfo, RouteStanding, Settings, Status,
+    VerifyReport, paths,
 };
 use std::fmt::Write as _;
 use text::{Column, UNKNOWN, age, date, now, percent, sheet, shorten, shorten_path, table};
@@ -483,6 +484,28 @@ pub(crate) fn leak(info: &LeakReport) -> String {
             let _ = writeln!(text, "  {}", escape(seen));
         }
     }
+    text
+}
+
+/// What a damaged database became.
+pub(crate) fn rebuilt(made: Option<&Rebuilt>) -> String {
+    let Some(made) = made else { return "The data folder's database is sound. Nothing was changed.\n".into() };
+    let mut text = format!("The database is made anew: {} saved.\n", count(made.rows, "row was", "rows were"));
+    if !made.torn.is_empty() {
+        let _ = writeln!(text, "Not all could be read of: {}.", escape(&made.torn.join(", ")));
+    }
+    if made.replanned > 0 {
+        let items = count(made.replanned, "download is", "downloads are");
+        let _ = writeln!(text, "{items} planned again; what lies there is recognised.");
+    }
+    if made.unshared > 0 {
+        let items = count(made.unshared, "published item is", "published items are");
+        let _ = writeln!(
+            text,
+            "{items} not shared any more, for it is not known where the files lie: publish with --update."
+        );
+    }
+    let _ = writeln!(text, "The damaged one is kept: {}", escape(&made.kept));
     text
 }
 

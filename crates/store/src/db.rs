@@ -1,12 +1,16 @@
 //! The database — schema, migrations by `user_version`, one writer, a few readers.
 //!
-//! Before the tables change, a copy of the database is kept ([`before`]).
+//! Before the tables change, a copy of the database is kept ([`before`]); a damaged one is made anew from what can be read
+//! of it, on somebody's word ([`salvage`]).
 //!
 //! WAL: a killed process loses nothing. What a person was told is done reaches the disk before [`Db::write`] returns;
 //! what comes by the hundred ([`Db::write_soon`]) reaches it with the next group that `sync` commits, and a power cut
 //! before that loses those transactions, never the database's consistency.
 
 mod before;
+mod salvage;
+
+pub use salvage::{Rebuilt, is_sound, rebuild};
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -226,7 +230,13 @@ struct Writer {
 impl Db {
     pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join(FILE);
+        salvage::finish(&path)?;
         Self::open_at(&path).map_err(|error| explain(&path, error))
+    }
+
+    /// One that was just made, under the name that it has until it takes its place.
+    fn open_rebuilt(path: &Path) -> Result<Self, StoreError> {
+        Self::open_at(path)
     }
 
     fn open_at(path: &Path) -> Result<Self, StoreError> {

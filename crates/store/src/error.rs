@@ -64,8 +64,8 @@ pub enum StoreError {
     },
     /// The database does not open or is damaged.
     #[error(
-        "the data folder is damaged: {0}. Nothing in it was changed. To start anew, move it away: downloads are recognised \
-         where they lie, and identities come back from their backups"
+        "the data folder is damaged: {0}. Nothing in it was changed. \"megatorrent doctor --rebuild\" makes its database anew \
+         from what can be read, and keeps the damaged one"
     )]
     Corrupt(String),
     /// The database refuses a statement.

@@ -55,6 +55,7 @@ mod whole;
 
 pub use choose::Chosen;
 pub use data_dir::{DataDir, free_space, is_same_disk, may_write};
+pub use db::{Rebuilt, is_sound, rebuild};
 pub use error::StoreError;
 pub use keys::{KeyError, KeyKind, KeyStore};
 pub use listing::{ListDraft, Relisted};

@@ -259,6 +259,14 @@ fn carry(scene: &mut Scene, title: &str) -> Result<Option<PathBuf>> {
 }
 
 impl Deed {
+    /// The item that it removes, or pins, or unpins.
+    pub(super) fn about(&self) -> Option<&str> {
+        match &self.what {
+            What::Remove(title, _) | What::Pin(title, _) => Some(title),
+            _ => None,
+        }
+    }
+
     /// Whether it ends the process itself and starts another.
     pub(super) fn starts_anew(&self) -> bool {
         matches!(self.what, What::Restart | What::Stop)

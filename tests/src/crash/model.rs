@@ -95,8 +95,8 @@ impl Model {
         Ok(None)
     }
 
-    /// What holds at each moment, whatever was cut off.
-    pub(super) fn holds_at_once(&self, home: &Home) -> Result<()> {
+    /// What holds at each moment, whatever was cut off; `but` is the item that the deed was about.
+    pub(super) fn holds_at_once(&self, home: &Home, but: Option<&str>) -> Result<()> {
         for (_, source) in self.own.values() {
             for (path, right) in &source.files {
                 let bytes =
@@ -116,9 +116,8 @@ impl Model {
             bail!("the channel is not followed any more: {channels}");
         }
         let items = home.ask(["items", &self.channel])?;
-        if let Some(lost) =
-            self.pinned.iter().find(|title| named(&items, title).is_none_or(|one| one["pinned"] != true))
-        {
+        let mut pinned = self.pinned.iter().filter(|title| Some(title.as_str()) != but);
+        if let Some(lost) = pinned.find(|title| named(&items, title).is_none_or(|one| one["pinned"] != true)) {
             bail!("{lost} is not pinned any more: {items}");
         }
         Ok(())
@@ -126,7 +125,7 @@ impl Model {
 
     /// Everything, once the device is at rest.
     pub(super) fn holds(&self, home: &Home, elsewhere: &Path) -> Result<()> {
-        self.holds_at_once(home)?;
+        self.holds_at_once(home, None)?;
         let identities = names(&home.ask(["id", "list"])?);
         if identities != self.identities {
             bail!("identities are {identities:?} and not {:?}", self.identities);
@@ -154,7 +153,8 @@ impl Model {
                 if is_stray(&path) && !path.starts_with(home.path().join("cut")) {
                     bail!("{} was left lying", path.display());
                 }
-                if path.starts_with(home.data()) || std::fs::symlink_metadata(&path)?.len() > 4096 {
+                let inside = path.starts_with(home.data()) && !path.starts_with(home.data().join("downloads"));
+                if inside || std::fs::symlink_metadata(&path)?.len() > 4096 {
                     continue;
                 }
                 lie.insert(print(&std::fs::read(&path)?));

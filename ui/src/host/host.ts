@@ -6,7 +6,7 @@
  * path (`publish.paths`, `id_export.file`, `id_import.file`, `get.dir`, `locate.path`, `set_settings.download_dir`) the
  * window puts a handle and the shell replaces it. A path that a reply carries is text to read, never to hand back.
  */
-import type { ErrorInfo, Event, Playable, Reply, Request } from "./gen/api";
+import type { ErrorInfo, Event, Playable, Rebuilt, Reply, Request } from "./gen/api";
 import type { Drag, Handed, HostSettings, HostSettingsChange, NodeState, Pick, Picked, Surroundings } from "./gen/shell";
 
 // Written from the Rust types; what stands there is not said again here.
@@ -38,6 +38,8 @@ export interface Host {
   node(onState: (state: NodeState) => void): Promise<Stop>;
   /** Starts a node that failed. */
   retry(): Promise<void>;
+  /** Makes the damaged database of a node that did not start anew, then starts it; nothing where it was not damaged. */
+  rebuild(): Promise<Rebuilt | null>;
   /** Ends the program; waits for the node. */
   quit(): Promise<void>;
   /** Told when the window's cross was clicked where that ends the program: the page asks, then calls `quit` or `stay`. */

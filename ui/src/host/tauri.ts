@@ -39,6 +39,7 @@ export const tauri: Host = {
   watch: (onEvent) => listen<Event>("watch", onEvent),
   node: (onState) => listen<NodeState>("node_state", onState),
   retry: () => ask("retry"),
+  rebuild: () => ask("rebuild"),
   quit: () => ask("quit"),
   onClose: (onClose) => listen<null>("closes", () => onClose()),
   stay: () => ask("stay"),

@@ -152,6 +152,8 @@ export function makeWeb(session: Session, ended: () => void): Host {
       return () => states.delete(listener);
     },
     retry: () => open(),
+    // A node that does not start shows no pages.
+    rebuild: () => Promise.reject(new Error("only where the node is started")),
     async quit() {
       tell({ state: "stopping" });
       await send({ method: "shutdown" });

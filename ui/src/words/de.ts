@@ -768,6 +768,15 @@ export const de = (f: Format): Words => {
       starting: "Startet",
       stopping: "Sichert, was hier ist, und beendet dann",
       detail: "Genauer",
+      rebuild: "Neu aufbauen",
+      rebuilt: "Die Datenbank ist neu aufgebaut",
+      rebuiltText: (replanned, unshared, kept) =>
+        [
+          replanned > 0 ? `${count(replanned, "Download wird", "Downloads werden")} neu geplant; was dort liegt, wird erkannt.` : "",
+          unshared > 0 ? `${count(unshared, "veröffentlichter Eintrag wird", "veröffentlichte Einträge werden")} nicht mehr geteilt: veröffentliche die Dateien noch einmal als neue Fassung.` : "",
+          `Die beschädigte bleibt erhalten: ${kept}`,
+        ].filter(Boolean).join(" "),
+      sound: "Die Datenbank ist in Ordnung. Nichts wurde geändert",
     },
 
     confirm: {
@@ -866,7 +875,7 @@ export const de = (f: Format): Words => {
       cancelled: ["Abgebrochen", "Nichts wurde geändert."],
       busy: ["Ein anderes Megatorrent benutzt diesen Datenordner", "Schließe das andere und versuche es dann noch einmal."],
       port_taken: ["Der Port ist belegt", "Ein anderes Programm horcht dort. Schließe es und versuche es dann noch einmal."],
-      corrupt: ["Der Datenordner ist beschädigt", "Deine fertigen Dateien sind unberührt. Fehlen Identitäten, hole sie aus einer Sicherung zurück."],
+      corrupt: ["Der Datenordner ist beschädigt", "Deine Dateien sind unberührt. Seine Datenbank lässt sich aus dem, was lesbar ist, neu aufbauen; die beschädigte bleibt erhalten."],
       not_writable: ["Dort lässt sich nichts schreiben", "Wähle einen anderen Ordner, oder lass dieses Konto dort schreiben."],
       open_to_others: ["Andere Konten kommen in den Datenordner", "Verschließe ihn ihnen, oder nenne einen anderen Ordner; wie, steht unter „Genauer“. Nichts wurde gelesen oder geschrieben."],
       newer_data: ["Ein neueres Megatorrent schrieb diesen Datenordner", "Starte das neuere oder erneuere dieses. Nichts wurde geändert."],

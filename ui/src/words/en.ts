@@ -778,6 +778,15 @@ export const en = (f: Format) => {
       starting: "Starting",
       stopping: "Storing what is here, then quitting",
       detail: "In detail",
+      rebuild: "Make it anew",
+      rebuilt: "The database is made anew",
+      rebuiltText: (replanned: number, unshared: number, kept: string) =>
+        [
+          replanned > 0 ? `${count(replanned, "download is", "downloads are")} planned again; what lies there is recognised.` : "",
+          unshared > 0 ? `${count(unshared, "published item is", "published items are")} not shared any more: publish the files again as a new version.` : "",
+          `The damaged one is kept: ${kept}`,
+        ].filter(Boolean).join(" "),
+      sound: "The database is sound. Nothing was changed",
     },
 
     confirm: {
@@ -878,7 +887,7 @@ export const en = (f: Format) => {
       cancelled: ["Cancelled", "Nothing was changed."],
       busy: ["Another Megatorrent uses this data folder", "Close the other one, then try again."],
       port_taken: ["The port is in use", "Another program listens there. Close it, then try again."],
-      corrupt: ["The data folder is damaged", "Your finished files are not touched. Restore identities from a backup if they are missing."],
+      corrupt: ["The data folder is damaged", "Your files are not touched. Its database can be made anew from what can be read; the damaged one is kept."],
       not_writable: ["Nothing can be written there", "Choose another folder, or let this account write to it."],
       open_to_others: ["Other accounts can enter the data folder", "Close it to them, or name another folder; “In detail” says how. Nothing was read or written."],
       newer_data: ["A newer Megatorrent wrote this data folder", "Start the newer one, or update this one. Nothing was changed."],

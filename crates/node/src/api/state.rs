@@ -20,6 +20,22 @@ pub struct LeakReport {
     pub elsewhere: Vec<String>,
 }
 
+/// A damaged database that was made anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Rebuilt {
+    /// Rows that were saved.
+    pub rows: u64,
+    /// Tables of which a part could not be read.
+    pub torn: Vec<String>,
+    /// Downloads that are planned again: what lies there of them is recognised.
+    pub replanned: u64,
+    /// Items published from here of which it is not known any more where their files lie.
+    pub unshared: u64,
+    /// Where the damaged database is now.
+    pub kept: String,
+}
+
 /// A connected peer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]

@@ -1,7 +1,7 @@
 //! The same types for the window: `ui/src/host/gen/api.ts` is written from the Rust types, never by hand, and the test
 //! below fails when it differs. `cargo xtask types` writes it again.
 
-use super::{ErrorInfo, Event, Reply, Request};
+use super::{ErrorInfo, Event, Rebuilt, Reply, Request};
 use std::any::TypeId;
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -46,6 +46,7 @@ fn written() -> String {
     all.visit::<Reply>();
     all.visit::<Event>();
     all.visit::<ErrorInfo>();
+    all.visit::<Rebuilt>();
     let declared: Vec<String> = all.by_name.into_values().collect();
     // One line for a comment of one line, and nothing at the ends of lines.
     let text = declared.join("\n").replace("/**\n * ", "/** ").replace("\n */", " */").replace(" \n", "\n");

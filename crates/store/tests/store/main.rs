@@ -21,6 +21,7 @@ mod full;
 mod moving;
 mod publishing;
 mod quota;
+mod rebuilding;
 mod removing;
 mod sealing;
 mod search;

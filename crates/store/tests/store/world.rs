@@ -68,6 +68,13 @@ impl World {
         self.store = Some(store);
     }
 
+    /// Opens what was shut, or made anew, and looks at it as after a kill.
+    pub(crate) fn open_unclean(&mut self) -> Recovery {
+        let (store, recovery) = open(&self.data());
+        self.store = Some(store);
+        recovery
+    }
+
     /// Opens what was shut.
     pub(crate) fn open_again(&mut self) {
         let (store, recovery) = open(&self.data());

@@ -47,6 +47,11 @@ fn damage_is_told_and_not_made_worse() -> Result<()> {
     let window = Window::open(&desktop, &alone(&[]))?;
     window.page.see("The data folder is damaged")?;
     assert_eq!(std::fs::read(desktop.data().join("store.db"))?, rubbish, "what may still be saved was overwritten");
+    window.page.press("Make it anew")?;
+    window.page.see("The database is made anew")?;
+    window.page.see("Paste a channel link to begin")?;
+    assert_eq!(std::fs::read(desktop.data().join("store.db.damaged1"))?, rubbish, "the damaged one is kept");
+    desktop.keys("ctrl+q")?;
     window.leave_by("Quit")
 }
 

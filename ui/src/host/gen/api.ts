@@ -571,6 +571,19 @@ items?: number,
 /** Of these, items that clients of version 5 see; none: a private list, which they cannot read at all. */
 v5_items?: number, };
 
+/** A damaged database that was made anew. */
+export type Rebuilt = {
+/** Rows that were saved. */
+rows: number,
+/** Tables of which a part could not be read. */
+torn: Array<string>,
+/** Downloads that are planned again: what lies there of them is recognised. */
+replanned: number,
+/** Items published from here of which it is not known any more where their files lie. */
+unshared: number,
+/** Where the damaged database is now. */
+kept: string, };
+
 /** See [`Request::Remove`]. */
 export type Remove = {
 /** Item. */

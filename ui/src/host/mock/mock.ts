@@ -40,7 +40,7 @@ export function makeMock(scene: Scene = "world", change: Partial<HostSettings> =
     });
     settings = { ...settings, seen: Object.fromEntries(seen) };
   }
-  let state: NodeState = scene === "failed" ? { state: "failed", error: { code: "port_taken", message: "bind 0.0.0.0:51413: Address already in use (os error 98)" } } : { state: "running" };
+  let state: NodeState = scene === "damaged" ? { state: "failed", error: { code: "corrupt", message: "The data folder is damaged: store.db: database disk image is malformed." } } : scene === "failed" ? { state: "failed", error: { code: "port_taken", message: "bind 0.0.0.0:51413: Address already in use (os error 98)" } } : { state: "running" };
   const states = new Set<(state: NodeState) => void>();
   const drags = new Set<(drag: Drag) => void>();
   const links = new Set<(link: string) => void>();
@@ -97,6 +97,11 @@ export function makeMock(scene: Scene = "world", change: Partial<HostSettings> =
     retry: async () => {
       tell({ state: "starting" });
       setTimeout(() => tell({ state: "running" }), 700);
+    },
+    rebuild: async () => {
+      tell({ state: "starting" });
+      setTimeout(() => tell({ state: "running" }), 700);
+      return { rows: 81_204, torn: ["chunks"], replanned: 3, unshared: 1, kept: "/home/mira/.local/share/megatorrent/store.db.damaged1" };
     },
     quit: async () => tell({ state: "stopping" }),
     surroundings: () => later({ tray: true, autostart: true, programs: true, download_dir: "/home/mira/Documents/Megatorrent", disk_free: 152_000_000_000, settings_lost: false, platform: "browser" as const }),

@@ -6,7 +6,7 @@ import { makeChance } from "./chance";
 import { chosenFiles, skippedBytes } from "./files";
 import { DAY, filesOf, fingerprintOf, GB, KB, MB, peersOf, settle, stress, tidewater, world, type Made } from "./data";
 
-export type Scene = "world" | "empty" | "first" | "locked" | "nokeyring" | "failed" | "paused" | "stress" | "lonely" | "tor" | "torlost" | "proxy" | "ringlocked" | "ringunused";
+export type Scene = "world" | "empty" | "first" | "locked" | "nokeyring" | "failed" | "damaged" | "paused" | "stress" | "lonely" | "tor" | "torlost" | "proxy" | "ringlocked" | "ringunused";
 
 const done: Reply = { kind: "done" };
 const leftOut: LeftOut = { path: "interviews/take?2.wav", why: "Windows cannot store a name with \"?\"", code: { reason: "character", character: "?" } };
@@ -67,7 +67,7 @@ export class MockNode {
   readonly #calledOff = new Set<string>();
 
   constructor(scene: Scene, now = Date.now()) {
-    const all = scene === "stress" ? stress(now) : ["empty", "first", "failed"].includes(scene) ? [] : world(now);
+    const all = scene === "stress" ? stress(now) : ["empty", "first", "failed", "damaged"].includes(scene) ? [] : world(now);
     for (const made of all) this.#made.set(made.channel.key, made);
     const lonely = scene === "lonely" || scene === "stress";
     this.status = {
