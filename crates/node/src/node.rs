@@ -185,7 +185,7 @@ impl Node {
             ctx.spawn(verbs::keyring_opens(ctx.clone()));
         }
         if ctx.config.offline {
-            return Ok(());
+            return verbs::after_rebuild(&ctx).await;
         }
         let gateway = ctx.with_store(|s| Ok(s.setting("gateway")?.as_deref() == Some("true"))).await?;
         let ours = capabilities(gateway && network.dht.is_some());
@@ -238,6 +238,7 @@ impl Node {
         network::put(&ctx, network).await?;
         self.tell_all().await?;
         library::resume_all(&ctx).await?;
+        verbs::after_rebuild(&ctx).await?;
         let way = ctx.network();
         let listen = way.gate.as_ref().and_then(net::gate::Gate::listening).map(tracing::field::display);
         tracing::info!(route = %way.choice, listen, dht = way.dht.is_some(), "the node runs");

@@ -41,6 +41,10 @@ pub(crate) async fn plan(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Result<()> {
         return fail(Code::NotFound, "This item is no longer in the list.");
     };
     if row.planned {
+        let kept = ctx.with_store(move |s| s.grow_lacking(&key, &id)).await?;
+        if !kept.is_empty() {
+            tracing::info!(item = %id, files = kept.len(), "damaged files stay as they are, and ours grow beside them");
+        }
         return Ok(());
     }
     let mark = Mark::set(ctx, key, id).await?;

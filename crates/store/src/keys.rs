@@ -24,6 +24,8 @@ use ring::Ring;
 use vault::Vault;
 
 const STORE_KEY: &str = "store-key";
+/// What the name of an identity's secret begins with; the key follows.
+const IDENTITY: &str = "identity-";
 pub(crate) const FILE: &str = "keys.json";
 const FILE_MAX: u64 = 4096;
 /// Characters that a new passphrase has at least: one of a vault, or of a backup.
@@ -274,6 +276,14 @@ impl KeyStore {
         if identity.channel() == *channel { Ok(Some(identity)) } else { Err(KeyError::Damaged(name.into())) }
     }
 
+    /// Keys of the identities that are kept here, where the place can tell: a keyring is asked by name only.
+    pub fn identity_keys(&self) -> Vec<ChannelKey> {
+        let place = self.place();
+        let Place::Vault(vault) = &*place else { return Vec::new() };
+        let hex = vault.names().filter_map(|name| name.strip_prefix(IDENTITY));
+        hex.filter_map(|hex| Some(ChannelKey(HEXLOWER.decode(hex.as_bytes()).ok()?.try_into().ok()?))).collect()
+    }
+
     /// Keeps an identity's seed.
     pub fn put_identity(&self, identity: &Identity) -> Result<(), KeyError> {
         self.set(&identity_name(&identity.channel()), &identity.seed()[..])
@@ -297,7 +307,7 @@ fn put_back(moved: &[(PathBuf, PathBuf)]) {
 }
 
 fn identity_name(channel: &ChannelKey) -> String {
-    format!("identity-{channel}")
+    format!("{IDENTITY}{channel}")
 }
 
 fn bytes32(value: &[u8], name: &str) -> Result<Zeroizing<[u8; 32]>, KeyError> {

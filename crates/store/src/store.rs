@@ -83,6 +83,7 @@ impl Store {
         core.db.write(|tx| {
             crate::items::readings_ended(tx, unclean)?;
             crate::items::seen_by_now(tx)?;
+            crate::verify::readings_cut_off(tx)?;
             tx.execute("DELETE FROM listing", [])?;
             tx.execute("INSERT OR REPLACE INTO meta(name, value) VALUES('running', 1)", [])?;
             Ok(())
@@ -110,6 +111,16 @@ impl Store {
             self.core.sealing.lose();
         }
         Ok(first)
+    }
+
+    /// Whether the database was made anew, and nobody said since that all is seen to.
+    pub fn is_rebuilt(&self) -> Result<bool, StoreError> {
+        self.core.db.read(|tx| Ok(meta(tx, "rebuilt")?.is_some()))
+    }
+
+    /// What a database made anew could not tell was looked for elsewhere.
+    pub fn settle_rebuilt(&self) -> Result<(), StoreError> {
+        self.core.db.write(|tx| Ok(tx.execute("DELETE FROM meta WHERE name = 'rebuilt'", [])?)).map(drop)
     }
 
     /// Syncs everything and marks the stop as clean. Further calls fail.

@@ -16,6 +16,16 @@ use crate::store::{Core, now_ms};
 use crate::{Recovery, Standing, Store, StoreError, VerifyOutcome, items, parts};
 
 impl Store {
+    /// Before a planned download goes on: what was found damaged in it and does not grow again yet, because a process was cut
+    /// off in between, does so now. Returns the files that stay as they are beside it.
+    pub fn grow_lacking(&self, channel: &ChannelKey, id: &ItemId) -> Result<Vec<PathBuf>, StoreError> {
+        let (item, lacks) = self.core.db.read(|tx| {
+            let item = items::row_id(tx, channel, id)?;
+            Ok((item, finished_lacks(tx, item)?))
+        })?;
+        if lacks { self.core.grow_again(item, false) } else { Ok(Vec::new()) }
+    }
+
     /// Reads every blob of an item again; wrong ones are withdrawn, and wanted again for downloads. A damaged file that
     /// nobody was at becomes a part file again. One that was changed here, or that is not ours, stays as it is: the
     /// published version grows beside it, from what of it is right. Chunks that were lost and are right again are held
@@ -60,7 +70,8 @@ impl Store {
                 outcome.back.push(*blob);
             }
         }
-        if !outcome.bad.is_empty() && !published {
+        // Also what an earlier reading found and was cut off over.
+        if !published && (!outcome.bad.is_empty() || self.core.db.read(|tx| finished_lacks(tx, item))?) {
             outcome.kept = self.core.grow_again(item, encrypted)?;
         }
         if went_on {
@@ -74,6 +85,26 @@ impl Store {
         })?;
         Ok(outcome)
     }
+}
+
+/// Whether a file that has its name lacks bytes: it was found damaged, and nothing grows in its place yet.
+fn finished_lacks(tx: &Transaction<'_>, item: i64) -> Result<bool, StoreError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT EXISTS(SELECT 1 FROM items i JOIN files f ON f.item = i.id
+         JOIN chunks k ON k.item = i.id AND k.file = f.id AND k.state <= 0 AND k.state = 0
+         WHERE i.id = ? AND i.planned = 1 AND i.form <> 1 AND i.standing <> 3 AND f.part IS NULL AND k.len > 0)",
+    )?;
+    Ok(statement.query_row([item], |row| row.get(0))?)
+}
+
+/// At the start: what is called complete and lacks bytes was being read when a process ended. It is wanted again.
+pub(crate) fn readings_cut_off(tx: &Transaction<'_>) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE items SET standing = 1, changed = ? WHERE standing = 2 AND planned = 1 AND item IS NOT NULL
+         AND EXISTS(SELECT 1 FROM chunks k WHERE k.item = items.id AND k.state <= 0 AND k.state = 0 AND k.len > 0)",
+        [now_ms()],
+    )?;
+    Ok(())
 }
 
 fn here_or_lost(tx: &Transaction<'_>, item: i64) -> Result<Vec<BlobId>, StoreError> {

@@ -207,3 +207,28 @@ fn completions_help_and_usage() -> Result<()> {
     assert_eq!(home.run(["verify", "abcdef"])?.code, Some(3));
     Ok(())
 }
+
+#[test]
+fn a_damaged_database_is_made_anew_and_identities_come_back_from_the_vault() -> Result<()> {
+    let home = home("damaged", &[])?;
+    let made = home.ask(["id", "new", "Tidewater"])?;
+    let database = home.data().join("store.db");
+    assert_eq!(home.ask(["doctor", "--rebuild"])?, serde_json::Value::Null, "a sound one stays as it is");
+    assert!(!home.data().join("store.db.damaged1").exists());
+    std::fs::write(&database, b"no database at all".repeat(500))?;
+    let refused = home.run(["id", "list"])?;
+    assert_eq!((refused.code, refused.error_code().as_deref()), (Some(6), Some("corrupt")), "{refused:?}");
+    assert!(refused.stderr.contains("doctor --rebuild"), "{refused:?}");
+    let rebuilt = home.ask(["doctor", "--rebuild"])?;
+    assert_eq!(std::fs::read(text(&rebuilt, "kept")?)?, b"no database at all".repeat(500));
+    // Its name is lost; its key, and with it the channel, is not.
+    let all = home.ask(["id", "list"])?;
+    let key = text(&made, "key")?;
+    assert_eq!((len(&all), text(&all[0], "key")?, text(&all[0], "name")?), (1, key.clone(), key[..8].to_owned()));
+    home.ask(["id", "rename", &key, "Tidewater"])?;
+    assert_eq!(home.ask(["id", "list"])?[0]["name"], "Tidewater");
+    // A node that runs has the folder.
+    let daemon = home.daemon()?;
+    assert_eq!(home.run(["doctor", "--rebuild"])?.error_code().as_deref(), Some("busy"));
+    daemon.stop(&home)
+}

@@ -1,5 +1,6 @@
 //! Identities: made, listed, renamed, backed up, restored. Secrets go to keyring or vault, nowhere else.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -104,6 +105,39 @@ pub(super) async fn new(ctx: &Ctx, args: IdNew) -> Result<IdentityInfo> {
     keep(ctx, identity, row, None).await
 }
 
+/// After a database was made anew: identities whose secrets are kept here, and of which it does not tell any more, are named
+/// after their channels, or their keys. While secrets are locked nothing is settled.
+pub(crate) async fn after_rebuild(ctx: &Ctx) -> Result<()> {
+    let keys = ctx.keys.read().await.clone();
+    if keys.kind() == KeyKind::Locked || !ctx.with_store(|s| s.is_rebuilt()).await? {
+        return Ok(());
+    }
+    let (known, channels) = ctx.with_store(|s| Ok((s.identities()?, s.channels()?))).await?;
+    let kept = blocking({
+        let keys = keys.clone();
+        move || Ok(keys.identity_keys())
+    });
+    let own = channels.iter().filter(|row| row.own).map(|row| row.key);
+    let lost: BTreeSet<ChannelKey> = kept.await?.into_iter().chain(own).collect();
+    for key in lost.into_iter().filter(|key| known.iter().all(|row| row.key != *key)) {
+        let keys = keys.clone();
+        let secret = blocking(move || keys.identity(&key).map_err(|error| super::secrets(&error))).await?;
+        let Some(identity) = secret else { continue };
+        let channel = channels.iter().find(|row| row.key == key);
+        let taken = ctx.with_store(|s| s.identities()).await?;
+        let name = channel.map(|row| row.name.clone()).filter(|name| check_name(name).is_ok());
+        let name = name.filter(|name| taken.iter().all(|row| row.name != *name));
+        let name = name.unwrap_or_else(|| key.to_string()[..8].to_owned());
+        // What it published stands elsewhere, perhaps: that is read before anything is signed.
+        ctx.with_store(move |s| s.set_setting(&restored_setting(&key), Some("true"))).await?;
+        let private = channel.filter(|row| row.manifest.is_some()).map(|row| row.private);
+        let (created, read_key) = (ctx.clock.unix_ms(), channel.and_then(|row| row.read_key.clone()));
+        tracing::info!(channel = %key, "an identity of which the damaged database told nothing any more is named anew");
+        keep(ctx, identity, IdentityRow { key, name, private, created }, read_key).await?;
+    }
+    ctx.with_store(store::Store::settle_rebuilt).await
+}
+
 /// Opens the vault, or makes it; what was locked goes on: private channels, the address book.
 pub(super) async fn unlock(ctx: &Ctx, args: Unlock) -> Result<()> {
     let passphrase = Zeroizing::new(args.passphrase);
@@ -135,6 +169,7 @@ pub(super) async fn unlock(ctx: &Ctx, args: Unlock) -> Result<()> {
             network::change(ctx).await?;
         }
     }
+    after_rebuild(ctx).await?;
     ctx.emit(Event::Status(view::status(ctx).await?));
     Ok(())
 }

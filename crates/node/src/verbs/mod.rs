@@ -34,7 +34,7 @@ use crate::near::Near;
 use crate::schedule::Schedule;
 use crate::{list, network, repair, view};
 
-pub(crate) use ids::{keyring_opens, secrets};
+pub(crate) use ids::{after_rebuild, keyring_opens, secrets};
 pub(crate) use publish::gateways;
 
 /// Carries out a verb for this caller.

@@ -281,7 +281,8 @@ fn put_right(tx: &Transaction<'_>) -> Result<(u64, u64), StoreError> {
          UPDATE items SET have = (SELECT COALESCE(SUM(have), 0) FROM files WHERE item = items.id) WHERE planned = 1;
          UPDATE chunks SET unsynced = 1 WHERE state > 0;
          UPDATE blobs SET unsynced = 1 WHERE stored = 1;
-         INSERT OR REPLACE INTO meta(name, value) VALUES('running', 1);",
+         INSERT OR REPLACE INTO meta(name, value) VALUES('running', 1);
+         INSERT OR REPLACE INTO meta(name, value) VALUES('rebuilt', 1);",
     )?;
     Ok((replanned, unshared))
 }

@@ -53,6 +53,10 @@ impl Vault {
         self.values.0.get(name).and_then(|hex| HEXLOWER.decode(hex.as_bytes()).ok()).map(Zeroizing::new)
     }
 
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.values.0.keys().map(String::as_str)
+    }
+
     /// Sets or removes a value; what is in memory changes only once the file has.
     pub(super) fn set(&mut self, name: &str, value: Option<&[u8]>) -> Result<(), KeyError> {
         let mut values = self.values.clone();

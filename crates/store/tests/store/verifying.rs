@@ -66,6 +66,40 @@ fn damage_in_a_download_is_found_and_only_that_is_fetched_again() {
     }
 }
 
+/// Between finding damage and growing the file again the process ended: the item is neither called complete nor stuck.
+#[test]
+fn what_was_found_damaged_grows_again_also_after_a_cut() {
+    let mut world = World::new();
+    let made = folder(20, Padding::Ours);
+    for verified in [false, true] {
+        world.download(ITEM, &world.root(), &made);
+        world.shut();
+        let db = rusqlite::Connection::open(world.data().join("store.db")).unwrap();
+        db.execute_batch(
+            "CREATE TEMP TABLE big AS SELECT id, item, size FROM files WHERE path = 'big.bin';
+             UPDATE chunks SET state = 0 WHERE file IN (SELECT id FROM big);
+             UPDATE chunks SET state = 1 WHERE state = 2 AND blob IN (SELECT blob FROM chunks WHERE file IN (SELECT id FROM big));
+             UPDATE files SET have = 0 WHERE id IN (SELECT id FROM big);
+             UPDATE items SET have = have - (SELECT size FROM big) WHERE id IN (SELECT item FROM big);",
+        )
+        .unwrap();
+        db.close().unwrap();
+        world.open_again();
+        assert_eq!(world.standing(ITEM), Standing::Wanted);
+        if verified {
+            assert!(world.verify_item(&CHANNEL, &ITEM, &mut |_, _| true).unwrap().bad.is_empty());
+        } else {
+            world.grow_lacking(&CHANNEL, &ITEM).unwrap();
+        }
+        world.fetch(ITEM, &made);
+        world.finish_item(&CHANNEL, &ITEM).unwrap();
+        made.assert_at(&world.root());
+        assert_eq!(files_below(&world.root()).len(), made.plain.len());
+        world.assert_tidy();
+        world.remove_item(&CHANNEL, &ITEM, true).unwrap();
+    }
+}
+
 /// A file of which nothing is right any more is somebody's own: verifying leaves it, and ours comes beside it.
 #[test]
 fn a_file_that_the_user_replaced_is_not_taken_over() {
