@@ -308,3 +308,34 @@ async fn a_program_that_ends_at_once_is_named_with_its_last_words() {
     let started = own::start(std::path::Path::new("/bin/sh"), folder.path()).await;
     assert_eq!(started.err(), Some(RouteTrouble::TorEnded("No such day".into())));
 }
+
+/// A service that nobody guards is shut by whoever opens streams without end; one that tor cannot make is of no use.
+#[tokio::test]
+async fn a_service_is_guarded_as_far_as_its_tor_knows_how() {
+    for knows_work in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let own = OnionSecret::from_bytes(&[9; 32]).address();
+        let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let (tell, talk) = (asked.clone(), talk(own));
+        let addr = port(move |line| {
+            if line.starts_with("ADD_ONION") {
+                let rest: Vec<&str> = line.split(' ').skip(2).filter(|word| !word.starts_with("Port=")).collect();
+                tell.lock().unwrap().push(rest.join(" "));
+                if !knows_work && line.contains("PoW") {
+                    return "512 Unrecognized argument \"PoWDefensesEnabled=1\"\r\n".into();
+                }
+            }
+            talk(line)
+        })
+        .await;
+        let at = TorAt { control: Some(ControlAddr::Tcp(addr)), ..TorAt::default() };
+        let gate = Gate::open(Route::Tor(config(at, folder.path()))).await.unwrap();
+        gate.set_onions(vec![onion(9)]);
+        status(&gate, |status| only(status).is_some_and(|onion| onion.published)).await;
+        gate.close().await;
+        let asked = asked.lock().unwrap().clone();
+        let streams = "Flags=DiscardPK,MaxStreamsCloseCircuit MaxStreams=8";
+        assert_eq!(asked.first(), Some(&format!("{streams} PoWDefensesEnabled=1")));
+        assert_eq!(asked.get(1).map(String::as_str), (!knows_work).then_some(streams));
+    }
+}
