@@ -59,8 +59,8 @@ struct Arrived {
 }
 
 impl Store {
-    /// Moves a download's files below another root, as they are: also those that were changed here. Nobody else may be
-    /// writing to them. `go_on(bytes)` is told of bytes as they are copied, and may return false to stop: then everything
+    /// Moves a download's files below another root, as they are: also those that were changed here. No blob is written to
+    /// them meanwhile. `go_on(bytes)` is told of bytes as they are copied, and may return false to stop: then everything
     /// is as it was. A file of the same bytes that is at the new place already is taken for what it is.
     ///
     /// # Errors
@@ -73,11 +73,12 @@ impl Store {
         go_on: &mut dyn FnMut(u64) -> bool,
     ) -> Result<Moved, StoreError> {
         let to = std::path::absolute(to).map_err(at(to))?;
-        let (item, root, files) = self.core.db.read(|tx| {
-            let item = items::row_id(tx, channel, id)?;
+        let item = self.core.db.read(|tx| items::row_id(tx, channel, id))?;
+        let _carried = self.core.carry(item);
+        let (root, files) = self.core.db.read(|tx| {
             let root: Option<Vec<u8>> =
                 tx.query_row("SELECT root FROM items WHERE id = ?", [item], |row| row.get(0))?;
-            Ok((item, root.map(path::from_sql), files_of(tx, item)?))
+            Ok((root.map(path::from_sql), files_of(tx, item)?))
         })?;
         let Some(root) = root else { return Ok(Moved { done: true, ..Moved::default() }) };
         let (mut moves, mut places) = (Vec::new(), Vec::new());

@@ -251,7 +251,8 @@ struct Outcome {
 
 impl Store {
     /// A fetched content blob: opened under its key, written to the part files that need it, held derived where the
-    /// rest is our padding, else stored. Same blob twice is no error.
+    /// rest is our padding, else stored. Same blob twice is no error. What an item lacks whose files are being carried
+    /// elsewhere ([`Store::move_item`]) it goes on lacking.
     pub fn place(&self, blob: VerifiedBlob) -> Result<Placed, StoreError> {
         let _layout = self.core.shared();
         let id = blob.id();
@@ -261,7 +262,7 @@ impl Store {
         let waiting = || -> Result<Vec<Group>, StoreError> {
             let states = chunk_state::MISSING..=chunk_state::DERIVED;
             let mut found = self.core.db.read(|tx| groups(tx, &id, None, states))?;
-            found.retain(|group| group.spans.iter().any(Span::waits));
+            found.retain(|group| group.spans.iter().any(Span::waits) && !self.core.is_carried(group.item));
             Ok(found)
         };
         let mut found = waiting()?;
@@ -369,7 +370,8 @@ impl Core {
             if self.is_closed() {
                 return Err(StoreError::Closed);
             }
-            let found = self.db.read(|tx| waiting(tx, &id))?;
+            let mut found = self.db.read(|tx| waiting(tx, &id))?;
+            found.retain(|group| !self.is_carried(group.item));
             if found.is_empty() {
                 return Ok(placed);
             }

@@ -1,5 +1,6 @@
 //! The store as a whole: opening, closing, and what its parts share.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -34,6 +35,8 @@ pub(crate) struct Core {
     pub(crate) writing: Mutex<()>,
     /// Held while part files are made.
     pub(crate) making: Mutex<()>,
+    /// Items whose files are being carried elsewhere: nothing is written to them meanwhile.
+    carried: Mutex<HashSet<i64>>,
     // Shared: reads and writes bytes of blobs. Exclusive: renames and removes their files.
     layout: RwLock<()>,
     closed: AtomicBool,
@@ -62,6 +65,7 @@ impl Store {
             sums: Sums::default(),
             writing: Mutex::new(()),
             making: Mutex::new(()),
+            carried: Mutex::default(),
             layout: RwLock::new(()),
             closed: AtomicBool::new(false),
             dir: Mutex::new(Some(dir)),
@@ -146,6 +150,18 @@ impl Core {
         self.closed.load(Ordering::SeqCst)
     }
 
+    /// From now on, until the guard goes, no blob is written to this item's files; what is being written is through.
+    pub(crate) fn carry(&self, item: i64) -> Carried<'_> {
+        self.carried.lock().unwrap_or_else(PoisonError::into_inner).insert(item);
+        drop(self.exclusive());
+        Carried { core: self, item }
+    }
+
+    /// Whether an item's files are being carried elsewhere. Ask while bytes may be written ([`Self::shared`]).
+    pub(crate) fn is_carried(&self, item: i64) -> bool {
+        self.carried.lock().unwrap_or_else(PoisonError::into_inner).contains(&item)
+    }
+
     /// While bytes of blobs are read or written.
     pub(crate) fn shared(&self) -> RwLockReadGuard<'_, ()> {
         self.layout.read().unwrap_or_else(PoisonError::into_inner)
@@ -154,6 +170,18 @@ impl Core {
     /// While their files are renamed or removed.
     pub(crate) fn exclusive(&self) -> RwLockWriteGuard<'_, ()> {
         self.layout.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// See [`Core::carry`].
+pub(crate) struct Carried<'a> {
+    core: &'a Core,
+    item: i64,
+}
+
+impl Drop for Carried<'_> {
+    fn drop(&mut self) {
+        self.core.carried.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.item);
     }
 }
 

@@ -45,6 +45,37 @@ fn an_unfinished_one_goes_on_at_the_new_place() {
     world.assert_tidy();
 }
 
+/// A blob that comes while the files are copied is not written to those that go: it is lacked, and nothing else.
+#[test]
+fn what_comes_while_files_are_carried_is_not_lost_with_the_old_ones() {
+    let Ok(other) = tempfile::Builder::new().prefix("megatorrent-moving-").tempdir_in("/dev/shm") else {
+        eprintln!("there is no other disk to move to here");
+        return;
+    };
+    let mut world = World::new();
+    let made = folder(2, Padding::Ours);
+    world.plan(ITEM, &world.root(), &made);
+    let lacked = world.lacks(ITEM);
+    lacked[..3].iter().for_each(|blob| drop(world.place(made.blobs[blob].clone()).unwrap()));
+    let to = other.path().join("elsewhere");
+    let mut late = lacked[3..].iter();
+    let moved = world.move_item(&CHANNEL, &ITEM, &to, &mut |_| {
+        if let Some(blob) = late.next() {
+            assert!(world.place(made.blobs[blob].clone()).unwrap().items.is_empty());
+        }
+        true
+    });
+    assert!(moved.unwrap().done);
+    assert!(late.len() < lacked.len() - 3, "nothing came meanwhile");
+    assert!(!world.root().exists());
+    assert_eq!(world.lacks(ITEM), lacked[3..]);
+    assert!(world.verify_item(&CHANNEL, &ITEM, &mut |_, _| true).unwrap().bad.is_empty());
+    world.fetch(ITEM, &made);
+    world.finish_item(&CHANNEL, &ITEM).unwrap();
+    made.assert_at(&to);
+    world.assert_tidy();
+}
+
 #[test]
 fn stopped_or_in_the_way_of_others_everything_is_as_it_was() {
     let mut world = World::new();
