@@ -8,12 +8,16 @@ use std::process::Command;
 
 /// Every package of the house and the packages of the house it may lean on (dev-dependencies aside).
 const ARROWS: &[(&str, &[&str])] = &[
+    ("megatorrent-heap", &[]),
     ("megatorrent-sha256", &[]),
     ("megatorrent-protocol", &["megatorrent-sha256"]),
     ("megatorrent-swarm", &["megatorrent-protocol"]),
     ("megatorrent-store", &["megatorrent-protocol"]),
     ("megatorrent-net", &["megatorrent-protocol"]),
-    ("megatorrent-node", &["megatorrent-net", "megatorrent-protocol", "megatorrent-store", "megatorrent-swarm"]),
+    (
+        "megatorrent-node",
+        &["megatorrent-heap", "megatorrent-net", "megatorrent-protocol", "megatorrent-store", "megatorrent-swarm"],
+    ),
     ("megatorrent-cli", &["megatorrent-node", "megatorrent-protocol"]),
     ("megatorrent-desktop", &["megatorrent-node", "megatorrent-protocol"]),
     ("xtask", &[]),

@@ -22,6 +22,7 @@ const PLAYERS: usize = 32;
 
 /// Asks the system for all that. To be called first of all, once.
 pub fn settle() {
+    heap::settle();
     #[cfg(unix)]
     unix::settle();
 }

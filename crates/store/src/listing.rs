@@ -146,9 +146,12 @@ fn in_hand(tx: &Transaction<'_>, draft: &ListDraft) -> Result<(), StoreError> {
 fn stage(tx: &Transaction<'_>, channel: i64, place: u64, item: &ItemRow) -> Result<Option<u64>, StoreError> {
     let left_out = left_out_json(&item.left_out);
     let texts = item.name.len() + item.about.len() + left_out.len();
-    let mut same =
-        tx.prepare_cached("SELECT EXISTS(SELECT 1 FROM items WHERE channel = ? AND item = ? AND json = ?)")?;
-    let same: bool = same.query_row(params![channel, item.id.as_bytes(), item.json], |row| row.get(0))?;
+    // Compared where it lies: an item's JSON may have sixteen megabytes.
+    let mut same = tx.prepare_cached("SELECT json FROM items WHERE channel = ? AND item = ?")?;
+    let same = same.query_row(params![channel, item.id.as_bytes()], |row| {
+        Ok(row.get_ref(0)?.as_blob_or_null()?.is_some_and(|json| json == item.json))
+    });
+    let same = same.optional()?.unwrap_or(false);
     let mut add = tx.prepare_cached(
         "INSERT OR IGNORE INTO listing(channel, item, place, name, about, published, files, bytes, json, left_out, mime)
          VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -187,37 +190,30 @@ fn stage(tx: &Transaction<'_>, channel: i64, place: u64, item: &ItemRow) -> Resu
 /// What was read becomes the list.
 fn merge(tx: &Transaction<'_>, channel: i64, sequence: u64) -> Result<Merged, StoreError> {
     let mut relisted = Relisted::default();
-    let mut staged = tx.prepare_cached(
-        "SELECT item, json, name, about, published, files, bytes, left_out, mime FROM listing
-         WHERE channel = ? ORDER BY place",
+    let mut staged =
+        tx.prepare_cached("SELECT item, json IS NOT NULL FROM listing WHERE channel = ? ORDER BY place")?;
+    // An item's JSON may have sixteen megabytes: it goes from row to row inside of the database.
+    let mut change = tx.prepare_cached(
+        "UPDATE items SET (name, about, published, files, bytes, json, left_out, mime) =
+            (SELECT name, about, published, files, bytes, json, left_out, mime FROM listing
+             WHERE channel = ?1 AND item = ?2), position = ?3, changed = ?4 WHERE channel = ?1 AND item = ?2",
+    )?;
+    let mut add = tx.prepare_cached(
+        "INSERT INTO items(channel, item, name, about, published, position, files, bytes, json, standing, paused, root,
+            left_out, changed, mime)
+         SELECT channel, item, name, about, published, ?3, files, bytes, json, 0, 0, NULL, left_out, ?4, mime FROM listing
+         WHERE channel = ?1 AND item = ?2",
     )?;
     let mut rows = staged.query([channel])?;
     let mut position = 0_u32;
     while let Some(row) = rows.next()? {
         let id = ItemId(array(row, 0)?);
-        let json: Option<Vec<u8>> = row.get(1)?;
-        match (known(tx, channel, &id)?, json) {
-            (Some(known), None) => place(tx, &known, position)?,
-            (Some(known), Some(json)) if known.json == json => place(tx, &known, position)?,
-            (Some(known), Some(json)) => {
-                tx.prepare_cached(
-                    "UPDATE items SET name = ?, about = ?, published = ?, position = ?, files = ?, bytes = ?, json = ?,
-                        left_out = ?, mime = ?, changed = ? WHERE id = ?",
-                )?
-                .execute(params![
-                    row.get::<_, String>(2)?,
-                    row.get::<_, String>(3)?,
-                    row.get::<_, i64>(4)?,
-                    position,
-                    row.get::<_, i64>(5)?,
-                    row.get::<_, i64>(6)?,
-                    json,
-                    row.get::<_, String>(7)?,
-                    row.get::<_, Option<String>>(8)?,
-                    now_ms(),
-                    known.row,
-                ])?;
-                if known.standing != Standing::Published && !same_content(&known.json, &json) {
+        let is_told: bool = row.get(1)?;
+        match (known(tx, channel, &id, is_told)?, is_told) {
+            (Some(known), _) if known.changed == Changed::Nothing => place(tx, &known, position)?,
+            (Some(known), _) => {
+                change.execute(params![channel, id.as_bytes(), position, now_ms()])?;
+                if known.standing != Standing::Published && known.changed == Changed::Content {
                     sweep::retire(tx, channel, known.row)?;
                     // What an earlier version did to a process says nothing of this one.
                     tx.prepare_cached("UPDATE items SET standing = MIN(standing, 1), reading = 0 WHERE id = ?")?
@@ -225,28 +221,9 @@ fn merge(tx: &Transaction<'_>, channel: i64, sequence: u64) -> Result<Merged, St
                     relisted.replanned.push(id);
                 }
             }
-            (None, Some(json)) => {
-                tx.prepare_cached(
-                    "INSERT INTO items(channel, item, name, about, published, position, files, bytes, json, standing,
-                        paused, root, left_out, changed, mime) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, NULL, ?, ?, ?)",
-                )?
-                .execute(params![
-                    channel,
-                    id.as_bytes(),
-                    row.get::<_, String>(2)?,
-                    row.get::<_, String>(3)?,
-                    row.get::<_, i64>(4)?,
-                    position,
-                    row.get::<_, i64>(5)?,
-                    row.get::<_, i64>(6)?,
-                    json,
-                    row.get::<_, String>(7)?,
-                    now_ms(),
-                    row.get::<_, Option<String>>(8)?,
-                ])?;
-            }
+            (None, true) => drop(add.execute(params![channel, id.as_bytes(), position, now_ms()])?),
             // It stood here when it was read and went meanwhile, by its user's hand: the next list brings it again.
-            (None, None) => continue,
+            (None, false) => continue,
         }
         position = position.saturating_add(1).min(OFF_LIST - 1);
     }
@@ -291,21 +268,37 @@ fn vanished(
 /// What is known of an item before the list changes.
 struct Known {
     row: i64,
-    json: Vec<u8>,
     standing: Standing,
     position: u32,
+    changed: Changed,
 }
 
-fn known(tx: &Transaction<'_>, channel: i64, id: &ItemId) -> Result<Option<Known>, StoreError> {
-    let mut statement =
-        tx.prepare_cached("SELECT id, json, standing, position FROM items WHERE channel = ? AND item = ?")?;
-    let found = statement.query_row(params![channel, id.as_bytes()], |row| {
-        Ok(Known {
-            row: row.get(0)?,
-            json: row.get(1)?,
-            standing: Standing::from_sql(row.get(2)?),
-            position: row.get(3)?,
-        })
+/// What of an item is other in the list that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Changed {
+    Nothing,
+    /// Title, text or dates.
+    Words,
+    Content,
+}
+
+/// An item as it stands; `is_told`: what was read may differ.
+fn known(tx: &Transaction<'_>, channel: i64, id: &ItemId, is_told: bool) -> Result<Option<Known>, StoreError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT i.id, i.standing, i.position, CASE WHEN ?3 THEN i.json END, CASE WHEN ?3 THEN l.json END
+         FROM items i JOIN listing l ON l.channel = i.channel AND l.item = i.item WHERE i.channel = ?1 AND i.item = ?2",
+    )?;
+    let found = statement.query_row(params![channel, id.as_bytes(), is_told], |row| {
+        // As the database holds them: copies would double them.
+        let (old, new) = (row.get_ref(3)?, row.get_ref(4)?);
+        let changed = match (old.as_blob_or_null()?, new.as_blob_or_null()?) {
+            (Some(old), Some(new)) if old == new => Changed::Nothing,
+            (Some(old), Some(new)) if same_content(old, new) => Changed::Words,
+            (Some(_), Some(_)) => Changed::Content,
+            _ => Changed::Nothing,
+        };
+        let (row, standing, position) = (row.get(0)?, Standing::from_sql(row.get(1)?), row.get(2)?);
+        Ok(Known { row, standing, position, changed })
     });
     Ok(found.optional()?)
 }

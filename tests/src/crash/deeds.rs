@@ -233,6 +233,8 @@ fn touch(scene: &mut Scene, title: &str) -> Result<()> {
     };
     files.retain(|file| std::fs::metadata(file).is_ok_and(|meta| meta.len() > 0));
     let Some(file) = scene.chance.one_of(&files).cloned() else { return Ok(()) };
+    // What they wrote there before they give up themselves.
+    scene.model.hands.remove(&print(&std::fs::read(&file)?));
     match scene.chance.below(3) {
         0 => std::fs::remove_file(&file)?,
         _ => {

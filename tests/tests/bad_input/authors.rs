@@ -274,6 +274,15 @@ fn lists_are_bounded_in_all_though_nothing_of_them_is_fetched() {
     scene.home.ask(["set", "list-max", "1G"]).unwrap();
     scene.list(&server, &items, NOW + 3);
     assert!(scene.memory() < MEMORY_MAX, "{} bytes", scene.memory());
+    // One item that fills such a body, and the same with its last part another: the two are compared.
+    let parts = [Blob::seal(b"one").unwrap().entry(), Blob::seal(b"two").unwrap().entry()];
+    let count = (15 << 20) / parts[0].len();
+    for (n, last) in parts.iter().enumerate() {
+        let chunks = vec![parts[0].as_str(); count].join(",");
+        let item = format!("{{\"id\":\"{}\",\"name\":\"long\",\"chunks\":[{chunks},{last}]}}", "77".repeat(16));
+        scene.list(&server, &item, NOW + 4 + n as u64);
+    }
+    assert!(scene.memory() < MEMORY_MAX, "{} bytes", scene.memory());
     scene.end();
 }
 
