@@ -154,11 +154,13 @@ pub(crate) async fn signed_twice(ctx: &Ctx, key: ChannelKey) -> Result<()> {
 }
 
 /// Starts the items that the channel's rule fetches, and those that were wanted before an edit.
-pub(crate) async fn start_wanted(ctx: &Ctx, channel: &Channel) -> Result<()> {
-    if channel.paused {
+///
+/// The channel's row is read here: who lifts a pause while a list is being taken in, and whoever takes it in, must not each
+/// see what the other has not done yet.
+pub(crate) async fn start_wanted(ctx: &Ctx, key: ChannelKey) -> Result<()> {
+    let Some(channel) = ctx.with_store(move |s| s.channel(&key)).await?.filter(|row| !row.paused) else {
         return Ok(());
-    }
-    let key = channel.key;
+    };
     let newest = if channel.followed && !channel.own { channel.fetch } else { 0 };
     let (keep, now) = (channel.keep, ctx.clock.unix_ms());
     let wanted = ctx

@@ -103,7 +103,7 @@ pub(crate) async fn absorb(ctx: &Ctx, manifest: Arc<SignedManifest>, cost: Arc<A
         ctx.library.send(LibraryInput::Replanned(key, id));
     }
     channel::told(ctx, key).await;
-    channel::start_wanted(ctx, &row).await?;
+    channel::start_wanted(ctx, row.key).await?;
     keep::channel(ctx, key).await
 }
 

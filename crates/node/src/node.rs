@@ -252,7 +252,7 @@ impl Node {
         for row in ctx.with_store(|s| s.channels()).await? {
             // Subscribed while no node ran: what its rule fetches was not started yet.
             if row.body_sequence > 0 {
-                channel::start_wanted(ctx, &row).await?;
+                channel::start_wanted(ctx, row.key).await?;
             }
         }
         let (store, engine, clock) = (ctx.store.clone(), ctx.engine.clone(), ctx.clock);

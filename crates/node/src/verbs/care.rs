@@ -71,7 +71,7 @@ pub(super) async fn set_channel(ctx: &Ctx, args: SetChannel) -> Result<ChannelIn
     if let Some(row) = changed {
         keep::channel(ctx, key).await?;
         if !ctx.config.offline && (args.fetch.is_some() || args.keep.is_some()) {
-            channel::start_wanted(ctx, &row).await?;
+            channel::start_wanted(ctx, row.key).await?;
         }
     }
     channel::told(ctx, key).await;

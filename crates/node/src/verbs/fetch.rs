@@ -225,11 +225,8 @@ async fn pause_channel(ctx: &Ctx, key: ChannelKey, paused: bool) -> Result<()> {
         }
     }
     // What was published meanwhile waited for this.
-    if !paused
-        && !ctx.config.offline
-        && let Some(row) = ctx.with_store(move |s| s.channel(&key)).await?
-    {
-        channel::start_wanted(ctx, &row).await?;
+    if !paused && !ctx.config.offline {
+        channel::start_wanted(ctx, key).await?;
     }
     channel::told(ctx, key).await;
     Ok(())

@@ -111,7 +111,7 @@ pub(super) async fn subscribe(ctx: &Ctx, args: Subscribe) -> Result<ChannelInfo>
     channel::keep_link_peers(ctx, row.key, &link.bootstrap).await?;
     if !ctx.config.offline {
         channel::follow_link(ctx, &row, link.bootstrap).await?;
-        channel::start_wanted(ctx, &row).await?;
+        channel::start_wanted(ctx, row.key).await?;
         if row.body_sequence > 0 {
             // It was known before: what its list says today is fetched, and not what it said then.
             fresh::notice(ctx, fresh::newest(ctx, key).await);

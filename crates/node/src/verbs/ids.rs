@@ -160,7 +160,7 @@ pub(super) async fn unlock(ctx: &Ctx, args: Unlock) -> Result<()> {
         let (rows, book) = ctx.with_store(|s| Ok((s.channels()?, s.address_book()?))).await?;
         for row in rows.iter().filter(|row| row.private) {
             channel::follow(ctx, row, ctx.config.peers.clone()).await?;
-            channel::start_wanted(ctx, row).await?;
+            channel::start_wanted(ctx, row.key).await?;
         }
         ctx.engine.ask(move |swarm, now| addresses::tell(swarm, now, book)).await;
         // The proxy's password and the keys of the onion addresses were locked as well.
