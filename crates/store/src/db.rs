@@ -234,11 +234,6 @@ impl Db {
         Self::open_at(&path).map_err(|error| explain(&path, error))
     }
 
-    /// One that was just made, under the name that it has until it takes its place.
-    fn open_rebuilt(path: &Path) -> Result<Self, StoreError> {
-        Self::open_at(path)
-    }
-
     fn open_at(path: &Path) -> Result<Self, StoreError> {
         // Before SQLite sees it: its companions take their mode from it.
         create_private(path)?;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, Transaction, params_from_iter};
 
+use super::before::remove;
 use super::{Db, FILE, create_private, migrate, prepare};
 use crate::error::at;
 use crate::parts::{sync_dir, sync_file};
@@ -97,14 +98,6 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-fn remove(path: &Path) -> Result<(), StoreError> {
-    cut::point("unlink");
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(at(path)(error)),
-        _ => Ok(()),
-    }
-}
-
 /// Puts the new one in the place of the old, which gets a name that nothing has.
 fn swap(dir: &Path, old: &Path) -> Result<PathBuf, StoreError> {
     let free = (1..NUMBERS).map(|number| dir.join(format!("{DAMAGED}{number}"))).find(|path| !path.exists());
@@ -154,7 +147,7 @@ fn fill(old: &Path, new: &Path) -> Result<Rebuilt, StoreError> {
     transaction.commit()?;
     cut::point("committed");
     made.close().map_err(|(_, error)| error)?;
-    let made = Db::open_rebuilt(new)?;
+    let made = Db::open_at(new)?;
     made.check()?;
     made.close()?;
     Ok(rebuilt)
