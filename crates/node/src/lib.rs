@@ -5,6 +5,7 @@ mod addresses;
 mod age;
 pub mod amounts;
 pub mod api;
+mod author;
 mod by_id;
 mod channel;
 mod clock;

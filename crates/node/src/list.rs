@@ -9,16 +9,17 @@ use std::sync::atomic::AtomicU64;
 use protocol::body::{self, Entry, PageRef};
 use protocol::manifest::Head;
 use protocol::params::{BODY_MAX, LIST_BYTES_MAX, LIST_ITEMS_MAX, LIST_TEXTS_MAX, PAGE_MAX};
+use protocol::words::quoted;
 use protocol::{Body, ChannelKey, Item, PeerAddr, SignedManifest, Tree};
-use store::{Channel, ItemRow, ListDraft, Store, StoreError};
+use store::{Channel, ItemRow, ListDraft, ListHead, Store, StoreError};
 
-use crate::api::{Code, ErrorInfo};
+use crate::api::{Code, ErrorInfo, Event};
 use crate::ctx::Ctx;
 use crate::engine::Input;
 use crate::error::{Result, fail};
 use crate::library::LibraryInput;
 use crate::stream::{self, Structure};
-use crate::{by_id, channel, keep};
+use crate::{author, by_id, channel, keep};
 
 /// The setting: bytes of blobs that one list may be made of.
 pub(crate) const SETTING: &str = "list_max";
@@ -54,6 +55,8 @@ struct Told {
     about: String,
     peers: Vec<PeerAddr>,
     pages: Vec<(usize, PageRef)>,
+    /// E14 What its author's devices tell each other.
+    devices: Vec<u8>,
 }
 
 /// Keeps a newer manifest, reads its list, and starts what the channel's rule fetches. `cost` counts the blobs opened.
@@ -84,15 +87,15 @@ pub(crate) async fn absorb(ctx: &Ctx, manifest: Arc<SignedManifest>, cost: Arc<A
     let mut structure = Structure::new(bytes_max(ctx).await?, cost);
     let (draft, told) = read(ctx, &row, &manifest, &mut structure).await?;
     let (blobs, items) = (structure.blobs(), draft.items());
+    let Told { name, about, peers, devices, .. } = told;
+    // Of a channel of ours: another device signed it, and may not have known of what this one did.
+    let seen = if row.own { author::heard(ctx, key, &devices).await? } else { None };
+    let head = ListHead { sequence, name, about, seen };
     let taken = ctx
         .with_store(move |s| {
-            let noted = s.change_channel(&key, |c| {
-                c.name = told.name;
-                c.about = told.about;
-                c.peers = with_former(told.peers, std::mem::take(&mut c.peers));
-            })?;
+            let noted = s.change_channel(&key, |c| c.peers = with_former(peers, std::mem::take(&mut c.peers)))?;
             let Some(row) = noted else { return Ok(None) };
-            Ok(Some((row, s.commit_list(draft, sequence, &blobs)?)))
+            Ok(Some((row, s.commit_list(draft, head, &blobs)?)))
         })
         .await?;
     let Some((row, relisted)) = taken else { return Ok(()) };
@@ -101,6 +104,17 @@ pub(crate) async fn absorb(ctx: &Ctx, manifest: Arc<SignedManifest>, cost: Arc<A
     // Whoever works on these works on a version that is no more: told before they are started again.
     for id in relisted.replanned {
         ctx.library.send(LibraryInput::Replanned(key, id));
+    }
+    if relisted.unsigned {
+        author::again(ctx, key);
+    }
+    for id in relisted.conflicts {
+        let item = ctx.with_store(move |s| s.item(&key, &id)).await?.map_or_else(|| id.to_string(), |item| item.name);
+        let text = format!(
+            "{} was changed on two of your devices at once. The change that was signed later counts.",
+            quoted(item)
+        );
+        ctx.emit(Event::Notice(ErrorInfo::new(Code::SourceChanged, text)));
     }
     channel::told(ctx, key).await;
     channel::start_wanted(ctx, row.key).await?;
@@ -167,8 +181,8 @@ async fn read_page(
 
 /// A body that stands in the manifest itself: a few hundred bytes.
 async fn inline(ctx: &Ctx, key: ChannelKey, draft: ListDraft, body: Body) -> Result<(ListDraft, Told)> {
-    let Body { name, about, peers, collections, .. } = body;
-    let mut told = Told { name, about, peers, pages: Vec::new() };
+    let Body { name, about, peers, collections, devices, .. } = body;
+    let mut told = Told { name, about, peers, pages: Vec::new(), devices };
     let mut rows = Vec::new();
     for (number, collection) in collections.into_iter().enumerate() {
         let first = number as u64 * COLLECTION;
@@ -186,14 +200,14 @@ async fn inline(ctx: &Ctx, key: ChannelKey, draft: ListDraft, body: Body) -> Res
 fn read_body(store: &Store, key: ChannelKey, draft: ListDraft, stream: &[u8]) -> Result<(ListDraft, Told)> {
     let mut writer = Writer::new(key, draft);
     let (mut pages, mut next) = (Vec::new(), 0_u64);
-    let Body { name, about, peers, .. } = Body::parse_each(stream, &mut |number, entry| match entry {
+    let Body { name, about, peers, devices, .. } = Body::parse_each(stream, &mut |number, entry| match entry {
         Entry::Item(item) => {
             writer.add(store, number as u64 * COLLECTION + next, &item);
             next += 1;
         }
         Entry::Page(page) => pages.push((number, page)),
     })?;
-    Ok((writer.end(store)?, Told { name, about, peers, pages }))
+    Ok((writer.end(store)?, Told { name, about, peers, pages, devices }))
 }
 
 /// Writes items to a list, some at a time. Blocking.

@@ -580,7 +580,7 @@ pub(crate) async fn ready(ctx: &Inner, mut waits: impl FnMut(Cause) + Send) {
 pub(crate) async fn keep_own(ctx: &Ctx) -> Result<()> {
     for row in ctx.with_store(|s| s.channels()).await? {
         let Some(manifest) = row.manifest.filter(|_| row.own) else { continue };
-        let gateways = crate::verbs::gateways(ctx, row.key).await?;
+        let gateways = crate::author::gateways(ctx, row.key).await?;
         if !gateways.is_empty() && gateway::shown(ctx, &gateways, &manifest).await.0 == 0 {
             let handed = gateway::publish(ctx, &gateways, &manifest).await;
             tracing::info!(channel = %row.key, taken = handed.taken, shown = handed.shown, "handed to gateways again");

@@ -29,7 +29,7 @@ use crate::near::Near;
 use crate::network::{self, Network};
 use crate::process::{self, Places};
 use crate::relay::{self, RelaySender};
-use crate::{channel, hasher, keep, repair, verbs, view};
+use crate::{author, channel, hasher, keep, repair, verbs, view};
 
 /// A running node. Cheap to clone; [`Node::stop`] ends it.
 #[derive(Clone)]
@@ -239,6 +239,7 @@ impl Node {
         self.tell_all().await?;
         library::resume_all(&ctx).await?;
         verbs::after_rebuild(&ctx).await?;
+        author::pending(&ctx).await?;
         let way = ctx.network();
         let listen = way.gate.as_ref().and_then(net::gate::Gate::listening).map(tracing::field::display);
         tracing::info!(route = %way.choice, listen, dht = way.dht.is_some(), "the node runs");

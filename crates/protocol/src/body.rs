@@ -149,6 +149,8 @@ pub struct Body {
     pub collections: Vec<Collection>,
     /// Milliseconds since 1970.
     pub timestamp: u64,
+    /// E14 What its author's devices tell each other, sealed; empty: nothing.
+    pub devices: Vec<u8>,
 }
 /// Why a stream is not a body, page or file list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

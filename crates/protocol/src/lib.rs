@@ -7,6 +7,7 @@
 pub mod addr;
 pub mod blob;
 pub mod body;
+pub mod devices;
 pub mod frame;
 pub mod handshake;
 pub mod id;

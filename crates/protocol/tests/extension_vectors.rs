@@ -6,6 +6,7 @@
 use megatorrent_protocol as protocol;
 
 use data_encoding::HEXLOWER;
+use protocol::devices::{DeviceId, Seen};
 use protocol::handshake::Handshake;
 use protocol::message::{Message, Reason, pack_bits};
 use protocol::session::{Capabilities, Hello, RequestId, Role};
@@ -143,8 +144,18 @@ fn messages() -> Value {
     })
 }
 
+fn devices() -> Value {
+    let seen = Seen::only(DeviceId([1, 2, 3, 4, 5, 255]), SEQUENCE)
+        .with(DeviceId([0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6]), SEQUENCE + 60_000);
+    let mark = seen.seal(&identity(), [9; 12]);
+    assert_eq!(Seen::open(&identity(), &mark).as_ref(), Some(&seen));
+    let body = Body { devices: mark, timestamp: SEQUENCE, ..Body::default() };
+    let json: Value = serde_json::from_slice(&body.to_json()).unwrap();
+    json!({ "entries": hex(seen.to_bytes()), "mark": json["devices"] })
+}
+
 fn made() -> Value {
-    json!({ "blob": blobs(), "table": table().0, "manifests": manifests(), "meetings": meetings(), "messages": messages() })
+    json!({ "devices": devices(), "blob": blobs(), "table": table().0, "manifests": manifests(), "meetings": meetings(), "messages": messages() })
 }
 
 #[test]

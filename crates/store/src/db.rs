@@ -32,7 +32,7 @@ const FULL_BELOW: u64 = 256 * 1024;
 const BUSY: Duration = Duration::from_secs(10);
 
 /// Each entry brings the schema from version `index` to `index + 1`.
-const MIGRATIONS: &[&str] = &[V1, V2, V3, V4];
+const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5];
 
 // chunks.state: see `chunk_state`. `unsynced` is 0, or the number of the write that has not reached the disk for sure.
 // `declined`: the user removed the item; the channel's rule does not bring it back.
@@ -161,6 +161,17 @@ CREATE TABLE listing(
     name TEXT NOT NULL, about TEXT NOT NULL, published INTEGER NOT NULL, files INTEGER NOT NULL,
     bytes INTEGER NOT NULL, json BLOB, left_out TEXT NOT NULL, mime TEXT, UNIQUE(channel, item));
 CREATE INDEX listing_place ON listing(channel, place);
+";
+
+// channels.devices: see `own`, in the clear. own_changes: what of a list was changed here last, an item by its ID, the
+// channel's texts by an empty one; `was`: what it was like before, in 16 bytes of SHA-256 each;
+// `unsigned`: it is in the list at hand again, which another device signed without knowing of it.
+const V5: &str = "
+ALTER TABLE channels ADD COLUMN devices BLOB;
+CREATE TABLE own_changes(
+    channel INTEGER NOT NULL REFERENCES channels(id) ON DELETE CASCADE, thing BLOB NOT NULL, was BLOB NOT NULL,
+    device BLOB NOT NULL, sequence INTEGER NOT NULL, unsigned INTEGER NOT NULL,
+    PRIMARY KEY(channel, thing)) WITHOUT ROWID;
 ";
 
 /// Whether an item's tables are being read for its plan.

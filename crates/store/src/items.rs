@@ -222,16 +222,7 @@ impl Store {
             let mut blobs = Vec::new();
             let Sorted { ours: mut files, mut kept } = sorted;
             without_claimed(tx, item, &mut files, &mut kept)?;
-            let root = clear_out(tx, item, &mut blobs, &mut files)?;
-            tx.prepare_cached("DELETE FROM files WHERE item = ?")?.execute([item])?;
-            // The structure itself goes with the next list.
-            tx.prepare_cached("DELETE FROM item_structure WHERE item = ?")?.execute([item])?;
-            tx.prepare_cached(
-                "UPDATE items SET standing = 0, paused = 0, root = NULL, planned = 0, have = 0, declined = 1,
-                    plan = plan + 1, reading = 0, form = 0, skipped = 0, pinned = 0, changed = ? WHERE id = ?",
-            )?
-            .execute(params![now_ms(), item])?;
-            tx.prepare_cached("DELETE FROM items WHERE id = ? AND position = ?")?.execute(params![item, OFF_LIST])?;
+            let root = take_out(tx, item, &mut blobs, &mut files)?;
             doom(tx, &files)?;
             let (gone, doomed) = sweep(tx, blobs)?;
             Ok((gone, doomed, files, root, kept))
@@ -294,6 +285,27 @@ impl Store {
             Ok(out)
         })
     }
+}
+
+/// Takes an item's bytes away from it, and what is known of its files; one that is off the list goes with them. As
+/// [`clear_out`].
+pub(crate) fn take_out(
+    tx: &Transaction<'_>,
+    item: i64,
+    blobs: &mut Vec<Candidate>,
+    files: &mut Vec<Doomed>,
+) -> Result<Option<PathBuf>, StoreError> {
+    let root = clear_out(tx, item, blobs, files)?;
+    tx.prepare_cached("DELETE FROM files WHERE item = ?")?.execute([item])?;
+    // The structure itself goes with the next list.
+    tx.prepare_cached("DELETE FROM item_structure WHERE item = ?")?.execute([item])?;
+    tx.prepare_cached(
+        "UPDATE items SET standing = 0, paused = 0, root = NULL, planned = 0, have = 0, declined = 1,
+            plan = plan + 1, reading = 0, form = 0, skipped = 0, pinned = 0, changed = ? WHERE id = ?",
+    )?
+    .execute(params![now_ms(), item])?;
+    tx.prepare_cached("DELETE FROM items WHERE id = ? AND position = ?")?.execute(params![item, OFF_LIST])?;
+    Ok(root)
 }
 
 /// What of an item's plan is to go: its blobs and its part files. Returns its folder if it has one of its own.

@@ -3,6 +3,7 @@
 //! What is being read stands in a table of its own, so that no list, however long, is ever held in memory. Nothing of
 //! it counts before [`Store::commit_list`].
 
+use protocol::devices::{DeviceId, Seen};
 use protocol::{BlobId, ChannelKey, ItemId};
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde_json::value::RawValue;
@@ -13,7 +14,7 @@ use crate::items::{OFF_LIST, left_out_json};
 use crate::ours::Doomed;
 use crate::store::now_ms;
 use crate::sweep::{self, Candidate, doom, forget_retired, sweep};
-use crate::{ItemRow, Standing, Store, StoreError, channels};
+use crate::{ItemRow, Standing, Store, StoreError, channels, own};
 
 /// A list that is being read.
 #[derive(Debug)]
@@ -35,6 +36,24 @@ pub struct Relisted {
     /// Items that bring other content than before and lost their plan for it: whoever works on them works on what is
     /// no more.
     pub replanned: Vec<ItemId>,
+    /// Changes of this device are in it that the list does not know of: it is to be signed again.
+    pub unsigned: bool,
+    /// Items that this device and another one changed: the other's is in the list.
+    pub conflicts: Vec<ItemId>,
+}
+
+/// What a list says beside its items.
+#[derive(Debug, Clone)]
+pub struct ListHead {
+    /// Its sequence.
+    pub sequence: u64,
+    /// The channel's name.
+    pub name: String,
+    /// The channel's description.
+    pub about: String,
+    /// E14 Of a list of this user's own channel, signed by another of their devices: of which lists it knows. `None`: it
+    /// does not say, and counts as knowing all.
+    pub seen: Option<Seen>,
 }
 
 impl ListDraft {
@@ -79,19 +98,36 @@ impl Store {
         })
     }
 
-    /// Makes it the channel's list, in one transaction: new items in, vanished ones out (unless some of their bytes are
+    /// Makes it the channel's list, with its texts, in one transaction: new items in, vanished ones out (unless some of their bytes are
     /// here: then they stay, off the list with position `u32::MAX`), changed ones (other `json`) replaced; an item whose
     /// content changed loses its plan and stands as `Wanted` again if it was wanted or complete, keeping blobs that the
     /// new plan still needs until that is finished. Also sets `body_sequence`, and keeps of the channel's structure
-    /// blobs only these, and those that items are tied to.
+    /// blobs only these, and those that items are tied to. Of a channel of ours, what the list does not know of stays in it.
     ///
     /// # Errors
     /// [`StoreError::ListGone`]: as of [`Store::extend_list`].
-    pub fn commit_list(&self, draft: ListDraft, sequence: u64, structure: &[BlobId]) -> Result<Relisted, StoreError> {
+    pub fn commit_list(&self, draft: ListDraft, head: ListHead, structure: &[BlobId]) -> Result<Relisted, StoreError> {
+        let ListHead { sequence, name, about, seen } = head;
         let _layout = self.core.exclusive();
         let (relisted, doomed, parts) = self.core.db.write(|tx| {
             in_hand(tx, &draft)?;
+            let mut texts = (name, about);
+            let known = match &seen {
+                Some(seen) => seen.clone(),
+                None => own::seen(tx, draft.channel)?.with(DeviceId::UNMARKED, sequence),
+            };
+            let merged = match &seen {
+                Some(seen) => own::merge(tx, draft.channel, seen, &mut texts)?,
+                None => own::Merged::default(),
+            };
+            own::set_seen(tx, draft.channel, &known)?;
+            tx.prepare_cached("UPDATE channels SET name = ?, about = ? WHERE id = ?")?.execute(params![
+                texts.0,
+                texts.1,
+                draft.channel
+            ])?;
             let (mut relisted, mut doomed, parts) = merge(tx, draft.channel, sequence)?;
+            (relisted.unsigned, relisted.conflicts) = (merged.unsigned, merged.conflicts);
             let (gone, more) = retain(tx, draft.channel, structure)?;
             relisted.gone.extend(gone);
             doomed.extend(more);

@@ -1,6 +1,7 @@
 //! What the user publishes: an item's files, and the list that names it, become the channel's in one step.
 
-use protocol::{BlobId, ChannelKey, ReadKey, SignedManifest};
+use protocol::devices::{DeviceId, Seen};
+use protocol::{BlobId, ChannelKey, ItemId, ReadKey, SignedManifest};
 use rusqlite::{Transaction, params};
 
 use crate::db::int;
@@ -9,7 +10,10 @@ use crate::ours::Doomed;
 use crate::plans::{check, insert_published};
 use crate::store::now_ms;
 use crate::sweep::{blobs_of, doom, forget_retired, part_files, sweep};
-use crate::{Channel, IdentityRow, ItemRow, PlanFile, Standing, Store, StoreError, channels, items, listing, settings};
+use crate::{
+    Channel, IdentityRow, ItemRow, OwnChange, PlanFile, Standing, Store, StoreError, channels, items, listing, own,
+    settings,
+};
 
 /// A list that was signed, with what it brings.
 #[derive(Debug, Clone)]
@@ -22,6 +26,14 @@ pub struct Publication {
     pub about: String,
     /// What was signed; its sequence is the list's.
     pub manifest: SignedManifest,
+    /// Sequence of the list that it was made from.
+    pub base: u64,
+    /// What it changes in that.
+    pub changed: Option<OwnChange>,
+    /// Which device signed it ...
+    pub device: DeviceId,
+    /// ... and of which lists it knows, itself among them.
+    pub seen: Seen,
     /// The read key that the manifest is sealed with, where it is a new one; else the channel keeps its own.
     pub read_key: Option<ReadKey>,
     /// Whose identity signed it, where that changed: it is a public or a private one from its first publication on.
@@ -32,6 +44,8 @@ pub struct Publication {
     pub structure: Vec<BlobId>,
     /// The item that is new or other in it, with its files where the user keeps them.
     pub draft: Option<(ItemRow, Vec<PlanFile>)>,
+    /// An item that it has no more, and that is not shared any longer.
+    pub out: Option<ItemId>,
 }
 
 impl Store {
@@ -40,23 +54,27 @@ impl Store {
     /// the list in force as it was, and every blob of it held. Returns the blobs that are no longer held.
     ///
     /// # Errors
-    /// [`StoreError::ListGone`]: a list of this sequence or a higher one is known already. [`StoreError::SecretsLocked`],
+    /// [`StoreError::ListGone`]: a list of this sequence or a higher one is known already, or the one that it was made from
+    /// is no longer the list. [`StoreError::SecretsLocked`],
     /// [`StoreError::OtherStoreKey`]: a new read key cannot be sealed. Nothing was changed.
     pub fn publish_list(&self, publication: Publication) -> Result<Vec<BlobId>, StoreError> {
-        let Publication { channel: key, name, about, manifest, read_key, identity, items, structure, draft } =
+        let Publication { channel: key, name, about, manifest, read_key, identity, items, structure, draft, .. } =
             publication;
+        let Publication { base, changed, device, seen, out, .. } = publication;
         draft.iter().flat_map(|(_, files)| files).try_for_each(check)?;
         let sequence = manifest.sequence();
         let _layout = self.core.exclusive();
         let (gone, doomed, parts) = self.core.db.write(|tx| {
             let Some(mut row) = self.core.channel(tx, &key)? else { return Err(StoreError::UnknownChannel) };
-            if channels::floor(tx, &key)? >= sequence {
+            if channels::floor(tx, &key)? >= sequence || row.body_sequence != base {
                 return Err(StoreError::ListGone);
             }
+            let channel = channels::row_id(tx, &key)?;
+            own::note(tx, channel, changed, device, sequence)?;
+            own::set_seen(tx, channel, &seen)?;
             (row.name, row.about, row.manifest, row.body_sequence) = (name, about, Some(manifest), sequence);
             self.core.put_channel(tx, &Channel { read_key, ..row })?;
             identity.iter().try_for_each(|row| settings::put_identity(tx, row))?;
-            let channel = channels::row_id(tx, &key)?;
             let (mut gone, mut doomed, mut parts) = match &draft {
                 Some((item, files)) => record(tx, channel, item, files)?,
                 None => Default::default(),
@@ -65,6 +83,16 @@ impl Store {
             gone.extend(relisted.gone);
             doomed.extend(more);
             parts.extend(old_parts);
+            if let Some(out) = out.and_then(|id| items::row_id(tx, &key, &id).ok()) {
+                let mut blobs = Vec::new();
+                let mut files = Vec::new();
+                items::take_out(tx, out, &mut blobs, &mut files)?;
+                doom(tx, &files)?;
+                let (unshared, more) = sweep(tx, blobs)?;
+                gone.extend(unshared);
+                doomed.extend(more);
+                parts.extend(files);
+            }
             let (dropped, more) = retain(tx, channel, &structure)?;
             gone.extend(dropped);
             doomed.extend(more);

@@ -10,6 +10,7 @@
 mod alone;
 mod channels;
 mod daemon;
+mod devices;
 mod gateway;
 mod items;
 mod json;

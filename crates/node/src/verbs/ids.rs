@@ -15,7 +15,7 @@ use crate::api::{
 };
 use crate::ctx::Ctx;
 use crate::error::{Result, blocking, fail};
-use crate::{addresses, channel, network, view};
+use crate::{addresses, author, channel, network, view};
 
 /// A keyring's or vault's trouble, in words.
 pub(crate) fn secrets(error: &KeyError) -> ErrorInfo {
@@ -56,7 +56,7 @@ pub(super) async fn find(ctx: &Ctx, text: &str) -> Result<IdentityRow> {
 }
 
 /// Its secret half.
-pub(super) async fn secret(ctx: &Ctx, key: ChannelKey) -> Result<Identity> {
+pub(crate) async fn secret(ctx: &Ctx, key: ChannelKey) -> Result<Identity> {
     let (keys, at) = (ctx.keys.read().await.clone(), ctx.clone());
     blocking(move || match keys.identity(&key) {
         Ok(Some(identity)) => Ok(identity),
@@ -101,8 +101,11 @@ pub(super) async fn new(ctx: &Ctx, args: IdNew) -> Result<IdentityInfo> {
     let mut seed = Zeroizing::new([0; 32]);
     getrandom::fill(seed.as_mut()).map_err(|e| ErrorInfo::new(Code::Internal, format!("no random numbers: {e}")))?;
     let identity = Identity::from_seed(&seed);
-    let row = IdentityRow { key: identity.channel(), name: args.name, private: None, created: ctx.clock.unix_ms() };
-    keep(ctx, identity, row, None).await
+    let key = identity.channel();
+    let row = IdentityRow { key, name: args.name, private: None, created: ctx.clock.unix_ms() };
+    let made = keep(ctx, identity, row, None).await?;
+    ctx.with_store(move |s| s.set_setting(&author::alone_setting(&key), Some("true"))).await?;
+    Ok(made)
 }
 
 /// After a database was made anew: identities whose secrets are kept here, and of which it does not tell any more, are named
@@ -158,7 +161,7 @@ pub(super) async fn unlock(ctx: &Ctx, args: Unlock) -> Result<()> {
     drop(place);
     if !ctx.config.offline {
         let (rows, book) = ctx.with_store(|s| Ok((s.channels()?, s.address_book()?))).await?;
-        for row in rows.iter().filter(|row| row.private) {
+        for row in rows.iter().filter(|row| row.private || row.own) {
             channel::follow(ctx, row, ctx.config.peers.clone()).await?;
             channel::start_wanted(ctx, row.key).await?;
         }
@@ -170,6 +173,7 @@ pub(super) async fn unlock(ctx: &Ctx, args: Unlock) -> Result<()> {
         }
     }
     after_rebuild(ctx).await?;
+    author::pending(ctx).await?;
     ctx.emit(Event::Status(view::status(ctx).await?));
     Ok(())
 }
@@ -234,6 +238,7 @@ pub(super) async fn export(ctx: &Ctx, args: IdExport) -> Result<()> {
     let row = find(ctx, &args.identity).await?;
     let identity = secret(ctx, row.key).await?;
     let key = row.key;
+    author::shared(ctx, key).await?;
     let read_key = ctx.with_store(move |s| s.channel(&key)).await?.and_then(|c| c.read_key);
     blocking(move || {
         let passphrase = Zeroizing::new(args.passphrase);
@@ -292,7 +297,7 @@ fn read_backup(path: &Path, passphrase: Option<&str>) -> Result<(backup::Identit
 }
 
 /// Set while an identity that came from a backup has not seen its channel's list here.
-pub(super) fn restored_setting(key: &ChannelKey) -> String {
+pub(crate) fn restored_setting(key: &ChannelKey) -> String {
     format!("restored {key}")
 }
 
@@ -315,6 +320,7 @@ pub(super) async fn import(ctx: &Ctx, args: IdImport) -> Result<IdentityInfo> {
     };
     check_name(&name)?;
     let private = restored.private;
+    author::shared(ctx, key).await?;
     // Its channel may have a list somewhere: it is fetched before another is signed.
     if private.is_some() || foreign {
         ctx.with_store(move |s| s.set_setting(&restored_setting(&key), Some("true"))).await?;

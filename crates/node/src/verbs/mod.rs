@@ -8,7 +8,7 @@ mod care;
 mod fetch;
 mod follow;
 mod give_up;
-mod ids;
+pub(crate) mod ids;
 mod inside;
 mod play;
 mod publish;
@@ -32,10 +32,9 @@ use crate::governor::{self, Rules};
 use crate::library::LibraryInput;
 use crate::near::Near;
 use crate::schedule::Schedule;
-use crate::{list, network, repair, view};
+use crate::{author, list, network, repair, view};
 
 pub(crate) use ids::{after_rebuild, keyring_opens, secrets};
-pub(crate) use publish::gateways;
 
 /// Carries out a verb for this caller.
 pub(crate) async fn call(ctx: &Ctx, request: Request, caller: &Caller) -> Result<Reply> {
@@ -116,7 +115,7 @@ fn done(kept: &[PathBuf]) -> Reply {
 }
 
 /// Sets its flag when dropped: blocking work stops when the caller goes away.
-struct Cancel(Arc<AtomicBool>);
+pub(crate) struct Cancel(pub(crate) Arc<AtomicBool>);
 
 impl Drop for Cancel {
     fn drop(&mut self) {
@@ -136,7 +135,7 @@ fn no_read_key(ctx: &Ctx) -> ErrorInfo {
 
 /// A channel's link, with its read key if it is private. It names a way in by Tor, where there is one: for a channel of ours
 /// its own onion address, and where there is no DHT its gateways; there, for another's, what the link named that we had.
-async fn link_of(ctx: &Ctx, row: &Channel) -> Result<String> {
+pub(crate) async fn link_of(ctx: &Ctx, row: &Channel) -> Result<String> {
     if row.private && row.read_key.is_none() {
         return Err(no_read_key(ctx));
     }
@@ -148,7 +147,7 @@ async fn link_of(ctx: &Ctx, row: &Channel) -> Result<String> {
     }
     if network.is_detour() {
         if row.own {
-            bootstrap.extend(publish::gateways(ctx, row.key).await?);
+            bootstrap.extend(author::gateways(ctx, row.key).await?);
         } else {
             bootstrap.extend(crate::channel::link_peers(ctx, row.key).await?);
         }
@@ -370,7 +369,7 @@ async fn set_settings(ctx: &Ctx, new: Settings) -> Result<Settings> {
         }
     }
     if let Some(texts) = &new.gateways {
-        let list = publish::gateways_of(texts)?;
+        let list = author::gateways_of(texts)?;
         let text = list.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         ctx.with_store(move |s| s.set_setting(network::GATEWAYS, Some(&text))).await?;
         if !ctx.config.offline {

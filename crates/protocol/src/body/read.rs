@@ -4,8 +4,10 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use blake2::digest::consts::U16;
 use blake2::{Blake2b, Digest};
+use data_encoding::BASE64URL_NOPAD;
 
 use super::*;
+use crate::devices::MARK_MAX;
 use crate::json::Reader;
 use crate::params::*;
 
@@ -19,6 +21,7 @@ pub(crate) struct Envelope {
     peers: Vec<PeerAddr>,
     collections: Option<Vec<Collection>>,
     timestamp: u64,
+    devices: Vec<u8>,
     tree: Option<Tree>,
 }
 
@@ -44,9 +47,9 @@ impl Envelope {
 
     /// The body that stands in the manifest itself.
     pub(crate) fn into_body(self) -> Result<Body> {
-        let Self { name, about, peers, collections, timestamp, tree: _ } = self;
+        let Self { name, about, peers, collections, timestamp, devices, tree: _ } = self;
         let collections = collections.ok_or(BodyError::Missing("collections"))?;
-        Ok(Body { name, about, peers, collections, timestamp })
+        Ok(Body { name, about, peers, collections, timestamp, devices })
     }
 }
 
@@ -88,6 +91,14 @@ fn read_member(
         }
         "timestamp" => {
             envelope.timestamp = reader.integer()?;
+            Ok(())
+        }
+        "devices" => {
+            // For its author's devices: to whoever cannot read it, it is nothing.
+            let mark = reader.text()?;
+            if mark.len() <= BASE64URL_NOPAD.encode_len(MARK_MAX) {
+                envelope.devices = BASE64URL_NOPAD.decode(mark.as_bytes()).unwrap_or_default();
+            }
             Ok(())
         }
         "body" => {

@@ -357,13 +357,15 @@ fn any_body() -> impl Strategy<Value = Body> {
         proptest::collection::vec(peer, 0..9),
         proptest::collection::vec(collection, 0..3),
         0..=SEQUENCE_MAX,
+        proptest::collection::vec(any::<u8>(), 0..=crate::devices::MARK_MAX),
     )
-        .prop_map(|(name, about, peers, collections, timestamp)| Body {
+        .prop_map(|(name, about, peers, collections, timestamp, devices)| Body {
             name,
             about,
             peers,
             collections,
             timestamp,
+            devices,
         })
 }
 

@@ -1,5 +1,7 @@
 //! Writes bodies: compact JSON with v5's members under v5's names, members of defaults left away.
 
+use data_encoding::BASE64URL_NOPAD;
+
 use super::*;
 use crate::json::{Object, array, text};
 use crate::params::BODY_PEERS_MAX;
@@ -10,8 +12,15 @@ pub(super) fn body(body: &Body) -> Vec<u8> {
     channel(&mut object, body);
     array(object.member("collections"), &body.collections, collection);
     object.integer("timestamp", body.timestamp);
+    devices(&mut object, body);
     object.end();
     out
+}
+
+fn devices(object: &mut Object<'_>, body: &Body) {
+    if !body.devices.is_empty() {
+        object.text("devices", &BASE64URL_NOPAD.encode(&body.devices));
+    }
 }
 
 /// Whether a v5 client can read every item: one file in chunks that begin their blobs, no pages.
@@ -78,6 +87,7 @@ pub(crate) fn write_inline(object: &mut Object<'_>, body: &Body) {
     array(object.member("collections"), collections, collection);
     object.integer("timestamp", body.timestamp);
     channel(object, body);
+    devices(object, body);
 }
 
 fn channel(object: &mut Object<'_>, body: &Body) {

@@ -245,6 +245,8 @@ fn put_right(tx: &Transaction<'_>) -> Result<(u64, u64), StoreError> {
             OR blob NOT IN (SELECT id FROM blobs) OR typeof(key) <> 'blob' OR length(key) <> 32
             OR typeof(nonce) <> 'blob' OR length(nonce) <> 12;
          DELETE FROM structure WHERE channel NOT IN (SELECT id FROM channels) OR blob NOT IN (SELECT id FROM blobs);
+         DELETE FROM own_changes WHERE channel NOT IN (SELECT id FROM channels)
+            OR typeof(device) <> 'blob' OR length(device) <> 6;
          DELETE FROM item_structure WHERE item NOT IN (SELECT id FROM items) OR blob NOT IN (SELECT id FROM blobs);
          INSERT OR IGNORE INTO floors(key, sequence) SELECT key, body_sequence FROM channels;
          CREATE TEMP TABLE torn AS SELECT i.id FROM items i WHERE i.planned = 1 AND (

@@ -1,12 +1,13 @@
 //! What an author may write into lists and plans, however long, and what happens in the moment of a change.
 
 use crate::world::{CHANNEL, ITEM, Made, OTHER, Padding, World, bytes, channel, folder, make, row};
+use protocol::devices::{DeviceId, Seen};
 use protocol::{BlobKey, ChannelKey, Chunk, Identity, ItemId, ReadKey, SafePath, SignedManifest, blob};
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Barrier;
 use std::time::Duration;
-use store::{IdentityRow, ItemRow, PlanFile, PlanStep, Publication, Role, Standing, StoreError};
+use store::{IdentityRow, ItemRow, ListHead, PlanFile, PlanStep, Publication, Role, Standing, StoreError};
 
 fn path(text: &str) -> SafePath {
     SafePath::parse(text).unwrap()
@@ -200,7 +201,7 @@ fn a_list_is_taken_over_piece_by_piece_in_the_order_of_its_places() {
     world.extend_list(&mut draft, &[(70, listed(7, b"1")), (20, listed(1, b"1"))]).unwrap();
     assert_eq!(items(&world), [1, 2], "the old list until the new one is whole");
     world.extend_list(&mut draft, &[(30, listed(3, b"1")), (99, listed(7, b"same ID"))]).unwrap();
-    let relisted = world.commit_list(draft, 9, &[]).unwrap();
+    let relisted = world.commit_list(draft, head(9), &[]).unwrap();
     assert_eq!((relisted.replanned.len(), items(&world)), (0, vec![1, 3, 7]));
     assert_eq!(world.channel(&CHANNEL).unwrap().unwrap().body_sequence, 9);
     let first = world.item(&CHANNEL, &ItemId([7; 16])).unwrap().unwrap();
@@ -210,11 +211,11 @@ fn a_list_is_taken_over_piece_by_piece_in_the_order_of_its_places() {
     let mut new = world.begin_list(&CHANNEL, 5, 1000).unwrap();
     assert!(matches!(world.extend_list(&mut old, &[(1, listed(9, b"1"))]), Err(StoreError::ListGone)));
     world.extend_list(&mut new, &[(1, listed(3, b"1"))]).unwrap();
-    assert!(matches!(world.commit_list(old, 10, &[]), Err(StoreError::ListGone)));
+    assert!(matches!(world.commit_list(old, head(10), &[]), Err(StoreError::ListGone)));
     // What is read when the process dies is nothing.
     world.crash();
     assert_eq!(items(&world), [1, 3, 7]);
-    assert!(matches!(world.commit_list(new, 11, &[]).map(|_| items(&world)), Ok(listed) if listed.is_empty()));
+    assert!(matches!(world.commit_list(new, head(11), &[]).map(|_| items(&world)), Ok(listed) if listed.is_empty()));
     // More than is kept of one list.
     let mut long = world.begin_list(&CHANNEL, 2, 1000).unwrap();
     let many: Vec<(u64, ItemRow)> = (1..=3).map(|n| (u64::from(n), listed(n, b"1"))).collect();
@@ -263,6 +264,10 @@ fn tables_over_which_a_process_died_wait_for_the_users_word() {
     assert_eq!(wanted(&world), [OTHER]);
     world.set_items(&CHANNEL, 2, &[row(ITEM, b"other"), row(OTHER, b"2")]).unwrap();
     assert_eq!(wanted(&world), [ITEM, OTHER]);
+}
+
+fn head(sequence: u64) -> ListHead {
+    ListHead { sequence, name: String::new(), about: String::new(), seen: None }
 }
 
 fn signed(seed: u8, sequence: u64) -> (Identity, SignedManifest) {
@@ -332,22 +337,34 @@ fn a_publication_counts_with_its_list_and_not_before() {
         name: "mine".into(),
         about: String::new(),
         manifest: manifest.clone(),
+        base: 0,
+        changed: None,
+        device: DeviceId::UNMARKED,
+        seen: Seen::default(),
         read_key: None,
         identity: None,
         items: vec![item(mark)],
         structure: Vec::new(),
         draft: Some((item(mark), made.published(&source))),
+        out: None,
     };
     assert_eq!(world.publish_list(publication(&first, b"1", &old)).unwrap(), []);
     assert_eq!(world.held(), old.ids());
-    // A list that another one overtook changes nothing: what is in force is held as before.
-    let stale = world.publish_list(publication(&first, b"2", &new)).unwrap_err();
-    assert!(matches!(stale, StoreError::ListGone), "{stale}");
+    // A list that another one overtook, or that was made from another one, changes nothing: what is in force is held as
+    // before.
+    for (base, sequence) in [(10, 10), (9, 11), (0, 11)] {
+        let late = Publication { base, ..publication(&signed(4, sequence).1, b"2", &new) };
+        let stale = world.publish_list(late).unwrap_err();
+        assert!(matches!(stale, StoreError::ListGone), "{stale}");
+    }
     assert_eq!(world.held(), old.ids());
     assert_eq!(world.items(&key).unwrap().len(), 1);
     assert_eq!(world.item(&key, &ITEM).unwrap().unwrap().json, item(b"1").json);
-    let gone: BTreeSet<_> =
-        world.publish_list(publication(&signed(4, 11).1, b"2", &new)).unwrap().into_iter().collect();
+    let gone: BTreeSet<_> = world
+        .publish_list(Publication { base: 10, ..publication(&signed(4, 11).1, b"2", &new) })
+        .unwrap()
+        .into_iter()
+        .collect();
     assert_eq!((gone, world.held()), (old.ids(), new.ids()));
     let row = world.channel(&key).unwrap().unwrap();
     assert_eq!((row.name.as_str(), row.body_sequence, row.manifest.unwrap().sequence()), ("mine", 11, 11));
@@ -382,11 +399,16 @@ fn a_new_read_key_is_kept_with_the_list_that_it_opens_or_not_at_all() {
         name: format!("name {number}"),
         about: String::new(),
         manifest: manifest.clone(),
+        base: if number == 1 { 0 } else { 10 },
+        changed: None,
+        device: DeviceId::UNMARKED,
+        seen: Seen::default(),
         read_key: Some(ReadKey([number; 32])),
         identity: Some(IdentityRow { key, name: format!("name {number}"), private: Some(true), created: 1 }),
         items: vec![item(&[number])],
         structure: vec![table.id()],
         draft: Some((item(&[number]), made.published(&source))),
+        out: None,
     };
     world.put_stored(&key, Role::Root, &table).unwrap();
     world.publish_list(publication(1, &first, &old)).unwrap();

@@ -139,6 +139,10 @@ fn inside_data() {
     // Whatever the disk's size is beyond whole blobs: the database has this much when there is room again.
     let spare = small.join("spare");
     fs::write(&spare, vec![1; 512 << 10]).unwrap();
+    // Of the last blob there is room for a part, so that it is that which has none, and not the database.
+    let pages = (BLOB_LEN as u64).next_multiple_of(4096);
+    let beyond = (store::free_space(&small).unwrap() - (800 << 10)) % pages;
+    fs::write(small.join("beyond"), vec![1; beyond as usize]).unwrap();
     let error = loop {
         let blob = structure(kept.len() as u64);
         match store.put_stored(&CHANNEL, Role::Root, &blob) {

@@ -14,6 +14,7 @@ mod choosing;
 mod crash;
 mod cuts;
 mod damage;
+mod devices;
 mod encrypted;
 mod fetching;
 mod found;
