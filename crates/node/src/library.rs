@@ -311,6 +311,8 @@ impl Library {
             LibraryInput::Coming(blob, bytes) => {
                 let now = self.ctx.clock.now();
                 for active in self.active.values_mut().filter(|active| active.wanted.contains(&blob)) {
+                    // On a slow line a blob takes longer than the time after which the line counts as idle.
+                    active.moved = now;
                     active.came += bytes;
                     active.count(now);
                 }
