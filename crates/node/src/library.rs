@@ -4,6 +4,8 @@
 //! One message at a time; reading lists and finishing files runs beside, and reports back.
 
 mod lists;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -641,7 +643,8 @@ impl Library {
                 self.told(key);
                 return;
             }
-            Code::Io | Code::NotWritable => channel::unwritable(&self.ctx, key.0, key.1).await,
+            Code::NotWritable => channel::unwritable(&self.ctx, key.0, key.1).await,
+            Code::Io if let Some(what) = channel::in_its_way(&self.ctx, key.0, key.1).await => what,
             code => Cause::Trouble { code, what: error.message.trim_end_matches('.').to_owned() },
         };
         // A retry that fails as before is no news.
