@@ -248,8 +248,8 @@ pub(crate) async fn data_full(ctx: &Ctx) -> Cause {
     Cause::DiskFull { free, needed: protocol::params::BLOB_LEN as u64 }
 }
 
-/// Why an item's files cannot be written where they go.
-pub(crate) async fn unwritable(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Cause {
+/// Where an item's files go.
+async fn place_of(ctx: &Ctx, key: ChannelKey, id: ItemId) -> PathBuf {
     let (root, row) = ctx
         .with_store(move |s| Ok((s.item(&key, &id)?.and_then(|row| row.root), s.channel(&key)?)))
         .await
@@ -258,14 +258,25 @@ pub(crate) async fn unwritable(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Cause 
         Some(row) => folders::known(ctx, row).await.unwrap_or_default(),
         None => None,
     };
-    let place = match root.or(folder) {
+    match root.or(folder) {
         Some(place) => place,
         None => folders::downloads(ctx).await.unwrap_or_default(),
-    };
+    }
+}
+
+/// Why an item's files cannot be written where they go.
+pub(crate) async fn unwritable(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Cause {
+    let place = place_of(ctx, key, id).await;
     match in_the_way(&place) {
         Some(path) => Cause::InTheWay { path: paths::shown(path) },
         None => Cause::FolderNotWritable { path: paths::shown(&place) },
     }
+}
+
+/// What is no folder and lies where an item's folder has to be, if anything does.
+pub(crate) async fn in_its_way(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Option<Cause> {
+    let place = place_of(ctx, key, id).await;
+    in_the_way(&place).map(|path| Cause::InTheWay { path: paths::shown(path) })
 }
 
 /// What lies on the way to a place, or in it, and is no folder; a link counts as what it leads to.

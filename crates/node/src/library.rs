@@ -4,6 +4,8 @@
 //! One message at a time; reading lists and finishing files runs beside, and reports back.
 
 mod lists;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -311,6 +313,8 @@ impl Library {
             LibraryInput::Coming(blob, bytes) => {
                 let now = self.ctx.clock.now();
                 for active in self.active.values_mut().filter(|active| active.wanted.contains(&blob)) {
+                    // On a slow line a blob takes longer than the time after which the line counts as idle.
+                    active.moved = now;
                     active.came += bytes;
                     active.count(now);
                 }
@@ -639,7 +643,8 @@ impl Library {
                 self.told(key);
                 return;
             }
-            Code::Io | Code::NotWritable => channel::unwritable(&self.ctx, key.0, key.1).await,
+            Code::NotWritable => channel::unwritable(&self.ctx, key.0, key.1).await,
+            Code::Io if let Some(what) = channel::in_its_way(&self.ctx, key.0, key.1).await => what,
             code => Cause::Trouble { code, what: error.message.trim_end_matches('.').to_owned() },
         };
         // A retry that fails as before is no news.

@@ -289,6 +289,7 @@ pub(crate) fn row_of(channel: ChannelKey, position: usize, item: &Item) -> ItemR
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -299,5 +300,36 @@ mod tests {
         assert_eq!(joined[..4], [99, 3, 0, 1]);
         assert_eq!((joined.len(), joined.last()), (16, Some(&14)));
         assert!(with_former((0..40).collect(), vec![50_u32]).iter().eq(&(0..16).collect::<Vec<_>>()));
+    }
+
+    #[tokio::test]
+    async fn a_slow_reading_of_an_older_list_does_not_put_its_manifest_back() {
+        let tmp = tempfile::tempdir().unwrap();
+        let config = crate::NodeConfig {
+            data_dir: tmp.path().join("data"),
+            passphrase: Some(zeroize::Zeroizing::new("a secret of tests".into())),
+            offline: true,
+            ..crate::NodeConfig::default()
+        };
+        let node = crate::Node::start(config).await.unwrap();
+        let ctx = node.ctx();
+        let author = protocol::Identity::from_seed(&[5; 32]);
+        let blob_key = protocol::BlobKey { key: [2; 32], nonce: [3; 12] };
+        let tree = Tree { blob: protocol::BlobId([1; 32]), key: blob_key, size: 10, depth: 0 };
+        let list = |sequence| Arc::new(SignedManifest::sign_tree(&author, sequence, &tree, sequence));
+        let key = *list(1).key();
+        let fresh = Channel { followed: true, ..channel::fresh(key) };
+        ctx.with_store(move |s| s.add_or_change_channel(fresh, |_| {})).await.unwrap();
+        // What it is made of does not come: nobody is there who has it.
+        for sequence in [1, 3] {
+            absorb(ctx, list(sequence), Arc::default()).await.unwrap_err();
+            let kept = ctx.with_store(move |s| s.channel(&key)).await.unwrap().unwrap().manifest.unwrap();
+            assert_eq!(kept.sequence(), sequence, "a newer one is kept at once");
+        }
+        // One that was handed over before the newest came, and is taken up only now.
+        absorb(ctx, list(2), Arc::default()).await.unwrap();
+        let kept = ctx.with_store(move |s| s.channel(&key)).await.unwrap().unwrap();
+        assert_eq!((kept.manifest.as_ref(), kept.body_sequence), (Some(&*list(3)), 0));
+        node.stop().await.unwrap();
     }
 }

@@ -322,6 +322,12 @@ impl Node {
         }
     }
 
+    /// What its tasks share.
+    #[cfg(test)]
+    pub(crate) fn ctx(&self) -> &Ctx {
+        &self.ctx
+    }
+
     /// Resolves when somebody asked the node to stop.
     pub async fn stopped(&self) {
         self.ctx.stop.cancelled().await;

@@ -9,7 +9,7 @@ mod people;
 use std::time::Duration;
 
 use node::Node;
-use node::api::{ChannelArg, ChannelInfo, Edit, Event, Publish, Reply, Request, Unpublish};
+use node::api::{ChannelArg, ChannelInfo, Code, Edit, Event, Publish, Reply, Request, Unpublish};
 use people::{PATIENCE, author, bytes, call, identity, start, stop, subscribe, transfers, until_transfers};
 
 /// Asks, and goes away as soon as the node has heard of it.
@@ -105,4 +105,29 @@ async fn a_publication_that_is_still_being_sealed_ends_with_whoever_wanted_it() 
     assert_eq!((listed.sequence, listed.items), (0, 0));
     assert!(transfers(&author).await.is_empty());
     stop([author]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_fails_half_way_leaves_nothing_behind() {
+    let tmp = tempfile::tempdir().unwrap();
+    let dir = tmp.path().join("data");
+    let node = start(&dir, &[]).await;
+    subscribe(&node, &format!("megatorrent://{}", "5c".repeat(32))).await;
+    let listen = people::address(&node).await.parse().unwrap();
+    stop([node]).await;
+    let set_key = |key: &[u8]| {
+        let db = rusqlite::Connection::open(dir.join("store.db")).unwrap();
+        assert_eq!(db.execute("UPDATE channels SET key = ?", [key]).unwrap(), 1);
+    };
+    // Read when everything runs: what is told to the swarm.
+    set_key(&[1, 2, 3]);
+    let config = || node::NodeConfig { listen: Some(listen), ..people::config(&dir) };
+    for _ in 0..2 {
+        let Err(why) = Node::start(config()).await else { panic!("it starts") };
+        assert!(!matches!(why.code, Code::Busy | Code::PortTaken), "the first one has let go: {why:?}");
+    }
+    set_key(&[0x5c; 32]);
+    let node = Node::start(config()).await.unwrap();
+    assert_eq!(people::address(&node).await.parse(), Ok(listen));
+    stop([node]).await;
 }

@@ -239,3 +239,55 @@ async fn what_is_being_lent_and_is_wanted_then_arrives() {
     assert_eq!(status(&keeper).await.lent, Some(0), "what is its own is lent to nobody");
     stop([author, keeper]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_comes_to_be_lent_while_an_item_of_this_node_comes_however_slowly() {
+    let tmp = tempfile::tempdir().unwrap();
+    let (author, done) = author(tmp.path(), false, &[("film", 2_500_000)]).await;
+    publish(&author, tmp.path(), "second", false, &[("song", 2_500_000)]).await;
+    let keeper = start(&tmp.path().join("keeper"), &[&author]).await;
+    follow(&keeper, &done.link).await;
+    until_listed(&keeper, &done.link, 2).await;
+    // One blob takes longer than the line has to be silent for to count as idle, and than the time between two looks.
+    let up = |up| call(&author, Request::SetSettings(Settings { up: Some(up), ..Settings::default() }));
+    up(60_000).await;
+    let what = format!("{}/{}", done.link, done.item.as_deref().unwrap());
+    let getting = keeper.clone();
+    let got = tokio::spawn(async move { getting.call(Request::Get(node::api::Get { what, dir: None })).await });
+    until_transfers(&keeper, "the film is fetched", |items| !items.is_empty()).await;
+    lend(&keeper, 50 * MIB).await;
+    let mut waited = 0;
+    let first = async {
+        while transfers(&keeper).await[0].have == 0 {
+            let now = status(&keeper).await;
+            let waits = now.lending.as_ref().is_some_and(|lending| lending.waits);
+            assert!(waits || waited == 0, "it has begun: {now:?}");
+            assert_eq!(now.lent, Some(0));
+            waited += u32::from(waits);
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, first).await.expect("the first part");
+    assert!(waited > 0, "it says that it waits");
+    up(0).await;
+    tokio::time::timeout(PATIENCE, got).await.expect("it arrives").unwrap().unwrap();
+    until_lent(&keeper, "the song, then", |blobs| blobs == 3).await;
+    stop([author, keeper]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_lent_comes_no_faster_than_it_may() {
+    const RATE: u64 = 2_000_000;
+    let tmp = tempfile::tempdir().unwrap();
+    let (author, done) = author(tmp.path(), false, &[("film", 12_500_000)]).await;
+    let keeper = start(&tmp.path().join("keeper"), &[&author]).await;
+    follow(&keeper, &done.link).await;
+    let began = std::time::Instant::now();
+    let slowly = Settings { lend: Some(50 * MIB), lend_rate: Some(RATE), ..Settings::default() };
+    call(&keeper, Request::SetSettings(slowly)).await;
+    let blobs = until_lent(&keeper, "the film", |blobs| blobs >= 9).await;
+    // A few come at once; the next ones wait until these have had their time.
+    let least = Duration::from_secs_f64((8 * BLOB) as f64 / RATE as f64);
+    assert!(began.elapsed() >= least, "{blobs} blobs in {:?}", began.elapsed());
+    stop([author, keeper]).await;
+}

@@ -342,9 +342,10 @@ mod system {
 
     impl Folder {
         pub(super) fn look(&self, name: &OsStr) -> io::Result<Look> {
-            Ok(match absent(fs::symlink_metadata(self.0.join(name)))? {
+            let path = self.0.join(name);
+            Ok(match absent(fs::symlink_metadata(&path))? {
                 None => Look::Nothing,
-                Some(meta) if meta.is_file() => Look::File(Stamp::of(&meta)),
+                Some(meta) if meta.is_file() => Look::File(Stamp::seen(&path, &meta)),
                 Some(_) => Look::Other,
             })
         }

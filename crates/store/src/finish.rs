@@ -8,10 +8,9 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::db::{array, chunk_state, path, uint};
 use crate::enter::{self, Look, Place};
-use crate::error::at;
 use crate::ours::{self, Doomed};
 use crate::place::{SPANS_MAX, forget_files};
-use crate::places::NAMES_MAX;
+use crate::places::{NAMES_MAX, no_name};
 use crate::stamp::Stamp;
 use crate::store::{Core, now_ms};
 use crate::sweep::{doom, forget_retired, sweep};
@@ -340,7 +339,7 @@ fn settle(
         }
         disk = place(&parts::other_name(&file.disk, number, false))?;
     }
-    Err(at(&file.disk)(std::io::ErrorKind::AlreadyExists.into()))
+    Err(no_name(&file.disk))
 }
 
 #[cfg(test)]

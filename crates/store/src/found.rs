@@ -80,7 +80,7 @@ impl Core {
                 _ => continue,
             };
             let Ok(Some(open)) = open else { continue };
-            let stamp = Stamp::of(&open.metadata().map_err(crate::error::at(&disk))?);
+            let stamp = Stamp::of_open(&open).map_err(crate::error::at(&disk))?;
             let marked = origin::is_marked(&open, &disk);
             out.insert(row, Candidate { row, root, disk, stamp, marked });
         }

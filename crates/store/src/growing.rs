@@ -237,14 +237,14 @@ fn make(root: &Path, part: &Path, size: u64) -> Result<Option<Stamp>, StoreError
     let Some(file) = enter::make_way(root, part)?.create()? else { return Ok(None) };
     crate::cut::point("length");
     file.set_len(size).map_err(at(part))?;
-    Ok(Some(Stamp::of(&file.metadata().map_err(at(part))?)))
+    Ok(Some(Stamp::of_open(&file).map_err(at(part))?))
 }
 
 /// Opens a part file that was seen to for writing.
 pub(crate) fn open(root: &Path, part: &Path, number: i64) -> Result<File, StoreError> {
     let file = enter::reach(root, part)?.map(|place| place.open(true)).transpose()?.flatten();
     let file = file.ok_or_else(|| StoreError::Changed(part.to_path_buf()))?;
-    let now = Stamp::of(&file.metadata().map_err(at(part))?);
+    let now = Stamp::of_open(&file).map_err(at(part))?;
     if now.number() == number { Ok(file) } else { Err(StoreError::Changed(part.to_path_buf())) }
 }
 

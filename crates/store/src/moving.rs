@@ -242,7 +242,7 @@ impl Core {
             let linked = from.link_new(&there).unwrap_or(false);
             if !linked {
                 let Some(target) = there.create()? else { return Err(taken(&one.to)) };
-                let stamp = Stamp::of(&target.metadata().map_err(at(&one.to))?);
+                let stamp = Stamp::of_open(&target).map_err(at(&one.to))?;
                 self.note_made(to, &one.to, stamp, made)?;
                 let Some(source) = from.open(false)? else { return Err(gone()) };
                 if !copy(&source, &one.from, &target, &one.to, before.length, go_on)? {
@@ -299,7 +299,7 @@ impl Core {
             return Err(taken(there.path()));
         };
         let Some(target) = there.open(false)? else { return Err(taken(there.path())) };
-        let ours = Stamp::of(&source.metadata().map_err(at(from.path()))?);
+        let ours = Stamp::of_open(&source).map_err(at(from.path()))?;
         if ours.is_same_file(&stamp) {
             return Ok((stamp, false));
         }

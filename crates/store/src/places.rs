@@ -304,6 +304,7 @@ pub(crate) fn free_part(tx: &Transaction<'_>, disk: &Path) -> Result<PathBuf, St
 }
 
 /// Every name that could be tried is taken.
-fn no_name(path: &Path) -> StoreError {
-    StoreError::io(path, std::io::ErrorKind::AlreadyExists.into())
+pub(crate) fn no_name(path: &Path) -> StoreError {
+    let text = format!("this name is taken, and the {} beside it", NAMES_MAX - 1);
+    StoreError::io(path, std::io::Error::new(std::io::ErrorKind::AlreadyExists, text))
 }

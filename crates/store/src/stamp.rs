@@ -1,6 +1,6 @@
 //! What tells one file on a disk from every other, and whether anybody was at it.
 
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
 use std::path::Path;
 
 /// A plain file as it was at one moment. Zeros: not known, or the system has no such number.
@@ -21,12 +21,30 @@ pub(crate) struct Stamp {
 impl Stamp {
     /// Of the plain file that has this name; `None` if nothing has it, or a link, a folder, a device.
     pub(crate) fn at(path: &Path) -> Option<Self> {
-        std::fs::symlink_metadata(path).ok().filter(Metadata::is_file).map(|meta| Self::of(&meta))
+        let meta = std::fs::symlink_metadata(path).ok().filter(Metadata::is_file)?;
+        Some(Self::seen(path, &meta))
+    }
+
+    /// Of the plain file of this name that was looked at.
+    pub(crate) fn seen(path: &Path, meta: &Metadata) -> Self {
+        let stamp = Self::of(meta);
+        #[cfg(windows)]
+        let stamp = stamp.numbered(by_name(path));
+        #[cfg(not(windows))]
+        let _ = path;
+        stamp
     }
 
     /// Of an open file.
+    pub(crate) fn of_open(file: &File) -> std::io::Result<Self> {
+        let stamp = Self::of(&file.metadata()?);
+        #[cfg(windows)]
+        let stamp = stamp.numbered(Ok(file));
+        Ok(stamp)
+    }
+
     #[cfg(unix)]
-    pub(crate) fn of(meta: &Metadata) -> Self {
+    fn of(meta: &Metadata) -> Self {
         use std::os::unix::fs::MetadataExt;
         Self {
             dev: meta.dev().cast_signed(),
@@ -37,12 +55,26 @@ impl Stamp {
         }
     }
 
-    /// Of an open file. The system has no numbers for files that could be read here: length and time have to do.
+    /// What a look at a name tells has no numbers.
     #[cfg(not(unix))]
-    pub(crate) fn of(meta: &Metadata) -> Self {
+    fn of(meta: &Metadata) -> Self {
         let since = meta.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
         let mtime_ns = since.and_then(|since| i64::try_from(since.as_nanos()).ok()).unwrap_or(0);
         Self { length: meta.len(), mtime_ns, ..Self::default() }
+    }
+
+    /// With the numbers of the file that is open. One that cannot be asked has none: length and time have to do.
+    #[cfg(windows)]
+    fn numbered(self, open: std::io::Result<impl winapi_util::AsHandleRef>) -> Self {
+        match open.and_then(winapi_util::file::information) {
+            // All ones: its number is longer than this.
+            Ok(told) if told.file_index() != u64::MAX => Self {
+                dev: told.volume_serial_number().cast_signed(),
+                ino: (told.file_index() & (u64::MAX >> 1)).cast_signed(),
+                ..self
+            },
+            _ => self,
+        }
     }
 
     /// Whether this is enough to know a file again without reading it.
@@ -75,4 +107,14 @@ impl Stamp {
 #[cfg(unix)]
 pub(crate) fn nanoseconds(seconds: i64, nanos: i64) -> i64 {
     if seconds < 0 { 0 } else { seconds.saturating_mul(1_000_000_000).saturating_add(nanos) }
+}
+
+/// Opens whatever has this name to be asked about, which takes no right to read it and is in nobody's way. A link is not
+/// followed.
+#[cfg(windows)]
+fn by_name(path: &Path) -> std::io::Result<File> {
+    use std::os::windows::fs::OpenOptionsExt;
+    /// `FILE_FLAG_OPEN_REPARSE_POINT`.
+    const THE_LINK_ITSELF: u32 = 0x0020_0000;
+    File::options().access_mode(0).custom_flags(THE_LINK_ITSELF).open(path)
 }

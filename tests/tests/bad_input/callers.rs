@@ -6,7 +6,7 @@ use megatorrent_tests::process::{Home, PATIENCE};
 use megatorrent_tests::v5::author::{Author, collections};
 use megatorrent_tests::v5::{self, Wire};
 use net::dht::LocalDht;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -136,5 +136,113 @@ fn a_gateway_serves_an_author_whatever_strangers_of_another_network_send() {
     let other_author = Author::new([22; 32]);
     let published = crossing.one.within(|| v5::publish(at(FOR_ONE), &list(&other_author, FIRST))).unwrap();
     assert_eq!(published.unwrap(), "Published", "an author who never published here");
+    daemon.stop(&home).unwrap();
+}
+
+/// GET_MANIFEST of this channel's list, whatever its number.
+fn get_manifest(id: u32, channel: &[u8; 32]) -> Vec<u8> {
+    [&id.to_be_bytes()[..], channel, &[0; 8]].concat()
+}
+
+/// Looks by this gateway for a channel's list: whether it came.
+fn is_shown(gateway: SocketAddr, author: &Author) -> Result<bool, v5::V5Error> {
+    let mut wire = hostile::dial(gateway, author, 0)?;
+    wire.be_patient(PATIENCE);
+    let channel: protocol::ChannelKey = author.channel().parse().unwrap();
+    wire.send(hostile::GET_MANIFEST, &get_manifest(1, channel.as_bytes()))?;
+    loop {
+        match wire.receive()?.kind {
+            hostile::MANIFEST => return Ok(true),
+            hostile::NONE => return Ok(false),
+            _ => {}
+        }
+    }
+}
+
+/// Asks a gateway for lists and peers of nobody's, many at once, until it is over; what is not answered yet is counted.
+fn ask_for_nothing(gateway: SocketAddr, of: u32, over: &AtomicBool, open: &AtomicUsize) {
+    const AT_ONCE: usize = 16;
+    let nobody = Author::new([60; 32]);
+    for round in 0_u32.. {
+        if over.load(Ordering::SeqCst) {
+            return;
+        }
+        // A connection that asked too much is ended; whoever is so comes back.
+        let Ok(mut wire) = hostile::dial(gateway, &nobody, 0) else { continue };
+        wire.be_patient(PATIENCE);
+        let mut asked = 0;
+        for n in 0..AT_ONCE as u32 {
+            let mut key = [61; 32];
+            key[..12].copy_from_slice(&[of, round, n].map(u32::to_be_bytes).concat());
+            let sent = match n % 2 {
+                0 => wire.send(hostile::GET_MANIFEST, &get_manifest(n + 1, &key)),
+                _ => wire.send(v5::FIND_PEERS, data_encoding::HEXLOWER.encode(&key).as_bytes()),
+            };
+            asked += usize::from(sent.is_ok());
+        }
+        open.fetch_add(asked, Ordering::SeqCst);
+        while asked > 0 && !over.load(Ordering::SeqCst) {
+            match wire.receive() {
+                Ok(message) if matches!(message.kind, hostile::NONE | v5::PEERS) => {
+                    asked -= 1;
+                    open.fetch_sub(1, Ordering::SeqCst);
+                }
+                Ok(_) => {}
+                Err(_) => break,
+            }
+        }
+        open.fetch_sub(asked, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_gateway_looks_for_everybody_whatever_one_network_asks_of_it() {
+    let Some(crossing) = Crossing::new() else { return };
+    const SEQUENCE: u64 = 1_700_000_000_000;
+    let authors: Vec<Author> = (70..72).map(|n| Author::new([n; 32])).collect();
+    let blobs = ["3c".repeat(32), "4d".repeat(32)];
+    // All that is looked for is in a DHT on the machine in the middle.
+    let known = crossing.node.within(|| {
+        let dht = LocalDht::start(10).unwrap();
+        let outside = v5::Dht::join(&dht.bootstrap(), Ipv4Addr::LOCALHOST).unwrap();
+        for author in &authors {
+            outside.put(author, &author.sign_public(&collections(&[]), SEQUENCE), SEQUENCE).unwrap();
+        }
+        for blob in &blobs {
+            outside.announce(blob, 17_003).unwrap();
+        }
+        (dht, outside)
+    });
+    let (dht, _outside) = known.unwrap();
+    let mut home = Home::new("crossing", &dht.bootstrap()).unwrap();
+    home.live_in(&crossing.node, "0.0.0.0:4170");
+    for (key, value) in [("port-mapping", "off"), ("gateway", "on")] {
+        home.ask(["set", key, value]).unwrap();
+    }
+    let daemon = home.daemon().unwrap();
+    let (over, open) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        let _over = super::Over(&over);
+        for of in 0..4 {
+            let (over, open, crossing) = (&over, &open, &crossing);
+            scope.spawn(move || crossing.other.within(|| ask_for_nothing(at(FOR_OTHER), of, over, open)));
+        }
+        for (author, blob) in authors.iter().zip(&blobs) {
+            let deadline = Instant::now() + PATIENCE;
+            // Three times what is looked for at once.
+            while open.load(Ordering::SeqCst) < 48 {
+                assert!(Instant::now() < deadline, "so many do not wait: {open:?}");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            crossing
+                .one
+                .within(|| {
+                    assert!(is_shown(at(FOR_ONE), author).unwrap(), "a list that is in the DHT");
+                    let found = v5::find_peers(at(FOR_ONE), blob).unwrap();
+                    assert_eq!(found, ["127.0.0.1:17003"], "who has a blob");
+                })
+                .unwrap();
+        }
+    });
     daemon.stop(&home).unwrap();
 }

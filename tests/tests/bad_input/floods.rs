@@ -6,6 +6,8 @@ use megatorrent_tests::people::publish;
 use megatorrent_tests::process::{Daemon, Home, PATIENCE};
 use megatorrent_tests::v5::{self, ANNOUNCE, DATA, FIND_PEERS, Gossip, REQUEST, V5Error, Wire};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Most memory that a node under attack may hold, in bytes.
@@ -219,6 +221,50 @@ fn a_thousand_connections_cost_little_and_the_next_caller_is_served() {
     publisher.end();
 }
 
+/// Calls a node, says that it follows the channel, and waits there; sent away, it calls again.
+fn wait_there(node: SocketAddr, channel: &str, over: &AtomicBool) {
+    while !over.load(Ordering::SeqCst) {
+        let Ok(mut wire) = Wire::dial(node) else { continue };
+        if wire.send(v5::HELLO, &hostile::hello(channel, 0)).is_ok() {
+            let mut from = wire.handle().unwrap();
+            from.set_read_timeout(None).unwrap();
+            let _ = std::io::copy(&mut from, &mut std::io::sink());
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+#[test]
+fn callers_of_the_channel_who_hold_every_place_keep_no_newcomer_out() {
+    // A node has 200 places, and a quarter of them is for those whom it dials.
+    const PLACES: usize = 150;
+    let publisher = Publisher::new("places");
+    let places = || publisher.home.ask(["peers"]).unwrap().as_array().unwrap().len();
+    let bob = Home::new("newcomer", &[]).unwrap();
+    let over = Arc::new(AtomicBool::new(false));
+    let _over = super::Over(&over);
+    for _ in 0..PLACES + 10 {
+        let (node, channel, over) = (publisher.node, publisher.channel.clone(), over.clone());
+        std::thread::spawn(move || wait_there(node, &channel, &over));
+    }
+    let deadline = Instant::now() + PATIENCE;
+    while places() < PLACES {
+        assert!(Instant::now() < deadline, "{} are there", places());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let node = bob.daemon_with(["--peer", publisher.daemon.address()]).unwrap();
+    let mut watch = node.watch(&bob).unwrap();
+    bob.ask(["subscribe", &format!("megatorrent://{}", publisher.channel)]).unwrap();
+    let ready = watch.until_ready("note.txt").unwrap();
+    let path = std::path::Path::new(ready["path"].as_str().unwrap()).join("note.txt");
+    assert_eq!(std::fs::read(path).unwrap(), b"a few bytes");
+    assert!(places() > PLACES * 9 / 10, "the others are there all the time: {}", places());
+    drop(watch);
+    node.stop(&bob).unwrap();
+    over.store(true, Ordering::SeqCst);
+    publisher.end();
+}
+
 #[test]
 fn a_node_that_is_flooded_goes_on_fetching() {
     let server = v5::Server::start(v5::Habits { hold_after: Some(1), ..v5::Habits::default() }).unwrap();
@@ -229,23 +275,21 @@ fn a_node_that_is_flooded_goes_on_fetching() {
     blobs.iter().for_each(|blob| server.hold(blob));
     scene.publish(&mut watch, &v5::author::collections(&[("film.bin", &blobs)]), 1_700_000_000_000);
     server.wait_served(1, PATIENCE).unwrap();
-    let stop = std::sync::atomic::AtomicBool::new(false);
+    let stop = AtomicBool::new(false);
     let ready = std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 // Whoever is let go comes again, at once.
-                while !stop.load(std::sync::atomic::Ordering::SeqCst) {
+                while !stop.load(Ordering::SeqCst) {
                     let Ok(mut wire) = Wire::dial(scene.node) else { continue };
                     deaf(&wire);
-                    while wire.send(FIND_PEERS, &[b'b'; 64]).is_ok() && !stop.load(std::sync::atomic::Ordering::SeqCst)
-                    {
-                    }
+                    while wire.send(FIND_PEERS, &[b'b'; 64]).is_ok() && !stop.load(Ordering::SeqCst) {}
                 }
             });
         }
         server.release();
         let ready = watch.until_ready("film.bin");
-        stop.store(true, std::sync::atomic::Ordering::SeqCst);
+        stop.store(true, Ordering::SeqCst);
         ready
     })
     .unwrap();

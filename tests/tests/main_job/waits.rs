@@ -46,11 +46,15 @@ fn who_waits_reads_for_what_and_gives_up_when_told_to() -> Result<()> {
     // Longer than any label of a name: whoever is asked knows at once that there is none.
     let unknown = format!("{}.invalid:9", "x".repeat(64));
     let (peer, proxy) = (format!("127.0.0.1:{dead}"), format!("socks5://127.0.0.1:{dead}"));
+    let dht = super::dht()?;
+    let joined = Home::new("joined", &dht.bootstrap())?.network();
+    let joined: Vec<&str> = joined.iter().map(String::as_str).collect();
     let table: &[(&[&str], &[&str], &str)] = &[
         (&["--no-dht", "--listen", "127.0.0.1:0"], &["Waiting for somebody to connect", "the DHT is off"], "no_dht"),
         (&["--no-dht", "--listen", "none", "--peer", &unknown], &[&unknown, "its name is not known"], "unreached"),
         (&["--no-dht", "--listen", "none", "--peer", &peer], &[&peer, "nobody listens there"], "unreached"),
         (&["--proxy", &proxy], &["The proxy does not work", &proxy, "cannot be reached"], "proxy_down"),
+        (&joined, &["the channel's list has not been found yet"], "no_manifest"),
     ];
     for (options, words, cause) in table {
         let bob = Home::new("bob", &[])?;
@@ -70,6 +74,38 @@ fn who_waits_reads_for_what_and_gives_up_when_told_to() -> Result<()> {
         let found = events.any(|line| line["event"] == "waiting" && line["data"]["cause"]["cause"] == *cause);
         assert!(found, "{cause}: {told:?}");
     }
+    Ok(())
+}
+
+#[test]
+fn a_look_behind_a_dead_proxy_says_so_and_ends() -> Result<()> {
+    let link = link_of_nobody()?;
+    let proxy = format!("socks5://127.0.0.1:{}", closed_port()?);
+    let look = |bob: &Home| -> Result<Killed> {
+        let mut command = bob.command()?;
+        command.args(["--proxy", &proxy, "look", &link]).stdout(Stdio::null()).stderr(Stdio::piped());
+        Ok(Killed(command.spawn()?))
+    };
+    let (patient, hasty) = (Home::new("patient", &[])?, Home::new("hasty", &[])?);
+    let (mut patients, mut hastys) = (look(&patient)?, look(&hasty)?);
+    let mut heard = Vec::new();
+    for look in [&mut patients, &mut hastys] {
+        let mut lines = BufReader::new(look.0.stderr.take().context("a pipe")?).lines();
+        let waits = loop {
+            let line = lines.next().context("it says what it waits for")??;
+            if line.contains("The proxy does not work") {
+                break line;
+            }
+        };
+        ensure!(waits.contains(&proxy) && waits.contains("cannot be reached"), "{waits}");
+        heard.push(lines);
+    }
+    // One is told to, the other one gives up by itself.
+    signal(hastys.0.id(), "INT")?;
+    assert_eq!(hastys.0.wait()?.code(), Some(130));
+    let last = heard.remove(0).last().context("a line at the end")??;
+    assert_eq!(patients.0.wait()?.code(), Some(4), "{last}");
+    ensure!(last.contains("Nobody showed this channel's list") && last.contains("The proxy does not work"), "{last}");
     Ok(())
 }
 

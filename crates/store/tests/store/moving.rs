@@ -49,7 +49,7 @@ fn an_unfinished_one_goes_on_at_the_new_place() {
 #[test]
 fn what_comes_while_files_are_carried_is_not_lost_with_the_old_ones() {
     let Ok(other) = tempfile::Builder::new().prefix("megatorrent-moving-").tempdir_in("/dev/shm") else {
-        eprintln!("there is no other disk to move to here");
+        eprintln!("skipped: there is no other disk to move to here");
         return;
     };
     let mut world = World::new();

@@ -467,3 +467,69 @@ fn what_lies_at_the_new_place_is_taken_if_it_is_the_same_and_else_refused() {
     assert_eq!(world.remove_item(&CHANNEL, &ITEM, true).unwrap().kept, [to.join("b.txt")]);
     world.assert_tidy();
 }
+
+/// Takes a name and 999 beside it, each with a few bytes of its own; gives back the one of this number.
+fn take_names(place: &Path, number: usize, name: impl Fn(usize) -> String) -> PathBuf {
+    fs::create_dir_all(place).unwrap();
+    let path = |n| place.join(name(n));
+    (1..=1000).for_each(|n| fs::write(path(n), format!("my file {n}")).unwrap());
+    path(number)
+}
+
+#[test]
+fn a_thousand_taken_names_are_told_and_cost_nothing() {
+    let beside = |stem: &'static str, ending: &'static str| {
+        move |n: usize| if n == 1 { format!("{stem}{ending}") } else { format!("{stem} ({n}){ending}") }
+    };
+    let part = |n: usize| if n == 1 { "film.bin.part".to_owned() } else { format!("film.bin.part{n}") };
+    let taken = |outcome: Result<(), StoreError>| match outcome {
+        Err(StoreError::Io { source, .. }) => source.kind() == std::io::ErrorKind::AlreadyExists,
+        _ => false,
+    };
+    let one = make(90, Padding::Ours, &[("film.bin", bytes(1, CHUNK_LEN + 9))]);
+    let two = two_files(91);
+    for case in ["the file's", "its part file's", "the folder's", "the finished file's"] {
+        let mut world = World::new();
+        let (root, downloads) = (world.root(), world.tmp.path().join("downloads"));
+        let made = if case == "the folder's" { &two } else { &one };
+        let plan = || world.plan_download(&CHANNEL, &ITEM, &root, made.plan(&root)).map(drop);
+        let finish = || world.finish_item(&CHANNEL, &ITEM).map(drop);
+        if case == "the finished file's" {
+            plan().unwrap();
+            world.fetch(ITEM, made);
+        }
+        let freed = match case {
+            "its part file's" => take_names(&root, 777, part),
+            "the folder's" => take_names(&downloads, 777, beside("item", "")),
+            _ => take_names(&root, 777, beside("film", ".bin")),
+        };
+        let before: Vec<_> = files_below(&downloads).into_iter().map(|path| (fs::read(&path).unwrap(), path)).collect();
+        if case == "the finished file's" {
+            assert!(taken(finish()), "{case}");
+            assert_eq!(world.read_all(), made.blobs.len(), "{case}: what came stays");
+        } else {
+            assert!(taken(plan()), "{case}");
+            assert!(!world.item(&CHANNEL, &ITEM).unwrap().unwrap().planned, "{case}");
+        }
+        for (content, path) in &before {
+            assert!(fs::read(path).unwrap() == *content, "{case}: {path:?} is as it was");
+        }
+        assert_eq!(files_below(&downloads).len(), before.len(), "{case}: and nothing came beside");
+        // One name is free again.
+        fs::remove_file(&freed).unwrap();
+        if case != "the finished file's" {
+            plan().unwrap();
+            world.fetch(ITEM, made);
+        }
+        finish().unwrap();
+        match case {
+            "the folder's" => made.assert_at(&freed),
+            "its part file's" => made.assert_at(&root),
+            _ => assert!(fs::read(&freed).unwrap() == made.plain["film.bin"], "{case}"),
+        }
+        let mine = before.iter().filter(|(content, path)| content.starts_with(b"my file") && *path != freed);
+        assert!(mine.clone().count() == 999 && mine.clone().all(|(content, path)| fs::read(path).unwrap() == *content));
+        assert_eq!(world.read_all(), made.blobs.len());
+        world.assert_tidy();
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::alone;
 use anyhow::Result;
-use megatorrent_window_tests::{Desktop, Window};
+use megatorrent_window_tests::{Desktop, Window, until};
 use std::net::TcpListener;
 
 #[test]
@@ -15,6 +15,12 @@ fn a_taken_port_is_told_and_tried_again() -> Result<()> {
     let window = Window::open(&desktop, &args)?;
     window.page.see("Megatorrent cannot start")?;
     window.page.see("The port is in use")?;
+    // Each further try ends in another way than the one before: by that it is seen to have ended.
+    let lock = std::fs::File::create(desktop.data().join("lock"))?;
+    until("the data folder to be let go", || Ok(lock.try_lock().ok()))?;
+    window.page.press("Try again")?;
+    window.page.see("Another Megatorrent uses this data folder")?;
+    drop(lock);
     window.page.press("Try again")?;
     window.page.see("The port is in use")?;
     drop(taken);
