@@ -286,6 +286,21 @@ describe("other programs", () => {
     await waitFor(() => expect(play).toHaveBeenCalledTimes(4));
     expect(all(document.body, "dialog")).toEqual([]);
   });
+
+  test("are asked about each time where the kind is none that is known", async () => {
+    const { host } = await begin("tor");
+    const play = vi.spyOn(host, "playOutside").mockImplementation(async (_item, _path, sure) => (sure ? { handed: "opened" } : { handed: "asks", kind: "" }));
+    const save = vi.spyOn(host, "setSettings");
+    await open();
+    for (const asked of [1, 2]) {
+      const question = await sheet("This program does not use your route");
+      expect(all(question, "input[type=checkbox]")).toEqual([]);
+      await fireEvent.click(one(question, "button", "Open all the same"));
+      await waitFor(() => expect(play).toHaveBeenCalledTimes(2 * asked));
+      if (asked === 1) await click("Play in another program");
+    }
+    expect(save.mock.calls.filter(([change]) => "outside" in change)).toEqual([]);
+  });
 });
 
 describe("the player", () => {
