@@ -53,6 +53,14 @@ const NAMES: &str = "
     });
     return { of: names.filter((one) => one.textContent.includes('…')).length, wrong: wrong.filter(Boolean) };";
 
+/// What stands below an item's title ends within its line: what is too long ends in dots of its own, with some letters
+/// before them.
+const LINE: &str = "
+    const line = document.querySelector('main header .line');
+    const parts = Array.from(line.children).filter((one) => !one.ariaHidden && seen(one));
+    const out = (one) => box(one).right > box(line).right + 0.5 || box(one).width < 32;
+    return { of: parts.length, wrong: parts.filter(out).map((one) => `${one.textContent}: ${box(one).right} of ${box(line).right}`) };";
+
 /// The rates in the sidebar's foot end at one edge, which is that of the foot.
 const RATES: &str = "
     const rates = all('nav dl dd');
@@ -79,6 +87,7 @@ fn boxes_names_and_figures_stand_where_they_belong_in_every_width() -> Result<()
         until("the width", || Ok((measure(page, "return innerWidth")? == width).then_some(())))?;
         wait_right(page, &format!("the boxes at {width}"), 4, BOXES)?;
         wait_right(page, &format!("the names at {width}"), 1, NAMES)?;
+        wait_right(page, &format!("the line below the title at {width}"), 2, LINE)?;
     }
     // In one column what is known of the item follows its files.
     let apart = measure(
