@@ -11,7 +11,7 @@ use crate::open;
 use crate::quit;
 use crate::surroundings;
 use crate::words::words;
-use node::api::{Code, ErrorInfo, Event, FileArg, PlaceArg, Playable, Rebuilt, Reply, Request, RouteKind};
+use node::api::{Code, ErrorInfo, Event, FileArg, PlaceArg, Playable, Rebuilt, Reply, Request};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use tauri::ipc::{Channel, Response};
@@ -246,20 +246,20 @@ pub(crate) async fn open_file(desk: State<'_, Desk>, item: String, path: String,
     let Some(kind) = open::kind(&path) else {
         return blocking(move || open::in_folder(&path)).await.map(|()| Handed::Shown);
     };
-    if !sure && asks(&desk, kind).await {
-        return Ok(Handed::Asks { kind: kind.to_owned() });
+    if !sure && let Some(question) = question(&desk, Some(kind)).await {
+        return Ok(question);
     }
     blocking(move || open::file(&path)).await.map(|()| Handed::Opened)
 }
 
-/// Whether a person has to be asked before another program gets such a file.
-async fn asks(desk: &Desk, kind: &str) -> bool {
-    let hides = match desk.house.call(Request::Status).await {
-        Ok(Reply::Status(status)) => matches!(status.route.kind, RouteKind::Tor | RouteKind::Proxy),
-        // Who cannot tell does not take the direct route for granted.
-        Ok(_) | Err(_) => true,
+/// What a person has to be asked before another program gets such a file, if anything.
+async fn question(desk: &Desk, kind: Option<&str>) -> Option<Handed> {
+    let route = match desk.house.call(Request::Status).await {
+        Ok(Reply::Status(status)) => Some(status.route.kind),
+        Ok(_) | Err(_) => None,
     };
-    hides && !desk.settings.all().outside.contains(kind)
+    let asks = open::asks(route, kind, &desk.settings.all().outside);
+    asks.then(|| Handed::Asks { kind: kind.unwrap_or_default().to_owned() })
 }
 
 async fn place(desk: &Desk, args: PlaceArg) -> Result<PathBuf> {
@@ -282,11 +282,9 @@ pub(crate) async fn play(desk: State<'_, Desk>, item: String, path: String) -> R
 #[tauri::command]
 pub(crate) async fn play_outside(app: AppHandle, item: String, path: String, sure: bool) -> Result<Handed> {
     let desk = app.state::<Desk>();
-    // What plays without an ending that is known is asked about each time.
-    let kind = std::path::Path::new(&path).extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    let kind = kind.to_ascii_lowercase();
-    if !sure && asks(&desk, &kind).await {
-        return Ok(Handed::Asks { kind });
+    let kind = open::kind_of_name(std::path::Path::new(&path));
+    if !sure && let Some(question) = question(&desk, kind).await {
+        return Ok(question);
     }
     let playable = play(desk, item, path).await?;
     let (answer, answered) = tokio::sync::oneshot::channel();

@@ -140,7 +140,7 @@ pub(crate) enum Handed {
     Shown,
     /// The route hides this computer's address, and the other program would not use it: the person has to be asked.
     Asks {
-        /// The file's ending in lower case, empty if it has none: an answer may hold for all of its kind.
+        /// The file's ending in lower case, empty if it is none that is known: an answer may hold for all of a known kind.
         kind: String,
     },
 }

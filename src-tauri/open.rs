@@ -1,6 +1,7 @@
 //! Files and folders in the desktop's other programs. No shell is started, and nothing that was downloaded is run.
 
-use node::api::{Code, ErrorInfo, Playable};
+use node::api::{Code, ErrorInfo, Playable, RouteKind};
+use std::collections::BTreeSet;
 use std::path::Path;
 use tauri::AppHandle;
 
@@ -16,14 +17,29 @@ const SHOWN: &[&str] = &[
 /// The kind of a file that a desktop only shows or plays, by its ending in lower case; none for any other, and for one
 /// that may be run.
 pub(crate) fn kind(path: &Path) -> Option<&'static str> {
+    kind_of_name(path).filter(|_| !has_run_bit(path))
+}
+
+/// The same by the name alone, for what is played and may not be on the disk.
+pub(crate) fn kind_of_name(path: &Path) -> Option<&'static str> {
     let ending = path.extension()?.to_str()?.to_ascii_lowercase();
-    let kind = SHOWN.iter().find(|shown| **shown == ending)?;
-    (!has_run_bit(path)).then_some(kind)
+    SHOWN.iter().find(|shown| **shown == ending).copied()
 }
 
 /// Whether it is one of those kinds.
 pub(crate) fn is_kind(text: &str) -> bool {
     SHOWN.contains(&text)
+}
+
+/// Whether the person is asked before another program gets a file: that program does not use the route. `route` is none
+/// where the node does not tell it, which is not taken for the direct one. `agreed` are the kinds that the person wants
+/// no question for; a file of no kind is asked about each time.
+pub(crate) fn asks(route: Option<RouteKind>, kind: Option<&str>, agreed: &BTreeSet<String>) -> bool {
+    let hides = match route {
+        Some(RouteKind::Direct | RouteKind::Both) => false,
+        Some(RouteKind::Tor | RouteKind::Proxy) | None => true,
+    };
+    hides && !kind.is_some_and(|kind| is_kind(kind) && agreed.contains(kind))
 }
 
 #[cfg(unix)]
@@ -122,6 +138,36 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_person_is_asked_wherever_the_route_hides_or_is_not_known() {
+        use RouteKind::{Both, Direct, Proxy, Tor};
+        let (nothing, pdf) = (BTreeSet::new(), BTreeSet::from(["pdf".to_owned()]));
+        // What stands in a file that somebody wrote by hand is no kind by that.
+        let odd = BTreeSet::from(["", "m3u", "sh", "PDF"].map(str::to_owned));
+        for route in [Some(Tor), Some(Proxy), None] {
+            for (kind, agreed) in [
+                (Some("pdf"), &nothing),
+                (Some("flac"), &pdf),
+                (None, &nothing),
+                (None, &pdf),
+                (None, &odd),
+                (Some(""), &odd),
+                (Some("m3u"), &odd),
+                (Some("sh"), &odd),
+                (Some("pdf"), &odd),
+            ] {
+                assert!(asks(route, kind, agreed), "{route:?} {kind:?} {agreed:?}");
+            }
+            assert!(!asks(route, Some("pdf"), &pdf), "{route:?}: an answer holds for its kind");
+        }
+        // Others see this computer's address as it is.
+        for route in [Direct, Both] {
+            for kind in [Some("pdf"), None] {
+                assert!(!asks(Some(route), kind, &nothing), "{route:?} {kind:?}");
+            }
+        }
+    }
+
     #[cfg(unix)]
     #[test]
     fn a_file_that_may_run_is_not_opened() {
@@ -133,5 +179,6 @@ mod tests {
         assert_eq!(kind(&file), Some("txt"));
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
         assert_eq!(kind(&file), None);
+        assert_eq!(kind_of_name(&file), Some("txt"), "the player gets bytes, whatever lies there");
     }
 }

@@ -1,5 +1,6 @@
 // The whole window over the mock host: what a person does, and what reaches the node.
 import { fireEvent, render, screen, waitFor, within } from "@testing-library/svelte";
+import type { LeftOut } from "../src/host/gen/api";
 import { begin, ready, sheet } from "./begin";
 import { makeMock } from "../src/host/mock/mock";
 import Root from "../src/Root.svelte";
@@ -167,6 +168,24 @@ describe("acts on items", () => {
     await waitFor(() => expect(asked.find((request) => request.method === "remove")).toMatchObject({ params: { delete: true } }));
   });
 
+  test("what was left out is named, and of very many how many more there are", async () => {
+    const { host } = await begin();
+    const out = (n: number): LeftOut => ({ path: `take?${n}.wav`, why: "", code: { reason: "character", character: "?" } });
+    const call = vi.mocked(host.call).getMockImplementation();
+    if (!call) throw new Error("no world to begin with");
+    vi.mocked(host.call).mockImplementation(async (request) => {
+      const reply = await call(request);
+      if (reply.kind !== "items") return reply;
+      return { ...reply, value: reply.value.map((item) => ({ ...item, left_out: Array.from({ length: 23 }, (_, n) => out(n)) })) };
+    });
+    await channel("7f3a91c2");
+    await fireEvent.click(one(await row(/^Fog signal/), "[data-main]"));
+    const list = (await find("h2", "23 files left out:")).nextElementSibling as HTMLElement;
+    expect(all(list, "li")).toHaveLength(21);
+    expect(one(list, "li", /take\?19\.wav/).textContent).toContain("Windows cannot store a name with");
+    expect(all(list, "li").at(-1)?.textContent).toBe("and 3 more");
+  });
+
   test("an item of another's channel offers nothing that only its owner may do", async () => {
     await begin();
     await channel("7f3a91c2");
@@ -275,6 +294,33 @@ describe("secrets", () => {
     await within(make).findByText("The two differ.");
     await fireEvent.input(one(make, "input", "Passphrase again"), { target: { value: "nine copper kettles sing" } });
     await waitFor(() => expect(go.disabled).toBe(false));
+  });
+
+  test("a backup has a passphrase of eight letters at least, whatever a letter is made of", async () => {
+    const { host, methods } = await begin();
+    const pick = vi.spyOn(host, "pick");
+    await click("Identities");
+    await click("Back up: Lindqvist family");
+    const back = await sheet("Back up to a file");
+    const save = one<HTMLButtonElement>(back, "button", "Save backup…");
+    const type = async (text: string) => {
+      for (const label of ["Passphrase", "Passphrase again"]) await fireEvent.input(one(back, "input", label), { target: { value: text } });
+    };
+    // The last one has seven letters, each of two units.
+    for (const short of ["abc", "abcdefg", "🌊🌊🌊🌊🌊🌊🌊"]) {
+      await type(short);
+      await within(back).findByText("At least 8 characters.");
+      expect(save.disabled).toBe(true);
+      await fireEvent.submit(one(back, "form"));
+    }
+    // Long enough, and typed twice.
+    await type("abcdefgh");
+    await waitFor(() => expect(save.disabled).toBe(false));
+    expect(within(back).queryByText("At least 8 characters.")).toBeNull();
+    await fireEvent.input(one(back, "input", "Passphrase again"), { target: { value: "abcdefgi" } });
+    await waitFor(() => expect(save.disabled).toBe(true));
+    expect(pick).not.toHaveBeenCalled();
+    expect(methods()).not.toContain("id_export");
   });
 
   test("back up and restore go by handles", async () => {

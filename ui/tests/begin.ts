@@ -5,7 +5,7 @@ import { all, one } from "./find";
 import type { Request } from "../src/host/gen/api";
 import { makeMock, type MockHost } from "../src/host/mock/mock";
 import type { Scene } from "../src/host/mock/node";
-import type { HostSettings } from "../src/host/host";
+import type { HostSettings, Surroundings } from "../src/host/host";
 import Root from "../src/Root.svelte";
 
 export interface Window {
@@ -15,8 +15,10 @@ export interface Window {
   methods: () => string[];
 }
 
-export async function begin(scene: Scene = "world", change: Partial<HostSettings> = { language: "en" }): Promise<Window> {
+export async function begin(scene: Scene = "world", change: Partial<HostSettings> = { language: "en" }, around: Partial<Surroundings> = {}): Promise<Window> {
   const host = makeMock(scene, { language: "en", ...change });
+  const surroundings = host.surroundings.bind(host);
+  host.surroundings = async () => ({ ...(await surroundings()), ...around });
   host.node_.slow = 5;
   const asked: Request[] = [];
   const call = host.call.bind(host);

@@ -39,7 +39,15 @@ describe("limits and space", () => {
     await type("Up, to each peer", "0,5");
     await screen.findByText("At least 17 KB/s, or nothing for no limit.");
     await type("Up, to each peer", "abc");
-    await screen.findByText("A number, or nothing for no limit.");
+    const fault = await screen.findByText("A number, or nothing for no limit.");
+    // It is said of this field alone, to who listens too, and goes when the field is right.
+    const field = one(document.body, "input", "Up, to each peer");
+    expect(field.getAttribute("aria-invalid")).toBe("true");
+    expect(document.getElementById(field.getAttribute("aria-describedby") ?? "")?.contains(fault)).toBe(true);
+    expect(all(document.body, "[aria-invalid=true]")).toEqual([field]);
+    expect(field.closest("[class*=both]")?.contains(fault)).toBe(false);
+    await type("Up, to each peer", "");
+    await waitFor(() => expect(all(document.body, "[aria-invalid], .fault")).toEqual([]));
     await type("Up, all together", "");
     await waitFor(() => expect(params(asked, "set_settings").at(-1)).toMatchObject({ up: 0 }));
     await type("Use at most", "1.5");
@@ -178,6 +186,26 @@ describe("a channel's rules", () => {
     await fireEvent.submit(one(rule, "form"));
     await waitFor(() => expect(params(asked, "set_channel")).toMatchObject([{ fetch: "none", keep: null, encrypted: null }]));
     expect(params(asked, "subscribe")).toEqual([]);
+  });
+
+  test("what is fetched now has the focus, not the first choice", async () => {
+    await begin();
+    await channel("7f3a91c2");
+    const choices = { none: "Nothing; I choose each", newest: /^The newest/, all: /^Everything/ };
+    const set = async (to: keyof typeof choices, shown: RegExp) => {
+      await click(/^Get automatically/);
+      const rule = await sheet("Nothing; I choose each");
+      const focused = (Object.keys(choices) as (keyof typeof choices)[]).find((kind) => one(rule, "input[type=radio]", choices[kind]) === document.activeElement);
+      await fireEvent.click(one(rule, "input[type=radio]", choices[to]));
+      await fireEvent.submit(one(rule, "form"));
+      await waitFor(() => expect(all(document.body, "dialog")).toEqual([]));
+      await find("button", shown);
+      return focused;
+    };
+    await set("all", /^Get automatically.*everything/);
+    expect(await set("newest", /^Get automatically.*newest/)).toBe("all");
+    expect(await set("none", /^Get automatically.*nothing/)).toBe("newest");
+    expect(await set("none", /^Get automatically.*nothing/)).toBe("none");
   });
 
   test("a new read key is explained, made, and its link shown", async () => {

@@ -1,5 +1,5 @@
 // Where a person is, and what stays there: drops, late channels, places, messages, keys, and what leaves for other programs.
-import { fireEvent, screen, waitFor, within } from "@testing-library/svelte";
+import { cleanup, fireEvent, screen, waitFor, within } from "@testing-library/svelte";
 import { describe, expect, test, vi } from "vitest";
 import type { ItemInfo } from "../src/host/gen/api";
 import { begin, ready, sheet } from "./begin";
@@ -155,6 +155,27 @@ describe("each screen keeps its place", () => {
     await begin("world", { last });
     await find(`[data-channel="${last?.channel}"][aria-current=true]`);
   });
+
+  test("a long list is where it was scrolled to, over a restart", async () => {
+    const list = () => find("main [role=table] [role=rowgroup][aria-label]");
+    const first = await begin("stress");
+    await channel("93c0ffee");
+    const before = await list();
+    const kept = (top: number) => waitFor(async () => expect((await first.host.settings()).last).toMatchObject({ top }), { timeout: 8000 });
+    await kept(0);
+    before.scrollTop = 4800;
+    await fireEvent.scroll(before);
+    await find("[data-row='105']", undefined, before);
+    await kept(4800);
+    const { last } = await first.host.settings();
+    cleanup();
+    await begin("stress", { last });
+    const after = await list();
+    expect(after).not.toBe(before);
+    await find("[data-row='105']", undefined, after);
+    expect(after.scrollTop).toBe(4800);
+    expect(all(after, "[data-row='0']")).toEqual([]);
+  });
 });
 
 describe("messages", () => {
@@ -216,6 +237,38 @@ describe("messages", () => {
     await go("Channels");
     await channel("7f3a91c2");
   };
+});
+
+describe("where there is no tray", () => {
+  const NOTE = "This desktop has no tray. Closing the window ends the program, after a question.";
+  const around = { tray: false, platform: "linux" as const };
+
+  test("first start says what closing does, and offers nothing that needs one", async () => {
+    const { host } = await begin("first", {}, around);
+    await click("Choose the route");
+    await click("Choose the folder");
+    await screen.findByText(NOTE);
+    one(document.body, "input", /^Start with the computer, minimised/);
+    expect(all(document.body, "label", /tray|Keep running/)).toEqual([]);
+    await click("Start");
+    await waitFor(async () => expect((await host.settings()).welcomed).toBe(true));
+  });
+
+  test("the settings say so as well", async () => {
+    await begin("world", {}, around);
+    await go("Settings");
+    await screen.findByText(NOTE);
+    one(document.body, "input", /^Start with the computer, minimised/);
+    expect(all(document.body, "label", /tray|Keep running/)).toEqual([]);
+  });
+
+  test("and where there is one, its words are there instead", async () => {
+    await begin();
+    await go("Settings");
+    await find("input", /^Keep running in the tray when the window is closed/);
+    one(document.body, "input", /^Start with the computer, in the tray/);
+    expect(screen.queryByText(NOTE)).toBeNull();
+  });
 });
 
 describe("ending", () => {
@@ -285,6 +338,21 @@ describe("other programs", () => {
     await click("Play in another program");
     await waitFor(() => expect(play).toHaveBeenCalledTimes(4));
     expect(all(document.body, "dialog")).toEqual([]);
+  });
+
+  test("are asked about each time where the kind is none that is known", async () => {
+    const { host } = await begin("tor");
+    const play = vi.spyOn(host, "playOutside").mockImplementation(async (_item, _path, sure) => (sure ? { handed: "opened" } : { handed: "asks", kind: "" }));
+    const save = vi.spyOn(host, "setSettings");
+    await open();
+    for (const asked of [1, 2]) {
+      const question = await sheet("This program does not use your route");
+      expect(all(question, "input[type=checkbox]")).toEqual([]);
+      await fireEvent.click(one(question, "button", "Open all the same"));
+      await waitFor(() => expect(play).toHaveBeenCalledTimes(2 * asked));
+      if (asked === 1) await click("Play in another program");
+    }
+    expect(save.mock.calls.filter(([change]) => "outside" in change)).toEqual([]);
   });
 });
 

@@ -10,3 +10,11 @@ test("a colour or a length that a page names is given somewhere", () => {
   expect(named.size).toBeGreaterThan(20);
   expect([...named].filter((name) => !given.has(name))).toEqual([]);
 });
+
+test("the heads of all sheets look as one rule says", () => {
+  const sheets = readdirSync("src/sheets").filter((name) => name.endsWith("Sheet.svelte"));
+  expect(sheets.length).toBeGreaterThan(10);
+  const own = sheets.filter((name) => /\bh2\b[^{}]*\{[^}]*(font-size|line-height|display)/.test(readFileSync(`src/sheets/${name}`, "utf8").split("<style>")[1] ?? ""));
+  expect(own).toEqual([]);
+  expect(readFileSync("src/app.css", "utf8")).toMatch(/^dialog h2:not\(\.label\) \{/m);
+});

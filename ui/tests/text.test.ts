@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { baseName, fileNameOf, linkFault, plain, plainFile, plainLines, shortLink, shortPrint, splitName } from "../src/parts/text";
+import { baseName, fileNameOf, linkFault, plain, plainFile, plainLines, shortLink, shortened, shortPrint, splitName } from "../src/parts/text";
 
 const KEY = "7f3a91c20be4d1556c02a9be77013f48c2ad904e51f36b1d8890f2a7e05d64d1";
 
@@ -33,6 +33,26 @@ describe("names from strangers", () => {
     expect(tail.endsWith(".zst")).toBe(true);
     expect(splitName("short.txt")).toEqual({ head: "short.txt", tail: "" });
     expect(splitName(".hidden-without-any-extension").head).toBeTruthy();
+  });
+
+  test("a name that does not fit has no blank beside its dots, and is as long as it may be", () => {
+    const fits = (room: number) => (text: string) => text.length <= room;
+    const drawn = (name: string, room: number) => {
+      const { head, tail } = splitName(name);
+      return shortened(head, tail, fits(room));
+    };
+    const name = "a new take of the harbour in fog abc.webm";
+    expect(splitName(name).tail).toBe(" abc.webm");
+    expect(drawn(name, name.length)).toBe(name);
+    expect(drawn(name, 24)).toBe("a new take of t…abc.webm");
+    // A blank at the cut goes, and is not made up for.
+    expect(drawn(name, 20)).toBe("a new take…abc.webm");
+    for (let room = 9; room < name.length; room += 1) {
+      expect(drawn(name, room)).toMatch(/^(a|a.*\S)?…abc\.webm$/);
+      expect(drawn(name, room).length).toBeLessThanOrEqual(room);
+    }
+    // Signs of two units stay whole.
+    expect(drawn("🌊🌊🌊🌊🌊🌊🌊🌊🌊🌊🌊🌊🌊🌊🌊🌊 abc.webm", 14)).toBe("🌊🌊…abc.webm");
   });
 
   test("base names with either slash", () => {

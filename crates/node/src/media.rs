@@ -128,10 +128,11 @@ impl Container {
     pub(crate) fn fits(self, head: &[u8]) -> bool {
         let at = |from: usize, what: &[u8]| head.get(from..).is_some_and(|rest| rest.starts_with(what));
         match self {
-            // A reference movie is a list of addresses in a film's container.
+            // A reference movie is a list of addresses in a film's container; a compressed head can hide one.
             Mp4 | Mp4Sound | QuickTime | Avif => {
-                let is_list =
-                    [&b"rmra"[..], b"rmda", b"rdrf"].iter().any(|list| head.windows(4).any(|four| four == *list));
+                let is_list = [&b"rmra"[..], b"rmda", b"rdrf", b"cmov"]
+                    .iter()
+                    .any(|list| head.windows(4).any(|four| four == *list));
                 !is_list
                     && [&b"ftyp"[..], b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"]
                         .iter()
@@ -289,6 +290,11 @@ mod tests {
         assert!(!Wav.fits(b"RIFF\0\0\0\0AVI LIST") && !Mp4.fits(wav));
         let reference =
             b"\0\0\0\x50moov\0\0\0\x48rmra\0\0\0\x40rmda\0\0\0\x38rdrf\0\0\0\0url \0\0\0\x1fhttp://203.0.113.9/";
-        assert!([Mp4, Mp4Sound, QuickTime, Avif].iter().all(|film| !film.fits(reference)));
+        // Behind other boxes, and in a head that has to be unpacked first.
+        let behind = [b"\0\0\0\x14ftypqt  \0\0\0\0qt  \0\0\0\x08wide".as_slice(), reference].concat();
+        let packed = b"\0\0\0\x30moov\0\0\0\x28cmov\0\0\0\x0cdcomzlib\0\0\0\x14cmvd\0\0\0\x50\x78\x9c";
+        for list in [reference.as_slice(), &behind, packed] {
+            assert!([Mp4, Mp4Sound, QuickTime, Avif].iter().all(|film| !film.fits(list)));
+        }
     }
 }

@@ -45,6 +45,24 @@ export function splitName(name: string): { head: string; tail: string } {
   return name.length <= keep + 8 ? { head: name, tail: "" } : { head: name.slice(0, -keep), tail: name.slice(-keep) };
 }
 
+/**
+ * A name as it is drawn: whole if it fits, else the longest beginning that fits before `…` and its tail, with no blank
+ * beside the `…`.
+ */
+export function shortened(head: string, tail: string, fits: (text: string) => boolean): string {
+  if (fits(head + tail)) return head + tail;
+  const letters = Array.from(head);
+  const end = tail.trimStart();
+  const cut = (count: number) => `${letters.slice(0, count).join("").trimEnd()}…${end}`;
+  let [low, high] = [0, letters.length];
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (fits(cut(middle))) low = middle;
+    else high = middle - 1;
+  }
+  return cut(low);
+}
+
 /** Last part of a path with either slash. */
 export const baseName = (path: string): string => path.split(/[\\/]/).filter(Boolean).at(-1) ?? path;
 

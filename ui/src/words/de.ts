@@ -230,6 +230,8 @@ export const de = (f: Format): Words => {
       }
     },
 
+    leftOut: (k, what) => `${lost(k, what)} ausgelassen:`,
+    leftOutMore: (k) => `und ${n(k)} weitere`,
     leftOutWhy: (why) => {
       switch (why.reason) {
         case "empty":
@@ -408,7 +410,6 @@ export const de = (f: Format): Words => {
       have: "Hier",
       rate: "Tempo",
       id: "Kennung",
-      leftOut: (k, what) => `${lost(k, what)} ausgelassen:`,
       fileReady: "Fertig",
       filePart: (percent) => `${percent} hier`,
       fileNone: "Nicht hier",
@@ -532,8 +533,6 @@ export const de = (f: Format): Words => {
       linkSoon: "Du kannst ihn schon weitergeben. Er öffnet sich, sobald die Liste draußen ist.",
       linkText: "Wer ihn öffnet, folgt dem Kanal. Lass dieses Gerät an, bis jemand anders alles hat.",
       linkTextPrivate: "Er trägt den Leseschlüssel: Wer ihn hat, kann alles lesen. Lass dieses Gerät an, bis jemand anders alles hat.",
-      leftOut: (k, what) => `${lost(k, what)} ausgelassen:`,
-      leftOutMore: (k) => `und ${n(k)} weitere`,
       showChannel: "Zum Kanal",
     },
 

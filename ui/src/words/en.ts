@@ -237,6 +237,8 @@ export const en = (f: Format) => {
       }
     },
 
+    leftOut: (k: number, what: LeftOutKind) => `${lost(k, what)} left out:`,
+    leftOutMore: (k: number) => `and ${n(k)} more`,
     /** Why a file is left out. */
     leftOutWhy: (why: LeftOutReason): string => {
       switch (why.reason) {
@@ -417,7 +419,6 @@ export const en = (f: Format) => {
       have: "Here",
       rate: "Rate",
       id: "Item ID",
-      leftOut: (k: number, what: LeftOutKind) => `${lost(k, what)} left out:`,
       fileReady: "Ready",
       filePart: (percent: string) => `${percent} here`,
       fileNone: "Not here",
@@ -542,8 +543,6 @@ export const en = (f: Format) => {
       linkSoon: "You can hand it out now. It opens once the list is out.",
       linkText: "Anyone who opens it follows the channel. Keep this device on until another has it all.",
       linkTextPrivate: "It carries the read key: who has it can read everything. Keep this device on until another has it all.",
-      leftOut: (k: number, what: LeftOutKind) => `${lost(k, what)} left out:`,
-      leftOutMore: (k: number) => `and ${n(k)} more`,
       showChannel: "Go to the channel",
     },
 

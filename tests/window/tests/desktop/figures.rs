@@ -22,7 +22,7 @@ const ITEMS: u32 = 10_000;
 const REST: Duration = Duration::from_secs(20);
 
 /// A channel of many small items, whose files nobody has.
-fn channel(number: u8, items: u32, server: &Server, dht: &Dht) -> Result<String> {
+pub(super) fn channel(number: u8, items: u32, server: &Server, dht: &Dht) -> Result<String> {
     let sequence = 1_790_000_000_000 + u64::from(number);
     let item = |n: u32| -> Result<Item> {
         let mut id = [number; 16];

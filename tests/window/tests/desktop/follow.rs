@@ -1,5 +1,6 @@
 //! Following: first start, a clicked link, consent, arrival, the tray, pause, quit and what comes after.
 
+use super::figures::channel;
 use super::{Author, alone, ask, download, joining};
 use anyhow::Result;
 use megatorrent_tests::folder::compare;
@@ -7,7 +8,7 @@ use megatorrent_tests::hostile::Listener;
 use megatorrent_tests::people::Shelf;
 use megatorrent_tests::process::PATIENCE;
 use megatorrent_tests::v5::{Dht, Habits, Server};
-use megatorrent_window_tests::{Desktop, Observer, Window, program, until};
+use megatorrent_window_tests::{Desktop, Observer, Session, Window, program, until};
 use net::dht::LocalDht;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -70,6 +71,62 @@ fn a_newcomer_follows_a_clicked_link_and_lets_it_run_in_the_tray() -> Result<()>
     page.see("You follow this channel already")?;
     observer.click("Quit")?;
     window.wait()
+}
+
+#[test]
+fn a_list_is_where_it_was_scrolled_after_a_restart() -> Result<()> {
+    const TOP: u64 = 4800;
+    let desktop = Desktop::new()?;
+    let dht = LocalDht::start(10)?;
+    let server = Server::start(Habits::default())?;
+    let network = Dht::join(&dht.bootstrap(), Ipv4Addr::LOCALHOST)?;
+    let (short, long) = (channel(1, 4, &server, &network)?, channel(2, 300, &server, &network)?);
+    let args = joining(&dht.bootstrap(), &[&server.address().to_string()]);
+    const LIST: &str = "document.querySelector('main [role=table] [role=rowgroup][aria-label]')";
+    let top = |page: &Session| page.run(&format!("return Math.round({LIST}?.scrollTop ?? -1)"), &[]);
+    let first_shown = |page: &Session| {
+        let script = format!(
+            "const list = {LIST}.getBoundingClientRect();
+             const rows = Array.from({LIST}.querySelectorAll('[data-row]'));
+             return rows.find((row) => row.getBoundingClientRect().bottom > list.top + 1).querySelector('[data-main]').textContent"
+        );
+        page.run(&script, &[])
+    };
+
+    let window = Window::open_welcomed(&desktop, &args)?;
+    let page = &window.page;
+    for (link, items) in [(&short, "4 items"), (&long, "300 items")] {
+        Window::second_start(&desktop, &[link])?;
+        page.see("Opened from a link. Add this channel?")?;
+        page.choose("Nothing; I choose each")?;
+        page.press("Add channel")?;
+        page.see(items)?;
+    }
+    until("the long list", || {
+        Ok((page.run(&format!("return {LIST}.scrollHeight"), &[])?.as_u64() > Some(2 * TOP)).then_some(()))
+    })?;
+    page.run(&format!("{LIST}.scrollTop = {TOP}"), &[])?;
+    until("the place to be kept", || {
+        let kept = std::fs::read_to_string(desktop.data().join("window.json"))?;
+        let kept: serde_json::Value = serde_json::from_str(&kept)?;
+        Ok((kept["last"]["top"] == TOP).then_some(()))
+    })?;
+    let shown = first_shown(page)?;
+    desktop.keys("ctrl+q")?;
+    page.see("Quit Megatorrent?")?;
+    window.leave_by("Quit")?;
+
+    let window = Window::open_welcomed(&desktop, &args)?;
+    let page = &window.page;
+    until("the list", || Ok((top(page)? != -1).then_some(())))?;
+    until("its place", || Ok((top(page)? == TOP).then_some(())))?;
+    assert_eq!(first_shown(page)?, shown);
+    // Another channel begins at its top; the long one is where it was when it is opened again.
+    page.press("Channel 1")?;
+    page.see("4 items")?;
+    assert_eq!(top(page)?, 0);
+    page.press("Channel 2")?;
+    until("its place again", || Ok((top(page)? == TOP).then_some(())))
 }
 
 #[test]

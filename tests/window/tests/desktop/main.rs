@@ -14,6 +14,7 @@ mod errors;
 mod figures;
 mod follow;
 mod hostile;
+mod layout;
 mod play;
 mod publish;
 mod route;

@@ -18,7 +18,14 @@ fn started_hidden_without_a_tray_it_can_be_found() -> Result<()> {
     // Taken from the list, all of it is there.
     desktop.take_from_list()?;
     desktop.wait_window(true)?;
-    window.page.see("Paste a channel link to begin")
+    window.page.see("Paste a channel link to begin")?;
+    // What is offered and said fits a desktop without a tray.
+    window.page.go("Settings")?;
+    window.page.see("Start with the computer, minimised")?;
+    window.page.see("This desktop has no tray. Closing the window ends the program, after a question.")?;
+    let text = window.page.text()?;
+    anyhow::ensure!(!text.contains("Keep running in the tray") && !text.contains("computer, in the tray"), "{text}");
+    Ok(())
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A desktop without a keyring, or with one that is locked: secrets go to a vault, and the window asks for its passphrase
 //! when it needs it.
 
-use super::{alone, ask};
+use super::{Author, alone, ask};
 use anyhow::{Result, ensure};
 use megatorrent_tests::process::{self, finish};
 use megatorrent_window_tests::{Desktop, Group, Session, Window, program, until};
@@ -38,6 +38,52 @@ fn without_a_keyring_a_vault_keeps_the_secrets() -> Result<()> {
     page.fill("Passphrase", "correct horse battery staple")?;
     page.press("Unlock")?;
     page.lose("The vault is locked")
+}
+
+#[test]
+fn a_private_channel_is_followed_without_a_keyring_once_a_vault_is_made_on_the_way() -> Result<()> {
+    let desktop = Desktop::without_keyring()?;
+    let alice = Author::new("alice")?;
+    let (_, link) = alice.publish("Letters 1961–74", &[("one.txt", 40)], &["--private"])?;
+    let args = alone(&[alice.node.address()]);
+    let followed = || Ok::<_, anyhow::Error>(ask(&desktop, ["channels"])?.as_array().map_or(0, Vec::len));
+
+    let window = Window::open_welcomed(&desktop, &args)?;
+    let page = &window.page;
+    page.fill("Channel link", &link)?;
+    page.press("Open link")?;
+    page.see("Nothing has been sent anywhere yet.")?;
+    // Its read key has no place to be kept. Who turns back is where they were.
+    page.press("Add channel")?;
+    page.see("There is no keyring on this computer")?;
+    page.press("Cancel")?;
+    page.lose("There is no keyring on this computer")?;
+    assert_eq!(followed()?, 0);
+    page.press("Add channel")?;
+    page.see("Make a vault")?;
+    // Too short a passphrase makes none.
+    page.fill("Passphrase", "abcdefg")?;
+    page.fill("Passphrase again", "abcdefg")?;
+    page.see("At least 8 characters.")?;
+    page.find("dialog[open] button[type=submit]:disabled")?;
+    page.fill("Passphrase", "h")?;
+    page.fill("Passphrase again", "h")?;
+    page.press("Make vault")?;
+    page.see("Letters 1961–74")?;
+    assert_eq!(followed()?, 1);
+    assert_eq!(ask(&desktop, ["status"])?["secrets"], "vault");
+    desktop.keys("ctrl+q")?;
+    window.leave_by("Quit")?;
+
+    // The key came from the vault and nowhere else: without the passphrase there is no link.
+    let window = Window::open_welcomed(&desktop, &args)?;
+    let page = &window.page;
+    page.press("Share")?;
+    page.fill("Passphrase", "abcdefgh")?;
+    page.press("Unlock")?;
+    page.see("Copy link")?;
+    assert_eq!(followed()?, 1);
+    Ok(())
 }
 
 /// A person has a minute to unlock the keyring; here nobody does.

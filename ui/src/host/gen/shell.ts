@@ -18,7 +18,7 @@ items: Array<Picked>, };
 
 /** What became of a file that another program was to get. */
 export type Handed = { "handed": "opened" } | { "handed": "shown" } | { "handed": "asks",
-/** The file's ending in lower case, empty if it has none: an answer may hold for all of its kind. */
+/** The file's ending in lower case, empty if it is none that is known: an answer may hold for all of a known kind. */
 kind: string, };
 
 /** Settings of the window and of the program around it. */

@@ -45,10 +45,9 @@ export function makeMock(scene: Scene = "world", change: Partial<HostSettings> =
   const drags = new Set<(drag: Drag) => void>();
   const links = new Set<(link: string) => void>();
   const closes = new Set<() => void>();
-  /** As the shell does: what may run is shown in its folder, and while the route hides another program is asked about. */
-  const hand = (path: string, sure: boolean): Handed => {
-    const kind = /\.([a-z0-9]+)$/i.exec(path)?.[1]?.toLowerCase() ?? "";
-    if (!/^(flac|mp3|ogg|wav|webm|mp4|mkv|pdf|txt|png|jpg)$/.test(kind)) return { handed: "shown" };
+  const knownKind = (path: string): string => /\.(flac|mp3|ogg|wav|webm|mp4|mkv|pdf|txt|png|jpg)$/i.exec(path)?.[1]?.toLowerCase() ?? "";
+  /** As the shell does: while the route hides, another program is asked about. */
+  const hand = (kind: string, sure: boolean): Handed => {
     const hides = node.status.route.kind === "tor" || node.status.route.kind === "proxy";
     return hides && !sure && !settings.outside.includes(kind) ? { handed: "asks", kind } : { handed: "opened" };
   };
@@ -131,12 +130,13 @@ export function makeMock(scene: Scene = "world", change: Partial<HostSettings> =
     },
     stay: async () => undefined,
     openFolder: async () => undefined,
-    openFile: async (_item, path, sure) => hand(path, sure),
+    // What may run is shown in its folder.
+    openFile: async (_item, path, sure) => (knownKind(path) === "" ? { handed: "shown" } : hand(knownKind(path), sure)),
     async copyText(text) {
       host.copied.push(text);
     },
     play: (_item, path) => later(/\.(flac|mp3|ogg|wav)$/.test(path) ? { url: tone(), mime: "audio/wav" } : { url: moon, mime: "video/webm" }),
-    playOutside: async (_item, path, sure) => hand(path, sure),
+    playOutside: async (_item, path, sure) => hand(knownKind(path), sure),
   };
   return host;
 }
