@@ -335,6 +335,7 @@ pub(crate) async fn finish(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Result<boo
 /// Reads all of a file again that was seen to have changed: what it no longer holds is no longer offered.
 pub(crate) async fn recheck(ctx: &Ctx, (key, id): (ChannelKey, ItemId), file: PathBuf) -> Result<()> {
     let stop = ctx.stop.clone();
+    let _claimed = ctx.library.claim(ctx, key, id).await?;
     let gone = ctx.with_store(move |s| s.recheck(&key, &id, &file, &mut || !stop.is_cancelled())).await?;
     ctx.engine.send(Input::Unhold(gone)).await;
     Ok(())

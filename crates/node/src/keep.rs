@@ -11,7 +11,7 @@ use crate::api::{Code, ErrorInfo, Event, paths};
 use crate::ctx::Ctx;
 use crate::engine::Input;
 use crate::error::Result;
-use crate::library::{LibraryInput, log};
+use crate::library::log;
 use crate::{age, view};
 
 /// Between two looks at what grew too old.
@@ -148,11 +148,12 @@ async fn holders(ctx: &Ctx, key: ChannelKey, rows: &[ItemRow]) -> Result<HashMap
 
 async fn remove(ctx: &Ctx, key: ChannelKey, id: ItemId) -> Result<()> {
     tracing::info!(channel = %key, item = %id, "removed, as its channel's rule or the quota wants");
-    ctx.library.send(LibraryInput::Stop(key, id));
+    let claimed = ctx.library.claim(ctx, key, id).await?;
     let removed = ctx.with_store(move |s| s.remove_item(&key, &id, true)).await?;
     if !ctx.config.offline {
         ctx.engine.send(Input::Unhold(removed.gone)).await;
     }
+    drop(claimed);
     // Once: with its item the record of the file is gone.
     if let Some(text) = kept_text(&removed.kept) {
         ctx.emit(Event::Notice(ErrorInfo::new(Code::SourceChanged, text)));
@@ -182,7 +183,9 @@ async fn look_after_files(ctx: &Ctx) -> Result<()> {
     let mut changed: HashMap<(ChannelKey, ItemId), Vec<PathBuf>> = HashMap::new();
     for (item, file) in touched {
         let (stop, path) = (ctx.stop.clone(), file.clone());
+        let claimed = ctx.library.claim(ctx, item.0, item.1).await?;
         let gone = ctx.with_store(move |s| s.recheck(&item.0, &item.1, &path, &mut || !stop.is_cancelled())).await?;
+        drop(claimed);
         if !gone.is_empty() {
             changed.entry(item).or_default().push(file);
             ctx.engine.send(Input::Unhold(gone)).await;

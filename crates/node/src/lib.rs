@@ -33,7 +33,6 @@ mod plan;
 mod play;
 pub mod process;
 mod publish;
-mod queue;
 mod rebuild;
 mod relay;
 mod repair;

@@ -1,123 +1,46 @@
 //! The library's task: followed channels, their lists, and the items that are fetched.
 //!
-//! Owns: which manifest of a channel is being read, which items move, which of their blobs the swarm was told to want.
-//! One message at a time; reading lists and finishing files runs beside, and reports back.
+//! Owns: which manifest of a channel is being read, and the machine that decides what is done to each item (the crate
+//! `library`). One message at a time; whatever takes time (reading lists, plans, finishing files) runs beside, and reports
+//! back. Whoever wants an item for himself claims it ([`LibrarySender::claim`]).
 
+mod causes;
+mod handle;
 mod lists;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use library::{Config, Input as Heard, Job, Outcome, Output, Ticket, Trouble};
 use protocol::words::quoted;
-use protocol::{BlobId, ChannelKey, ItemId, SignedManifest};
-use store::{Placed, ReadError, Standing, StoreError, Urgency};
-use tokio::sync::mpsc;
+use protocol::{BlobId, ChannelKey};
+use store::{Placed, ReadError, Standing, Urgency};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use self::causes::Stuck;
+pub(crate) use self::handle::{Claimed, LibraryInput, LibrarySender, Standings};
 use self::lists::Reading;
 use crate::api::{Cause, Code, ErrorInfo, Event, paths};
 use crate::config::*;
 use crate::ctx::Ctx;
 use crate::engine::Input;
-use crate::error::{Result, sentence};
+use crate::error::Result;
 use crate::meter::Meter;
-use crate::queue::Queue;
 use crate::{channel, keep, network, plan, view};
 
-/// What the library hears.
-pub(crate) enum LibraryInput {
-    /// From the swarm or the DHT; verified, not yet read.
-    Manifest(Arc<SignedManifest>),
-    SignedTwice(ChannelKey),
-    /// Ask the DHT (E4).
-    Refresh(ChannelKey),
-    /// A channel's list was read, or could not be.
-    Absorbed(ChannelKey, u64, Result<()>),
-    /// Somebody waits for this channel's list: it is read without delay.
-    Asked(ChannelKey),
-    /// A new list brings other content for an item, or none: what was planned and wanted of it is no more.
-    Replanned(ChannelKey, ItemId),
-    /// Start or go on with what the channel's rule, or the user, wants.
-    Start(ChannelKey, ItemId),
-    /// The last process died over this one, it may be by chance: as [`Self::Start`], when everything else has begun.
-    Later(ChannelKey, ItemId),
-    /// An item is paused or removed: forget it.
-    Stop(ChannelKey, ItemId),
-    /// A published item's files were read again: so many of them are not what was published.
-    Checked(ChannelKey, ItemId, u64),
-    /// Forget a channel.
-    Forget(ChannelKey),
-    /// With the number of the run that this answers; so of the others.
-    Planned(Key, u64, Result<()>),
-    Placed(BlobId, Placed),
-    /// So many bytes came, most likely of this blob.
-    Coming(BlobId, u64),
-    NotPlaced(BlobId, StoreError),
-    Missing(Key, u64, Result<Vec<BlobId>>),
-    /// Every file has its name; false: a part file was removed or cut, and blobs are missing again.
-    Finished(Key, u64, Result<bool>),
-    Unreadable(ReadError),
-    /// All of a changed file was read again.
-    Rechecked((ChannelKey, ItemId), PathBuf),
-    Announced(BlobId),
-    /// Everything stops for this cause, or goes on.
-    Hold(Option<Cause>),
-    /// Items that had no room are tried again: there may be some now.
-    Retry,
-    /// When an item is fetched.
-    Urgency(ChannelKey, ItemId, Urgency),
-    /// Room was made under the quota for this item, or could not be.
-    Room(ChannelKey, ItemId, Result<bool>),
-    /// Tell what is known of items here.
-    Standing(tokio::sync::oneshot::Sender<Standings>),
-}
-
-/// Causes of items that do not move and of lists that cannot be read, rates of what moves (bytes a second).
-#[derive(Default)]
-pub(crate) struct Standings {
-    pub(crate) causes: HashMap<(ChannelKey, ItemId), Cause>,
-    pub(crate) rates: HashMap<(ChannelKey, ItemId), u64>,
-    /// Whether something began, or came, a moment ago: the line is not idle then.
-    pub(crate) busy: bool,
-    /// Why nothing moves at all.
-    pub(crate) held: Option<Cause>,
-    /// Channels whose newest list cannot be read.
-    pub(crate) unread: HashMap<ChannelKey, Cause>,
-}
-
-/// Talks to the library. Never waits: each message answers one thing that is bounded elsewhere (blobs in hand, paced DHT
-/// operations, one list per channel), and a bounded queue here could lock the engine and the library into each other.
-#[derive(Clone)]
-pub(crate) struct LibrarySender(mpsc::UnboundedSender<LibraryInput>);
-
-impl LibrarySender {
-    pub(crate) fn channel() -> (Self, mpsc::UnboundedReceiver<LibraryInput>) {
-        let (tx, rx) = mpsc::unbounded_channel();
-        (Self(tx), rx)
-    }
-    /// A stopped library hears nothing any more.
-    pub(crate) fn send(&self, input: LibraryInput) {
-        let _ = self.0.send(input);
-    }
-}
-
 /// An item of a channel.
-pub(crate) type Key = (ChannelKey, ItemId);
+pub(crate) type Key = library::Key;
 
+/// Items of which the causes are told at once.
+const TOLD_AT_ONCE: usize = 256;
+
+/// How fast an item moves.
 #[derive(Default)]
-struct Active {
-    /// Told apart from earlier runs of the same item, whose answers may still come.
-    run: u64,
-    planned: bool,
-    asking: bool,
-    exhausted: bool,
-    wanted: HashSet<BlobId>,
-    told: Option<Duration>,
+struct Moving {
     /// When it began, or got something last.
     moved: Duration,
     meter: Meter,
@@ -126,9 +49,10 @@ struct Active {
     whole: u64,
 }
 
-impl Active {
+impl Moving {
     /// Bytes came: its rate follows.
     fn count(&mut self, now: Duration) {
+        self.moved = now;
         self.came = self.came.max(self.whole);
         self.meter.note(now, self.came);
     }
@@ -137,39 +61,50 @@ impl Active {
 /// The task's state.
 pub(crate) struct Library {
     ctx: Ctx,
+    machine: library::Library<Stuck>,
     reading: HashMap<ChannelKey, (u64, CancellationToken)>,
     budgets: HashMap<ChannelKey, Reading>,
-    active: HashMap<Key, Active>,
-    runs: u64,
-    queue: Queue,
-    stalled: HashMap<Key, Cause>,
     unread: HashMap<ChannelKey, Cause>,
     told_trouble: HashMap<Key, Code>,
     told_lists: HashMap<ChannelKey, Code>,
+    moving: HashMap<Key, Moving>,
+    /// What ends a plan early.
+    plans: HashMap<(Key, u64), CancellationToken>,
+    claims: HashMap<Ticket, (oneshot::Sender<()>, Arc<AtomicBool>)>,
     announced: Vec<BlobId>,
     rechecking: HashSet<PathBuf>,
+    /// Published items of which so many files are not what was published.
+    checked: HashMap<Key, u64>,
     held: Option<Cause>,
-    urgent: HashMap<Key, Urgency>,
     keep_own_at: Duration,
 }
 
 impl Library {
     pub(crate) fn new(ctx: Ctx, held: Option<Cause>) -> Self {
+        let config = Config {
+            at_once: ITEMS_AT_ONCE,
+            window: WANT_WINDOW,
+            again: AGAIN_AFTER,
+            later: DIED_AGAIN_AFTER,
+            retry: RETRY_EVERY,
+            progress: PROGRESS_EVERY,
+        };
+        let machine = library::Library::new(config, ctx.clock.now(), held.is_some());
         Self {
             ctx,
+            machine,
             reading: HashMap::new(),
             budgets: HashMap::new(),
-            active: HashMap::new(),
-            runs: 0,
-            queue: Queue::default(),
-            stalled: HashMap::new(),
             unread: HashMap::new(),
             told_trouble: HashMap::new(),
             told_lists: HashMap::new(),
+            moving: HashMap::new(),
+            plans: HashMap::new(),
+            claims: HashMap::new(),
             announced: Vec::new(),
             rechecking: HashSet::new(),
+            checked: HashMap::new(),
             held,
-            urgent: HashMap::new(),
             keep_own_at: Duration::ZERO,
         }
     }
@@ -180,41 +115,35 @@ impl Library {
         let mut retry = tokio::time::interval(RETRY_EVERY);
         retry.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            let due = self.lists_due();
-            let input = tokio::select! {
+            let (lists, now) = (self.lists_due(), self.ctx.clock.now());
+            tokio::select! {
                 () = stop.cancelled() => break,
-                input = inputs.recv() => input,
-                () = tokio::time::sleep(due) => {
-                    self.read_waiting().await;
-                    continue;
-                }
+                input = inputs.recv() => match input {
+                    Some(input) => self.handle(input).await,
+                    None => break,
+                },
+                () = tokio::time::sleep(lists) => self.read_waiting().await,
+                () = tokio::time::sleep(self.machine.due().saturating_sub(now)) => {}
                 _ = retry.tick() => {
-                    self.retry();
+                    self.retry_lists();
                     self.keep_own();
-                    continue;
                 }
-            };
-            let Some(input) = input else { break };
-            self.handle(input).await;
-            self.fill();
+            }
+            self.machine.tick(self.ctx.clock.now());
+            self.speak().await;
         }
         self.flush_announced().await;
+    }
+
+    /// Tells the machine.
+    fn hear(&mut self, heard: Heard<Stuck>) {
+        self.machine.hear(self.ctx.clock.now(), heard);
     }
 
     async fn handle(&mut self, input: LibraryInput) {
         match input {
             LibraryInput::Manifest(manifest) => self.list_came(manifest).await,
-            LibraryInput::Asked(key) => {
-                if let Some(budget) = self.budgets.get_mut(&key) {
-                    budget.left = LIST_BLOBS;
-                    budget.counted = budget.cost.load(Ordering::Relaxed);
-                }
-            }
-            LibraryInput::Replanned(channel, item) => {
-                let key = (channel, item);
-                self.stop_item(key).await;
-                self.told_trouble.remove(&key);
-            }
+            LibraryInput::Asked(key) => self.list_asked(key),
             LibraryInput::SignedTwice(key) => {
                 let ctx = self.ctx.clone();
                 self.ctx.spawn(async move { log(channel::signed_twice(&ctx, key).await) });
@@ -223,184 +152,68 @@ impl Library {
                 let ctx = self.ctx.clone();
                 self.ctx.spawn(async move { log(channel::refresh(&ctx, key).await) });
             }
-            LibraryInput::Absorbed(key, sequence, result) => {
-                if self.reading.get(&key).is_some_and(|(s, _)| *s == sequence) {
-                    self.reading.remove(&key);
-                }
-                match result {
-                    Ok(()) => {
-                        self.ctx.repair.notify_one();
-                        self.unread.remove(&key);
-                        self.told_lists.remove(&key);
-                    }
-                    Err(error) if error.code == Code::Cancelled || error.code == Code::Stopping => {}
-                    Err(error) => {
-                        let what = error.message.clone();
-                        let cause = match error.code {
-                            Code::WrongReadKey => Some(Cause::WrongReadKey { what }),
-                            Code::BadContent => Some(Cause::BadContent { what }),
-                            Code::DiskFull => Some(channel::data_full(&self.ctx).await),
-                            Code::Quota => Some(channel::no_room(&self.ctx, protocol::params::BLOB_LEN as u64).await),
-                            _ => None,
-                        };
-                        if let Some(Cause::Quota { quota, needed, .. }) = cause {
-                            let ctx = self.ctx.clone();
-                            self.ctx.spawn(async move {
-                                let need = keep::Need { item: None, bytes: needed };
-                                match keep::make_room(&ctx, need, quota).await {
-                                    Ok(true) => log(channel::read_again(&ctx, key).await),
-                                    outcome => log(outcome),
-                                }
-                            });
-                        }
-                        self.unread.extend(cause.map(|cause| (key, cause)));
-                        let news = self.told_lists.insert(key, error.code) != Some(error.code);
-                        let named = channel::named(&self.ctx, key).await;
-                        let text = format!("The newest list of {named} cannot be read: {}", sentence(&error.message));
-                        if news {
-                            self.ctx.emit(Event::Notice(ErrorInfo::new(error.code, text)));
-                        }
-                    }
-                }
-                let ctx = self.ctx.clone();
-                self.ctx.spawn(async move { channel::told(&ctx, key).await });
+            LibraryInput::Absorbed(key, sequence, result) => self.list_read(key, sequence, result).await,
+            LibraryInput::Replanned(channel, item) => {
+                self.told_trouble.remove(&(channel, item));
+                self.hear(Heard::Changed((channel, item)));
             }
-            LibraryInput::Start(channel, item) => {
-                let key = (channel, item);
-                self.stalled.remove(&key);
-                if !self.active.contains_key(&key) {
-                    self.enqueue(key);
-                }
+            LibraryInput::Start(channel, item) => self.hear(Heard::Want((channel, item))),
+            LibraryInput::Later(channel, item) => self.hear(Heard::WantLater((channel, item))),
+            LibraryInput::Stop(channel, item) => self.hear(Heard::Drop((channel, item))),
+            LibraryInput::Claim(key, ticket, granted, awaited) => {
+                self.claims.insert(ticket, (granted, awaited));
+                self.hear(Heard::Claim(key, ticket));
             }
-            LibraryInput::Later(channel, item) => {
-                self.stalled.insert((channel, item), Cause::Queued);
-                self.look_again((channel, item), DIED_AGAIN_AFTER);
+            LibraryInput::Release(key, ticket) => {
+                self.claims.remove(&ticket);
+                self.hear(Heard::Release(key, ticket));
             }
-            LibraryInput::Stop(channel, item) => self.stop_item((channel, item)).await,
+            LibraryInput::Looked(key, wanted) => self.hear(Heard::Looked(key, wanted)),
             LibraryInput::Checked(channel, item, files) => {
-                let key = (channel, item);
-                if files > 0 {
-                    self.stalled.insert(key, Cause::FilesChanged { files });
-                } else {
-                    self.stalled.remove(&key);
+                match files {
+                    0 => drop(self.checked.remove(&(channel, item))),
+                    files => drop(self.checked.insert((channel, item), files)),
                 }
-                self.told(key);
+                self.told((channel, item));
             }
             LibraryInput::Forget(channel) => {
                 if let Some((_, token)) = self.reading.remove(&channel) {
                     token.cancel();
                 }
-                let items: Vec<Key> = self.active.keys().filter(|k| k.0 == channel).copied().collect();
-                for key in items {
-                    self.stop_item(key).await;
-                }
                 self.told_lists.remove(&channel);
                 self.budgets.remove(&channel);
-                let waiting: Vec<Key> = self.queue.keys().filter(|k| k.0 == channel).copied().collect();
-                waiting.iter().for_each(|key| self.queue.remove(key));
-                self.stalled.retain(|k, _| k.0 != channel);
                 self.unread.remove(&channel);
+                self.checked.retain(|(other, _), _| *other != channel);
+                self.hear(Heard::Forget(channel));
             }
-            LibraryInput::Planned(key, run, result) if self.runs_as(&key, run) => match result {
-                Ok(()) => {
-                    if let Some(active) = self.active.get_mut(&key) {
-                        active.planned = true;
-                    }
+            LibraryInput::Done(key, run, outcome) => {
+                self.plans.remove(&(key, run));
+                if let Outcome::Failed(trouble) = &outcome {
+                    self.trouble(key, trouble);
                 }
-                Err(error) => self.stall(key, error).await,
-            },
-            LibraryInput::Missing(key, run, result) if self.runs_as(&key, run) => self.missing(key, result).await,
+                self.hear(Heard::Done(key, run, outcome));
+            }
             LibraryInput::Coming(blob, bytes) => {
                 let now = self.ctx.clock.now();
-                for active in self.active.values_mut().filter(|active| active.wanted.contains(&blob)) {
+                for key in self.machine.lacking(&blob) {
                     // On a slow line a blob takes longer than the time after which the line counts as idle.
-                    active.moved = now;
-                    active.came += bytes;
-                    active.count(now);
+                    let moving = self.moving.entry(*key).or_default();
+                    moving.came += bytes;
+                    moving.count(now);
                 }
             }
-            LibraryInput::Placed(blob, placed) => {
-                let now = self.ctx.clock.now();
-                for active in self.active.values_mut() {
-                    if active.wanted.remove(&blob) {
-                        active.whole += protocol::params::BLOB_LEN as u64;
-                        active.count(now);
-                    }
-                    // A part file was removed or cut: there is more to ask for again.
-                    active.exhausted &= placed.lost.is_empty();
-                }
-                for (channel, item, _) in &placed.items {
-                    self.progress((*channel, *item));
-                }
-                for (channel, item) in placed.unopenable {
-                    let why = "a part of it does not open with the key in the list";
-                    self.stall((channel, item), ErrorInfo::new(Code::BadContent, why)).await;
-                }
-                for (channel, item) in placed.finished {
-                    self.finish((channel, item));
-                }
-            }
+            LibraryInput::Placed(blob, placed) => self.placed(blob, placed),
             LibraryInput::NotPlaced(blob, error) => {
-                let keys: Vec<Key> =
-                    self.active.iter().filter(|(_, a)| a.wanted.contains(&blob)).map(|(k, _)| *k).collect();
                 let error = ErrorInfo::from(error);
-                for key in keys {
-                    self.stall(key, error.clone()).await;
+                for key in self.machine.lacking(&blob).copied().collect::<Vec<_>>() {
+                    self.stuck(key, error.clone());
                 }
             }
-            LibraryInput::Finished(key @ (channel, item), run, result) if self.runs_as(&key, run) => match result {
-                Ok(false) => {
-                    if let Some(active) = self.active.get_mut(&key) {
-                        (active.exhausted, active.asking) = (false, false);
-                    }
-                }
-                Ok(true) => {
-                    self.active.remove(&key);
-                    self.urgent.remove(&key);
-                    let ctx = self.ctx.clone();
-                    let last = !self.active.keys().chain(self.queue.keys()).any(|(other, _)| *other == channel);
-                    self.ctx.spawn(async move {
-                        log(keep::channel(&ctx, channel).await);
-                        if let Ok(Some(info)) = view::item(&ctx, channel, item).await {
-                            tracing::info!(
-                                channel = info.channel,
-                                item = info.id,
-                                bytes = info.bytes,
-                                "an item is here"
-                            );
-                            ctx.emit(Event::Ready(info));
-                        }
-                        // With nothing more to wait for, the channel stands otherwise too.
-                        if last {
-                            channel::told(&ctx, channel).await;
-                        }
-                    });
-                }
-                Err(error) => self.stall(key, error).await,
-            },
-            // Of a run that was ended: the item is another's by now, or nobody's.
-            LibraryInput::Planned(..) | LibraryInput::Missing(..) | LibraryInput::Finished(..) => {}
-            LibraryInput::Unreadable(error) => {
-                if let ReadError::Changed { file, item, .. } = error {
-                    self.ctx.emit(Event::Notice(ErrorInfo::new(
-                        Code::SourceChanged,
-                        format!("{} changed on disk, no longer shared", paths::shown(&file)),
-                    )));
-                    if let Some(active) = self.active.get_mut(&item) {
-                        active.exhausted = false;
-                    }
-                    if self.rechecking.insert(file.clone()) {
-                        let ctx = self.ctx.clone();
-                        self.ctx.spawn(async move {
-                            log(channel::recheck(&ctx, item, file.clone()).await);
-                            ctx.library.send(LibraryInput::Rechecked(item, file));
-                        });
-                    }
-                    self.told(item);
-                } else if let ReadError::Store(error) = error {
-                    self.ctx.emit(Event::Notice(error.into()));
-                }
+            LibraryInput::Stuck(key, trouble) => {
+                self.trouble(key, &trouble);
+                self.hear(Heard::Bad(key, trouble));
             }
+            LibraryInput::Unreadable(error) => self.unreadable(error),
             LibraryInput::Rechecked(item, file) => {
                 self.rechecking.remove(&file);
                 self.told(item);
@@ -413,40 +226,213 @@ impl Library {
             }
             LibraryInput::Hold(held) => {
                 self.held = held;
-                if self.held.is_some() {
-                    let moving: Vec<Key> = self.active.keys().copied().collect();
-                    for key in moving {
-                        self.stop_item(key).await;
-                        self.enqueue(key);
-                    }
-                }
-                for key in self.queue.keys() {
-                    self.told(*key);
-                }
+                self.hear(Heard::Hold(self.held.is_some()));
             }
-            LibraryInput::Retry => self.retry(),
-            LibraryInput::Urgency(channel, item, urgency) => self.set_urgency((channel, item), urgency).await,
-            LibraryInput::Room(channel, item, made) => match made {
-                Ok(true) => {
-                    self.stalled.remove(&(channel, item));
-                    self.enqueue((channel, item));
-                }
-                Ok(false) => {}
-                Err(error) => log::<()>(Err(error)),
-            },
+            LibraryInput::Retry => {
+                self.retry_lists();
+                self.hear(Heard::Room);
+            }
+            LibraryInput::Urgency(channel, item, urgency) => {
+                self.hear(Heard::Urge((channel, item), of_store(urgency)));
+            }
             LibraryInput::Standing(answer) => {
-                let now = self.ctx.clock.now();
-                let mut causes = self.stalled.clone();
-                for key in self.queue.keys() {
-                    causes.insert(*key, self.held.clone().unwrap_or(Cause::Queued));
-                }
-                let rates = self.active.iter().map(|(key, active)| (*key, active.meter.rate(now))).collect();
-                let busy = self.active.values().any(|active| now.saturating_sub(active.moved) < IDLE_AFTER);
-                let (held, unread) = (self.held.clone(), self.unread.clone());
+                let mut causes: HashMap<Key, Cause> =
+                    self.machine.causes().map(|(key, stuck)| (*key, stuck.cause.clone())).collect();
+                causes.extend(self.checked.iter().map(|(key, files)| (*key, Cause::FilesChanged { files: *files })));
+                let waits = self.machine.queued().chain(self.machine.put_off_items());
+                causes.extend(waits.map(|key| (*key, self.held.clone().unwrap_or(Cause::Queued))));
+                let rates = self.machine.active().map(|key| (*key, self.rate(key))).collect();
                 // Who asked may have gone: then nobody needs it.
-                let _ = answer.send(Standings { causes, rates, busy, held, unread });
+                let _ = answer.send(Standings { causes, rates, ..self.standing() });
+            }
+            LibraryInput::StandingOf(key, answer) => {
+                let mut cause = self.machine.cause(&key).map(|stuck| stuck.cause.clone());
+                if let Some(files) = self.checked.get(&key) {
+                    cause = Some(Cause::FilesChanged { files: *files });
+                }
+                if self.machine.is_queued(&key) {
+                    cause = Some(self.held.clone().unwrap_or(Cause::Queued));
+                }
+                let causes = cause.map(|cause| (key, cause)).into_iter().collect();
+                let rates = HashMap::from([(key, self.rate(&key))]);
+                let _ = answer.send(Standings { causes, rates, ..self.standing() });
             }
         }
+    }
+
+    /// What is known of everything.
+    fn standing(&self) -> Standings {
+        let now = self.ctx.clock.now();
+        let moved = |key: &Key| self.moving.get(key).map_or(Duration::ZERO, |moving| moving.moved);
+        let busy = self.machine.active().any(|key| now.saturating_sub(moved(key)) < IDLE_AFTER);
+        Standings { busy, held: self.held.clone(), unread: self.unread.clone(), ..Standings::default() }
+    }
+
+    fn rate(&self, key: &Key) -> u64 {
+        self.moving.get(key).map_or(0, |moving| moving.meter.rate(self.ctx.clock.now()))
+    }
+
+    /// Does what the machine says.
+    async fn speak(&mut self) {
+        while let Some(output) = self.machine.say() {
+            match output {
+                Output::Run(key, run, job) => self.run_job(key, run, job),
+                Output::Cancel(key, run) => {
+                    if let Some(plan) = self.plans.get(&(key, run)) {
+                        plan.cancel();
+                    }
+                }
+                Output::Ask(key, blobs, urgency) => {
+                    self.ctx.engine.send(Input::Want(blobs, key.0, priority(urgency))).await;
+                }
+                Output::Unask(blobs) => self.ctx.engine.send(Input::Unwant(blobs)).await,
+                Output::Look(key) => {
+                    let ctx = self.ctx.clone();
+                    self.ctx.spawn(async move {
+                        let row = ctx.with_store(move |s| s.item(&key.0, &key.1)).await;
+                        let wanted =
+                            |row: &store::ItemRow| row.standing == Standing::Wanted && !row.paused && !row.deadly;
+                        let wanted = matches!(&row, Ok(Some(row)) if wanted(row));
+                        ctx.library.send(LibraryInput::Looked(key, wanted));
+                        log(row);
+                    });
+                }
+                Output::Granted(key, ticket) => {
+                    self.moving.remove(&key);
+                    self.claims.entry(ticket).and_modify(|(granted, _)| {
+                        // Who asked may have gone; then the item comes back at once.
+                        let _ = std::mem::replace(granted, oneshot::channel().0).send(());
+                    });
+                }
+                Output::Awaited(_, ticket) => {
+                    if let Some((_, awaited)) = self.claims.get(&ticket) {
+                        awaited.store(true, Ordering::SeqCst);
+                    }
+                }
+                Output::Tell(key) => self.told(key),
+                Output::TellQueue => self.told_queue(),
+                Output::Complete(key) => self.complete(key),
+            }
+        }
+    }
+
+    fn run_job(&mut self, key: Key, run: u64, job: Job) {
+        let (ctx, (channel, item)) = (self.ctx.clone(), key);
+        let plan = CancellationToken::new();
+        if job == Job::Plan {
+            let now = self.ctx.clock.now();
+            let machine = &self.machine;
+            self.moving.retain(|key, _| machine.active().any(|active| active == key));
+            self.moving.insert(key, Moving { moved: now, ..Moving::default() });
+            self.plans.insert((key, run), plan.clone());
+        }
+        let asked = if matches!(job, Job::Lack(_)) { self.machine.asked(&key) } else { HashSet::new() };
+        self.ctx.spawn(async move {
+            let done = match job {
+                Job::Plan => match plan.run_until_cancelled(plan::wanted(&ctx, channel, item)).await {
+                    Some(planned) => planned.map(|()| Outcome::Planned),
+                    None => Err(ErrorInfo::new(Code::Cancelled, "The item is another's now.")),
+                },
+                Job::Lack(limit) => ctx
+                    .with_store(move |s| s.missing(&channel, &item, limit, &|blob| asked.contains(blob)))
+                    .await
+                    .map(Outcome::Lacks),
+                Job::Finish => channel::finish(&ctx, channel, item).await.map(Outcome::Finished),
+            };
+            let outcome = match done {
+                Ok(outcome) => outcome,
+                Err(error) => match causes::of(&ctx, key, error).await {
+                    Some(trouble) => Outcome::Failed(trouble),
+                    None => return,
+                },
+            };
+            ctx.library.send(LibraryInput::Done(key, run, outcome));
+        });
+    }
+
+    /// An item does not go on, for what is found out beside.
+    fn stuck(&self, key: Key, error: ErrorInfo) {
+        let ctx = self.ctx.clone();
+        self.ctx.spawn(async move {
+            if let Some(trouble) = causes::of(&ctx, key, error).await {
+                ctx.library.send(LibraryInput::Stuck(key, trouble));
+            }
+        });
+    }
+
+    /// What a person must know of it, and what may help.
+    fn trouble(&mut self, key: Key, trouble: &Trouble<Stuck>) {
+        let (Trouble::Passing(stuck) | Trouble::Lasting(stuck)) = trouble else { return };
+        if let Cause::Quota { quota, needed, .. } = stuck.cause {
+            let ctx = self.ctx.clone();
+            self.ctx.spawn(async move {
+                let need = keep::Need { item: Some(key), bytes: needed };
+                match keep::make_room(&ctx, need, quota).await {
+                    Ok(true) => ctx.library.send(LibraryInput::Start(key.0, key.1)),
+                    outcome => log(outcome),
+                }
+            });
+        }
+        // A retry that fails as before is no news.
+        if self.told_trouble.insert(key, stuck.error.code) != Some(stuck.error.code) {
+            self.ctx.emit(Event::Notice(stuck.error.clone()));
+        }
+    }
+
+    fn placed(&mut self, blob: BlobId, placed: Placed) {
+        let now = self.ctx.clock.now();
+        for key in self.machine.lacking(&blob).copied().collect::<Vec<_>>() {
+            let moving = self.moving.entry(key).or_default();
+            moving.whole += protocol::params::BLOB_LEN as u64;
+            moving.count(now);
+        }
+        let grown: Vec<Key> = placed.items.iter().map(|(channel, item, _)| (*channel, *item)).collect();
+        self.told_trouble.retain(|key, _| !grown.contains(key));
+        // A part file was removed or cut: there is more to ask for again.
+        let lost = !placed.lost.is_empty();
+        self.hear(Heard::Placed { blob, lost, grown, whole: placed.finished });
+        for key in placed.unopenable {
+            let why = "a part of it does not open with the key in the list";
+            self.stuck(key, ErrorInfo::new(Code::BadContent, why));
+        }
+    }
+
+    fn complete(&mut self, key: Key) {
+        let (ctx, (channel, item)) = (self.ctx.clone(), key);
+        self.moving.remove(&key);
+        let last = !self.machine.is_busy_with(&channel);
+        self.ctx.spawn(async move {
+            log(keep::channel(&ctx, channel).await);
+            if let Ok(Some(info)) = view::item(&ctx, channel, item).await {
+                tracing::info!(channel = info.channel, item = info.id, bytes = info.bytes, "an item is here");
+                ctx.emit(Event::Ready(info));
+            }
+            // With nothing more to wait for, the channel stands otherwise too.
+            if last {
+                channel::told(&ctx, channel).await;
+            }
+        });
+    }
+
+    /// A file that is shared, or fetched, was seen to have changed: all of it is read.
+    fn unreadable(&mut self, error: ReadError) {
+        let ReadError::Changed { file, item, .. } = error else {
+            if let ReadError::Store(error) = error {
+                self.ctx.emit(Event::Notice(error.into()));
+            }
+            return;
+        };
+        let text = format!("{} changed on disk, no longer shared", paths::shown(&file));
+        self.ctx.emit(Event::Notice(ErrorInfo::new(Code::SourceChanged, text)));
+        self.hear(Heard::Shrunk(item));
+        if self.rechecking.insert(file.clone()) {
+            let ctx = self.ctx.clone();
+            self.ctx.spawn(async move {
+                log(channel::recheck(&ctx, item, file.clone()).await);
+                ctx.library.send(LibraryInput::Rechecked(item, file));
+            });
+        }
+        self.told(item);
     }
 
     /// E4 for our own private channels: their followers do not put again what we signed, so we do, once an hour.
@@ -474,218 +460,34 @@ impl Library {
         });
     }
 
-    /// What could not be written is tried again: the disk may have room, the folder may be back.
-    fn retry(&mut self) {
-        let lists = self.unread.iter().filter(|(_, c)| matches!(c, Cause::DiskFull { .. } | Cause::Quota { .. }));
-        for key in lists.map(|(key, _)| *key).filter(|key| !self.reading.contains_key(key)).collect::<Vec<_>>() {
-            let ctx = self.ctx.clone();
-            self.ctx.spawn(async move { log(channel::read_again(&ctx, key).await) });
-        }
-        let again: Vec<Key> = self
-            .stalled
-            .iter()
-            .filter(|(_, cause)| {
-                matches!(
-                    cause,
-                    Cause::DiskFull { .. }
-                        | Cause::FolderNotWritable { .. }
-                        | Cause::InTheWay { .. }
-                        | Cause::Quota { .. }
-                        | Cause::Trouble { .. }
-                )
-            })
-            .map(|(key, _)| *key)
-            .collect();
-        for (channel, item) in again {
-            self.ctx.library.send(LibraryInput::Start(channel, item));
-        }
-    }
-
-    /// Starts queued items and asks the store what running ones lack.
-    fn fill(&mut self) {
-        if self.held.is_some() {
-            return;
-        }
-        while let Some(key) = self.next() {
-            self.runs += 1;
-            let run = self.runs;
-            self.active.insert(key, Active { run, moved: self.ctx.clock.now(), ..Active::default() });
-            let ctx = self.ctx.clone();
-            self.ctx.spawn(async move {
-                let result = plan::wanted(&ctx, key.0, key.1).await;
-                ctx.library.send(LibraryInput::Planned(key, run, result));
-            });
-        }
-        for (key, active) in &mut self.active {
-            if active.planned && !active.asking && !active.exhausted && active.wanted.len() < WANT_WINDOW / 2 {
-                active.asking = true;
-                let (ctx, key, run, wanted) = (self.ctx.clone(), *key, active.run, active.wanted.clone());
-                self.ctx.spawn(async move {
-                    let limit = WANT_WINDOW - wanted.len();
-                    let missing =
-                        ctx.with_store(move |s| s.missing(&key.0, &key.1, limit, &|b| wanted.contains(b))).await;
-                    ctx.library.send(LibraryInput::Missing(key, run, missing));
-                });
-            }
-        }
-    }
-
-    async fn missing(&mut self, key: Key, result: Result<Vec<BlobId>>) {
-        let Some(active) = self.active.get_mut(&key) else { return };
-        active.asking = false;
-        match result {
-            Ok(blobs) if blobs.is_empty() => {
-                active.exhausted = true;
-                if active.wanted.is_empty() {
-                    self.finish(key);
-                }
-            }
-            Ok(blobs) => {
-                active.wanted.extend(blobs.iter().copied());
-                let priority = priority(self.urgency(&key));
-                self.ctx.engine.send(Input::Want(blobs, key.0, priority)).await;
-                self.told(key);
-            }
-            Err(error) => self.stall(key, error).await,
-        }
-    }
-
-    fn finish(&mut self, key: Key) {
-        // The last blob of an item may come while its next window is being asked for: one finish is enough.
-        let mut run = 0;
-        if let Some(active) = self.active.get_mut(&key) {
-            active.exhausted = true;
-            active.asking = true;
-            run = active.run;
-        }
-        let ctx = self.ctx.clone();
-        self.ctx.spawn(async move {
-            let result = channel::finish(&ctx, key.0, key.1).await;
-            ctx.library.send(LibraryInput::Finished(key, run, result));
-        });
-    }
-
-    fn urgency(&self, key: &Key) -> Urgency {
-        self.urgent.get(key).copied().unwrap_or_default()
-    }
-
-    /// The next item to start: the most urgent of those that wait, the first of them. What is urgent need not wait for
-    /// what is not.
-    fn next(&mut self) -> Option<Key> {
-        let key = self.queue.first()?;
-        let peers = self.active.keys().filter(|other| self.urgency(other) >= self.urgency(&key)).count();
-        let room = if self.urgency(&key) == Urgency::High { peers } else { self.active.len() };
-        (room < ITEMS_AT_ONCE).then(|| {
-            self.queue.remove(&key);
-            key
-        })
-    }
-
-    /// What an item's run worked on is no more, or is not to be worked on yet: it runs again if it is still wanted.
-    fn look_again(&self, key: Key, after: Duration) {
-        let ctx = self.ctx.clone();
-        self.ctx.spawn(async move {
-            tokio::time::sleep(after).await;
-            let row = ctx.with_store(move |s| s.item(&key.0, &key.1)).await;
-            if matches!(row, Ok(Some(row)) if row.standing == Standing::Wanted && !row.paused && !row.deadly) {
-                ctx.library.send(LibraryInput::Start(key.0, key.1));
-            }
-        });
-    }
-
-    fn enqueue(&mut self, key: Key) {
-        self.queue.push(key, self.urgency(&key));
-    }
-
-    /// Whether this answers what runs of an item now; one that no run moves is finished by what its blobs brought.
-    fn runs_as(&self, key: &Key, run: u64) -> bool {
-        self.active.get(key).map_or(0, |active| active.run) == run
-    }
-
-    async fn set_urgency(&mut self, key: Key, urgency: Urgency) {
-        match urgency {
-            Urgency::Normal => drop(self.urgent.remove(&key)),
-            urgency => drop(self.urgent.insert(key, urgency)),
-        }
-        self.queue.set_urgency(&key, urgency);
-        if let Some(active) = self.active.get(&key) {
-            let wanted: Vec<BlobId> = active.wanted.iter().copied().collect();
-            self.ctx.engine.send(Input::Want(wanted, key.0, priority(urgency))).await;
-        }
-    }
-
-    async fn stop_item(&mut self, key: Key) {
-        self.queue.remove(&key);
-        self.stalled.remove(&key);
-        if let Some(active) = self.active.remove(&key) {
-            let elsewhere: HashSet<BlobId> = self.active.values().flat_map(|a| a.wanted.iter().copied()).collect();
-            let gone: Vec<BlobId> = active.wanted.into_iter().filter(|b| !elsewhere.contains(b)).collect();
-            self.ctx.engine.send(Input::Unwant(gone)).await;
-        }
-    }
-
-    /// An item cannot go on: its cause is kept, others go on.
-    async fn stall(&mut self, key: Key, error: ErrorInfo) {
-        if error.code == Code::Stopping {
-            return;
-        }
-        self.stop_item(key).await;
-        if error.code == Code::Cancelled {
-            self.look_again(key, AGAIN_AFTER);
-            return;
-        }
-        let cause = match error.code {
-            Code::DiskFull => channel::disk_full(&self.ctx, key.0, key.1).await,
-            Code::Quota => channel::quota_full(&self.ctx, key.0, key.1).await,
-            Code::BadContent => Cause::BadContent { what: error.message.clone() },
-            // A newer list took it out, or was read meanwhile: whoever reads that starts what is wanted of it.
-            Code::NotFound => {
-                self.told(key);
-                return;
-            }
-            Code::NotWritable => channel::unwritable(&self.ctx, key.0, key.1).await,
-            Code::Io if let Some(what) = channel::in_its_way(&self.ctx, key.0, key.1).await => what,
-            code => Cause::Trouble { code, what: error.message.trim_end_matches('.').to_owned() },
-        };
-        // A retry that fails as before is no news.
-        let news = self.stalled.get(&key).map(std::mem::discriminant) != Some(std::mem::discriminant(&cause))
-            && self.told_trouble.insert(key, error.code) != Some(error.code);
-        if let Cause::Quota { quota, needed, .. } = cause
-            && self.stalled.get(&key).is_none_or(|old| !matches!(old, Cause::Quota { .. }))
-        {
-            let ctx = self.ctx.clone();
-            self.ctx.spawn(async move {
-                let need = keep::Need { item: Some(key), bytes: needed };
-                let made = keep::make_room(&ctx, need, quota).await;
-                ctx.library.send(LibraryInput::Room(key.0, key.1, made));
-            });
-        }
-        self.stalled.insert(key, cause);
-        if news {
-            self.ctx.emit(Event::Notice(error));
-        }
-        self.told(key);
-    }
-
-    fn progress(&mut self, key: Key) {
-        let now = self.ctx.clock.now();
-        self.told_trouble.remove(&key);
-        if let Some(active) = self.active.get_mut(&key) {
-            active.moved = now;
-            if active.told.is_some_and(|at| now.saturating_sub(at) < PROGRESS_EVERY) {
-                return;
-            }
-            active.told = Some(now);
-            self.told(key);
-        }
-    }
-
     /// Tells listeners how an item stands.
     fn told(&self, key: Key) {
         let ctx = self.ctx.clone();
         self.ctx.spawn(async move {
             if let Ok(Some(info)) = view::item(&ctx, key.0, key.1).await {
                 ctx.emit(Event::Item(info));
+            }
+        });
+    }
+
+    /// Tells listeners how all that waits stands, some at a time.
+    fn told_queue(&self) {
+        let (ctx, keys) = (self.ctx.clone(), self.machine.queued().copied().collect::<Vec<Key>>());
+        self.ctx.spawn(async move {
+            for some in keys.chunks(TOLD_AT_ONCE) {
+                let some = some.to_vec();
+                let rows = ctx.with_store(move |s| {
+                    let rows = some.iter().map(|(channel, item)| s.item(channel, item));
+                    Ok(rows.collect::<std::result::Result<Vec<_>, _>>()?.into_iter().flatten().collect::<Vec<_>>())
+                });
+                let infos = match rows.await {
+                    Ok(rows) => view::items(&ctx, rows).await,
+                    Err(error) => Err(error),
+                };
+                match infos {
+                    Ok(infos) => infos.into_iter().for_each(|info| ctx.emit(Event::Item(info))),
+                    outcome => log(outcome),
+                }
             }
         });
     }
@@ -698,11 +500,19 @@ impl Library {
     }
 }
 
-fn priority(urgency: Urgency) -> swarm::Priority {
+fn of_store(urgency: Urgency) -> library::Urgency {
     match urgency {
-        Urgency::Low => swarm::Priority::Low,
-        Urgency::Normal => swarm::Priority::Normal,
-        Urgency::High => swarm::Priority::High,
+        Urgency::Low => library::Urgency::Low,
+        Urgency::Normal => library::Urgency::Normal,
+        Urgency::High => library::Urgency::High,
+    }
+}
+
+fn priority(urgency: library::Urgency) -> swarm::Priority {
+    match urgency {
+        library::Urgency::Low => swarm::Priority::Low,
+        library::Urgency::Normal => swarm::Priority::Normal,
+        library::Urgency::High => swarm::Priority::High,
     }
 }
 

@@ -228,9 +228,25 @@ pub(crate) async fn standings(ctx: &Ctx) -> Standings {
     ctx.until_stop(async { Ok(rx.await.unwrap_or_default()) }).await.unwrap_or_default()
 }
 
+/// As [`standings`], of one item's cause and rate.
+async fn standing_of(ctx: &Ctx, key: (ChannelKey, ItemId)) -> Standings {
+    if ctx.config.offline {
+        return Standings::default();
+    }
+    let (tx, rx) = tokio::sync::oneshot::channel();
+    ctx.library.send(LibraryInput::StandingOf(key, tx));
+    ctx.until_stop(async { Ok(rx.await.unwrap_or_default()) }).await.unwrap_or_default()
+}
+
 /// Rows as api types.
 pub(crate) async fn items(ctx: &Ctx, rows: Vec<ItemRow>) -> Result<Vec<ItemInfo>> {
-    let (known, route) = (standings(ctx).await, of_route(ctx));
+    // Of ten thousand that wait one alone may be asked for.
+    let known = match rows.as_slice() {
+        [] => return Ok(Vec::new()),
+        [one] => standing_of(ctx, (one.channel, one.id)).await,
+        _ => standings(ctx).await,
+    };
+    let route = of_route(ctx);
     let mut swarm_causes: HashMap<ChannelKey, Option<Cause>> = HashMap::new();
     let mut infos = Vec::with_capacity(rows.len());
     for row in rows {

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use protocol::SignedManifest;
+use protocol::{ChannelKey, SignedManifest};
 
-use super::{Library, LibraryInput};
-use crate::api::{Code, ErrorInfo};
+use super::{Library, LibraryInput, log};
+use crate::api::{Cause, Code, ErrorInfo, Event};
 use crate::config::{LIST_BLOBS, LIST_PAUSE};
-use crate::list;
+use crate::error::{Result, sentence};
+use crate::{channel, keep, list};
 
 /// How much reading of lists a channel may cause, in blobs opened: a list that costs more is followed by a pause of up to
 /// [`LIST_PAUSE`], and small ones come one after the other.
@@ -93,6 +94,67 @@ impl Library {
         }
         for manifest in ready {
             self.list_came(manifest).await;
+        }
+    }
+
+    /// Somebody waits for a channel's list.
+    pub(super) fn list_asked(&mut self, key: ChannelKey) {
+        if let Some(budget) = self.budgets.get_mut(&key) {
+            budget.left = LIST_BLOBS;
+            budget.counted = budget.cost.load(Ordering::Relaxed);
+        }
+    }
+
+    /// A list was read, or could not be.
+    pub(super) async fn list_read(&mut self, key: ChannelKey, sequence: u64, result: Result<()>) {
+        if self.reading.get(&key).is_some_and(|(s, _)| *s == sequence) {
+            self.reading.remove(&key);
+        }
+        match result {
+            Ok(()) => {
+                self.ctx.repair.notify_one();
+                self.unread.remove(&key);
+                self.told_lists.remove(&key);
+            }
+            Err(error) if error.code == Code::Cancelled || error.code == Code::Stopping => {}
+            Err(error) => {
+                let what = error.message.clone();
+                let cause = match error.code {
+                    Code::WrongReadKey => Some(Cause::WrongReadKey { what }),
+                    Code::BadContent => Some(Cause::BadContent { what }),
+                    Code::DiskFull => Some(channel::data_full(&self.ctx).await),
+                    Code::Quota => Some(channel::no_room(&self.ctx, protocol::params::BLOB_LEN as u64).await),
+                    _ => None,
+                };
+                if let Some(Cause::Quota { quota, needed, .. }) = cause {
+                    let ctx = self.ctx.clone();
+                    self.ctx.spawn(async move {
+                        let need = keep::Need { item: None, bytes: needed };
+                        match keep::make_room(&ctx, need, quota).await {
+                            Ok(true) => log(channel::read_again(&ctx, key).await),
+                            outcome => log(outcome),
+                        }
+                    });
+                }
+                self.unread.extend(cause.map(|cause| (key, cause)));
+                let news = self.told_lists.insert(key, error.code) != Some(error.code);
+                let named = channel::named(&self.ctx, key).await;
+                let text = format!("The newest list of {named} cannot be read: {}", sentence(&error.message));
+                if news {
+                    self.ctx.emit(Event::Notice(ErrorInfo::new(error.code, text)));
+                }
+            }
+        }
+        let ctx = self.ctx.clone();
+        self.ctx.spawn(async move { channel::told(&ctx, key).await });
+    }
+
+    /// Lists for which there was no room are read again.
+    pub(super) fn retry_lists(&self) {
+        let lists = self.unread.iter().filter(|(_, c)| matches!(c, Cause::DiskFull { .. } | Cause::Quota { .. }));
+        for key in lists.map(|(key, _)| *key).filter(|key| !self.reading.contains_key(key)) {
+            let ctx = self.ctx.clone();
+            self.ctx.spawn(async move { log(channel::read_again(&ctx, key).await) });
         }
     }
 

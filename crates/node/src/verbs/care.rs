@@ -110,16 +110,11 @@ pub(super) async fn choose(ctx: &Ctx, args: Choose, caller: &Caller) -> Result<(
     }
     // Which files there are stands in its plan; nothing is fetched before the choice is made.
     let fresh = row.standing == Standing::Listed;
+    let claimed = caller.unless_gone(ctx.library.claim(ctx, channel, id)).await?;
     if !row.planned {
         super::online(ctx)?;
-        ctx.library.send(LibraryInput::Stop(channel, id));
         let waits = Waits::begin(ctx, channel, For::Parts);
-        let planned = caller.unless_gone(ctx.until_stop(waits.during(plan::plan(ctx, channel, id)))).await;
-        if planned.is_err() && row.standing == Standing::Wanted && !row.paused {
-            // It was under way before; nothing was chosen.
-            ctx.library.send(LibraryInput::Start(channel, id));
-        }
-        planned?;
+        caller.unless_gone(ctx.until_stop(waits.during(plan::plan(ctx, channel, id)))).await?;
     }
     if fresh {
         ctx.with_store(move |s| s.set_standing(&channel, &id, Standing::Listed, false)).await?;
@@ -150,12 +145,8 @@ pub(super) async fn choose(ctx: &Ctx, args: Choose, caller: &Caller) -> Result<(
         ctx.engine.send(Input::Unhold(chosen.gone)).await;
         ctx.engine.send(Input::Unwant(chosen.unwanted)).await;
     }
-    let row = ctx.with_store(move |s| s.item(&channel, &id)).await?;
-    if let Some(row) = row.filter(|row| row.standing == Standing::Wanted && !row.paused) {
-        tracing::debug!(item = %row.id, "goes on with what is wanted of it");
-        ctx.library.send(LibraryInput::Stop(channel, id));
-        ctx.library.send(LibraryInput::Start(channel, id));
-    }
+    // It goes on with what is wanted of it.
+    drop(claimed);
     told(ctx, channel, id).await
 }
 
@@ -164,11 +155,11 @@ pub(super) async fn open(ctx: &Ctx, text: &str, caller: &Caller) -> Result<()> {
     super::online(ctx)?;
     let row = find_item(ctx, text).await?;
     let (channel, id) = (row.channel, row.id);
+    let claimed = ctx.library.claim(ctx, channel, id).await?;
     if !ctx.with_store(move |s| s.open_item(&channel, &id)).await? {
         return fail(Code::BadArgument, "This item is not kept encrypted. Its files are where they were written.");
     }
-    ctx.library.send(LibraryInput::Stop(channel, id));
-    ctx.library.send(LibraryInput::Start(channel, id));
+    drop(claimed);
     super::fetch::until_complete(ctx, vec![(channel, id)], caller).await
 }
 
@@ -224,15 +215,9 @@ pub(super) async fn move_data(ctx: &Ctx, args: MoveData, caller: &Caller) -> Res
             let Ok(below) = root.strip_prefix(&from) else { continue };
             let to = args.dir.join(below);
             left.extend(root.ancestors().filter(|f| f.starts_with(&from) && *f != from).map(PathBuf::from));
-            let moving = row.standing == Standing::Wanted && !row.paused;
-            if moving {
-                ctx.library.send(LibraryInput::Stop(row.channel, row.id));
-            }
-            let moved = move_one(ctx, &row, &to, (&done, total), caller).await;
-            if moving {
-                ctx.library.send(LibraryInput::Start(row.channel, row.id));
-            }
-            kept.extend(moved?);
+            let claimed = caller.unless_gone(ctx.library.claim(ctx, row.channel, row.id)).await?;
+            kept.extend(move_one(ctx, &row, &to, (&done, total), caller).await?);
+            drop(claimed);
             told(ctx, row.channel, row.id).await?;
         }
     }

@@ -1,6 +1,7 @@
 //! Items fetched, paused, removed, verified, located.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use protocol::words::quoted;
 use protocol::{ChannelKey, Item, Link};
@@ -12,7 +13,7 @@ use crate::engine::Input;
 use crate::error::{Result, fail};
 use crate::folders;
 use crate::governor;
-use crate::library::LibraryInput;
+use crate::library::{Claimed, LibraryInput};
 use crate::verbs::{Caller, find_channel, find_item, follow};
 use crate::view;
 use crate::{channel, fresh};
@@ -257,11 +258,12 @@ pub(super) async fn remove(ctx: &Ctx, args: Remove) -> Result<Vec<PathBuf>> {
             "This item is published from here. Take it out of the list first: megatorrent unpublish ITEM",
         );
     }
-    ctx.library.send(LibraryInput::Stop(channel, id));
+    let claimed = ctx.library.claim(ctx, channel, id).await?;
     let removed = ctx.with_store(move |s| s.remove_item(&channel, &id, args.delete)).await?;
     if !ctx.config.offline {
         ctx.engine.send(Input::Unhold(removed.gone)).await;
     }
+    drop(claimed);
     match view::item(ctx, channel, id).await? {
         Some(info) => ctx.emit(Event::Item(info)),
         None => ctx.emit(Event::ItemGone(channel.to_string(), id.to_string())),
@@ -273,9 +275,16 @@ pub(super) async fn remove(ctx: &Ctx, args: Remove) -> Result<Vec<PathBuf>> {
 /// here stay as they are.
 pub(super) async fn verify(ctx: &Ctx, item: &str) -> Result<VerifyReport> {
     let row = find_item(ctx, item).await?;
+    let claimed = ctx.library.claim(ctx, row.channel, row.id).await?;
+    verify_claimed(ctx, row, &claimed).await
+}
+
+/// As [`verify`], of an item that nobody else has now.
+async fn verify_claimed(ctx: &Ctx, row: ItemRow, claimed: &Claimed) -> Result<VerifyReport> {
     let (channel, id) = (row.channel, row.id);
-    let stop = ctx.stop.clone();
-    let outcome = ctx.with_store(move |s| s.verify_item(&channel, &id, &mut |_, _| !stop.is_cancelled())).await?;
+    let (stop, awaited) = (ctx.stop.clone(), claimed.awaited());
+    let goes_on = move |_, _| !stop.is_cancelled() && !awaited.load(Ordering::SeqCst);
+    let outcome = ctx.with_store(move |s| s.verify_item(&channel, &id, &mut { goes_on })).await?;
     if !ctx.config.offline && !outcome.back.is_empty() {
         ctx.engine.hold(channel, outcome.back.iter().map(|blob| (*blob, swarm::Rank::Rest)).collect::<Vec<_>>()).await;
     }
@@ -284,16 +293,14 @@ pub(super) async fn verify(ctx: &Ctx, item: &str) -> Result<VerifyReport> {
     if !ctx.config.offline {
         ctx.engine.send(Input::Unhold(outcome.gone)).await;
         if bad > 0 && is_download {
+            // As soon as it is nobody's any more it goes on.
             ctx.with_store(move |s| s.set_standing(&channel, &id, Standing::Wanted, false)).await?;
-            ctx.library.send(LibraryInput::Stop(channel, id));
-            ctx.library.send(LibraryInput::Start(channel, id));
         }
     }
     // What was missing was found again: nothing is left to fetch.
     if bad == 0 && row.standing == Standing::Wanted && row.planned && outcome.good > 0 {
         let whole = ctx.with_store(move |s| Ok(s.unfinished()?.contains(&(channel, id)))).await?;
         if whole {
-            ctx.library.send(LibraryInput::Stop(channel, id));
             channel::finish(ctx, channel, id).await?;
             if let Some(info) = view::item(ctx, channel, id).await? {
                 ctx.emit(Event::Ready(info));
@@ -313,16 +320,8 @@ pub(super) async fn locate(ctx: &Ctx, args: Locate) -> Result<VerifyReport> {
     let (channel, id) = (row.channel, row.id);
     let path = std::fs::canonicalize(&args.path).map_err(|e| ErrorInfo::at_path(&args.path, &e))?;
     // Nothing is written while it is not known where.
-    ctx.library.send(LibraryInput::Stop(channel, id));
-    let located = ctx.with_store(move |s| s.locate(&channel, &id, &path)).await;
-    if located.is_err() && row.standing == Standing::Wanted && !row.paused {
-        ctx.library.send(LibraryInput::Start(channel, id));
-    }
-    located?;
-    let report = verify(ctx, &format!("{channel}/{id}")).await?;
-    let row = ctx.with_store(move |s| s.item(&channel, &id)).await?;
-    if row.is_some_and(|row| row.standing == Standing::Wanted && !row.paused) && !ctx.config.offline {
-        ctx.library.send(LibraryInput::Start(channel, id));
-    }
-    Ok(report)
+    let claimed = ctx.library.claim(ctx, channel, id).await?;
+    ctx.with_store(move |s| s.locate(&channel, &id, &path)).await?;
+    let row = find_item(ctx, &format!("{channel}/{id}")).await?;
+    verify_claimed(ctx, row, &claimed).await
 }

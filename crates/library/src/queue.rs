@@ -5,9 +5,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
-use store::Urgency;
-
-use crate::library::Key;
+use crate::{Key, Urgency};
 
 /// The queue.
 #[derive(Default)]
@@ -29,11 +27,6 @@ impl Queue {
         self.places.insert(key, place);
     }
 
-    /// The one whose turn is next.
-    pub(crate) fn first(&self) -> Option<Key> {
-        self.order.first_key_value().map(|(_, key)| *key)
-    }
-
     /// Takes one out.
     pub(crate) fn remove(&mut self, key: &Key) {
         if let Some(place) = self.places.remove(key) {
@@ -50,7 +43,7 @@ impl Queue {
         }
     }
 
-    /// Those of which `which` is true.
+    /// All of them, in their order.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &Key> {
         self.order.values()
     }
@@ -80,7 +73,6 @@ mod tests {
         assert_eq!(order(&queue), [3, 4, 1, 2]);
         queue.remove(&key(3));
         queue.remove(&key(3));
-        assert_eq!(queue.first(), Some(key(4)));
         assert_eq!(order(&queue), [4, 1, 2]);
     }
 
@@ -92,7 +84,7 @@ mod tests {
             (0..250_000).for_each(|n| queue.push(item(n), Urgency::Normal));
         }
         for n in 0..250_000 {
-            assert_eq!(queue.first(), Some(item(n)));
+            assert_eq!(queue.keys().next(), Some(&item(n)));
             queue.remove(&item(n));
         }
     }
