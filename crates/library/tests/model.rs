@@ -390,6 +390,23 @@ fn what_is_claimed_is_nobodys_until_its_job_has_ended_and_is_looked_at_when_it_i
 }
 
 #[test]
+fn what_is_dropped_and_wanted_again_while_its_files_get_their_names_is_not_forgotten_when_they_do_not() {
+    let mut world = World::new();
+    world.act(Op::Want(0));
+    world.end(0, None);
+    world.end(0, None);
+    world.place(0);
+    world.place(0);
+    world.end(0, None);
+    assert_eq!(world.jobs.values().collect::<Vec<_>>(), [&Job::Finish]);
+    world.act(Op::Drop(0));
+    world.act(Op::Want(0));
+    world.act(Op::Lose(0, 7));
+    world.end(0, None);
+    world.settle();
+}
+
+#[test]
 fn ten_thousand_wait_and_a_pause_is_one_word() {
     let mut machine: Library<&str> = Library::new(CONFIG, Duration::ZERO, false);
     let item = |n: u32| (ChannelKey([0; 32]), ItemId(u128::from(n).to_be_bytes()));

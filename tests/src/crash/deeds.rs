@@ -362,7 +362,10 @@ impl Deed {
         match &self.what {
             What::Get(title) | What::Skip(title, _) => {
                 scene.tell(&["resume"])?;
-                if let What::Skip(_, path) = &self.what {
+                // Of an item that is not wanted yet, who names a file wants that file alone.
+                if let What::Skip(_, path) = &self.what
+                    && scene.state_of(title)? != "listed"
+                {
                     let _ = scene.home.run(["want", &item(title), path])?;
                 }
                 scene.tell(&["get", &item(title), "--timeout", "60s"])?;
