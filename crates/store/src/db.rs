@@ -163,7 +163,7 @@ CREATE TABLE listing(
 CREATE INDEX listing_place ON listing(channel, place);
 ";
 
-// channels.devices: see `own`, in the clear. own_changes: what of a list was changed here last, an item by its ID, the
+// What a version before listed that noted no time was listed now at the latest. channels.devices: see `own`, in the clear. own_changes: what of a list was changed here last, an item by its ID, the
 // channel's texts by an empty one; `was`: what it was like before, in 16 bytes of SHA-256 each;
 // `unsigned`: it is in the list at hand again, which another device signed without knowing of it.
 const V5: &str = "
@@ -172,6 +172,8 @@ CREATE TABLE own_changes(
     channel INTEGER NOT NULL REFERENCES channels(id) ON DELETE CASCADE, thing BLOB NOT NULL, was BLOB NOT NULL,
     device BLOB NOT NULL, sequence INTEGER NOT NULL, unsigned INTEGER NOT NULL,
     PRIMARY KEY(channel, thing)) WITHOUT ROWID;
+CREATE INDEX items_reading ON items(reading) WHERE reading > 0;
+UPDATE items SET seen = CAST(strftime('%s', 'now') AS INTEGER) * 1000 WHERE seen = 0 AND item IS NOT NULL;
 ";
 
 /// Whether an item's tables are being read for its plan.

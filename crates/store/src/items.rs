@@ -408,15 +408,10 @@ pub(crate) fn readings_ended(tx: &Transaction<'_>, died: bool) -> Result<(), Sto
     use reading::{AGAIN, DIED, DIED_ONCE, NOT, NOW};
     let (now, again) = if died { (DIED_ONCE, DIED) } else { (NOT, DIED_ONCE) };
     tx.execute(
-        "UPDATE items SET reading = CASE reading WHEN ?1 THEN ?2 ELSE ?3 END WHERE reading IN (?1, ?4)",
+        // By its index: an item's row may have sixteen megabytes before this column.
+        "UPDATE items SET reading = CASE reading WHEN ?1 THEN ?2 ELSE ?3 END WHERE reading > 0 AND reading IN (?1, ?4)",
         [NOW, now, again, AGAIN],
     )?;
-    Ok(())
-}
-
-/// At the start: what a version before listed that noted no time is known here since now at the latest.
-pub(crate) fn seen_by_now(tx: &Transaction<'_>) -> Result<(), StoreError> {
-    tx.execute("UPDATE items SET seen = ? WHERE seen = 0 AND item IS NOT NULL", [now_ms()])?;
     Ok(())
 }
 

@@ -86,7 +86,6 @@ impl Store {
         recovery.unsigned = core.check_manifests()?;
         core.db.write(|tx| {
             crate::items::readings_ended(tx, unclean)?;
-            crate::items::seen_by_now(tx)?;
             crate::verify::readings_cut_off(tx)?;
             tx.execute("DELETE FROM listing", [])?;
             tx.execute("INSERT OR REPLACE INTO meta(name, value) VALUES('running', 1)", [])?;

@@ -78,7 +78,10 @@ async fn look(ctx: &Ctx, key: ChannelKey) -> Result<()> {
     };
     let why = why.unwrap_or_else(|| "There is a newer list, but it cannot be read yet.".into());
     if let Some(cause @ crate::api::Cause::WrongReadKey { .. }) = view::standings(ctx).await.unread.remove(&key) {
-        let text = format!("Another of your devices gave this channel a new read key. {cause}.");
+        let text = format!(
+            "Another of your devices gave this channel a new read key. {cause}. Its new link opens it here too: \
+             megatorrent new-key LINK"
+        );
         return fail(Code::WrongReadKey, text);
     }
     if row.body_sequence == 0 {
