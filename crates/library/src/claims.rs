@@ -7,16 +7,16 @@ impl<C: Clone> Library<C> {
     pub(crate) fn claim(&mut self, key: Key, ticket: Ticket) {
         self.end(key);
         let item = self.items.entry(key).or_default();
-        if let Some(first) = item.claims.front().filter(|_| item.granted) {
+        if let Some(first) = item.claims.first().filter(|_| item.granted) {
             self.outputs.push_back(Output::Awaited(key, *first));
         }
-        item.claims.push_back(ticket);
+        item.claims.push(ticket);
         self.grant(key);
     }
 
     pub(crate) fn release(&mut self, key: Key, ticket: Ticket) {
         let Some(item) = self.items.get_mut(&key) else { return };
-        if item.granted && item.claims.front() == Some(&ticket) {
+        if item.granted && item.claims.first() == Some(&ticket) {
             item.granted = false;
         }
         item.claims.retain(|other| *other != ticket);
@@ -35,7 +35,7 @@ impl<C: Clone> Library<C> {
         let Some(item) = self.items.get_mut(&key) else { return };
         if item.job.is_none()
             && !item.granted
-            && let Some(ticket) = item.claims.front()
+            && let Some(ticket) = item.claims.first()
         {
             item.granted = true;
             self.outputs.push_back(Output::Granted(key, *ticket));

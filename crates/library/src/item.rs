@@ -1,6 +1,6 @@
 //! One item: what happens to it now.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::time::Duration;
 
 use protocol::BlobId;
@@ -29,7 +29,7 @@ pub(crate) enum State<C> {
     /// Its files get their names.
     Finishing,
     /// It does not go on.
-    Stalled(Trouble<C>),
+    Stalled(Box<Trouble<C>>),
 }
 
 impl<C> State<C> {
@@ -39,7 +39,7 @@ impl<C> State<C> {
     }
 }
 
-/// An item of which there is something to know.
+/// An item of which there is something to know. There may be a quarter of a million: it is kept small.
 #[derive(Debug)]
 pub(crate) struct Item<C> {
     pub(crate) state: State<C>,
@@ -50,13 +50,11 @@ pub(crate) struct Item<C> {
     /// What is asked for.
     pub(crate) lacks: HashSet<BlobId>,
     /// Who wants it for himself, in order.
-    pub(crate) claims: VecDeque<Ticket>,
+    pub(crate) claims: Vec<Ticket>,
     /// The first of them has it.
     pub(crate) granted: bool,
     /// When its progress was told last.
     pub(crate) told: Option<Duration>,
-    /// When it began.
-    pub(crate) moved: Duration,
 }
 
 impl<C> Default for Item<C> {
@@ -66,10 +64,9 @@ impl<C> Default for Item<C> {
             job: None,
             whole: false,
             lacks: HashSet::new(),
-            claims: VecDeque::new(),
+            claims: Vec::new(),
             granted: false,
             told: None,
-            moved: Duration::ZERO,
         }
     }
 }

@@ -128,7 +128,7 @@ impl<C: Clone> Library<C> {
     }
 
     /// Starts what waits, and looks up what those that move lack.
-    pub(crate) fn fill(&mut self, now: Duration) {
+    pub(crate) fn fill(&mut self) {
         if self.held {
             return;
         }
@@ -137,7 +137,7 @@ impl<C: Clone> Library<C> {
             self.active.insert(key);
             if let Some(item) = self.items.get_mut(&key) {
                 item.state = State::Planning;
-                (item.whole, item.moved, item.told) = (false, now, None);
+                (item.whole, item.told) = (false, None);
             }
             self.run(key, Job::Plan);
         }

@@ -100,7 +100,7 @@ impl<C: Clone> Library<C> {
             }
             Input::Room => self.retry(),
         }
-        self.fill(now);
+        self.fill();
     }
 
     /// Lets time pass: what is due happens.
@@ -115,7 +115,7 @@ impl<C: Clone> Library<C> {
             self.retry_at = now + self.config.retry;
             self.retry();
         }
-        self.fill(now);
+        self.fill();
     }
 
     /// When [`Self::tick`] is due.
@@ -146,9 +146,10 @@ impl<C: Clone> Library<C> {
 
     /// Why an item does not go on.
     pub fn cause(&self, key: &Key) -> Option<&C> {
-        match &self.items.get(key)?.state {
-            State::Stalled(Trouble::Passing(cause) | Trouble::Lasting(cause)) => Some(cause),
-            _ => None,
+        let State::Stalled(trouble) = &self.items.get(key)?.state else { return None };
+        match &**trouble {
+            Trouble::Passing(cause) | Trouble::Lasting(cause) => Some(cause),
+            Trouble::Changed | Trouble::Gone => None,
         }
     }
 

@@ -135,7 +135,7 @@ impl<C: Clone> Library<C> {
                 if matches!(trouble, Trouble::Passing(_)) {
                     self.passing.insert(key);
                 }
-                item.state = State::Stalled(trouble);
+                item.state = State::Stalled(Box::new(trouble));
             }
         }
         self.outputs.push_back(Output::Tell(key));
