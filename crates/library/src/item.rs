@@ -33,6 +33,11 @@ pub(crate) enum State<C> {
 }
 
 impl<C> State<C> {
+    /// It waits, for its turn or to be looked at.
+    pub(crate) fn is_waiting(&self) -> bool {
+        matches!(self, Self::Queued | Self::Looking | Self::Later(_))
+    }
+
     /// It moves.
     pub(crate) fn is_active(&self) -> bool {
         matches!(self, Self::Planning | Self::Fetching { .. } | Self::Finishing)

@@ -129,19 +129,19 @@ impl<C: Clone> Library<C> {
         self.outputs.pop_front()
     }
 
-    /// Whether an item waits for its turn.
+    /// Whether an item waits: for its turn, or to be looked at.
     pub fn is_queued(&self, key: &Key) -> bool {
-        matches!(self.items.get(key), Some(Item { state: State::Queued | State::Looking | State::Later(_), .. }))
+        self.items.get(key).is_some_and(|item| item.state.is_waiting())
+    }
+
+    /// All that wait, in no order.
+    pub fn waiting(&self) -> impl Iterator<Item = &Key> {
+        self.items.iter().filter(|(_, item)| item.state.is_waiting()).map(|(key, _)| key)
     }
 
     /// Items that wait for their turn, in order.
     pub fn queued(&self) -> impl Iterator<Item = &Key> {
         self.queue.keys()
-    }
-
-    /// Items that are put off, and will be looked at.
-    pub fn put_off_items(&self) -> impl Iterator<Item = &Key> {
-        self.timers.iter().map(|(_, key)| key)
     }
 
     /// Why an item does not go on.

@@ -87,17 +87,24 @@ impl Change {
                 let Some(item) = items.iter_mut().find(|i| i.id == *id) else {
                     return fail(Code::NotFound, "This item is no longer in the list.");
                 };
-                item.name.clone_from(name.as_ref().unwrap_or(&item.name.clone()));
-                item.about.clone_from(about.as_ref().unwrap_or(&item.about.clone()));
+                set(&mut item.name, name);
+                set(&mut item.about, about);
             }
             Self::Channel(name, about) => {
-                row.name.clone_from(name.as_ref().unwrap_or(&row.name.clone()));
-                row.about.clone_from(about.as_ref().unwrap_or(&row.about.clone()));
+                set(&mut row.name, name);
+                set(&mut row.about, about);
             }
             Self::ReadKey(new) => row.read_key = Some(new.clone()),
             Self::Again => {}
         }
         Ok(items)
+    }
+}
+
+/// A text that is given takes the place of the one that is there.
+fn set(text: &mut String, given: &Option<String>) {
+    if let Some(given) = given {
+        text.clone_from(given);
     }
 }
 

@@ -236,8 +236,8 @@ impl Library {
                 let mut causes: HashMap<Key, Cause> =
                     self.machine.causes().map(|(key, stuck)| (*key, stuck.cause.clone())).collect();
                 causes.extend(self.checked.iter().map(|(key, files)| (*key, Cause::FilesChanged { files: *files })));
-                let waits = self.machine.queued().chain(self.machine.put_off_items());
-                causes.extend(waits.map(|key| (*key, self.held.clone().unwrap_or(Cause::Queued))));
+                let waiting = self.machine.waiting();
+                causes.extend(waiting.map(|key| (*key, self.held.clone().unwrap_or(Cause::Queued))));
                 let rates = self.machine.active().map(|key| (*key, self.rate(key))).collect();
                 // Who asked may have gone: then nobody needs it.
                 let _ = answer.send(Standings { causes, rates, ..self.standing() });
@@ -277,7 +277,9 @@ impl Library {
             moving.count(now);
         }
         let grown: Vec<Key> = placed.items.iter().map(|(channel, item, _)| (*channel, *item)).collect();
-        self.told_trouble.retain(|key, _| !grown.contains(key));
+        for key in &grown {
+            self.told_trouble.remove(key);
+        }
         // A part file was removed or cut: there is more to ask for again.
         let lost = !placed.lost.is_empty();
         self.hear(Heard::Placed { blob, lost, grown, whole: placed.finished });

@@ -8,6 +8,7 @@ use protocol::words::quoted;
 use protocol::{ChannelKey, Item, ItemId, Link, Payload};
 use store::keys::KeyStore;
 use store::{Channel, ItemRow, Standing, Tally};
+use tokio::sync::oneshot;
 
 use crate::api::{
     Banned, BannedFor, Cause, ChannelInfo, Code, ErrorInfo, FetchRule, FileInfo, IdentityInfo, ItemInfo, ItemPriority,
@@ -220,21 +221,20 @@ async fn ask_first(ctx: &Ctx, channel: ChannelKey, cause: &mut Option<Cause>) {
 
 /// What the library knows of its items and lists; nothing while the node is offline.
 pub(crate) async fn standings(ctx: &Ctx) -> Standings {
-    if ctx.config.offline {
-        return Standings::default();
-    }
-    let (tx, rx) = tokio::sync::oneshot::channel();
-    ctx.library.send(LibraryInput::Standing(tx));
-    ctx.until_stop(async { Ok(rx.await.unwrap_or_default()) }).await.unwrap_or_default()
+    known(ctx, LibraryInput::Standing).await
 }
 
 /// As [`standings`], of one item's cause and rate.
 async fn standing_of(ctx: &Ctx, key: (ChannelKey, ItemId)) -> Standings {
+    known(ctx, |answer| LibraryInput::StandingOf(key, answer)).await
+}
+
+async fn known(ctx: &Ctx, question: impl FnOnce(oneshot::Sender<Standings>) -> LibraryInput) -> Standings {
     if ctx.config.offline {
         return Standings::default();
     }
-    let (tx, rx) = tokio::sync::oneshot::channel();
-    ctx.library.send(LibraryInput::StandingOf(key, tx));
+    let (tx, rx) = oneshot::channel();
+    ctx.library.send(question(tx));
     ctx.until_stop(async { Ok(rx.await.unwrap_or_default()) }).await.unwrap_or_default()
 }
 
